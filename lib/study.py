@@ -1,0 +1,336 @@
+"""A study: a YAML file that names factors becomes an ordered list of runs.
+
+Nothing here trains, measures or imports TensorFlow, so a study can be checked and planned at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from lib import architectures, datasets
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+
+
+class StudyError(ValueError):
+    """A study, or what the command line adds to it, can't be run.
+
+    Args:
+        problems: One sentence per mistake: what is wrong, where, and what would be right.
+        source: The file that the mistakes are in, named at the head of the message.
+    """
+
+    def __init__(self, problems: list[str], source: str | None = None):
+        self.problems = problems
+        head = f"{source}: " if source else ""
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in problems))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RunConfig(_Strict):
+    """One run: the parameters of `notebooks/train.ipynb`, field for field."""
+
+    architecture: str = Field("VGG16", description="a name in lib.architectures")
+    dataset: Name = Field("digits", description="digits, mnist, cifar10 or NAME of NAME.npz")
+    repetition: int = Field(1, ge=1, strict=True)
+    seed: int = Field(1, ge=0, lt=2**31, strict=True, description="of weights, order, augmentation")
+    weights: str = Field("none", min_length=1, description="imagenet, none or a file of weights")
+    trainable: Literal["head", "all"] = "head"
+    head: Literal["paper", "linear"] = "paper"
+    epochs: int = Field(2, ge=1, strict=True)
+    batch_size: int = Field(32, ge=1, strict=True)
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    learning_rate: float | None = Field(None, gt=0, description="None: the optimizer's default")
+    image_size: int | None = Field(
+        None, ge=32, strict=True, description="pixels a side; None: what the paper used"
+    )
+    preprocessing: Literal["rescale", "imagenet"] = "rescale"
+    grey_to_rgb: Literal["repeat", "as_run"] = "repeat"
+    augmentation: Literal["paper", "none"] = "paper"
+    train_limit: int | None = Field(None, ge=1, strict=True, description="images; None: all")
+    test_limit: int | None = Field(None, ge=1, strict=True, description="images; None: all")
+    data_dir: str | None = Field(None, min_length=1, description="folder of .npz files")
+    location: str | None = Field(
+        None, description="ISO code, or CODE/region, for the carbon intensity; None: unknown"
+    )
+    idle_seconds: float = Field(0, ge=0, description="idle baseline before the training")
+    warmup_seconds: float = Field(0, ge=0, description="least time of warm-up, thrown away")
+    cooldown_seconds: float = Field(0, ge=0, description="pause after the training")
+    output_dir: str = Field("outputs/explore", min_length=1, description="the study's folder")
+
+    @field_validator("architecture")
+    @classmethod
+    def _known_architecture(cls, value: str) -> str:
+        if value not in architectures.REGISTRY:
+            raise ValueError(f"is unknown; known are {', '.join(architectures.REGISTRY)}")
+        return value
+
+    @field_validator("data_dir", "weights", "output_dir")
+    @classmethod
+    def _without_home(cls, value: str | None) -> str | None:
+        """Write the home folder as `~`: results are handed round, and it names a person."""
+        home = str(Path.home())
+        if value and (value == home or value.startswith(home.rstrip("/") + "/")):
+            return "~" + value[len(home) :]
+        return value
+
+    @model_validator(mode="after")
+    def _dataset_has_a_source(self) -> RunConfig:
+        if self.dataset not in datasets.KNOWN and self.data_dir is None:
+            known = ", ".join(datasets.KNOWN)
+            raise ValueError(
+                f"dataset '{self.dataset}' is unknown; known are {known}, "
+                f"or set data_dir to a folder that holds {self.dataset}.npz"
+            )
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """`<architecture>-<dataset>-r<repetition>-<hash>`: a changed configuration is a new run."""
+        return f"{self.architecture}-{self.dataset}-r{self.repetition}-{self.config_hash}"
+
+    @property
+    def config_hash(self) -> str:
+        """First 8 hex digits of the SHA-256 of every field but the folder results go to."""
+        fields = self.model_dump(mode="json", exclude={"output_dir"})
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def run_dir(self) -> Path:
+        """Where this run leaves its record."""
+        return Path(self.output_dir).expanduser() / "runs" / self.run_id
+
+    def missing_files(self) -> list[str]:
+        """Name what the run would read and isn't there, one sentence each."""
+        problems = []
+        if (
+            self.weights not in ("imagenet", "none")
+            and not Path(self.weights).expanduser().is_file()
+        ):
+            problems.append(
+                f"weights: no file '{self.weights}'; allowed are imagenet, none or a weights file"
+            )
+        if self.data_dir is not None:
+            folder = Path(self.data_dir).expanduser()
+            if not folder.is_dir():
+                problems.append(f"data_dir: no folder '{self.data_dir}'")
+            elif (
+                self.dataset not in datasets.KNOWN
+                and not (folder / f"{self.dataset}.npz").is_file()
+            ):
+                problems.append(
+                    f"dataset: no file '{self.dataset}.npz' in data_dir '{self.data_dir}'"
+                )
+        return problems
+
+
+class Order(_Strict):
+    """How runs are ordered: shuffled with a seed, so that drift is not taken for an effect."""
+
+    shuffle: bool = True
+    seed: int = Field(1, ge=0, strict=True)
+
+
+class Protocol(_Strict):
+    """Seconds around the measured training of every run."""
+
+    idle_seconds: float = Field(0, ge=0)
+    warmup_seconds: float = Field(0, ge=0)
+    cooldown_seconds: float = Field(0, ge=0)
+
+
+class Study(_Strict):
+    """What a study file says."""
+
+    title: str = Field(min_length=1)
+    defaults: dict[str, Any] = {}
+    factors: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    repetitions: int = Field(1, ge=1, strict=True)
+    exclude: list[dict[str, Any]] = []
+    order: Order = Order()
+    protocol: Protocol = Protocol()
+    run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
+
+    def runs(self, name: str, outputs: Path) -> list[RunConfig]:
+        """Every run of the study, in the order in which they will be executed.
+
+        Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
+        architectures of one repetition see the same images, repetitions see different ones.
+
+        Args:
+            name: The study's name, which is its folder under `outputs`.
+            outputs: Where studies leave their results.
+
+        Raises:
+            StudyError: With every mistake of every run, each said once.
+        """
+        problems = self._misplaced_fields()
+        if problems:
+            raise StudyError(problems)
+        runs = []
+        for values in itertools.product(*self.factors.values()):
+            cell = dict(zip(self.factors, values, strict=True))
+            if any(_matches(cell, partial) for partial in self.exclude):
+                continue
+            for repetition in range(1, self.repetitions + 1):
+                fields = {**self.protocol.model_dump(), **self.defaults, **cell}
+                fields |= {"repetition": repetition, "output_dir": str(outputs / name)}
+                try:
+                    config = RunConfig(**fields)
+                    shift = {"seed": config.seed + repetition - 1}
+                    runs.append(RunConfig(**(config.model_dump() | shift)))
+                except ValidationError as error:
+                    problems += _sentences(error)
+        problems += [line for run in runs for line in run.missing_files()]
+        if not runs and not problems:
+            problems = ["exclude: leaves no run"]
+        if problems:
+            raise StudyError(list(dict.fromkeys(problems)))
+        if self.order.shuffle:
+            random.Random(self.order.seed).shuffle(runs)
+        return runs
+
+    def _misplaced_fields(self) -> list[str]:
+        allowed = set(RunConfig.model_fields) - {"repetition", "output_dir"}
+        problems = [
+            f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
+            for place, fields in (("defaults", self.defaults), ("factors", self.factors))
+            for field in fields
+            if field not in allowed
+        ]
+        problems += [
+            f"factors.{field}: '{value}' is there twice"
+            for field, values in self.factors.items()
+            for value in {str(v): v for v in values if values.count(v) > 1}
+        ]
+        for partial in self.exclude:
+            for field, value in partial.items():
+                if field not in self.factors:
+                    problems.append(f"exclude: '{field}' is not a factor of this study")
+                elif value not in self.factors[field]:
+                    problems.append(f"exclude: '{value}' is not a level of factor {field}")
+        return problems
+
+
+def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read a study file.
+
+    Args:
+        path: The YAML file.
+        overrides: Fields from the command line. A field of the study itself (`repetitions`,
+            `run_timeout`) is replaced there; any other is a RunConfig field for every run, and a
+            factor of that name is reduced to this one value.
+
+    Raises:
+        StudyError: If the file is missing, is no YAML or says what a study does not know.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(
+            [f"no such file; studies lie in params/, e.g. {_examples()}"], str(path)
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError([f"can't be read: {error}"], str(path)) from None
+    except yaml.YAMLError as error:
+        raise StudyError(
+            [f"is not valid YAML: {' '.join(str(error).split())}"], str(path)
+        ) from None
+    if not isinstance(content, dict):
+        raise StudyError(["is empty or not a mapping; a study needs at least a title"], str(path))
+    try:
+        study = Study(**{str(key): value for key, value in content.items()})
+        return _overridden(study, overrides or {})
+    except ValidationError as error:
+        raise StudyError(_sentences(error), str(path)) from None
+
+
+def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
+    content = study.model_dump()
+    for field, value in overrides.items():
+        if field in ("title", "repetitions", "run_timeout"):
+            content[field] = value
+        elif field in content["factors"]:
+            content["factors"][field] = [value]
+        else:
+            content["defaults"][field] = value
+    return Study(**content)
+
+
+def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]:
+    """Keep the runs whose every field in `only` has one of the values given for it.
+
+    Raises:
+        StudyError: If a field is unknown, or no run has one of the values.
+    """
+    problems = []
+    for field, values in only.items():
+        if field not in RunConfig.model_fields:
+            fields = ", ".join(RunConfig.model_fields)
+            problems.append(f"--only: unknown field '{field}'; allowed are {fields}")
+            continue
+        present = {getattr(run, field) for run in runs}
+        problems += [
+            f"--only: no run has {field}={value}; there are {', '.join(sorted(map(str, present)))}"
+            for value in values
+            if value not in present
+        ]
+    kept = [run for run in runs if all(getattr(run, f, None) in v for f, v in only.items())]
+    if not problems and not kept:
+        problems = ["--only: no run has all of these values together"]
+    if problems:
+        raise StudyError(problems)
+    return kept
+
+
+def _matches(cell: dict[str, Any], partial: dict[str, Any]) -> bool:
+    return bool(partial) and all(cell.get(field) == value for field, value in partial.items())
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Pydantic's errors as sentences that name the field, the value and what is allowed."""
+    sentences = []
+    for detail in error.errors():
+        field = ".".join(map(str, detail["loc"]))
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "missing":
+            sentences.append(f"{field}: is missing")
+        elif detail["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(_model_at(error, detail["loc"]).model_fields))
+            sentences.append(f"{field}: unknown field; allowed are {allowed}")
+        elif not field:
+            sentences.append(message)
+        else:
+            sentences.append(f"{field}: {detail['input']!r}: {message}")
+    return sentences
+
+
+def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
+    nested = {"order": Order, "protocol": Protocol}
+    if len(place) > 1 and place[0] in nested:
+        return nested[str(place[0])]
+    return {"Study": Study, "RunConfig": RunConfig}[error.title]
+
+
+def _examples() -> str:
+    return ", ".join(sorted(str(path) for path in Path("params").glob("*.yaml"))) or "quick.yaml"
