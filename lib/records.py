@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,12 +21,13 @@ FILE_NAME = "run.json"
 
 
 class Phase(BaseModel):
-    """A part of a run and the time it took, in seconds."""
+    """A part of a run: its seconds, and its start and end in UTC."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     started_at: str
+    ended_at: str
     duration: float
 
 
@@ -44,7 +45,6 @@ class Record(BaseModel):
     error: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
-    position: int | None = None
 
     duration: float | None = None
     emissions: float | None = None
@@ -95,7 +95,7 @@ class Record(BaseModel):
             | {"config", "hardware", "versions", "data", "extra"}
         )
         config = {name: self.config.get(name) for name in RunConfig.model_fields}
-        front = {name: flat.pop(name) for name in ("run_id", "status", "error", "position")}
+        front = {name: flat.pop(name) for name in ("run_id", "status", "error")}
         return (
             front
             | {name: value for name, value in config.items() if name != "output_dir"}
@@ -137,36 +137,44 @@ class Merged:
     """All records of a study.
 
     Attributes:
-        results: One row a run, in the order in which they were executed.
+        results: One row a run, in the order in which they were started.
         damaged: One sentence for each file that is no record.
+        left_out: Ids of the records that are not part of the plan.
     """
 
     results: pd.DataFrame
     damaged: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def merge(study_dir: Path) -> Merged:
-    """Read every record under `runs/` into one table."""
-    records, damaged = [], []
+def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
+    """Read every record under `runs/` into one table.
+
+    Args:
+        study_dir: The study's folder.
+        plan: Ids of the runs that belong to the study; None takes every run that is there.
+    """
+    records, damaged, left_out = [], [], []
     for path in sorted((study_dir / "runs").glob(f"*/{FILE_NAME}")):
+        if plan is not None and path.parent.name not in plan:
+            left_out.append(path.parent.name)
+            continue
         try:
             records.append(read(path))
         except ValueError as error:
             damaged.append(str(error))
-    return Merged(table(records), tuple(damaged))
+    return Merged(table(records), tuple(damaged), tuple(left_out))
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
-    """Records as a table, one row a run, in the order in which they were executed."""
-    ordered = sorted(records, key=lambda r: (r.position is None, r.position or 0, r.run_id))
-    columns = list(Record(run_id="", status="completed", config={}).row())
+    """Records as a table, one row a run, in the order in which they were started."""
+    ordered = sorted(records, key=lambda record: (record.started_at or "", record.run_id))
     rows = [record.row() for record in ordered]
-    frame = pd.DataFrame(
-        rows, columns=list(dict.fromkeys([*columns, *(k for r in rows for k in r)]))
-    )
+    known = Record(run_id="", status="completed", config={}).row()
+    columns = list(dict.fromkeys([*known, *(name for row in rows for name in row)]))
     # Text at the end, where it does not push the figures out of sight.
     last = ["reasons", "doubts"]
-    return frame[[name for name in frame.columns if name not in last] + last]
+    return pd.DataFrame(rows, columns=[c for c in columns if c not in last] + last)
 
 
 def write_results(results: pd.DataFrame, study_dir: Path) -> Path:

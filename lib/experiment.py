@@ -1,0 +1,218 @@
+"""The protocol of one run: checks, idle baseline, warm-up, measured training, cool-down.
+
+`notebooks/train.ipynb` calls `measure` once, and `record` on what came out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lib import datasets, locations, machine, training
+from lib.files import write_atomically
+from lib.instruments import COMPONENTS, Instrument, Reading, measuring
+from lib.instruments.codecarbon import CodeCarbon
+from lib.instruments.nvml import energy_counter
+from lib.progress import Progress, ProgressFile
+from lib.records import Phase, Record
+from lib.study import RunConfig
+from lib.training import Epoch, Step
+
+if TYPE_CHECKING:
+    import keras
+
+    from lib.flops import Flops
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run measured.
+
+    Attributes:
+        history: One `Epoch` for each epoch.
+        readings: What each instrument found during the training; CodeCarbon's is the first.
+        idle: What CodeCarbon found before it, or None where no baseline was asked for.
+        phases: Every part of the protocol with its seconds.
+        doubts: What the checks of the machine and the instruments found.
+    """
+
+    history: tuple[Epoch, ...]
+    readings: tuple[Reading, ...]
+    idle: Reading | None
+    phases: tuple[Phase, ...]
+    doubts: tuple[str, ...]
+
+    def phase(self, name: str) -> Phase:
+        """The part of the protocol that is called `name`."""
+        return next(phase for phase in self.phases if phase.name == name)
+
+
+def measure(
+    config: RunConfig,
+    model: keras.Model,
+    data: datasets.Dataset,
+    *,
+    on_epoch: Callable[[list[Epoch]], None] = lambda history: None,
+) -> Outcome:
+    """Run the protocol: everything that is measured happens here.
+
+    Leaves `emissions.csv`, `power.csv` and `history.csv` in the run's folder.
+
+    Args:
+        config: The run.
+        model: As `architectures.build_model` makes it; it is trained.
+        data: What it is trained and validated on.
+        on_epoch: Called after every epoch with the epochs so far, to show them.
+    """
+    folder = config.run_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    protocol = _Protocol(config, ProgressFile(folder))
+    location = locations.locate(config.location)
+
+    with protocol.phase("checks"):
+        doubts = machine.checks()
+    idle = None
+    if config.idle_seconds:
+        with protocol.phase("idle"), measuring([CodeCarbon(location)]) as baseline:
+            time.sleep(config.idle_seconds)
+        idle = baseline.readings[0]
+    with protocol.phase("warmup"):
+        # Pipelines of their own: the measured ones start at their first shuffle.
+        training.warm_up(model, *datasets.pipelines(data, config), config.warmup_seconds)
+    train, validation = datasets.pipelines(data, config)
+    meter = CodeCarbon(location, folder)
+    instruments: list[Instrument] = [meter, energy_counter()]
+    with protocol.phase("training"), measuring(instruments) as bench:
+        history = training.fit(
+            model,
+            train,
+            validation,
+            config.epochs,
+            energy_so_far=lambda: meter.latest.energy_consumed,
+            on_step=lambda step: protocol.show(step, meter),
+            on_epoch=lambda history: (protocol.remember(history), on_epoch(history)),
+        )
+    with protocol.phase("cooldown"):
+        time.sleep(config.cooldown_seconds)
+    protocol.finish()
+    write_atomically(folder / "history.csv", training.history_table(history).to_csv(index=False))
+    found = [doubt for reading in bench.readings for doubt in reading.doubts]
+    return Outcome(
+        history=tuple(history),
+        readings=tuple(bench.readings),
+        idle=idle,
+        phases=tuple(protocol.phases),
+        doubts=(*doubts, *found),
+    )
+
+
+@dataclass
+class _Protocol:
+    """Times the phases and tells how far the run is."""
+
+    config: RunConfig
+    file: ProgressFile
+    phases: list[Phase] = field(default_factory=list)
+    accuracy: float | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self.file.write(Progress(name, epochs=self.config.epochs), now=True)
+        started_at, started = _now(), time.perf_counter()
+        yield
+        duration = time.perf_counter() - started
+        self.phases.append(
+            Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
+        )
+
+    def remember(self, history: list[Epoch]) -> None:
+        self.accuracy = history[-1].val_accuracy
+
+    def show(self, step: Step, meter: CodeCarbon) -> None:
+        accuracy = step.accuracy if self.accuracy is None else self.accuracy
+        latest = meter.latest
+        self.file.write(
+            Progress(
+                phase="training",
+                epoch=step.epoch,
+                epochs=self.config.epochs,
+                fraction=step.fraction,
+                accuracy=accuracy,
+                watts=latest.watts,
+                energy_consumed=latest.energy_consumed,
+            )
+        )
+
+    def finish(self) -> None:
+        self.file.remove()
+
+
+def _now() -> str:
+    """UTC to the millisecond, so that a wattmeter's log can be laid beside it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def record(config: RunConfig, data: datasets.Dataset, flops: Flops, outcome: Outcome) -> Record:
+    """Everything that is known of a finished run, as it goes into `run.json`."""
+    meter = outcome.readings[0]
+    measured = outcome.phase("training")
+    last = outcome.history[-1]
+    location = locations.locate(config.location)
+    energy = meter.energy_consumed
+    emissions = location.emissions(energy)
+    reasons = {
+        f"{name}_energy": part.reason for name, part in meter.components.items() if part.reason
+    }
+    if emissions is None:
+        reasons["emissions"] = location.reason or reasons.get("energy_consumed", "no energy")
+    idle_energy = _idle_energy(outcome, meter.duration)
+    if idle_energy is None:
+        reasons["idle_energy"] = reasons["net_energy"] = "no idle baseline (idle_seconds is 0)"
+    return Record(
+        run_id=config.run_id,
+        status="completed",
+        started_at=measured.started_at,
+        ended_at=measured.ended_at,
+        duration=meter.duration,
+        emissions=emissions,
+        energy_consumed=energy,
+        **{f"{name}_energy": meter.components[name].energy for name in COMPONENTS},
+        **{f"{name}_method": meter.components[name].method for name in COMPONENTS},
+        idle_energy=idle_energy,
+        net_energy=None if idle_energy is None or energy is None else energy - idle_energy,
+        accuracy=last.val_accuracy,
+        loss=last.val_loss,
+        score=last.val_accuracy / energy if energy else None,
+        **asdict(flops),
+        carbon_intensity=location.carbon_intensity,
+        location_source=location.source,
+        config=config.model_dump(mode="json"),
+        hardware=machine.hardware(),
+        versions=machine.versions(),
+        data={
+            "fingerprint": data.fingerprint,
+            "source": data.source,
+            "train_images": len(data.y_train),
+            "test_images": len(data.y_test),
+        },
+        phases=outcome.phases,
+        readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
+        reasons=reasons,
+        doubts=tuple(dict.fromkeys([*outcome.doubts, *data.notes, *location.notes])),
+    )
+
+
+def _all_readings(outcome: Outcome) -> list[Reading]:
+    return [*outcome.readings, *([outcome.idle] if outcome.idle else [])]
+
+
+def _idle_energy(outcome: Outcome, duration: float) -> float | None:
+    """kWh that the idle machine would have used in `duration` seconds."""
+    idle = outcome.idle
+    if idle is None or idle.energy_consumed is None or not idle.duration:
+        return None
+    return idle.energy_consumed / idle.duration * duration
