@@ -1,0 +1,178 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.study import RunConfig, StudyError, load_study, select
+
+PARAMS = Path(__file__).resolve().parents[1] / "params"
+
+
+def write(tmp_path, **content):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({"title": "a study", **content}))
+    return path
+
+
+def problems(tmp_path, overrides=None, **content):
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, **content), overrides).runs("study", tmp_path)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", sorted(PARAMS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_studies_are_valid(path, tmp_path):
+    assert load_study(path).runs(path.stem, tmp_path)
+
+
+def test_the_papers_study_is_the_papers_design(tmp_path):
+    runs = load_study(PARAMS / "paper.yaml").runs("paper", tmp_path)
+    cells = {(run.architecture, run.dataset, run.repetition) for run in runs}
+    assert len(runs) == len(cells) == 3 * 2 * 3
+    assert {(r.weights, r.trainable, r.head, r.epochs, r.batch_size) for r in runs} == {
+        ("imagenet", "head", "paper", 50, 32)
+    }
+    as_run = load_study(PARAMS / "paper_as_run.yaml").runs("paper_as_run", tmp_path)
+    differing = {
+        name
+        for name in RunConfig.model_fields
+        if {getattr(run, name) for run in runs} != {getattr(run, name) for run in as_run}
+    }
+    assert differing == {"preprocessing", "grey_to_rgb", "output_dir"}
+
+
+def test_repetitions_are_independent_and_architectures_are_blocked(tmp_path):
+    factors = {"architecture": ["VGG16", "VGG19"]}
+    runs = load_study(write(tmp_path, factors=factors, repetitions=3)).runs("s", tmp_path)
+    seeds = {(run.architecture, run.repetition): run.seed for run in runs}
+    assert len({seeds["VGG16", r] for r in (1, 2, 3)}) == 3
+    assert all(seeds["VGG16", r] == seeds["VGG19", r] for r in (1, 2, 3))
+    assert len({run.run_id for run in runs}) == 6
+
+
+def test_order_is_shuffled_by_the_studys_seed(tmp_path):
+    def order(**order):
+        path = write(tmp_path, factors={"epochs": list(range(1, 30))}, order=order)
+        return [run.epochs for run in load_study(path).runs("s", tmp_path)]
+
+    assert order(shuffle=False) == list(range(1, 30))
+    assert order(seed=1) == order(seed=1) != order(seed=2)
+    assert sorted(order(seed=1)) == order(shuffle=False)
+
+
+def test_exclude_leaves_out_partial_matches(tmp_path):
+    factors = {"architecture": ["VGG16", "VGG19"], "epochs": [1, 2]}
+    path = write(tmp_path, factors=factors, exclude=[{"architecture": "VGG19", "epochs": 2}])
+    cells = {(r.architecture, r.epochs) for r in load_study(path).runs("s", tmp_path)}
+    assert cells == {("VGG16", 1), ("VGG16", 2), ("VGG19", 1)}
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    found = "\n".join(
+        problems(
+            tmp_path,
+            factors={"architecture": ["VGG16", "VGG17"]},
+            defaults={"epochs": -1, "batch_size": "many", "weights": "nowhere.h5"},
+        )
+    )
+    for word in ("VGG17", "ResNet50", "epochs", "-1", "batch_size", "'many'"):
+        assert word in found
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"factors": {"architekture": ["VGG16"]}}, ["architekture", "architecture"]),
+        ({"factors": {"epochs": []}}, ["factors.epochs"]),
+        ({"factors": {"epochs": [1, 1]}}, ["epochs", "twice"]),
+        ({"defaults": {"repetition": 2}}, ["repetition"]),
+        ({"repetitions": 0}, ["repetitions", "0"]),
+        ({"repetitions": True}, ["repetitions"]),
+        ({"colour": "red"}, ["colour", "factors"]),
+        ({"order": {"sead": 1}}, ["sead", "seed"]),
+        ({"exclude": [{"epochs": 3}]}, ["epochs", "not a factor"]),
+        ({"defaults": {"dataset": "cats"}}, ["cats", "digits", "data_dir"]),
+        ({"defaults": {"dataset": "../etc"}}, ["dataset"]),
+        ({"defaults": {"weights": "nowhere.h5"}}, ["nowhere.h5", "imagenet"]),
+        ({"defaults": {"data_dir": "nowhere"}}, ["data_dir", "nowhere"]),
+        ({"defaults": {"learning_rate": float("nan")}}, ["learning_rate"]),
+    ],
+)
+def test_a_mistake_names_field_value_and_what_is_allowed(tmp_path, content, words):
+    found = "\n".join(problems(tmp_path, **content))
+    assert all(word in found for word in words), found
+
+
+def test_a_mistake_in_every_run_is_said_once(tmp_path):
+    factors = {"architecture": ["VGG16", "VGG19", "ResNet50"]}
+    assert len(problems(tmp_path, factors=factors, defaults={"epochs": 0}, repetitions=5)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "title: [", "title: 1\n\tx", "\x00"])
+def test_what_is_no_study_is_refused(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError, match=r"broken\.yaml"):
+        load_study(path)
+
+
+def test_a_missing_file_says_where_studies_are(tmp_path):
+    with pytest.raises(StudyError, match="no such file"):
+        load_study(tmp_path / "absent.yaml")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+        ),
+    )
+)
+def test_whatever_a_study_holds_it_runs_or_says_why(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("wild")
+    path = folder / "wild.yaml"
+    path.write_text(yaml.safe_dump({"title": "wild", "factors": {"epochs": content}}))
+    try:
+        runs = load_study(path, {"batch_size": content}).runs("wild", folder)
+    except StudyError:
+        return
+    assert runs
+
+
+def test_overrides_reduce_factors_and_set_fields(tmp_path):
+    path = write(tmp_path, factors={"epochs": [1, 2], "seed": [7]}, repetitions=3)
+    runs = load_study(path, {"epochs": 5, "batch_size": 4, "repetitions": 2}).runs("s", tmp_path)
+    assert {(r.epochs, r.batch_size, r.repetition) for r in runs} == {(5, 4, 1), (5, 4, 2)}
+
+
+def test_a_changed_configuration_is_a_new_run_and_another_folder_is_not():
+    run = RunConfig()
+    assert run.run_id.startswith("VGG16-digits-r1-")
+    assert RunConfig(epochs=3).run_id != run.run_id
+    assert RunConfig(output_dir="elsewhere").run_id == run.run_id
+
+
+def test_the_home_folder_is_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = RunConfig(output_dir=str(tmp_path / "outputs"))
+    assert config.output_dir == "~/outputs"
+    assert config.run_dir.is_relative_to(tmp_path)
+
+
+def test_select_keeps_what_matches_every_field(tmp_path):
+    factors = {"architecture": ["VGG16", "VGG19"], "epochs": [1, 2, 3]}
+    runs = load_study(write(tmp_path, factors=factors)).runs("s", tmp_path)
+    kept = select(runs, {"architecture": ["VGG19"], "epochs": [1, 3]})
+    assert {(run.architecture, run.epochs) for run in kept} == {("VGG19", 1), ("VGG19", 3)}
+
+
+@pytest.mark.parametrize(
+    ("only", "word"), [({"epoch": [1]}, "epochs"), ({"epochs": [9]}, "there are 1, 2")]
+)
+def test_select_says_what_there_is(tmp_path, only, word):
+    runs = load_study(write(tmp_path, factors={"epochs": [1, 2]})).runs("s", tmp_path)
+    with pytest.raises(StudyError, match=word):
+        select(runs, only)
