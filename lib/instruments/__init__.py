@@ -7,11 +7,13 @@ that no caller has to ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 COMPONENTS = ("cpu", "gpu", "ram")
+JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,55 @@ class Nothing:
         """Answer with an empty reading that carries the reason."""
         absent = {name: Component(None, "none", self.reason) for name in COMPONENTS}
         return Reading(self.name, 0.0, absent, samples=0)
+
+
+@dataclass
+class Bench:
+    """Instruments beside each other; one that fails says so in its reading and stops nothing.
+
+    Attributes:
+        instruments: Started in this order, stopped in the opposite one.
+        readings: One each, in the same order, once they were stopped.
+    """
+
+    instruments: Sequence[Instrument]
+    readings: tuple[Reading, ...] = ()
+    _failed: dict[int, Reading] = field(default_factory=dict, repr=False)
+
+    def start(self) -> None:
+        """Start every instrument."""
+        for position, instrument in enumerate(self.instruments):
+            try:
+                instrument.start()
+            except Exception as error:
+                self._failed[position] = _failure(instrument, "start", error)
+
+    def stop(self) -> tuple[Reading, ...]:
+        """Stop every instrument that started; their readings."""
+        found = dict(self._failed)
+        for position, instrument in reversed(list(enumerate(self.instruments))):
+            if position in found:
+                continue
+            try:
+                found[position] = instrument.stop()
+            except Exception as error:
+                found[position] = _failure(instrument, "stop", error)
+        self.readings = tuple(found[position] for position in range(len(self.instruments)))
+        return self.readings
+
+
+@contextmanager
+def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
+    """Measure what happens inside a `with`; afterwards the bench has the readings."""
+    bench = Bench(instruments)
+    bench.start()
+    try:
+        yield bench
+    finally:
+        bench.stop()
+
+
+def _failure(instrument: Instrument, moment: str, error: Exception) -> Reading:
+    reason = f"{instrument.name} failed to {moment}: {error}"
+    absent = {name: Component(None, "none", reason) for name in COMPONENTS}
+    return Reading(instrument.name, 0.0, absent, samples=0, doubts=(reason,))

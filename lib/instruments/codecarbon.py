@@ -1,0 +1,246 @@
+"""CodeCarbon as an instrument: one tracker a run, its figures checked before they are believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lib.files import write_atomically
+from lib.instruments import JOULES_PER_KWH, Component, Reading
+from lib.instruments.nvml import Gpus, visible_gpus
+from lib.instruments.recorder import Recorder
+from lib.instruments.trace import FILE_NAME as TRACE_NAME
+from lib.instruments.trace import PowerTrace
+from lib.instruments.tracker import RAPL, QuietTracker, ignored_settings
+from lib.locations import Location
+
+FILE_NAME = "emissions.csv"
+
+RAM_TOLERANCE = 0.03
+"""RAM power is a constant, so RAM energy tells whether every second was counted once."""
+
+IMPLAUSIBLE_POWER = 10_000.0
+"""W. A RAPL counter that restarts is taken for one that wrapped: 261 kJ in one sample."""
+
+LONGEST_INTERVAL = 3.0
+"""Intervals without a sample from which on a doubt is raised, as CodeCarbon's own warning."""
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What a running measurement knows: power in W and energy in kWh; None before there is any."""
+
+    watts: float | None = None
+    energy_consumed: float | None = None
+
+
+class CodeCarbon:
+    """Measures once, from `start` to `stop`, with CodeCarbon in machine mode.
+
+    Leaves `emissions.csv` (one row, CodeCarbon's columns) and adds a sample a second to the power
+    trace. Of an unknown location there is energy but neither emissions nor a place.
+
+    Args:
+        location: Where the electricity comes from.
+        folder: Where `emissions.csv` goes; None leaves none, as for an idle baseline.
+        trace: Where samples go; None writes `power.csv` into the folder, if there is one.
+        interval: Seconds between samples.
+        gpus: Those to count; None: the ones CUDA may use.
+    """
+
+    name = "codecarbon"
+
+    def __init__(
+        self,
+        location: Location,
+        folder: Path | None = None,
+        trace: PowerTrace | None = None,
+        interval: float = 1.0,
+        gpus: Gpus | None = None,
+    ):
+        self._location = location
+        self._folder = folder
+        self._trace = trace
+        self._owns_trace = trace is None
+        self._interval = interval
+        self._gpus = gpus
+        self._tracker: QuietTracker | None = None
+        self._recorder: Recorder | None = None
+
+    @property
+    def latest(self) -> Latest:
+        """Watts of the newest sample, and energy up to it."""
+        sample = self._recorder.latest if self._recorder else None
+        return Latest(sample.power, sample.energy_consumed) if sample else Latest()
+
+    def energy_so_far(self) -> float | None:
+        """Measure now, apart from the clock: kWh since the start; None if it isn't running."""
+        if self._tracker is None or self._recorder is None:
+            return None
+        return self._tracker.measure()
+
+    def start(self) -> None:
+        """Begin to measure.
+
+        Raises:
+            RuntimeError: If it measured before: a reused tracker's counters go on from there.
+            TrackerError: If CodeCarbon did not start.
+        """
+        if self._tracker is not None:
+            raise RuntimeError("this CodeCarbon instrument was used; make a new one for every run")
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / FILE_NAME).unlink(missing_ok=True)
+        if self._gpus is None:
+            self._gpus = visible_gpus()
+        self._ignored = ignored_settings()
+        self._recorder = Recorder(self._gpus)
+        project = self._folder.name if self._folder else "idle"
+        self._tracker = QuietTracker(
+            self._location, self._gpus, self._recorder, self._interval, project
+        )
+        if self._trace is None:
+            self._trace = PowerTrace(self._folder / TRACE_NAME if self._folder else None)
+        self._measures_gpu = self._tracker.methods()["gpu"].method != "none"
+        self._recorder.begin(self._trace, self._measures_gpu)
+        self._tracker.start()
+
+    def stop(self) -> Reading:
+        """End the measurement.
+
+        Returns:
+            The energy of CPU, GPU and RAM. `details` has emissions (kg CO2-eq), emissions_rate
+            (kg/s), carbon_intensity (g/kWh), peak_power (W), run_id and what the place is.
+
+        Raises:
+            RuntimeError: If it was not started.
+        """
+        if self._tracker is None:
+            raise RuntimeError("this CodeCarbon instrument was not started")
+        methods = self._tracker.methods()
+        ram_power = self._tracker.ram_power()
+        self._tracker.stop()
+        if self._owns_trace:
+            self._trace.close()
+        rows = self._recorder.rows
+        doubts = [*self._gpus.doubts, *self._location.notes, *self._settings_doubts()]
+        doubts += [f"CodeCarbon: {message}" for message in self._tracker.log]
+        if len(rows) != 1:
+            reason = f"CodeCarbon left {len(rows)} rows in place of one"
+            absent = {name: Component(None, "none", reason) for name in methods}
+            return Reading(self.name, 0.0, absent, self._recorder.count, (*doubts, reason))
+        row = rows[0]
+        components = {
+            name: check_component(name, method, row, self._recorder.peak)
+            for name, method in methods.items()
+        }
+        doubts += check_row(row, ram_power, self._location)
+        longest = self._recorder.longest
+        if longest > LONGEST_INTERVAL * self._interval:
+            doubts.append(
+                f"no power was read for {longest:.1f} s, though {self._interval:g} s was set"
+            )
+        reading = Reading(
+            self.name, row["duration"], components, self._recorder.count, tuple(doubts)
+        )
+        details = self._details(reading, row)
+        if self._folder is not None:
+            self._write(row)
+        return dataclasses.replace(reading, details=details)
+
+    def _details(self, reading: Reading, row: Mapping[str, Any]) -> dict[str, Any]:
+        kilograms = self._location.emissions(reading.energy_consumed)
+        place = self._location
+        return {
+            "emissions": kilograms,
+            "emissions_rate": kilograms / row["duration"] if kilograms is not None else None,
+            "emissions_reason": place.reason,
+            "carbon_intensity": place.carbon_intensity,
+            "country_iso_code": place.country_iso_code,
+            "region": place.region,
+            "location_source": place.source,
+            "peak_power": self._recorder.peak_power,
+            "run_id": row["run_id"],
+            "tracking_mode": row["tracking_mode"],
+            "measure_power_secs": self._interval,
+            "ignored_settings": ", ".join(self._ignored) or None,
+        }
+
+    def _settings_doubts(self) -> list[str]:
+        doubts = []
+        if self._ignored:
+            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
+        if RAPL.exists() and not any("RAPL" in c.method for c in self._tracker.methods().values()):
+            doubts.append(
+                "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
+                f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
+            )
+        return doubts
+
+    def _write(self, row: dict[str, Any]) -> None:
+        """Write `emissions.csv`, without what CodeCarbon claims but does not know."""
+        row = dict(row, cpu_utilization_percent=self._recorder.cpu_utilization)
+        if self._gpus.installed or not self._measures_gpu:
+            # It counts the GPUs of the machine, and those that CUDA_VISIBLE_DEVICES wishes for.
+            row |= {"gpu_count": len(self._gpus.selected), "gpu_model": self._gpus.model}
+        if self._location.carbon_intensity is None:
+            claims = ("emissions", "emissions_rate", "country_name", "country_iso_code", "region")
+            row |= dict.fromkeys(claims)
+        write_atomically(self._folder / FILE_NAME, pd.DataFrame([row]).to_csv(index=False))
+
+
+def check_component(
+    name: str, method: Component, row: Mapping[str, Any], peak: Mapping[str, float]
+) -> Component:
+    """Take a component's energy from CodeCarbon's row if it can be true.
+
+    Args:
+        name: cpu, gpu or ram.
+        method: How its energy was obtained; without energy.
+        row: CodeCarbon's.
+        peak: Highest watts by component.
+    """
+    if method.method == "none":
+        return method
+    energy = row[f"{name}_energy"]
+    reason = None
+    if energy < 0:
+        reason = f"CodeCarbon reports a negative energy, {energy:.3g} kWh"
+    elif energy == 0:
+        reason = f"CodeCarbon reports no energy in {row['duration']:.3g} s"
+    elif peak[name] > IMPLAUSIBLE_POWER:
+        reason = f"CodeCarbon reports {peak[name]:.3g} W, as if a counter had restarted"
+    return dataclasses.replace(method, energy=None if reason else energy, reason=reason)
+
+
+def check_row(row: Mapping[str, Any], ram_power: float | None, location: Location) -> list[str]:
+    """Compare figures of CodeCarbon's row that must agree.
+
+    Args:
+        row: CodeCarbon's.
+        ram_power: W, of its model; None if RAM is measured.
+        location: Its carbon intensity is what CodeCarbon should have used.
+
+    Returns:
+        What does not agree, one sentence each.
+    """
+    doubts = []
+    mean = row["ram_energy"] * JOULES_PER_KWH / row["duration"]
+    if ram_power and abs(mean / ram_power - 1) > RAM_TOLERANCE:
+        doubts.append(
+            f"RAM drew {mean:.3g} W by its energy and {ram_power:.3g} W by CodeCarbon's model: "
+            f"of the {row['duration']:.3g} s some were counted twice or not at all"
+        )
+    expected = location.emissions(row["energy_consumed"])
+    if expected is not None and not math.isclose(row["emissions"], expected, rel_tol=1e-3):
+        doubts.append(
+            f"CodeCarbon's emissions, {row['emissions']:.3g} kg, are not its energy times the "
+            f"carbon intensity, {expected:.3g} kg"
+        )
+    return doubts

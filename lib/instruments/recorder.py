@@ -1,0 +1,105 @@
+"""From CodeCarbon's running totals to the samples of the power trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lib.instruments import COMPONENTS, JOULES_PER_KWH
+from lib.instruments.nvml import Gpus
+from lib.instruments.trace import PowerTrace, Sample
+
+SHORTEST_INTERVAL = 0.05
+"""s. Watts over less than this are noise; such a sample is joined to the next."""
+
+
+class Recorder:
+    """An output handler of CodeCarbon, called after every measurement and with the final row.
+
+    Samples are differences of CodeCarbon's totals, so that they add up to its energy.
+
+    Args:
+        gpus: Those whose utilisation, temperature and memory are read along.
+
+    Attributes:
+        rows: What CodeCarbon handed over as final; one, if all went well.
+        latest: The newest sample.
+        count: How many samples there are.
+        peak: Highest watts by component.
+        peak_power: Highest watts of all together; None before the first sample.
+        longest: Seconds of the longest interval.
+        cpu_utilization: Mean over all samples, percent of all cores.
+    """
+
+    def __init__(self, gpus: Gpus):
+        from codecarbon.external.hardware import SystemCPULoadMeter
+
+        self.rows: list[dict[str, Any]] = []
+        self.latest: Sample | None = None
+        self.count = 0
+        self.peak = dict.fromkeys(COMPONENTS, 0.0)
+        self.peak_power: float | None = None
+        self.longest = 0.0
+        self.cpu_utilization = 0.0
+        self._gpus = gpus
+        self._trace: PowerTrace | None = None
+        self._measures_gpu = False
+        # CodeCarbon's own utilisation begins with zeros: psutil keeps a baseline per thread, and
+        # every measurement is a new thread.
+        self._load = SystemCPULoadMeter()
+        self._duration = 0.0
+        self._energy = dict.fromkeys(COMPONENTS, 0.0)
+
+    def begin(self, trace: PowerTrace, measures_gpu: bool) -> None:
+        """Say where samples go, right before the first.
+
+        Args:
+            trace: It stays open; who opened it closes it.
+            measures_gpu: Whether CodeCarbon measures one; its 0 W means nothing where it does not.
+        """
+        self._trace = trace
+        self._measures_gpu = measures_gpu
+        self._load.reset()
+
+    def live_out(self, total: Any, _delta: Any) -> None:
+        """Take CodeCarbon's totals after a measurement."""
+        interval = total.duration - self._duration
+        if interval >= SHORTEST_INTERVAL:
+            self._add(total, interval)
+
+    def out(self, total: Any, _delta: Any) -> None:
+        """Take CodeCarbon's totals at the end."""
+        if any(getattr(total, f"{name}_energy") != kwh for name, kwh in self._energy.items()):
+            self._add(total, total.duration - self._duration)
+        self.rows.append(dict(total.values))
+
+    def task_out(self, _data: Any, _experiment_name: str) -> None:
+        """Ignore tasks: none is started."""
+
+    def exit(self) -> None:
+        """Do nothing: there may be more to write into the trace."""
+
+    def _add(self, total: Any, interval: float) -> None:
+        import psutil
+
+        energy = {name: getattr(total, f"{name}_energy") for name in COMPONENTS}
+        power: dict[str, float | None] = {
+            name: (energy[name] - self._energy[name]) * JOULES_PER_KWH / interval
+            for name in COMPONENTS
+        }
+        self.peak = {name: max(self.peak[name], watts) for name, watts in power.items()}
+        if not self._measures_gpu:
+            power["gpu"] = None
+        load = self._load.percent()
+        self.cpu_utilization += (load - self.cpu_utilization) * interval / total.duration
+        self._duration, self._energy = total.duration, energy
+        self.longest = max(self.longest, interval)
+        self.count += 1
+        self.latest = self._trace.add(
+            interval=interval,
+            **{f"{name}_power": watts for name, watts in power.items()},
+            energy_consumed=total.energy_consumed,
+            cpu_utilization_percent=load,
+            ram_utilization_percent=psutil.virtual_memory().percent,
+            **self._gpus.sample(),
+        )
+        self.peak_power = max(self.peak_power or 0.0, self.latest.power)

@@ -1,0 +1,137 @@
+"""The power trace: what was drawn second by second, in `power.csv`.
+
+The watts come from CodeCarbon's own measurements, so the trace adds up to CodeCarbon's energy; a
+second meter beside it would only give a second answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.instruments import COMPONENTS, JOULES_PER_KWH
+
+FILE_NAME = "power.csv"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Mean power over the `interval` seconds that end at `time`; a line of `power.csv`.
+
+    Attributes:
+        time: Seconds since the trace was opened.
+        timestamp: The same moment in UTC, ISO 8601.
+        phase: The part of the run that it ended in.
+        interval: Seconds that the powers are means over.
+        cpu_power: W; None where it was not measured, as for every field below.
+        gpu_power: W, all selected GPUs together.
+        ram_power: W.
+        energy_consumed: kWh since this measurement started.
+        cpu_utilization_percent: Of all cores, over the interval.
+        gpu_utilization_percent: Mean over the selected GPUs, now.
+        ram_utilization_percent: Of all memory, now.
+        gpu_temperature: Degrees Celsius of the hottest selected GPU.
+        gpu_memory: MB in use on the selected GPUs.
+    """
+
+    time: float
+    timestamp: str
+    phase: str
+    interval: float
+    cpu_power: float | None
+    gpu_power: float | None
+    ram_power: float | None
+    energy_consumed: float
+    cpu_utilization_percent: float | None = None
+    gpu_utilization_percent: float | None = None
+    ram_utilization_percent: float | None = None
+    gpu_temperature: float | None = None
+    gpu_memory: float | None = None
+
+    @property
+    def power(self) -> float:
+        """Watts of everything that was measured."""
+        return sum(watts or 0.0 for watts in (self.cpu_power, self.gpu_power, self.ram_power))
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
+
+
+class PowerTrace:
+    """Writes `power.csv`, each line at once, so that a killed run leaves all but its last second.
+
+    Args:
+        path: The file; one of an earlier attempt is replaced. None writes nothing.
+        phase: The part of the run that the first samples belong to.
+    """
+
+    def __init__(self, path: Path | None, phase: str = "training"):
+        self.phase = phase
+        self._opened = time.perf_counter()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        target = path or Path(os.devnull)
+        self._file = target.open("w", buffering=1, newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
+
+    def now(self) -> float:
+        """Seconds since the trace was opened: the clock of its `time` column."""
+        return time.perf_counter() - self._opened
+
+    def mark(self, phase: str) -> None:
+        """Say which part of the run the samples from now on belong to."""
+        self.phase = phase
+
+    def add(self, **fields: float | None) -> Sample:
+        """Write one sample that ends now.
+
+        Args:
+            **fields: What `Sample` has beside time, timestamp and phase.
+        """
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        sample = Sample(time=self.now(), timestamp=timestamp, phase=self.phase, **fields)
+        self._writer.writerow(dataclasses.astuple(sample))
+        return sample
+
+    def close(self) -> None:
+        """Close the file; closing twice is harmless."""
+        self._file.close()
+
+
+def read_trace(path: Path) -> pd.DataFrame:
+    """Read `power.csv`: one row a sample, the columns of `Sample`.
+
+    A line that a kill cut off is left out.
+
+    Raises:
+        ValueError: If the file has other columns.
+    """
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    header, *lines = whole.split("\n")
+    if tuple(header.split(",")) != COLUMNS:
+        raise ValueError(f"{path.name}: has not the columns of a power trace: {','.join(COLUMNS)}")
+    rows = [row for row in csv.reader(lines) if len(row) == len(COLUMNS)]
+    trace = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = [name for name in COLUMNS if name not in ("timestamp", "phase")]
+    trace[numbers] = trace[numbers].apply(pd.to_numeric)
+    return trace
+
+
+def energy_between(trace: pd.DataFrame, start: float, stop: float) -> float:
+    """Energy in kWh that a trace shows from `start` to `stop`, seconds on its `time` column.
+
+    Seconds that no sample covers count nothing.
+    """
+    power = trace[[f"{name}_power" for name in COMPONENTS]].sum(axis=1)
+    begins = np.maximum(trace["time"] - trace["interval"], start)
+    ends = np.minimum(trace["time"], stop)
+    return float((power * (ends - begins).clip(lower=0)).sum() / JOULES_PER_KWH)

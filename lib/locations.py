@@ -1,0 +1,239 @@
+"""Where electricity comes from and what a kilowatt-hour of it emits.
+
+Carbon intensities are CodeCarbon's own, read from its data files with their year. A place that
+isn't known has no intensity: neither Canada's, which CodeCarbon falls back to when a lookup fails,
+nor the world's average, which it takes for a country it doesn't know.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+PAPER_PLACES = ("USA/oregon", "USA/south carolina", "TWN", "FRA")
+"""Where the paper trained: Table 6, and the wattmeter in Valenciennes."""
+
+# What CodeCarbon 3.3.2 answers when a lookup failed (`GeoMetadata.from_geo_js`). It says so only in
+# its log; the coordinates tell it from somebody who is in Quebec.
+_LOOKUP_FAILED = ("CAN", 46.8, -71.2)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place, and the carbon intensity of its electricity.
+
+    Attributes:
+        text: As it was configured.
+        country_iso_code: ISO 3166-1 alpha-3; None if unknown.
+        country_name: In English.
+        region: As CodeCarbon spells it; None if the country's mix is used.
+        carbon_intensity: g CO2-eq/kWh; None if unknown.
+        source: Where the intensity comes from and how the place was found, in words.
+        year: Of the intensity.
+        notes: What makes it doubtful, one sentence each.
+        reason: Why the intensity is unknown.
+    """
+
+    text: str | None
+    country_iso_code: str | None = None
+    country_name: str | None = None
+    region: str | None = None
+    carbon_intensity: float | None = None
+    source: str = "unknown"
+    year: int | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: 'Oregon, United States'; 'unknown' where it is."""
+        region = self.region.title() if self.region else None
+        return ", ".join(part for part in (region, self.country_name) if part) or "unknown"
+
+    def emissions(self, energy: float | None) -> float | None:
+        """Emissions in kg CO2-eq of `energy` in kWh; None if that or the intensity is unknown."""
+        if energy is None or self.carbon_intensity is None:
+            return None
+        return energy * self.carbon_intensity / 1000
+
+
+def locate(text: str | None) -> Location:
+    """Find the place that `location` of a run names.
+
+    Args:
+        text: 'USA/oregon', 'TWN', 'FRA' (ISO 3166-1 alpha-3, with a region if wanted, upper or
+            lower case), 'auto' for one lookup over the network by IP address, or None.
+
+    Returns:
+        The place; one that can't be found has no intensity and a reason.
+    """
+    if text is None or not text.strip():
+        return Location(text, reason="no location is configured")
+    if text.strip().lower() == "auto":
+        return _look_up()
+    country, _, region = (part.strip() for part in text.partition("/"))
+    return _find(text, country.upper(), region.lower() or None, "configured")
+
+
+def compare(
+    results: pd.DataFrame,
+    places: Sequence[str] = PAPER_PLACES,
+    by: Sequence[str] = ("architecture", "dataset"),
+) -> pd.DataFrame:
+    """What each configuration would have emitted elsewhere, had it used the same energy there.
+
+    Args:
+        results: One row a run, with `energy_consumed` in kWh and the columns in `by`.
+        places: As `parse` takes them.
+        by: Columns that make a configuration.
+
+    Returns:
+        One row a configuration and place: `by`, runs, energy_consumed (mean of the runs, kWh),
+        place, name, carbon_intensity (g CO2-eq/kWh), emissions (kg CO2-eq), year, source, reason.
+        Runs without energy are left out; an unknown place has no emissions and a reason.
+    """
+    by = list(by)
+    measured = results.dropna(subset=["energy_consumed"])
+    groups = measured.groupby(by, sort=False)["energy_consumed"]
+    energy = groups.agg(runs="size", energy_consumed="mean").reset_index()
+    table = energy.merge(pd.DataFrame([_place(text) for text in places]), how="cross")
+    table["emissions"] = table["energy_consumed"] * table["carbon_intensity"] / 1000
+    order = ["runs", "energy_consumed", "place", "name", "carbon_intensity", "emissions"]
+    return table[by + order + ["year", "source", "reason"]]
+
+
+def _place(text: str) -> dict[str, Any]:
+    location = locate(text)
+    return {
+        "place": text,
+        "name": location.name,
+        "carbon_intensity": location.carbon_intensity,
+        "year": location.year,
+        "source": location.source,
+        "reason": "; ".join((*location.notes, *([location.reason] if location.reason else []))),
+    }
+
+
+def _look_up() -> Location:
+    from codecarbon.external.geography import GeoMetadata
+    from codecarbon.input import DataSource
+
+    with _silent("codecarbon"):
+        geo = GeoMetadata.from_geo_js(DataSource().geo_js_url)
+    if (geo.country_iso_code, geo.latitude, geo.longitude) == _LOOKUP_FAILED:
+        reason = "the lookup by IP address failed; set location to an ISO code such as FRA"
+        return Location("auto", reason=reason)
+    note = "found by IP address, which may be that of a proxy"
+    return _find("auto", geo.country_iso_code, geo.region, "looked up by IP address", (note,))
+
+
+def _find(
+    text: str, country: str, region: str | None, how: str, notes: tuple[str, ...] = ()
+) -> Location:
+    """Join a country and perhaps a region to CodeCarbon's figure for it."""
+    countries = _data().get_global_energy_mix_data()
+    if country not in countries:
+        return Location(text, reason=_unknown_country(country), notes=notes)
+    mix = countries[country]
+    known = _regions(country)
+    if region and region not in known:
+        notes = (*notes, _ignored(region, country, known))
+        region = None
+    if region:
+        what, year = known[region]
+        intensity = _intensity(country, region)
+    else:
+        what, year = "mix of the country", int(mix["year"])
+        intensity = _intensity(country, None)
+    source = f"CodeCarbon {version('codecarbon')} data, {country} {what} {year}, {how}"
+    return Location(
+        text, country, mix["country_name"], region, intensity, source, year, notes=notes
+    )
+
+
+def _intensity(country: str, region: str | None) -> float:
+    """Carbon intensity in g CO2-eq/kWh, computed by CodeCarbon for one kilowatt-hour."""
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+
+    geo = GeoMetadata(country_iso_code=country, region=region)
+    kilograms = Emissions(_data()).get_private_infra_emissions(Energy.from_energy(kWh=1), geo)
+    return kilograms * 1000
+
+
+def _regions(country: str) -> dict[str, tuple[str, int]]:
+    """Regions that CodeCarbon tells apart in a country: what their figure is, and its year."""
+    data = _data()
+    if country == "USA":
+        states = data.get_country_emissions_data("usa")
+        year = int(states["_source"]["year"])
+        names = [name for name in states if not name.startswith("_") and name != "usa"]
+        return dict.fromkeys(names, ("state emission rate (EPA eGRID)", year))
+    if country == "CAN":
+        year = int(PurePosixPath(data.config["can_energy_mix_data_path"]).parent.name)
+        names = data.get_country_energy_mix_data("can")
+        return dict.fromkeys(names, ("province energy mix", year))
+    if country == "CHN":
+        provinces = data.get_china_provincial_emissions_data()["data"].values()
+        return {
+            name: ("province factor (MEE/NBS, CO2 only)", int(province["year"]))
+            for province in provinces
+            for name in province["names"]
+        }
+    zones = data.get_nordic_country_energy_mix_data()["data"]
+    return {
+        name.lower(): ("bidding zone mix", int(zone["year"]))
+        for name, zone in zones.items()
+        if name[:2] == {"SWE": "SE", "NOR": "NO", "FIN": "FI"}.get(country)
+    }
+
+
+def _ignored(region: str, country: str, known: dict[str, Any]) -> str:
+    if not known:
+        return (
+            f"CodeCarbon has no regional data for {country}; region '{region}' is ignored, the "
+            "country's mix is used"
+        )
+    close = difflib.get_close_matches(region, known, n=3, cutoff=0.5) or list(known)[:3]
+    return (
+        f"CodeCarbon has no region '{region}' in {country}; it is ignored, the country's mix is "
+        f"used; there are for instance {', '.join(close)}"
+    )
+
+
+def _unknown_country(country: str) -> str:
+    import pycountry
+
+    try:
+        suggestion = f"'{pycountry.countries.lookup(country).alpha_3}'?"
+    except LookupError:
+        suggestion = "an ISO 3166-1 alpha-3 code such as USA, TWN or FRA"
+    return f"CodeCarbon has no data for country '{country}'; did you mean {suggestion}"
+
+
+@contextmanager
+def _silent(logger: str) -> Iterator[None]:
+    """Keep a logger quiet; CodeCarbon announces that it goes on with Canada."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@functools.cache
+def _data() -> Any:
+    from codecarbon.input import DataSource
+
+    return DataSource()
