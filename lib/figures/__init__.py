@@ -1,0 +1,25 @@
+"""Plotly figures, one function a figure: tables in, a `go.Figure` out.
+
+Every figure has a title, axes with units, hover that names the run, and a description in words
+under `layout.meta["alt"]`, computed from the data, for those who can't see it. What can't be drawn
+is a figure with a sentence in it. Text from the data is shown as text, never read as markup.
+
+Backgrounds are transparent and the lettering is a grey that is legible on white and on black, so a
+figure fits a light notebook and a dark one.
+"""
+
+from lib.figures.run import LiveCurve, epochs, learning_curve, learning_curves, power, samples
+from lib.figures.study import emissions_by_place, violins
+from lib.figures.style import sentence
+
+__all__ = [
+    "LiveCurve",
+    "emissions_by_place",
+    "epochs",
+    "learning_curve",
+    "learning_curves",
+    "power",
+    "samples",
+    "sentence",
+    "violins",
+]

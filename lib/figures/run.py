@@ -1,0 +1,293 @@
+"""Figures of single runs: their images, what they learned, and the power that it took."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.figures import style
+from lib.measures import Measure, measure, number, ordered
+
+if TYPE_CHECKING:
+    from lib.training import Epoch
+
+_COMPONENTS = ("cpu", "gpu", "ram")
+_KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
+_AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
+
+
+def samples(
+    plain: np.ndarray, seen: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> go.Figure:
+    """Training images as they are, and below each the same as the network sees it.
+
+    Args:
+        plain: uint8 [count, height, width, 3].
+        seen: The same images after augmentation, of the same shape.
+        labels: Class numbers [count].
+        class_names: One word a class, in the order of the labels.
+    """
+    title = "Training images, as they are and as the network sees them"
+    if not len(plain):
+        return style.sentence(title, "There is no image to show.")
+    names = [class_names[int(label)] for label in labels]
+    height, width = plain.shape[1:3]
+    gap = max(width // 8, 1)
+    step, drop = width + gap, height + gap
+    figure = go.Figure()
+    for column, (name, *pair) in enumerate(zip(names, plain, seen, strict=True)):
+        for row, image in enumerate(pair):
+            figure.add_layout_image(
+                source=_png(image),
+                **{"x": column * step, "y": -row * drop, "sizex": width, "sizey": height},
+                **{"xref": "x", "yref": "y", "sizing": "stretch", "layer": "above"},
+            )
+        figure.add_annotation(
+            x=column * step + width / 2, y=-2 * drop, text=escape(name), showarrow=False
+        ).update_annotations(yanchor="top", font_size=11)
+    # Plotly draws no axes, and so places no images, without a trace.
+    figure.add_trace(go.Scatter(x=[0], y=[0], opacity=0, hoverinfo="skip"))
+    figure.update_xaxes(visible=False, range=[0, len(names) * step])
+    figure.update_yaxes(visible=False, range=[-2 * drop - height / 2, 0], scaleanchor="x")
+    alt = f"{title}: {len(names)} images of {width} by {height} pixels: {', '.join(names)}."
+    return style.finish(figure, title, alt, height=300)
+
+
+def _png(image: np.ndarray) -> str:
+    """An image as a data address, enlarged without smoothing so that its pixels can be seen."""
+    from PIL import Image
+
+    factor = max(1, 96 // max(image.shape[:2]))
+    buffer = io.BytesIO()
+    enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    Image.fromarray(enlarged).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
+    """Accuracy of one run in training and validation, against epochs and against energy.
+
+    Args:
+        history: One row an epoch: epoch, accuracy, val_accuracy, and energy_consumed (kWh since
+            the training began), as `history.csv` has them.
+        run_id: For the title.
+    """
+    title = _titled("Learning curve", run_id)
+    axes = [name for name in ("epoch", "energy_consumed") if style.has(history, name)]
+    if not axes or not style.has(history, "val_accuracy"):
+        return style.sentence(title, "No accuracy was recorded for this run.")
+    figure = make_subplots(cols=len(axes), shared_yaxes=True, horizontal_spacing=0.05)
+    for column, against in enumerate(axes, start=1):
+        factor, shown = _scaled(against, history[against])
+        for place, kind in enumerate(_KINDS):
+            trace = _curve(history, against, factor, kind, style.COLOURS[place], run_id)
+            figure.add_trace(
+                trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
+            )
+        figure.update_xaxes(title=shown.label, rangemode="tozero", col=column)
+    figure.update_yaxes(title="Accuracy", col=1)
+    last = history["val_accuracy"].dropna().iloc[-1]
+    best = history["val_accuracy"].max()
+    alt = (
+        f"{title}: validation accuracy ends at {number(last)} after {len(history)} epochs; "
+        f"its highest value is {number(best)}."
+    )
+    return style.finish(figure, title, alt, height=380)
+
+
+def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch") -> go.Figure:
+    """Validation accuracy of many runs against epochs, time or energy.
+
+    Args:
+        histories: By run id: epoch, val_accuracy, and `against`. What stands before the first
+            hyphen of a run id is its architecture.
+        against: `epoch`, `seconds`, or `energy_consumed` (kWh since the training began).
+    """
+    named = _AGAINST.get(against, measure(against))
+    title = f"Validation accuracy against {named.name.lower()}"
+    drawn = {
+        run_id: history
+        for run_id, history in histories.items()
+        if style.has(history, against) and style.has(history, "val_accuracy")
+    }
+    if not drawn:
+        return style.sentence(title, f"No run recorded its accuracy by {named.name.lower()}.")
+    factor, shown = _scaled(against, pd.concat([history[against] for history in drawn.values()]))
+    architectures = ordered(run_id.partition("-")[0] for run_id in drawn)
+    figure = go.Figure()
+    for name in architectures:
+        mine = [run_id for run_id in drawn if run_id.partition("-")[0] == name]
+        for place, run_id in enumerate(mine):
+            tint = style.colour(name, architectures)
+            trace = _curve(drawn[run_id], against, factor, "validation", tint, run_id)
+            trace.update(name=escape(name), legendgroup=name, showlegend=place == 0)
+            trace.marker = style.marker(name, architectures, size=5)
+            figure.add_trace(trace)
+    figure.update_xaxes(title=shown.label, rangemode="tozero")
+    figure.update_yaxes(title="Validation accuracy")
+    ends = pd.Series({run: h["val_accuracy"].dropna().iloc[-1] for run, h in drawn.items()})
+    means = ends.groupby([run_id.partition("-")[0] for run_id in ends.index]).mean()
+    words = ", ".join(f"{name} {number(means[name])}" for name in architectures)
+    alt = f"{title}, {style.count(len(drawn))}. Mean accuracy at the end: {words}."
+    return style.finish(figure, title, alt)
+
+
+def _curve(
+    history: pd.DataFrame, against: str, factor: float, kind: str, tint: str, run_id: str
+) -> go.Scatter:
+    prefix, dash = _KINDS[kind]
+    values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
+    return go.Scatter(
+        x=(history[against] * factor).to_numpy(),
+        y=values.to_numpy(),
+        mode="lines+markers",
+        line={"color": tint, "dash": dash, "width": 1.8},
+        marker={"size": 4},
+        customdata=history["epoch"].to_numpy() if "epoch" in history else None,
+        hovertemplate=f"<b>{escape(run_id)}</b><br>epoch %{{customdata}}: %{{y:.4f}} ({kind})"
+        "<extra></extra>",
+    )
+
+
+def _scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
+    return _AGAINST.get(column, measure(column)).scaled_to(values)
+
+
+class LiveCurve:
+    """The learning curve and the watts of a run under way: one picture, redrawn every epoch.
+
+    Called with all epochs so far, as `lib.training.fit` calls `on_epoch`.
+    """
+
+    def __init__(self, run_id: str):
+        self._run_id = run_id
+        self._handle = None
+
+    def __call__(self, history: Sequence[Epoch]) -> None:
+        """Show the epochs so far in place of what was shown before."""
+        from IPython.display import display
+
+        table = pd.DataFrame([asdict(epoch) for epoch in history])
+        # A figure's own display ignores the handle, so what it would show is displayed instead.
+        bundle = epochs(table, self._run_id)._repr_mimebundle_()
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
+    """Accuracy and mean power of each epoch so far.
+
+    Args:
+        history: One row an epoch: epoch, accuracy, val_accuracy, and, both since the training
+            began, seconds and energy_consumed (kWh).
+        run_id: For the title.
+    """
+    title = _titled("Training under way", run_id)
+    if not style.has(history, "accuracy"):
+        return style.sentence(title, "No epoch is complete yet.")
+    watts = mean_power(history)
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
+    for place, kind in enumerate(_KINDS):
+        trace = _curve(history, "epoch", 1.0, kind, style.COLOURS[place], run_id)
+        figure.add_trace(trace.update(name=kind), row=1, col=1)
+    figure.add_trace(
+        go.Bar(
+            x=history["epoch"].to_numpy(),
+            y=watts.to_numpy(),
+            marker={"color": style.PLAIN},
+            hovertemplate="epoch %{x}: %{y:.1f} W<extra></extra>",
+            showlegend=False,
+        ),
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(title="Accuracy", row=1)
+    figure.update_yaxes(title="Power (W)", rangemode="tozero", row=2)
+    figure.update_xaxes(title="Epoch", dtick=1 if len(history) < 20 else None, row=2)
+    last = history.iloc[-1]
+    alt = (
+        f"{title}: after epoch {last['epoch']:.0f} validation accuracy is "
+        f"{number(last['val_accuracy'])}, mean power {number(watts.iloc[-1], 3) or 'unknown'} W."
+    )
+    return style.finish(figure, title, alt)
+
+
+def mean_power(history: pd.DataFrame) -> pd.Series:
+    """Mean power of each epoch in W, from energy (kWh) and seconds since the training began."""
+    if not {"seconds", "energy_consumed"} <= set(history):
+        return pd.Series(np.nan, index=history.index)
+    since_start = history[["seconds", "energy_consumed"]].astype(float)
+    steps = since_start.diff().fillna(since_start)
+    return steps["energy_consumed"] * 3.6e6 / steps["seconds"].where(steps["seconds"] > 0)
+
+
+def power(trace: pd.DataFrame, run_id: str = "") -> go.Figure:
+    """Power of one run over time, component upon component, with its phases named.
+
+    Args:
+        trace: `power.csv`: time (s), phase, cpu_power, gpu_power and ram_power (W).
+        run_id: For the title.
+    """
+    title = _titled("Power over time", run_id)
+    parts = [name for name in _COMPONENTS if style.has(trace, f"{name}_power")]
+    if not parts or not style.has(trace, "time"):
+        return style.sentence(title, "No power was recorded for this run.")
+    figure = go.Figure()
+    for name in parts:
+        tint = style.COLOURS[_COMPONENTS.index(name)]
+        figure.add_trace(
+            go.Scatter(
+                x=trace["time"].to_numpy(),
+                y=trace[f"{name}_power"].to_numpy(),
+                name=name.upper(),
+                stackgroup="power",
+                mode="lines",
+                # Each sample is the mean over the interval that ends at its time.
+                line={"color": tint, "width": 1.5, "shape": "vh"},
+                fillcolor=style.faint(tint),
+                hovertemplate="%{y:.1f} W",
+            )
+        )
+    figure.update_xaxes(title="Time (s)")
+    figure.update_yaxes(title="Power (W)", rangemode="tozero")
+    figure.update_layout(hovermode="x unified", legend_traceorder="normal")
+    together = trace[[f"{name}_power" for name in parts]].sum(axis=1)
+    phases = trace.get("phase", pd.Series("run", index=trace.index)).fillna("run")
+    _name_phases(figure, trace["time"], phases)
+    means = together.groupby(phases, sort=False).mean()
+    words = ", ".join(f"{phase} {number(watts, 3)} W" for phase, watts in means.items())
+    alt = f"{title}. Mean of {', '.join(name.upper() for name in parts)} together: {words}."
+    return style.finish(figure, title, alt)
+
+
+def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
+    """Name each part of the run above its stretch of time; what is not training is shaded."""
+    begin, last = time.min(), time.max()
+    for _, part in phases.groupby((phases != phases.shift()).cumsum()):
+        end, name = time[part.index[-1]], str(part.iloc[0])
+        figure.add_vrect(
+            x0=begin,
+            x1=end,
+            fillcolor="rgba(0,0,0,0)" if name == "training" else style.FAINT,
+            line_width=0,
+            layer="below",
+            annotation_text=escape(name),
+            annotation_textangle=-90 if end - begin < 0.12 * last else 0,
+            annotation_position="top left",
+        )
+        begin = end
+
+
+def _titled(title: str, run_id: str) -> str:
+    return f"{title} of {run_id}" if run_id else title

@@ -1,0 +1,165 @@
+"""Figures of a whole study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.figures import style
+from lib.measures import measure, number, ordered
+
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
+    """Distribution of a measure by a factor: violin, box, and every run as a point.
+
+    The paper's Figures 2 (energy and emissions), 3 (FLOPs) and 4 (by location).
+
+    Args:
+        runs: One row a run: run_id, architecture, `response` and `by`; with a column `reading`
+            there is a panel for each reading.
+        response: The column to show.
+        by: The factor on the horizontal axis.
+    """
+    title = f"{measure(response).name} by {measure(by).name.lower()}"
+    missing = style.missing(runs, [response, by])
+    if missing:
+        return style.sentence(title, missing)
+    runs = runs.dropna(subset=[response, by])
+    factor, shown = measure(response).scaled_to(runs[response])
+    levels = ordered(runs[by])
+    architectures = ordered(runs.get("architecture", []))
+    panels = list(style.panels(runs))
+    figure = make_subplots(
+        cols=len(panels),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[escape(name) for name, _ in panels],
+    )
+    words, named = [], set()
+    for column, (reading, panel) in enumerate(panels, start=1):
+        medians = []
+        for place, level in enumerate(levels):
+            group = panel[panel[by].astype(str) == level]
+            values = group[response] * factor
+            if group.empty:
+                continue
+            medians.append(
+                f"{level} median {number(values.median())} {shown.unit} ({style.count(len(group))})"
+            )
+            tint = style.colour(level, architectures) if by == "architecture" else style.PLAIN
+            if values.nunique() > 1:
+                figure.add_trace(_violin(values, place, tint), row=1, col=column)
+            for points in _points(group, response, factor, place, architectures):
+                points.showlegend = by != "architecture" and points.name not in named
+                named.add(points.name)
+                figure.add_trace(points, row=1, col=column)
+        words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
+    figure.update_xaxes(
+        tickvals=list(range(len(levels))),
+        ticktext=[escape(level) for level in levels],
+        range=[-0.6, len(levels) - 0.4],
+        showgrid=False,
+        zeroline=False,
+        title=measure(by).name,
+    )
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(title=shown.label, col=1)
+    return style.finish(figure, title, f"{title}. {'. '.join(words)}.")
+
+
+def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
+    return go.Violin(
+        x0=place,
+        y=values.to_numpy(),
+        width=0.9,
+        points=False,
+        spanmode="hard",
+        box={"visible": True, "width": 0.18, "fillcolor": style.FAINT, "line": {"color": tint}},
+        meanline={"visible": False},
+        line={"color": tint, "width": 1.2},
+        fillcolor=style.faint(tint),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _points(
+    group: pd.DataFrame, response: str, factor: float, place: int, architectures: Sequence[str]
+) -> Iterator[go.Scatter]:
+    """Every run of a violin, spread sideways by a fixed rule so that none hides another."""
+    group = group.assign(
+        _x=place + ((np.arange(len(group)) * _GOLDEN_RATIO) % 1 - 0.5) * 0.5,
+        _name=group["architecture"].astype(str) if "architecture" in group else "runs",
+    )
+    for name in ordered(group["_name"]):
+        part = group[group["_name"] == name]
+        yield go.Scatter(
+            x=part["_x"].to_numpy(),
+            y=(part[response] * factor).to_numpy(),
+            mode="markers",
+            name=escape(name),
+            legendgroup=name,
+            marker=style.marker(name, architectures, 7),
+            hovertext=style.hover(part, [response]),
+            hoverinfo="text",
+        )
+
+
+def emissions_by_place(places: pd.DataFrame) -> go.Figure:
+    """What each configuration would have emitted elsewhere, had it used the same energy there.
+
+    Args:
+        places: What `lib.locations.compare` returns: architecture, dataset, name,
+            carbon_intensity (g CO2-eq/kWh) and emissions (kg CO2-eq).
+    """
+    title = "Emissions of the same energy elsewhere"
+    missing = style.missing(places, ["emissions", "name", "architecture"])
+    if missing:
+        return style.sentence(title, missing)
+    places = places.dropna(subset=["emissions"]).sort_values("carbon_intensity", kind="stable")
+    factor, shown = measure("emissions").scaled_to(places["emissions"])
+    hovered = ["emissions", "energy_consumed", "carbon_intensity"]
+    architectures = ordered(places["architecture"])
+    names = list(dict.fromkeys(places["name"].astype(str)))
+    datasets = ordered(places["dataset"]) if "dataset" in places else [""]
+    figure = make_subplots(
+        cols=len(datasets),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[escape(name) for name in datasets],
+    )
+    for column, dataset in enumerate(datasets, start=1):
+        panel = places[places["dataset"].astype(str) == dataset] if dataset else places
+        for name in architectures:
+            part = panel[panel["architecture"].astype(str) == name]
+            figure.add_trace(
+                go.Bar(
+                    x=(part["emissions"] * factor).to_numpy(),
+                    y=[escape(place) for place in part["name"]],
+                    orientation="h",
+                    name=escape(name),
+                    legendgroup=name,
+                    showlegend=column == 1,
+                    marker={"color": style.colour(name, architectures)},
+                    hovertext=style.hover(part, hovered),
+                    hoverinfo="text",
+                ),
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(title=shown.label, rangemode="tozero")
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=[escape(n) for n in names[::-1]]
+    )
+    means = places.groupby("name", sort=False)["emissions"].mean() * factor
+    words = ", ".join(f"{name} {number(value)} {shown.unit}" for name, value in means.items())
+    alt = f"{title}. Mean over the configurations: {words}."
+    height = 180 + 26 * len(names) * len(architectures)
+    return style.finish(figure, title, alt, height)

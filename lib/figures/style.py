@@ -1,0 +1,141 @@
+"""What all figures share: palette, symbols, lettering, hover, and the figure that is a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from lib.measures import ARCHITECTURES, measure, number, ordered
+
+# Okabe and Ito (2008), https://jfly.uni-koeln.de/color: told apart with every kind of colour
+# vision. Their yellow and black are left out: each vanishes on one of the two backgrounds.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "pentagon")
+PLAIN = "#808080"
+FAINT = "rgba(128,128,128,0.25)"
+# As far from white as from the near-black of JupyterLab's dark theme.
+INK = "#787878"
+
+
+def place(level: str, levels: Iterable[str] = ()) -> int:
+    """Where an architecture stands: the paper's three first, then the others among `levels`."""
+    known = ordered([*ARCHITECTURES, *levels])
+    return known.index(level) if level in known else len(known)
+
+
+def colour(level: str, levels: Iterable[str] = ()) -> str:
+    """The colour of an architecture, the same in every figure."""
+    return COLOURS[place(level, levels) % len(COLOURS)]
+
+
+def marker(level: str, levels: Iterable[str] = (), size: int = 8) -> dict[str, object]:
+    """The marker of an architecture: colour and symbol, since nothing is told by colour alone."""
+    symbol = SYMBOLS[place(level, levels) % len(SYMBOLS)]
+    return {"color": colour(level, levels), "symbol": symbol, "size": size, "opacity": 0.9}
+
+
+def faint(tint: str) -> str:
+    """A colour, so thin that grid and points show through."""
+    red, green, blue = (int(tint[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.16)"
+
+
+def sentence(title: str, text: str) -> go.Figure:
+    """A figure that says why there is nothing to see."""
+    figure = go.Figure()
+    figure.add_annotation(
+        text=escape(text), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
+    )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return finish(figure, title, f"{title}: {text}", height=160)
+
+
+def finish(figure: go.Figure, title: str, alt: str, height: int = 420) -> go.Figure:
+    """Give a figure its title, its description and the style of all.
+
+    Args:
+        figure: With its traces and axes.
+        title: As text; it is escaped here.
+        alt: What the figure shows, in words, for those who can't see it.
+        height: Pixels; the width is that of the page.
+    """
+    return figure.update_layout(
+        template=_TEMPLATE, title_text=escape(title), meta={"alt": alt}, height=height
+    )
+
+
+def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
+    """Why a figure of `columns` can't be drawn, as a sentence; None if it can."""
+    for column in columns:
+        if column not in frame:
+            return f"These results have no column {column}."
+        if not frame[column].notna().any():
+            return f"No run has a value for {measure(column).name.lower()}."
+    if frame[list(columns)].dropna().empty:
+        return f"No run has all of {', '.join(measure(column).name.lower() for column in columns)}."
+    return None
+
+
+def has(frame: pd.DataFrame, column: str) -> bool:
+    """Whether `column` is there with at least one value."""
+    return column in frame and bool(frame[column].notna().any())
+
+
+def panels(runs: pd.DataFrame, column: str = "reading") -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each level of `column`, by name, as they come; all of them where it is absent."""
+    if column not in runs:
+        yield "", runs
+        return
+    for name in dict.fromkeys(runs[column]):
+        yield str(name), runs[runs[column] == name]
+
+
+def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """What each point says: its run, or else its configuration, and its values with units."""
+    heads = [name for name in ("run_id",) if name in rows] or [
+        name for name in ("architecture", "dataset", "location") if name in rows
+    ]
+    texts = []
+    for _, row in rows.iterrows():
+        head = escape(" · ".join(str(row[name]) for name in heads if not pd.isna(row[name])))
+        lines = [
+            f"{measure(name).name}: {number(row[name])} {measure(name).unit}".rstrip()
+            for name in columns
+            if name in rows and not pd.isna(row[name])
+        ]
+        texts.append("<br>".join([f"<b>{head}</b>", *lines]))
+    return texts
+
+
+def count(runs: int) -> str:
+    """`1 run`, `2 runs`."""
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
+_AXIS = {
+    "gridcolor": FAINT,
+    "zerolinecolor": FAINT,
+    "linecolor": INK,
+    "automargin": True,
+    "title": {"standoff": 8},
+}
+_TEMPLATE = go.layout.Template(
+    layout={
+        "autosize": True,
+        "colorway": list(COLOURS),
+        "font": {"color": INK, "family": "system-ui, sans-serif", "size": 13},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "title": {"x": 0, "xref": "paper", "font": {"size": 15}},
+        "legend": {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top"},
+        "margin": {"l": 10, "r": 10, "t": 64, "b": 10},
+        "hoverlabel": {"align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},
+    }
+)

@@ -1,0 +1,122 @@
+"""What columns are called in front of people: names, units, digits, and the order of levels.
+
+Figures and tables both speak these words, so that a quantity has one name and one unit everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
+"""The paper's order; any other architecture follows alphabetically."""
+
+DATASETS = ("cifar10", "mnist")
+"""The paper's order; any other dataset follows alphabetically."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column, for people.
+
+    Attributes:
+        name: With a capital letter, without a unit.
+        unit: Of the column's values; empty for a pure number.
+        ladder: Units to show it in, largest first, each with the factor that leads there.
+    """
+
+    name: str
+    unit: str = ""
+    ladder: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name and unit: 'Energy (kWh)'."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    def scaled_to(self, values: Iterable[float]) -> tuple[float, Measure]:
+        """Choose the largest unit in which the largest of `values` is at least 0.1.
+
+        Returns:
+            The factor to multiply values by, and this measure in that unit.
+        """
+        sizes = np.abs(np.asarray(list(values), dtype=float))
+        largest = max(sizes[np.isfinite(sizes)], default=0)
+        if not self.ladder or not largest:
+            return 1.0, self
+        fitting = (step for step in self.ladder if largest * step[1] >= 0.1)
+        unit, factor = next(fitting, self.ladder[-1])
+        return factor, Measure(self.name, unit)
+
+
+_KWH = ("kWh", (("kWh", 1.0), ("Wh", 1e3), ("mWh", 1e6)))
+_KG = ("kg CO₂-eq", (("kg CO₂-eq", 1.0), ("g CO₂-eq", 1e3), ("mg CO₂-eq", 1e6)))
+_FLOPS = ("", (("P", 1e-15), ("T", 1e-12), ("G", 1e-9), ("M", 1e-6), ("", 1.0)))
+_COUNT = ("", (("million", 1e-6), ("", 1.0)))
+
+MEASURES: dict[str, Measure] = {
+    "energy_consumed": Measure("Energy", *_KWH),
+    "cpu_energy": Measure("CPU energy", *_KWH),
+    "gpu_energy": Measure("GPU energy", *_KWH),
+    "ram_energy": Measure("RAM energy", *_KWH),
+    "idle_energy": Measure("Idle energy", *_KWH),
+    "net_energy": Measure("Energy above idle", *_KWH),
+    "wattmeter_energy": Measure("Wattmeter", *_KWH),
+    "emissions": Measure("Emissions", *_KG),
+    "carbon_intensity": Measure("Carbon intensity", "g CO₂-eq/kWh"),
+    "duration": Measure("Duration", "s"),
+    "power": Measure("Mean power", "W"),
+    "accuracy": Measure("Validation accuracy"),
+    "loss": Measure("Validation loss"),
+    "score": Measure("Score", "accuracy per kWh"),
+    "flops": Measure("FLOPs of a forward batch", *_FLOPS),
+    "flops_head": Measure("FLOPs of the head", *_FLOPS),
+    "flops_training": Measure("FLOPs of the training", *_FLOPS),
+    "parameters": Measure("Parameters", *_COUNT),
+    "trainable_parameters": Measure("Trainable parameters", *_COUNT),
+    "depth": Measure("Depth", "layers"),
+    "image_size": Measure("Image size", "pixels"),
+    "run_id": Measure("Run"),
+    "cpu_method": Measure("CPU method"),
+    "gpu_method": Measure("GPU method"),
+    "ram_method": Measure("RAM method"),
+}
+
+
+def measure(column: str) -> Measure:
+    """What `column` is called; a column without an entry is its own name, underscores removed."""
+    known = MEASURES.get(column)
+    text = column.replace("_", " ").strip()
+    return known or Measure(text[:1].upper() + text[1:])
+
+
+def ordered(values: Iterable[object]) -> list[str]:
+    """Levels of a factor in the order of every figure and table: the paper's, then the alphabet.
+
+    Missing values are left out.
+    """
+    known = {name: place for place, name in enumerate((*ARCHITECTURES, *DATASETS))}
+    levels = {str(value) for value in values if not pd.isna(value)}
+    return sorted(levels, key=lambda level: (known.get(level, len(known)), level))
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with sensible digits: `digits` significant ones, grouped thousands, no exponent
+    where a reader can do without.
+
+    Nothing is written for NaN or None: what is not known is empty.
+    """
+    if value is None or not math.isfinite(value):
+        return "" if value is None or math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if float(value).is_integer() and exponent < 15:
+        return f"{value:,.0f}".replace("-", "−")
+    if exponent < -6 or exponent >= 15:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace("-", "−")
