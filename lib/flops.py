@@ -1,0 +1,322 @@
+"""Floating-point operations: of one forward batch, as the paper's Table 2 has them, and of a run.
+
+Two counts stand side by side: that of `keras-flops`, which the paper used, and one from the shapes
+of the layers. Where they differ, the result says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from unittest import mock
+
+if TYPE_CHECKING:
+    import keras
+
+PAPER_BATCH_SIZE = 32
+"""Images in the batch that the paper's Table 2 counts."""
+
+TOLERANCE = 0.01
+"""Relative difference of the two counts above which they are in doubt.
+
+On VGG and ResNet50 they agree to the digit. Elsewhere TensorFlow's profiler also counts some
+elementwise operations of activations and scalings, which are small beside convolutions.
+"""
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of one forward batch, in inference.
+
+    Attributes:
+        batch_size: Images in the batch.
+        flops: Of the whole network, by keras-flops: "Total FLOPs" of the paper's Table 2.
+        flops_head: Of the head alone, by keras-flops: "Trainable Layer FLOPs" there.
+        counted: Of the whole network, from the shapes of the layers.
+        counted_head: Of the head alone, from the shapes of the layers.
+        reason: Why `flops` and `flops_head` are None.
+        doubts: Where the two counts differ, or the one from shapes is incomplete unchecked.
+    """
+
+    batch_size: int
+    flops: int | None
+    flops_head: int | None
+    counted: int
+    counted_head: int
+    reason: str | None = None
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerFlops:
+    """One layer's floating-point operations for one batch.
+
+    Attributes:
+        name: The layer's name.
+        kind: The layer's class.
+        forward: Of the forward pass.
+        backward: Of the gradients of a training step.
+    """
+
+    name: str
+    kind: str
+    forward: int
+    backward: int
+
+
+def measure(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
+    """Count one forward batch twice, by keras-flops and from the shapes of the layers.
+
+    The model, its weights and all random generators stay as they are.
+
+    Args:
+        model: As `architectures.build_model` makes it; its layer `head` is counted apart.
+        batch_size: Images in the batch.
+    """
+    parts = {"network": model, "head": model.get_layer("head")}
+    counted = {
+        name: sum(layer.forward for layer in by_layer(part, batch_size))
+        for name, part in parts.items()
+    }
+    try:
+        flops = {name: _keras_flops(part, batch_size) for name, part in parts.items()}
+        reason = None
+    except Exception as error:  # a profiler that fails must not cost the run its training
+        flops = dict.fromkeys(parts)
+        reason = f"keras-flops failed with {type(error).__name__}: {error}"
+    return Flops(
+        batch_size=batch_size,
+        flops=flops["network"],
+        flops_head=flops["head"],
+        counted=counted["network"],
+        counted_head=counted["head"],
+        reason=reason,
+        doubts=_doubts(model, flops, counted),
+    )
+
+
+def _doubts(
+    model: keras.Model, flops: dict[str, int | None], counted: dict[str, int]
+) -> tuple[str, ...]:
+    doubts = [
+        f"FLOPs of the {name}: keras-flops counts {flops[name]}, "
+        f"the shapes of its layers give {counted[name]}"
+        for name in counted
+        if flops[name] is not None
+        and not math.isclose(flops[name], counted[name], rel_tol=TOLERANCE)
+    ]
+    # Layers without a rule don't matter where keras-flops agrees all the same.
+    unknown = {
+        type(layer).__name__
+        for layer in _innermost(model)
+        if layer.weights and not _forward(layer, batch_size=1)
+    }
+    if unknown and (doubts or None in flops.values()):
+        doubts.append(
+            "FLOPs from the shapes of layers, and those of the training, leave out layers that no "
+            f"rule counts: {', '.join(sorted(unknown))}"
+        )
+    return tuple(doubts)
+
+
+def flops_training(
+    model: keras.Model,
+    *,
+    train_images: int,
+    validation_images: int,
+    batch_size: int,
+    epochs: int,
+) -> int:
+    """Floating-point operations of a whole training run, from the shapes of the layers.
+
+    `epochs * (sum over training batches of forward + backward + sum over validation batches of
+    forward)`, where the last batch of a pass may be smaller, and
+
+    - forward: all layers, frozen ones too;
+    - backward: of each layer, as much as its forward pass for the gradient with respect to its
+      weights if they are trainable, and as much again for the gradient with respect to its input
+      if a layer before it is trainable. Frozen layers before the first trainable one have none.
+
+    For `Y = X W` these gradients are `X' dY` and `dY W'`, two products as large as the first. Where
+    all layers learn this is the usual rule that a backward pass costs two forward passes: Kaplan
+    et al. 2020, "Scaling Laws for Neural Language Models", section 2.1 (doi:10.48550/
+    arXiv.2001.08361); Amodei and Hernandez 2018, "AI and Compute", appendix (OpenAI).
+
+    Left out: the optimizer's update (about a dozen operations a trainable parameter and step for
+    Adam), the loss, dropout masks, the statistics of a batch that trainable batch normalization
+    takes, and the preparation of the images.
+
+    Args:
+        model: The model that is trained, with its trainable layers marked as in the training.
+        train_images: Images in one pass of training.
+        validation_images: Images in the validation after each epoch.
+        batch_size: Images in a batch, of both.
+        epochs: Passes over the training images.
+    """
+
+    def one_pass(images: int, step: Callable[[int], int]) -> int:
+        full, rest = divmod(images, batch_size)
+        return full * step(batch_size) + (step(rest) if rest else 0)
+
+    def forward(images: int) -> int:
+        return sum(layer.forward for layer in by_layer(model, images))
+
+    def forward_and_backward(images: int) -> int:
+        return sum(layer.forward + layer.backward for layer in by_layer(model, images))
+
+    return epochs * (
+        one_pass(train_images, forward_and_backward) + one_pass(validation_images, forward)
+    )
+
+
+def by_layer(model: keras.Model, batch_size: int) -> list[LayerFlops]:
+    """Count each layer from its shapes; the rules are in `_forward`, and in `flops_training`.
+
+    Args:
+        model: A built functional or sequential model; models inside it are taken apart.
+        batch_size: Images in the batch.
+    """
+    rows = []
+    learns_before = False
+    for layer in _innermost(model):
+        forward = _forward(layer, batch_size)
+        learns = bool(layer.trainable_weights)
+        rows.append(
+            LayerFlops(
+                name=layer.name,
+                kind=type(layer).__name__,
+                forward=forward,
+                backward=forward * (learns + learns_before),
+            )
+        )
+        learns_before |= learns
+    return rows
+
+
+def _innermost(model: keras.Model) -> Iterator[keras.Layer]:
+    """Layers in the order of computation, those of inner models in place of these."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _innermost(layer)
+        else:
+            yield layer
+
+
+def _forward(layer: keras.Layer, batch_size: int) -> int:
+    """Count a layer's forward pass for one batch, in inference, as TensorFlow's profiler does.
+
+    A multiplication and an addition are two operations. With N elements of output and C channels:
+
+    - convolution and dense: 2 N times the inputs of one output, N more for the bias;
+    - pooling: N times the size of the window, global average pooling one an element of input;
+    - batch normalization: 2 N to scale and shift, 6 C to fold its four vectors into two (5 C
+      without scale, as in `tensorflow.nn.batch_normalization`);
+    - sum of k tensors: N (k - 1);
+    - softmax: 5 N. Other activations and layers that move elements around: none.
+    """
+    outputs = _elements(layer.output, batch_size)
+    match type(layer).__name__:
+        case "Conv2D":
+            height, width, channels, _ = layer.kernel.shape
+            flops = 2 * outputs * height * width * channels
+        case "DepthwiseConv2D":
+            flops = 2 * outputs * math.prod(layer.kernel.shape[:2])
+        case "Dense":
+            flops = 2 * outputs * layer.kernel.shape[0]
+        case "MaxPooling2D" | "AveragePooling2D":
+            flops = outputs * math.prod(layer.pool_size)
+        case "GlobalAveragePooling2D":
+            flops = _elements(layer.input, batch_size)
+        case "BatchNormalization":
+            flops = 2 * outputs + (6 if layer.scale else 5) * layer.moving_mean.shape[0]
+        case "Add":
+            flops = outputs * (len(layer.input) - 1)
+        case _:
+            flops = 0
+    if getattr(layer, "use_bias", False):
+        flops += outputs
+    if getattr(getattr(layer, "activation", None), "__name__", None) == "softmax":
+        flops += 5 * outputs
+    return flops
+
+
+def _elements(tensor: keras.KerasTensor, batch_size: int) -> int:
+    return batch_size * math.prod(tensor.shape[1:])
+
+
+def _keras_flops(model: keras.Model, batch_size: int) -> int:
+    """Count one forward batch with keras-flops 0.1.2, bridged to today's TensorFlow and Keras."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"it needs Keras on TensorFlow, and here Keras runs on {keras.backend.backend()}"
+        )
+    import tensorflow as tf
+
+    get_flops = _import_keras_flops()
+
+    class ForKerasFlops(keras.Model):
+        """A model as keras-flops 0.1.2 expects one, with zeros for weights.
+
+        It adds a list to the shape of the inputs, which a TensorShape can and a tuple can't. And
+        it copies all weights into a graph, seconds for 100 million: FLOPs depend on shapes alone,
+        so they are made in the graph, where there is nothing to copy.
+        """
+
+        @property
+        def inputs(self) -> list[tf.TensorSpec]:
+            return [tf.TensorSpec(tf.TensorShape(x.shape), x.dtype) for x in model.inputs]
+
+        def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+            def zeros(variables: list[keras.Variable]) -> list[tf.Tensor]:
+                return [tf.zeros(variable.shape, variable.dtype) for variable in variables]
+
+            outputs, _ = model.stateless_call(
+                zeros(model.trainable_variables),
+                zeros(model.non_trainable_variables),
+                *inputs,
+                training=False,
+            )
+            return outputs
+
+    with _quiet_profiler():
+        return int(get_flops(ForKerasFlops(name="for_keras_flops"), batch_size))
+
+
+def _import_keras_flops() -> Callable[[keras.Model, int], int]:
+    """Import keras-flops, which registers a rule for AddV2 that TensorFlow has since 2.13."""
+    from tensorflow.python.framework import ops
+
+    register = ops.RegisterStatistics.__call__
+
+    def register_if_new(self: ops.RegisterStatistics, rule: Callable) -> Callable:
+        try:
+            return register(self, rule)
+        except KeyError:
+            return rule
+
+    with mock.patch.object(ops.RegisterStatistics, "__call__", register_if_new):
+        from keras_flops import get_flops
+    return get_flops
+
+
+@contextmanager
+def _quiet_profiler() -> Iterator[None]:
+    """Keep TensorFlow's profiler from printing its table, and a warning about its own age."""
+    import tensorflow as tf
+
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with mock.patch.object(builder, "float_operation", return_value=options):
+            yield
+    finally:
+        logger.setLevel(level)
