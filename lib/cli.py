@@ -139,7 +139,7 @@ def _run(
     chosen: list[RunConfig],
     console: Console,
 ) -> int:
-    from lib import display, plan, records, report, runner
+    from lib import display, plan, records, runner
 
     if args.fresh and study_dir.exists():
         console.print(f"Earlier results are now in {runner.set_aside(study_dir)}")
@@ -169,12 +169,42 @@ def _run(
         console.print(f"Left out, of another configuration: {', '.join(merged.left_out)}")
     ended = [records.read(run.run_dir / records.FILE_NAME) for run in chosen]
     console.print(display.summary_table(ended))
-    console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
+    _report(console, study_dir)
     return SOME_FAILED if any(record.status == "failed" for record in ended) else COMPLETE
 
 
 def _import(args: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from lib import display, published, records, runner
+    from lib.files import write_atomically
+    from lib.study import StudyError
+
+    try:
+        package = published.read_package(args.import_dir)
+    except ValueError as error:
+        raise StudyError([str(error)], "--import") from None
+    console = display.console()
+    study_dir = args.outputs.expanduser() / "published"
+    imported = [records.from_row(row) for row in package.results.to_dict("records")]
+    results = records.table(imported)
+    if study_dir.exists() and not records.merge(study_dir).results.equals(results):
+        console.print(f"An earlier import is now in {runner.set_aside(study_dir)}")
+    for record in imported:
+        record.write(study_dir / "runs" / record.run_id)
+    for run_id, history in package.histories.groupby("run_id"):
+        path = study_dir / "runs" / str(run_id) / "history.csv"
+        write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
+    records.write_results(results, study_dir)
+    console.print(f"{len(imported)} runs were read, {len(package.skipped)} rows were skipped.")
+    for sentence in (*map(str, package.skipped), *package.notes):
+        console.print(f"Note: {display.plain(sentence)}")
+    _report(console, study_dir)
+    return COMPLETE
+
+
+def _report(console: Console, study_dir: Path) -> None:
+    from lib import report  # nbconvert takes a second to import
+
+    console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
 
 
 def _show_plan(console: Console, study: Study, path: Path, runs: list[RunConfig]) -> None:

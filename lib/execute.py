@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from lib.files import write_atomically
 from lib.records import FILE_NAME, Record
 from lib.study import RunConfig
 
@@ -56,15 +57,33 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
         return "the kernel died; the last lines of log.txt may say why"
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
         return one_line(f"{type(error).__name__}: {error}")
+    finally:
+        _leave_out_private_paths(folder / "train.ipynb")
     # After a killed kernel the notebook can look complete; only the record proves that it was.
     if not (folder / FILE_NAME).is_file():
         return "the notebook ended without leaving a record"
     return None
 
 
+def _leave_out_private_paths(notebook: Path) -> None:
+    """Take from an executed notebook where on this machine it was read and written."""
+    if not notebook.is_file():
+        return
+    content = json.loads(without_home(notebook.read_text(encoding="utf-8")))
+    for name in ("input_path", "output_path"):
+        content["metadata"].get("papermill", {}).pop(name, None)
+    write_atomically(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def without_home(text: str) -> str:
+    """`text` with the home folder as `~`, for it names a person."""
+    home = str(Path.home())
+    return text if home == "/" else text.replace(home, "~")
+
+
 def one_line(text: str) -> str:
     """`text` without line breaks or the home folder."""
-    return " ".join(text.replace(str(Path.home()), "~").split())
+    return " ".join(without_home(text).split())
 
 
 def failed_record(config: RunConfig, error: str) -> Record:

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib import datasets, locations, machine, training
+from lib import architectures, datasets, flops, locations, machine, training
 from lib.files import write_atomically
 from lib.instruments import COMPONENTS, Instrument, Reading, measuring
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
+from lib.instruments.trace import FILE_NAME as TRACE_NAME
+from lib.instruments.trace import PowerTrace
 from lib.progress import Progress, ProgressFile
 from lib.records import Phase, Record
 from lib.study import RunConfig
@@ -25,7 +27,67 @@ from lib.training import Epoch, Step
 if TYPE_CHECKING:
     import keras
 
-    from lib.flops import Flops
+
+@dataclass(frozen=True)
+class Network:
+    """How large a network is, and how much arithmetic it needs.
+
+    Attributes:
+        depth: Layers, as the paper's Table 2 counts them.
+        parameters: All of them.
+        trainable_parameters: Those that learn.
+        flops: Of one forward batch of 32.
+        flops_head: The head's part of it.
+        flops_training: Of the whole run, forward and backward.
+        reason: Why `flops` and `flops_head` are None.
+        doubts: Where two ways of counting differ.
+    """
+
+    depth: int
+    parameters: int
+    trainable_parameters: int
+    flops: int | None
+    flops_head: int | None
+    flops_training: int
+    reason: str | None
+    doubts: tuple[str, ...]
+
+
+def build_model(config: RunConfig, data: datasets.Dataset) -> keras.Model:
+    """The network that `config` names, for the images and classes of `data`."""
+    return architectures.build_model(
+        config.architecture,
+        image_size=data.image_size,
+        classes=data.classes,
+        weights=config.weights,
+        trainable=config.trainable,
+        head=config.head,
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )
+
+
+def count(config: RunConfig, data: datasets.Dataset, model: keras.Model) -> Network:
+    """Count parameters and floating-point operations; trains nothing."""
+    size = architectures.size(model)
+    forward = flops.measure(model)
+    return Network(
+        depth=size.depth,
+        parameters=size.parameters,
+        trainable_parameters=size.trainable_parameters,
+        flops=forward.flops,
+        flops_head=forward.flops_head,
+        flops_training=flops.flops_training(
+            model,
+            train_images=len(data.y_train),
+            validation_images=len(data.y_test),
+            batch_size=config.batch_size,
+            epochs=config.epochs,
+        ),
+        reason=forward.reason,
+        doubts=forward.doubts,
+    )
 
 
 @dataclass(frozen=True)
@@ -70,21 +132,22 @@ def measure(
     """
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
-    protocol = _Protocol(config, ProgressFile(folder))
+    trace = PowerTrace(folder / TRACE_NAME, phase="checks")
+    protocol = _Protocol(config, ProgressFile(folder), trace)
     location = locations.locate(config.location)
 
     with protocol.phase("checks"):
         doubts = machine.checks()
     idle = None
     if config.idle_seconds:
-        with protocol.phase("idle"), measuring([CodeCarbon(location)]) as baseline:
+        with protocol.phase("idle"), measuring([CodeCarbon(location, trace=trace)]) as baseline:
             time.sleep(config.idle_seconds)
         idle = baseline.readings[0]
     with protocol.phase("warmup"):
         # Pipelines of their own: the measured ones start at their first shuffle.
         training.warm_up(model, *datasets.pipelines(data, config), config.warmup_seconds)
     train, validation = datasets.pipelines(data, config)
-    meter = CodeCarbon(location, folder)
+    meter = CodeCarbon(location, folder, trace)
     instruments: list[Instrument] = [meter, energy_counter()]
     with protocol.phase("training"), measuring(instruments) as bench:
         history = training.fit(
@@ -92,7 +155,7 @@ def measure(
             train,
             validation,
             config.epochs,
-            energy_so_far=lambda: meter.latest.energy_consumed,
+            energy_so_far=meter.energy_so_far,
             on_step=lambda step: protocol.show(step, meter),
             on_epoch=lambda history: (protocol.remember(history), on_epoch(history)),
         )
@@ -116,11 +179,13 @@ class _Protocol:
 
     config: RunConfig
     file: ProgressFile
+    trace: PowerTrace
     phases: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
+        self.trace.mark(name)
         self.file.write(Progress(name, epochs=self.config.epochs), now=True)
         started_at, started = _now(), time.perf_counter()
         yield
@@ -148,6 +213,7 @@ class _Protocol:
         )
 
     def finish(self) -> None:
+        self.trace.close()
         self.file.remove()
 
 
@@ -156,12 +222,13 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def record(config: RunConfig, data: datasets.Dataset, flops: Flops, outcome: Outcome) -> Record:
+def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome: Outcome) -> Record:
     """Everything that is known of a finished run, as it goes into `run.json`."""
     meter = outcome.readings[0]
     measured = outcome.phase("training")
     last = outcome.history[-1]
     location = locations.locate(config.location)
+    hardware, versions = machine.hardware(), machine.versions()
     energy = meter.energy_consumed
     emissions = location.emissions(energy)
     reasons = {
@@ -169,7 +236,11 @@ def record(config: RunConfig, data: datasets.Dataset, flops: Flops, outcome: Out
     }
     if emissions is None:
         reasons["emissions"] = location.reason or reasons.get("energy_consumed", "no energy")
+    doubts = [*_starting_point(config), *outcome.doubts, *network.doubts]
+    doubts += [*data.notes, *location.notes]
     idle_energy = _idle_energy(outcome, meter.duration)
+    if network.reason:
+        reasons["flops"] = reasons["flops_head"] = network.reason
     if idle_energy is None:
         reasons["idle_energy"] = reasons["net_energy"] = "no idle baseline (idle_seconds is 0)"
     return Record(
@@ -187,12 +258,19 @@ def record(config: RunConfig, data: datasets.Dataset, flops: Flops, outcome: Out
         accuracy=last.val_accuracy,
         loss=last.val_loss,
         score=last.val_accuracy / energy if energy else None,
-        **asdict(flops),
+        flops=network.flops,
+        flops_head=network.flops_head,
+        flops_training=network.flops_training,
+        parameters=network.parameters,
+        trainable_parameters=network.trainable_parameters,
+        depth=network.depth,
         carbon_intensity=location.carbon_intensity,
         location_source=location.source,
-        config=config.model_dump(mode="json"),
-        hardware=machine.hardware(),
-        versions=machine.versions(),
+        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        machine=hardware.pop("machine"),
+        hardware=hardware,
+        git_commit=versions.pop("commit"),
+        versions=versions,
         data={
             "fingerprint": data.fingerprint,
             "source": data.source,
@@ -202,8 +280,17 @@ def record(config: RunConfig, data: datasets.Dataset, flops: Flops, outcome: Out
         phases=outcome.phases,
         readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
         reasons=reasons,
-        doubts=tuple(dict.fromkeys([*outcome.doubts, *data.notes, *location.notes])),
+        doubts=tuple(dict.fromkeys(doubts)),
     )
+
+
+def _starting_point(config: RunConfig) -> list[str]:
+    if config.weights == "none" and config.trainable == "head":
+        return [
+            "the frozen base has random weights: time and energy are those of the architecture, "
+            "the accuracy is not"
+        ]
+    return []
 
 
 def _all_readings(outcome: Outcome) -> list[Reading]:

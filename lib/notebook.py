@@ -13,7 +13,7 @@ from lib import display
 from lib.study import RunConfig
 
 if TYPE_CHECKING:
-    from lib.flops import Flops
+    from lib.experiment import Network
     from lib.records import Record
 
 
@@ -23,16 +23,16 @@ def configuration(config: RunConfig) -> Styler:
     return _table([("run id", config.run_id), *rows], ["field", "value"])
 
 
-def size(size: Flops) -> Styler:
+def network(network: Network) -> Styler:
     """Depth, parameters and FLOPs of a network."""
     return _table(
         [
-            ("depth (layers, as in the paper's Table 2)", f"{size.depth}"),
-            ("parameters", f"{size.parameters:,}"),
-            ("of which trainable", f"{size.trainable_parameters:,}"),
-            ("FLOPs of one forward batch of 32", _flops(size.flops)),
-            ("of which in the trainable head", _flops(size.flops_head)),
-            ("FLOPs of the whole training run", _flops(size.flops_training)),
+            ("depth (layers, as in the paper's Table 2)", f"{network.depth}"),
+            ("parameters", f"{network.parameters:,}"),
+            ("of which trainable", f"{network.trainable_parameters:,}"),
+            ("FLOPs of one forward batch of 32", _flops(network.flops)),
+            ("of which in the trainable head", _flops(network.flops_head)),
+            ("FLOPs of the whole training run", _flops(network.flops_training)),
         ],
         ["quantity", "value"],
     )

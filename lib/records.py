@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +71,7 @@ class Record(BaseModel):
     carbon_intensity: float | None = None
     location_source: str | None = None
     machine: str | None = None
+    git_commit: str | None = None
 
     config: dict[str, Any]
     hardware: dict[str, Any] = {}
@@ -116,6 +117,17 @@ class Record(BaseModel):
         path = folder / FILE_NAME
         write_atomically(path, self.model_dump_json(indent=1))
         return path
+
+
+def from_row(row: Mapping[str, Any]) -> Record:
+    """The record of one row of a results table, as an import makes it; NaN becomes None.
+
+    Columns that neither a record nor a configuration has go into `extra`.
+    """
+    known = {name: None if pd.isna(value) else value for name, value in row.items()}
+    fields = {name: known.pop(name) for name in list(known) if name in Record.model_fields}
+    config = {name: known.pop(name) for name in list(known) if name in RunConfig.model_fields}
+    return Record(**fields, config=config, extra=known)
 
 
 def read(path: Path) -> Record:

@@ -63,9 +63,8 @@ def warm_up(
     started = time.monotonic()
     with _variables_put_back(model):
         while True:
-            model.fit(
-                train.take(WARM_UP_STEPS), validation_data=validation.take(WARM_UP_STEPS), verbose=0
-            )
+            first, check = train.take(WARM_UP_STEPS), validation.take(WARM_UP_STEPS)
+            model.fit(first, validation_data=check, shuffle=False, verbose=0)
             if time.monotonic() - started >= least_seconds:
                 break
 
@@ -138,5 +137,12 @@ def fit(
             on_epoch(self.history)
 
     watch = Watch()
-    model.fit(train, validation_data=validation, epochs=epochs, verbose=0, callbacks=[watch])
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,  # the pipeline does it
+        verbose=0,
+        callbacks=[watch],
+    )
     return watch.history
