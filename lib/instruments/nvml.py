@@ -179,11 +179,11 @@ class NvmlCounter:
             raise RuntimeError("the NVML counter was not started")
         after = self._read()
         duration = time.perf_counter() - self._started
-        energies = [
-            (b - a) / 1e3 / JOULES_PER_KWH for a, b in zip(self._before, after, strict=True)
-        ]
-        selected = self._gpus.selected
-        backwards = [gpu.index for gpu, kwh in zip(selected, energies, strict=True) if kwh < 0]
+        energies = {
+            gpu.index: (end - begin) / 1e3 / JOULES_PER_KWH
+            for gpu, begin, end in zip(self._gpus.selected, self._before, after, strict=True)
+        }
+        backwards = [index for index, kwh in energies.items() if kwh < 0]
         if backwards:
             reason = (
                 f"the energy counter of GPU {', '.join(map(str, backwards))} went backwards "
@@ -213,9 +213,7 @@ def energy_counter(gpus: Gpus | None = None) -> Instrument:
     try:
         NvmlCounter(gpus).start()
     except pynvml.NVMLError as error:
-        reason = (
-            f"{gpus.model} has no energy counter that can be read ({error}); Volta and newer do"
-        )
+        reason = f"the energy counter can't be read ({error}); GPUs from Volta on have one"
         return Nothing(NvmlCounter.name, reason)
     return NvmlCounter(gpus)
 

@@ -21,6 +21,13 @@ from lib.locations import Location
 RAPL = Path("/sys/class/powercap/intel-rapl")
 
 
+_BOILERPLATE = (
+    "graceful shutdown. Exceptions:",
+    "stopping.",
+    "Multiple instances of codecarbon are allowed to run at the same time.",
+)
+
+
 class TrackerError(RuntimeError):
     """CodeCarbon did not start."""
 
@@ -130,7 +137,7 @@ class QuietTracker:
             TrackerError: If CodeCarbon did not begin.
         """
         # What it said while it looked for hardware is told by `methods`.
-        self._log.messages.clear()
+        self._log.share()
         self._tracker.start()
         if self._tracker._start_time is None or not self._tracker._power_measurement_count:
             self._log.remove()
@@ -229,28 +236,37 @@ def _knows_tdp(cpu: Any) -> bool:
 
 
 class _LogCollector(logging.Handler):
-    """Keeps what CodeCarbon warns of, and takes the place of what prints it."""
+    """Keeps what CodeCarbon warns of, in place of what would print it.
+
+    While a tracker looks for hardware its collector listens alone: what is said then is no news to
+    a tracker that runs already.
+    """
 
     def __init__(self):
         super().__init__(logging.WARNING)
         self.messages: list[str] = []
         self._logger = logging.getLogger("codecarbon")
-        # The null handler stays: without any, Python prints warnings by itself.
-        self._logger.handlers = [
-            h for h in self._logger.handlers if isinstance(h, _LogCollector)
-        ] + [logging.NullHandler(), self]
+        self._others = [h for h in self._logger.handlers if isinstance(h, _LogCollector)]
+        self._logger.handlers = [self]
+
+    def share(self) -> None:
+        """Forget what was said, and let others listen as well."""
+        self.messages.clear()
+        self._logger.handlers = [*self._others, self]
+
+    def remove(self) -> None:
+        """Stop listening."""
+        others = [h for h in [*self._logger.handlers, *self._others] if h is not self]
+        # Without any handler, Python would print warnings by itself.
+        self._logger.handlers = list(dict.fromkeys(others)) or [logging.NullHandler()]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message, or the exception if there is one; the home folder as `~`."""
         message = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             message = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
-        if message not in ("graceful shutdown. Exceptions:", "stopping."):
+        if message not in _BOILERPLATE:
             self.messages.append(message.replace(str(Path.home()), "~"))
-
-    def remove(self) -> None:
-        """Stop listening."""
-        self._logger.removeHandler(self)
 
 
 @contextmanager

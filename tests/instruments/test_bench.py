@@ -1,0 +1,59 @@
+import pytest
+
+from lib.instruments import Bench, Component, Nothing, Reading, measuring
+
+
+class Meter:
+    def __init__(self, name, log, fails=None):
+        self.name, self.log, self.fails = name, log, fails
+
+    def start(self):
+        self._do("start")
+
+    def stop(self):
+        self._do("stop")
+        return Reading(self.name, 1.0, {"cpu": Component(2.0, "meter")}, samples=3)
+
+    def _do(self, what):
+        self.log.append(f"{what} {self.name}")
+        if self.fails == what:
+            raise OSError("cable pulled")
+
+
+def test_they_nest_and_answer_in_order():
+    log = []
+    with measuring([Meter("a", log), Nothing("b", "not there"), Meter("c", log)]) as bench:
+        log.append("work")
+    assert log == ["start a", "start c", "work", "stop c", "stop a"]
+    assert [reading.instrument for reading in bench.readings] == ["a", "b", "c"]
+    assert [reading.energy_consumed for reading in bench.readings] == [2, None, 2]
+    assert bench.readings[1].components["gpu"].reason == "not there"
+
+
+@pytest.mark.parametrize("moment", ["start", "stop"])
+def test_one_that_fails_is_a_doubt_and_stops_nothing(moment):
+    log = []
+    with measuring([Meter("a", log), Meter("b", log, fails=moment), Meter("c", log)]) as bench:
+        pass
+    readings = bench.readings
+    assert [reading.energy_consumed for reading in readings] == [2, None, 2]
+    assert readings[1].doubts == (f"b failed to {moment}: cable pulled",)
+    assert readings[1].components["ram"].reason == f"b failed to {moment}: cable pulled"
+    assert log.count("stop b") == (moment == "stop")
+
+
+def test_they_are_stopped_when_the_work_fails():
+    log = []
+
+    def work():
+        with measuring([Meter("a", log)]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert log == ["start a", "stop a"]
+
+
+def test_energy_of_nothing_is_unknown_not_0():
+    assert Reading("x", 1.0, {"cpu": Component(None, "none", "why")}, 0).energy_consumed is None
+    assert Bench([]).stop() == ()

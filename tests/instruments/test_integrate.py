@@ -1,0 +1,130 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.instruments import JOULES_PER_KWH
+from lib.instruments.integrate import integrate_counter, integrate_power
+
+steps = st.lists(st.floats(0.01, 10), min_size=2, max_size=40)
+watts = st.floats(0, 1e4)
+
+
+def joules(integral):
+    return integral.energy * JOULES_PER_KWH
+
+
+def test_one_kilowatt_for_one_hour_is_a_kilowatt_hour():
+    integral = integrate_power([0, 1800, 3600], [1000, 1000, 1000])
+    assert integral.energy == 1
+    assert (integral.duration, integral.samples, integral.coverage) == (3600, 3, 1)
+    assert integral.doubts == ()
+
+
+def test_a_line_is_integrated_without_error_between_any_two_moments():
+    time = np.arange(0, 61.0)
+    integral = integrate_power(time, 3 * time + 5, 10.25, 30.5)
+    assert joules(integral) == pytest.approx(1.5 * (30.5**2 - 10.25**2) + 5 * 20.25)
+
+
+def test_uneven_and_repeated_timestamps():
+    # A step, written as two samples at the same moment.
+    assert joules(integrate_power([0, 2, 2, 5], [10, 10, 40, 40])) == 140
+
+
+def test_a_gap_is_bridged_and_reported():
+    time = np.r_[0:21, 50:61].astype(float)
+    integral = integrate_power(time, np.full(time.size, 7.0))
+    assert joules(integral) == pytest.approx(7 * 60)
+    assert integral.longest_gap == 30
+    assert integral.coverage == pytest.approx(0.5)
+    assert integral.doubts == ("no sample from 20.0 s to 50.0 s; the power there was assumed",)
+
+
+def test_missing_samples_are_gaps_not_zeros():
+    power = [5.0] * 10 + [math.nan] * 10 + [5.0] * 10
+    integral = integrate_power(range(30), power)
+    assert joules(integral) == pytest.approx(5 * 29)
+    assert "no sample from 9.0 s to 20.0 s" in integral.doubts[0]
+
+
+def test_a_window_beyond_the_samples_counts_what_they_cover():
+    integral = integrate_power([0, 10, 20], [3, 3, 3], start=0, stop=40)
+    assert joules(integral) == pytest.approx(60)
+    assert integral.coverage == pytest.approx(0.5)
+    assert integral.doubts == ("samples cover 20.0 of the 40.0 s",)
+
+
+@pytest.mark.parametrize(
+    ("time", "power", "start", "stop"),
+    [([], [], None, None), ([1], [5], None, None), ([0, 1], [5, 5], 2, 3)],
+)
+def test_no_energy_where_no_two_samples_cover_anything(time, power, start, stop):
+    integral = integrate_power(time, power, start, stop)
+    assert integral.energy is None
+    assert integral.doubts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0, 2, 1], [1, 1, 1]), "time goes backwards, from 2 s to 1 s"),
+        (([0, 1], [1, 1, 1]), "shape"),
+        (([0, 1], [1, 1], 1, 0), "ends at 0 s, before it begins at 1 s"),
+    ],
+)
+@pytest.mark.parametrize("integrate", [integrate_power, integrate_counter])
+def test_what_is_no_series_of_samples_is_refused(integrate, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        integrate(*arguments)
+
+
+def test_negative_power_is_a_doubt():
+    assert integrate_power([0, 1, 2], [5, -1, 5]).doubts == ("1 samples of power are negative",)
+
+
+def test_a_counter_that_restarts():
+    time = np.arange(0, 101.0)
+    counter = np.where(time < 40, 9000 + 25 * time, 25 * (time - 40))
+    integral = integrate_counter(time, counter)
+    assert joules(integral) == pytest.approx(2500, rel=1e-3)
+    assert integral.doubts == (
+        "the counter restarted before 40.0 s; the power around it was assumed",
+    )
+
+
+def test_a_counter_loses_nothing_in_a_gap():
+    integral = integrate_counter([0, 1, 2, 50, 51], [0, 10, 20, 500, 510])
+    assert joules(integral) == pytest.approx(510)
+    assert (integral.doubts, integral.coverage) == ((), 1)
+    assert integral.longest_gap == 48
+
+
+@given(steps, st.data())
+def test_a_window_is_the_sum_of_its_parts(steps, data):
+    time = np.cumsum([0.0, *steps])
+    power = data.draw(st.lists(watts, min_size=time.size, max_size=time.size))
+    cut = data.draw(st.floats(0.001, 0.999)) * time[-1]
+    whole = integrate_power(time, power)
+    left, right = integrate_power(time, power, stop=cut), integrate_power(time, power, start=cut)
+    assert joules(left) + joules(right) == pytest.approx(joules(whole), rel=1e-9, abs=1e-6)
+
+
+@given(steps, st.data())
+def test_energy_lies_between_the_least_and_the_most_power_times_time(steps, data):
+    time = np.cumsum([0.0, *steps])
+    power = data.draw(st.lists(watts, min_size=time.size, max_size=time.size))
+    energy = joules(integrate_power(time, power))
+    slack = 1e-6 + 1e-9 * max(power) * time[-1]
+    assert min(power) * time[-1] - slack <= energy <= max(power) * time[-1] + slack
+
+
+@given(steps, st.data())
+def test_power_and_its_counter_agree(steps, data):
+    time = np.cumsum([0.0, *steps])
+    power = np.array(data.draw(st.lists(watts, min_size=time.size, max_size=time.size)))
+    counter = np.r_[0, np.cumsum(np.diff(time) * (power[1:] + power[:-1]) / 2)]
+    by_power, by_counter = integrate_power(time, power), integrate_counter(time, counter)
+    assert joules(by_counter) == pytest.approx(joules(by_power), rel=1e-9, abs=1e-6)
