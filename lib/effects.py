@@ -137,7 +137,9 @@ def bootstrap_interval(
     smallest = min(len(sample) for sample in samples)
     if smallest < FEWEST:
         where = " in a group" if len(samples) > 1 and not paired else ""
-        return Interval(reason=f"no interval: {smallest} values{where} are too few to bootstrap")
+        return Interval(
+            reason=f"no interval: a bootstrap takes {FEWEST} values{where}, not {smallest}"
+        )
     options = {"paired": paired, "vectorized": True, "confidence_level": CONFIDENCE}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is undefined comes back as NaN and is counted

@@ -84,7 +84,7 @@ def _spread(column: pd.Series) -> dict[str, float | str]:
         "relative_sd": np.nan,
     }
     if len(values) < 2:
-        return found | {"reason": f"{len(values)} values show no spread: it takes 2"}
+        return found | {"reason": f"a spread takes 2 values, not {len(values)}"}
     if found["mean"] <= 0:
         return found | {"reason": "the mean is not above 0: no difference is relative to it"}
     if reason := samples.constant("the group", values):

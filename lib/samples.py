@@ -69,7 +69,7 @@ def paired(df: pd.DataFrame, response: str, factor: str) -> Sample:
         return Sample(dropped=dropped, reason=_nothing(df, response, factor))
     columns = (x[kept].to_numpy(), y[kept].to_numpy())
     if len(columns[0]) < FEWEST_PAIRS:
-        reason = f"{len(columns[0])} pairs are too few: a correlation needs {FEWEST_PAIRS}"
+        reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(columns[0])}"
     else:
         reason = constant(factor, columns[0]) or constant(response, columns[1])
     return Sample(columns, dropped=dropped, reason=reason)

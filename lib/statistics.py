@@ -277,7 +277,7 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     """
     results: list[TestResult] = []
     for response in responses:
-        fixed = response == "flops"
+        fixed = response == "flops" and "flops" in df
         rows = df.drop_duplicates(df.columns.intersection(CONFIGURATION)) if fixed else df
         results.append(point_biserial(rows, response, "dataset"))
         results.append(kruskal_wallis(rows, response, "dataset"))
