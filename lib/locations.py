@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 PAPER_PLACES = ("USA/oregon", "USA/south carolina", "TWN", "FRA")
-"""Where the paper trained: Table 6, and the wattmeter in Valenciennes."""
+"""Where the paper trained: Kaggle's servers (Table 6), and the machine with the wattmeter."""
 
 # What CodeCarbon 3.3.2 answers when a lookup failed (`GeoMetadata.from_geo_js`). It says so only in
 # its log; the coordinates tell it from somebody who is in Quebec.
@@ -123,6 +123,7 @@ def _place(text: str) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _look_up() -> Location:
     from codecarbon.external.geography import GeoMetadata
     from codecarbon.input import DataSource

@@ -29,6 +29,7 @@ STEAL = 0.01
 GIGABYTE = 1024**3
 ROOT = Path(__file__).resolve().parents[1]
 _SYS_CPU = Path("/sys/devices/system/cpu")
+_CPU_INFO = Path("/proc/cpuinfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
@@ -200,8 +201,7 @@ def _governor() -> Iterator[str]:
 
 
 def _virtual() -> Iterator[str]:
-    info = Path("/proc/cpuinfo")
-    if info.is_file() and " hypervisor" in info.read_text():
+    if _CPU_INFO.is_file() and " hypervisor" in _CPU_INFO.read_text():
         yield (
             "this is a virtual machine: what others draw on the same hardware is not seen, and a "
             "load model knows neither"

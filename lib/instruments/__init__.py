@@ -7,6 +7,7 @@ that no caller has to ask.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,14 @@ class Reading:
         return sum(known) if known else None
 
 
+def empty_reading(
+    instrument: str, duration: float, reason: str, samples: int = 0, doubts: tuple[str, ...] = ()
+) -> Reading:
+    """A reading of nothing, and why."""
+    absent = {name: Component(None, "none", reason) for name in COMPONENTS}
+    return Reading(instrument, duration, absent, samples, doubts)
+
+
 class Instrument(Protocol):
     """Something that measures from `start` to `stop`, once."""
 
@@ -83,42 +92,48 @@ class Nothing:
 
     def stop(self) -> Reading:
         """Answer with an empty reading that carries the reason."""
-        absent = {name: Component(None, "none", self.reason) for name in COMPONENTS}
-        return Reading(self.name, 0.0, absent, samples=0)
+        return empty_reading(self.name, 0.0, self.reason)
 
 
-@dataclass
 class Bench:
     """Instruments beside each other; one that fails says so in its reading and stops nothing.
 
-    Attributes:
+    Args:
         instruments: Started in this order, stopped in the opposite one.
-        readings: One each, in the same order, once they were stopped.
+
+    Attributes:
+        readings: One for each instrument, in their order, once they were stopped.
     """
 
-    instruments: Sequence[Instrument]
-    readings: tuple[Reading, ...] = ()
-    _failed: dict[int, Reading] = field(default_factory=dict, repr=False)
+    def __init__(self, instruments: Sequence[Instrument]):
+        self.readings: tuple[Reading, ...] = ()
+        self._instruments = instruments
+        self._failures: dict[int, str] = {}
+        self._started = 0.0
 
     def start(self) -> None:
         """Start every instrument."""
-        for position, instrument in enumerate(self.instruments):
+        for position, instrument in enumerate(self._instruments):
             try:
                 instrument.start()
             except Exception as error:
-                self._failed[position] = _failure(instrument, "start", error)
+                self._failures[position] = f"{instrument.name} did not start: {error}"
+        self._started = time.perf_counter()
 
     def stop(self) -> tuple[Reading, ...]:
-        """Stop every instrument that started; their readings."""
-        found = dict(self._failed)
-        for position, instrument in reversed(list(enumerate(self.instruments))):
-            if position in found:
-                continue
-            try:
-                found[position] = instrument.stop()
-            except Exception as error:
-                found[position] = _failure(instrument, "stop", error)
-        self.readings = tuple(found[position] for position in range(len(self.instruments)))
+        """Stop every instrument that started, and hand over all readings."""
+        seconds = time.perf_counter() - self._started
+        found: dict[int, Reading] = {}
+        for position, instrument in reversed(list(enumerate(self._instruments))):
+            if position not in self._failures:
+                try:
+                    found[position] = instrument.stop()
+                except Exception as error:
+                    self._failures[position] = f"{instrument.name} did not stop: {error}"
+        for position, reason in self._failures.items():
+            name = self._instruments[position].name
+            found[position] = empty_reading(name, seconds, reason, doubts=(reason,))
+        self.readings = tuple(found[position] for position in sorted(found))
         return self.readings
 
 
@@ -131,9 +146,3 @@ def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
         yield bench
     finally:
         bench.stop()
-
-
-def _failure(instrument: Instrument, moment: str, error: Exception) -> Reading:
-    reason = f"{instrument.name} failed to {moment}: {error}"
-    absent = {name: Component(None, "none", reason) for name in COMPONENTS}
-    return Reading(instrument.name, 0.0, absent, samples=0, doubts=(reason,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.instruments import JOULES_PER_KWH, Component, Reading
+from lib.instruments import JOULES_PER_KWH, Component, Reading, empty_reading
 from lib.instruments.nvml import Gpus, visible_gpus
 from lib.instruments.recorder import Recorder
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
@@ -110,6 +111,7 @@ class CodeCarbon:
         self._measures_gpu = self._tracker.methods()["gpu"].method != "none"
         self._recorder.begin(self._trace, self._measures_gpu)
         self._tracker.start()
+        self._started = time.perf_counter()
 
     def stop(self) -> Reading:
         """End the measurement.
@@ -123,36 +125,42 @@ class CodeCarbon:
         """
         if self._tracker is None:
             raise RuntimeError("this CodeCarbon instrument was not started")
-        methods = self._tracker.methods()
-        ram_power = self._tracker.ram_power()
+        seconds = time.perf_counter() - self._started
         self._tracker.stop()
         if self._owns_trace:
             self._trace.close()
-        rows = self._recorder.rows
-        doubts = [*self._gpus.doubts, *self._location.notes, *self._settings_doubts()]
-        doubts += [f"CodeCarbon: {message}" for message in self._tracker.log]
+        rows, count = self._recorder.rows, self._recorder.count
         if len(rows) != 1:
             reason = f"CodeCarbon left {len(rows)} rows in place of one"
-            absent = {name: Component(None, "none", reason) for name in methods}
-            return Reading(self.name, 0.0, absent, self._recorder.count, (*doubts, reason))
+            return empty_reading(self.name, seconds, reason, count, (*self._doubts(), reason))
         row = rows[0]
         components = {
             name: check_component(name, method, row, self._recorder.peak)
-            for name, method in methods.items()
+            for name, method in self._tracker.methods().items()
         }
-        doubts += check_row(row, ram_power, self._location)
+        doubts = (*self._doubts(), *check_row(row, self._tracker.ram_power(), self._location))
+        reading = Reading(self.name, row["duration"], components, count, doubts)
+        if self._folder is not None:
+            self._write(row)
+        return dataclasses.replace(reading, details=self._details(reading, row))
+
+    def _doubts(self) -> list[str]:
+        """What is doubtful about how it measured, whatever the figures."""
+        doubts = [*self._gpus.doubts, *self._location.notes]
+        if self._ignored:
+            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
+        methods = [component.method for component in self._tracker.methods().values()]
+        if RAPL.exists() and not any("RAPL" in method for method in methods):
+            doubts.append(
+                "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
+                f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
+            )
         longest = self._recorder.longest
         if longest > LONGEST_INTERVAL * self._interval:
             doubts.append(
                 f"no power was read for {longest:.1f} s, though {self._interval:g} s was set"
             )
-        reading = Reading(
-            self.name, row["duration"], components, self._recorder.count, tuple(doubts)
-        )
-        details = self._details(reading, row)
-        if self._folder is not None:
-            self._write(row)
-        return dataclasses.replace(reading, details=details)
+        return doubts + [f"CodeCarbon: {message}" for message in self._tracker.log]
 
     def _details(self, reading: Reading, row: Mapping[str, Any]) -> dict[str, Any]:
         kilograms = self._location.emissions(reading.energy_consumed)
@@ -171,17 +179,6 @@ class CodeCarbon:
             "measure_power_secs": self._interval,
             "ignored_settings": ", ".join(self._ignored) or None,
         }
-
-    def _settings_doubts(self) -> list[str]:
-        doubts = []
-        if self._ignored:
-            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
-        if RAPL.exists() and not any("RAPL" in c.method for c in self._tracker.methods().values()):
-            doubts.append(
-                "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
-                f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
-            )
-        return doubts
 
     def _write(self, row: dict[str, Any]) -> None:
         """Write `emissions.csv`, without what CodeCarbon claims but does not know."""

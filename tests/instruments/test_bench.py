@@ -37,8 +37,9 @@ def test_one_that_fails_is_a_doubt_and_stops_nothing(moment):
         pass
     readings = bench.readings
     assert [reading.energy_consumed for reading in readings] == [2, None, 2]
-    assert readings[1].doubts == (f"b failed to {moment}: cable pulled",)
-    assert readings[1].components["ram"].reason == f"b failed to {moment}: cable pulled"
+    assert readings[1].doubts == (f"b did not {moment}: cable pulled",)
+    assert readings[1].components["ram"].reason == f"b did not {moment}: cable pulled"
+    assert readings[1].duration > 0
     assert log.count("stop b") == (moment == "stop")
 
 
