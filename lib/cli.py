@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COMPLETE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
 
+IMPORT_TITLE = "Published measurements, read again"
+
 EPILOG = """\
 exit status:
   0    all runs are complete
@@ -140,10 +142,12 @@ def _run(
     console: Console,
 ) -> int:
     from lib import display, plan, records, runner
+    from lib.files import write_atomically
 
     if args.fresh and study_dir.exists():
         console.print(f"Earlier results are now in {runner.set_aside(study_dir)}")
     everything = plan.freeze(everything, study_dir)
+    write_atomically(study_dir / "study.yaml", study.as_yaml())
     chosen = [run for run in everything if run in chosen]
     _show_plan(console, study, path, chosen)
     pending = []
@@ -152,7 +156,8 @@ def _run(
         if state == "complete" or (state == "failed" and not args.retry_failed):
             continue
         if state != "missing":
-            console.print(f"Set aside as {runner.set_aside(run.run_dir).name}: {state}")
+            kept = runner.set_aside(run.run_dir, study_dir / runner.ASIDE)
+            console.print(f"Set aside in {kept}: {display.plain(state)}")
         pending.append(run)
 
     watcher = display.watcher(console)
@@ -169,11 +174,14 @@ def _run(
         console.print(f"Left out, of another configuration: {', '.join(merged.left_out)}")
     ended = [records.read(run.run_dir / records.FILE_NAME) for run in chosen]
     console.print(display.summary_table(ended))
-    _report(console, study_dir)
-    return SOME_FAILED if any(record.status == "failed" for record in ended) else COMPLETE
+    reported = _report(console, study_dir)
+    failed = any(record.status == "failed" for record in ended)
+    return SOME_FAILED if failed or not reported else COMPLETE
 
 
 def _import(args: argparse.Namespace) -> int:
+    import yaml
+
     from lib import display, published, records, runner
     from lib.files import write_atomically
     from lib.study import StudyError
@@ -194,17 +202,29 @@ def _import(args: argparse.Namespace) -> int:
         path = study_dir / "runs" / str(run_id) / "history.csv"
         write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
     records.write_results(results, study_dir)
-    console.print(f"{len(imported)} runs were read, {len(package.skipped)} rows were skipped.")
-    for sentence in (*map(str, package.skipped), *package.notes):
+    skipped = [str(row) for row in package.skipped]
+    about = {"title": IMPORT_TITLE, "imported": len(imported)}
+    about |= {"skipped": skipped, "notes": list(package.notes)}
+    write_atomically(study_dir / "study.yaml", yaml.safe_dump(about, sort_keys=False))
+    console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
+    for sentence in (*skipped, *package.notes):
         console.print(f"Note: {display.plain(sentence)}")
-    _report(console, study_dir)
-    return COMPLETE
+    return COMPLETE if _report(console, study_dir) else SOME_FAILED
 
 
-def _report(console: Console, study_dir: Path) -> None:
+def _report(console: Console, study_dir: Path) -> bool:
+    """Write the report; False, with a sentence, if that failed."""
     from lib import report  # nbconvert takes a second to import
 
-    console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
+    try:
+        console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
+    except report.ReportError as error:
+        print(
+            f"run_all.py: the results are in {study_dir}, but not the report: {error}",
+            file=sys.stderr,
+        )
+        return False
+    return True
 
 
 def _show_plan(console: Console, study: Study, path: Path, runs: list[RunConfig]) -> None:

@@ -34,6 +34,7 @@ from lib.study import RunConfig
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "train.ipynb"
 UNFINISHED = "unfinished"
+ASIDE = "aside"
 SECONDS_BETWEEN_LOOKS = 0.25
 
 
@@ -101,10 +102,12 @@ def state(config: RunConfig) -> str:
     return {"completed": "complete", "failed": "failed"}[record.status]
 
 
-def set_aside(folder: Path) -> Path:
-    """Rename a folder that is in the way; nothing is overwritten."""
+def set_aside(folder: Path, shelf: Path | None = None) -> Path:
+    """Move a folder that is in the way onto a shelf (default: beside it); overwrites nothing."""
+    shelf = shelf or folder.parent
+    shelf.mkdir(exist_ok=True)
     number = 1
-    while (target := folder.with_name(f"{folder.name}.aside-{number}")).exists():
+    while (target := shelf / f"{folder.name}.aside-{number}").exists():
         number += 1
     return folder.rename(target)
 

@@ -210,6 +210,10 @@ class Study(_Strict):
             random.Random(self.order.seed).shuffle(runs)
         return runs
 
+    def as_yaml(self) -> str:
+        """The study as a study file: what was run, with what the command line had set."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
     def _misplaced_fields(self) -> list[str]:
         allowed = set(RunConfig.model_fields) - {"repetition", "output_dir"}
         problems = [

@@ -1,0 +1,56 @@
+"""What the tests of a run share: small notebooks that stand in for training."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PARAMETERS = """
+architecture = dataset = repetition = seed = weights = trainable = head = epochs = None
+batch_size = optimizer = learning_rate = image_size = preprocessing = grey_to_rgb = None
+augmentation = train_limit = test_limit = data_dir = location = idle_seconds = None
+warmup_seconds = cooldown_seconds = output_dir = None
+"""
+
+RECORD = """
+from lib.records import Record
+from lib.study import RunConfig
+config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
+Record(
+    run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
+    duration=1.0, config=config.model_dump(exclude={"output_dir"}),
+).write(config.run_dir)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_lock_and_quiet_tensorflow(tmp_path_factory, monkeypatch):
+    """A study that runs on this machine meanwhile is no business of the tests."""
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("lock")))
+    monkeypatch.setitem(os.environ, "TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Make the runner execute a notebook of these cells in place of train.ipynb."""
+    from lib import runner
+
+    def use(*cells):
+        node = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in (PARAMETERS, *cells)],
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3"},
+                "language_info": {"name": "python"},
+            },
+        )
+        node.cells[0].metadata["tags"] = ["parameters"]
+        path = tmp_path / "stand-in.ipynb"
+        nbformat.write(node, path)
+        monkeypatch.setattr(runner, "NOTEBOOK", path)
+
+    return use

@@ -1,0 +1,152 @@
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lib import cli, records
+from tests.conftest import RECORD, ROOT
+
+STUDY = """
+title: a study
+factors: {epochs: [1, 2]}
+repetitions: 2
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lib.report.build", lambda study_dir: study_dir / "report.html")
+    path = tmp_path / "mine.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_help_and_dry_run_answer_at_once_and_without_tensorflow():
+    for arguments in (["--help"], ["--dry-run"]):
+        script = (
+            "import sys; from lib.cli import main\n"
+            f"try: main({arguments})\n"
+            "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+        )
+        started = time.monotonic()
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+        assert time.monotonic() - started < 15
+
+
+def test_the_dry_run_prints_the_plan_and_writes_nothing(study, tmp_path, capsys):
+    before = files(tmp_path)
+    assert cli.main([str(study), "--dry-run"]) == cli.COMPLETE
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"VGG16-digits-r[12]-\w{8}", printed)) == 4
+    assert "weights: none" in printed
+    assert files(tmp_path) == before
+
+
+def test_runs_resumes_and_grows(study, tmp_path, notebook, capsys):
+    notebook(RECORD)
+    assert cli.main([str(study), "--only", "repetition=1"]) == cli.COMPLETE
+    assert "Report: outputs/mine/report.html" in capsys.readouterr().out
+    first = {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs").rglob("run.json")}
+    assert len(first) == 2
+    assert cli.main([str(study)]) == cli.COMPLETE
+    second = {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs").rglob("run.json")}
+    assert len(second) == 4
+    assert {path: second[path] for path in first} == first
+    assert len(records.read_results(tmp_path / "outputs" / "mine")) == 4
+
+
+def test_failures_make_status_one_and_are_run_again_only_on_request(study, tmp_path, notebook):
+    notebook("raise ValueError('once')")
+    assert cli.main([str(study), "--only", "epochs=1"]) == cli.SOME_FAILED
+    notebook(RECORD)
+    assert cli.main([str(study), "--only", "epochs=1"]) == cli.SOME_FAILED
+    assert cli.main([str(study), "--only", "epochs=1", "--retry-failed"]) == cli.COMPLETE
+    kept = list((tmp_path / "outputs" / "mine" / "aside").glob("*.aside-1"))
+    assert len(kept) == 2, "what the failed runs left is still there"
+
+
+def test_fresh_sets_earlier_results_aside(study, tmp_path, notebook):
+    notebook(RECORD)
+    cli.main([str(study), "--only", "epochs=1", "repetition=1"])
+    assert cli.main([str(study), "--only", "epochs=2", "repetition=1", "--fresh"]) == cli.COMPLETE
+    assert len(records.read_results(tmp_path / "outputs" / "mine")) == 1
+    assert len(list((tmp_path / "outputs" / "mine.aside-1" / "runs").iterdir())) == 1
+
+
+def test_results_of_another_configuration_are_left_out_and_named(study, notebook, capsys):
+    notebook(RECORD)
+    cli.main([str(study), "--set", "epochs=7", "--only", "repetition=1"])
+    capsys.readouterr()
+    cli.main([str(study), "--only", "epochs=1", "repetition=1"])
+    assert re.search(
+        r"Left out, of another configuration: VGG16-digits-r1", capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["absent.yaml"], ["absent.yaml", "no such file"]),
+        (["mine.yaml", "--set", "epochs=-1"], ["epochs", "-1"]),
+        (["mine.yaml", "--set", "epochs"], ["FIELD=VALUE"]),
+        (["mine.yaml", "--set", "epoch=1"], ["epoch", "epochs"]),
+        (["mine.yaml", "--set", "architecture=VGG17"], ["VGG17", "ResNet50"]),
+        (["mine.yaml", "--only", "epochs=9"], ["epochs=9", "there are 1, 2"]),
+        (["mine.yaml", "--only", "colour=red"], ["colour"]),
+        (["mine.yaml", "--set", "data_dir=nowhere"], ["data_dir", "nowhere"]),
+        (["--import", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_bad_input_is_one_message_status_two_and_nothing_written(
+    study, tmp_path, capsys, arguments, words
+):
+    before = files(tmp_path)
+    assert cli.main(arguments) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    assert files(tmp_path) == before
+
+
+def test_an_unknown_option_is_bad_input_too():
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--colour"])
+    assert caught.value.code == cli.BAD_INPUT
+
+
+def test_a_second_measurement_is_refused(study, tmp_path, capsys):
+    from lib import runner
+
+    with runner.alone_on_this_machine("study one"):
+        # The lock is held per open file, so a second handle in this process is refused as well.
+        assert cli.main([str(study)]) == cli.BUSY
+    assert f"process {os.getpid()} (study one)" in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, capsys):
+    notebook(RECORD)
+    run, calls = cli.main, []
+
+    def interrupt(*_):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lib.display.PlainWatcher.begin", interrupt)
+        patch.setattr("lib.display.PlainWatcher.progress", lambda *_: None)
+        patch.setattr("lib.display.PlainWatcher.end", lambda *_: None)
+        assert run([str(study)]) == cli.INTERRUPTED
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert len(list((tmp_path / "outputs").rglob("run.json"))) == 1
+    assert run([str(study)]) == cli.COMPLETE
+    assert len(list((tmp_path / "outputs").rglob("run.json"))) == 4
