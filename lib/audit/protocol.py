@@ -1,0 +1,182 @@
+"""Checks of how a study was run and counted: can its comparisons be believed?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from lib import datasets, published
+from lib.audit.finding import DOUBT, FAULT, NOTE, Found, NotCheckedError, check, parts, runs
+
+FACTORS = ("architecture", "dataset", "location")
+ALPHA = 0.05
+
+FEWEST_REPETITIONS = 4
+"""With three against three no rank test of two groups can give p < 0.05 (two-sided: 0.10)."""
+
+TEST_IMAGES = 10_000
+"""Of MNIST and CIFAR10, where a table does not say how many were used."""
+
+
+@check(
+    "Repetitions are independent",
+    "Repetitions in one process share its state: a model that goes on training is one run cut in "
+    "three, and three equal failures are one failure.",
+    ("tracker_run_id",),
+)
+def independent_repetitions(results: pd.DataFrame) -> Found | None:
+    """Several repetitions of one configuration under one tracker, so in one process."""
+    keys = ["tracker_run_id", "architecture", "dataset"]
+    shared = results.groupby(keys)["run_id"].transform("size") > 1
+    if not shared.any():
+        return None
+    some = results[shared]
+    what = (
+        f"{runs(len(some))} come from {some['tracker_run_id'].nunique()} processes, each with all "
+        "repetitions of a configuration."
+    )
+    return Found(FAULT, what, some)
+
+
+@check(
+    "Repetitions are enough",
+    f"Fewer than {FEWEST_REPETITIONS} repetitions can't show a difference between two "
+    "configurations at the 5 % level, whatever they measure.",
+)
+def enough_repetitions(results: pd.DataFrame) -> Found | None:
+    """Configurations with fewer completed runs than a rank test needs."""
+    keys = _factors(results)
+    count = results.groupby(keys, dropna=False)["run_id"].transform("size")
+    few = results[count < FEWEST_REPETITIONS]
+    if few.empty:
+        return None
+    groups = few.groupby(keys, dropna=False)["run_id"].size()
+    what = (
+        f"{len(groups)} of {results.groupby(keys, dropna=False).ngroups} configurations have "
+        f"{groups.min()}{f' to {groups.max()}' if groups.max() > groups.min() else ''} each."
+    )
+    return Found(DOUBT, what, few)
+
+
+@check(
+    "Factors are balanced",
+    "Where a combination is missing, one factor stands in for another: a difference between places "
+    "may be one between datasets.",
+)
+def balanced_factors(results: pd.DataFrame) -> Found | None:
+    """Combinations of factors that are missing or rarer than others, in each campaign."""
+    sentences, concerned = [], []
+    for name, part in parts(results, "campaign"):
+        keys = [key for key in _factors(part) if part[key].nunique() > 1]
+        if len(keys) < 2:
+            continue
+        counts = part.groupby(keys)["run_id"].size()
+        full = counts.reindex(pd.MultiIndex.from_product(counts.index.levels), fill_value=0)
+        head = f"{name}: " if name else ""
+        for one, other in ((a, b) for a in keys for b in keys if a != b):
+            for level, group in part.groupby(one):
+                if group[other].nunique() < part[other].nunique():
+                    missing = sorted(set(part[other]) - set(group[other]))
+                    sentences.append(f"{head}{level} has no {', '.join(map(str, missing))}.")
+                    concerned.append(group)
+        if (full > 0).all() and full.nunique() > 1:
+            sentences.append(f"{head}{full.min()} to {full.max()} runs a combination.")
+            concerned.append(part)
+    if not sentences:
+        return None
+    rows = pd.concat(concerned).drop_duplicates("run_id")
+    return Found(DOUBT, " ".join(dict.fromkeys(sentences)), rows)
+
+
+@check(
+    "Order was shuffled",
+    "In a fixed order whatever drifts (temperature, neighbours, a growing counter) looks like a "
+    "difference between networks.",
+    ("started_at", "repetition"),
+)
+def shuffled_order(results: pd.DataFrame) -> Found | None:
+    """The same order of architectures in every block, less likely than 5 % by chance."""
+    sentences, concerned, unsure = [], [], []
+    for name, part in parts(results, "campaign"):
+        count = part["architecture"].nunique()
+        blocks = [key for key in ("location", "dataset") if key in part] + ["repetition"]
+        orders = [
+            tuple(block.sort_values("started_at")["architecture"])
+            for _, block in part.groupby(blocks, dropna=False)
+            if block["architecture"].nunique() == len(block) == count
+        ]
+        if count < 2:
+            continue
+        if (1 / math.factorial(count)) ** (len(orders) - 1) >= ALPHA:
+            unsure.append(f"{len(orders)} complete repetitions of {count} architectures")
+        elif len(set(orders)) == 1:
+            head = f"{name}: " if name else ""
+            sentences.append(
+                f"{head}{', '.join(orders[0])} in this order, {len(orders)} times out of "
+                f"{len(orders)}."
+            )
+            concerned.append(part)
+    if sentences:
+        return Found(FAULT, " ".join(sentences), pd.concat(concerned))
+    if unsure:
+        raise NotCheckedError(f"{' and '.join(unsure)} can't tell a fixed order from chance")
+    return None
+
+
+@check(
+    "Accuracy is above chance",
+    "A network that guesses did not learn: its energy is real, its Score is not, and as a "
+    "comparison of networks it says nothing.",
+    ("accuracy",),
+)
+def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
+    """Accuracies within three standard errors of guessing, or below."""
+    classes = results["dataset"].map(
+        {name: known.classes for name, known in datasets.KNOWN.items()}
+    )
+    if classes.isna().all():
+        raise NotCheckedError("the number of classes of the datasets isn't known")
+    images = results.get("data_test_images", pd.Series(np.nan, index=results.index))
+    chance = 1 / classes
+    error = np.sqrt(chance * (1 - chance) / images.fillna(TEST_IMAGES))
+    guessed = results[results["accuracy"] <= chance + 3 * error]
+    if guessed.empty:
+        return None
+    keys = _factors(guessed)
+    which = "; ".join(
+        f"{', '.join(map(str, key))} ({', '.join(f'{value:.3g}' for value in group)})"
+        for key, group in guessed.groupby(keys, dropna=False)["accuracy"]
+    )
+    return Found(DOUBT, f"At the level of guessing: {which}.", guessed)
+
+
+@check(
+    "Score columns divide",
+    "A mean of ratios isn't the ratio of the means: a reader who divides accuracy by energy gets "
+    "another Score than the one printed beside them.",
+    ("accuracy", "score", "energy_consumed"),
+)
+def scores_that_divide(results: pd.DataFrame) -> Found | None:
+    """Mean Score against mean accuracy over mean energy, within 1 %, in the first reading."""
+    name, reading = next(iter(published.readings(results).items()))
+    energy = published.SCORE_ENERGY if published.SCORE_ENERGY in reading else "energy_consumed"
+    keys = _factors(reading)
+    means = reading.groupby(keys, dropna=False)[["accuracy", energy, "score"]].mean()
+    ratio = means["score"] / (means["accuracy"] / means[energy])
+    off = ratio[(ratio - 1).abs() > 0.01]
+    if off.empty:
+        return None
+    worst = off.loc[(off - 1).abs().idxmax()]
+    at = ", ".join(map(str, off.index[(off - 1).abs().argmax()]))
+    what = (
+        f"{len(off)} of {len(ratio)} mean Scores ({name}) differ from mean accuracy over mean "
+        f"energy by more than 1 %, {at} by {worst - 1:+.0%}."
+    )
+    index = pd.MultiIndex.from_frame(results[keys])
+    return Found(NOTE, what, results[index.isin(off.index)])
+
+
+def _factors(results: pd.DataFrame) -> list[str]:
+    return [name for name in FACTORS if name in results and results[name].notna().any()]
