@@ -159,9 +159,10 @@ def _load_weights(base: keras.Model, architecture: str, file: str) -> None:
     try:
         base.load_weights(path)
     except Exception as error:  # ValueError, OSError, KeyError, BadZipFile: depends on the format
+        summary = f"{error}".strip().partition("\n")[0].partition(" Example error")[0].rstrip(".")
         raise WeightsError(
             f"weights: '{file}' does not hold weights of {architecture} without its top: "
-            f"{str(error).splitlines()[0]} Right is the notop.h5 that keras.applications "
+            f"{summary or type(error).__name__}. Right is the notop.h5 that keras.applications "
             f"downloads, or a .weights.h5, .keras or .h5 file saved from "
             f"keras.applications.{architecture}(include_top=False)"
         ) from error
