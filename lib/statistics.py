@@ -14,7 +14,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import scikit_posthocs
 from scipy import stats
 
 from lib import effects, samples
@@ -162,6 +161,8 @@ def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
     result = replace(result, family=f"Dunn, {response} by {factor}")
     if result.reason:
         return [result]
+    import scikit_posthocs  # brings matplotlib and seaborn along
+
     long = pd.DataFrame(
         {"value": np.concatenate(sample.values), "group": np.repeat(sample.names, result.n)}
     )

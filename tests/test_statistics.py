@@ -281,12 +281,18 @@ def test_a_small_group_has_an_effect_but_no_interval():
     assert found.assessment != ""
 
 
-wild = st.one_of(st.floats(), st.none(), st.sampled_from([1e308, -1e308, 5e-324, 0.1, 0.1 + 1e-17]))
+wild = st.one_of(
+    st.floats(),
+    st.floats(-10, 10),
+    st.none(),
+    st.sampled_from([1e308, -1e308, 1e149, 5e-324, 0.1, 0.1 + 1e-16]),
+)
+rows_of_wild = st.tuples(wild, wild, st.sampled_from(["a", "b", "a", "b", "c", None, math.nan]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(wild, wild, st.sampled_from(["a", "b", "c", None, 1, math.nan]))),
+    st.one_of(st.lists(rows_of_wild), st.lists(rows_of_wild, min_size=12)),
     st.sampled_from([*TESTS]),
 )
 def test_nothing_raises_warns_or_leaves_its_range(rows, name):
