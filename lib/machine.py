@@ -109,17 +109,24 @@ def checks(seconds: float = 1.0) -> list[str]:
         this system does not allow.
     """
     gpus = visible_gpus()
-    return [
-        *_load(seconds),
-        *_swap(),
-        *_battery(),
-        *_governor(),
-        *_virtual(),
-        *_limits(),
-        *_gpu_processes(gpus),
-        *_gpu_throttling(gpus),
-        *([] if commit() else ["not checked: the program's commit, because it is no git checkout"]),
-    ]
+    made = {
+        "the load of other programs": _load(seconds),
+        "swap": _swap(),
+        "whether it runs on battery": _battery(),
+        "the frequency governor": _governor(),
+        "whether it is a virtual machine": _virtual(),
+        "limits of the CPU": _limits(),
+        "other programs on the GPU": _gpu_processes(gpus),
+        "throttling of the GPU": _gpu_throttling(gpus),
+        "the program's commit": _commit(),
+    }
+    found: list[str] = []
+    for name, check in made.items():
+        try:
+            found += check
+        except Exception as error:  # a check must not end what it is to protect
+            found.append(f"not checked: {name} ({error})")
+    return found
 
 
 def _load(seconds: float) -> Iterator[str]:
@@ -263,6 +270,11 @@ def _gpu_throttling(gpus: Gpus) -> Iterator[str]:
             continue
         if reasons & hot:
             yield f"GPU {gpu.index} is slowed down because it is hot"
+
+
+def _commit() -> Iterator[str]:
+    if commit() is None:
+        yield "not checked: the program's commit, because it is no git checkout"
 
 
 def _git(*arguments: str) -> str | None:

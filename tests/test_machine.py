@@ -336,3 +336,12 @@ def test_a_hot_gpu(monkeypatch, reasons, said):
 
 def test_checks_are_sentences():
     assert all(isinstance(line, str) and line for line in machine.checks(0.05))
+
+
+def test_a_check_that_fails_is_said_and_ends_nothing(monkeypatch):
+    def fail():
+        raise PermissionError("not allowed")
+
+    monkeypatch.setattr(machine.psutil, "swap_memory", fail)
+    lines = machine.checks(0.01)
+    assert "not checked: swap (not allowed)" in lines

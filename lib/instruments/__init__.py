@@ -146,3 +146,26 @@ def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
         yield bench
     finally:
         bench.stop()
+
+
+def disagreements(readings: Sequence[Reading], tolerance: float = 0.05) -> list[str]:
+    """Compare the energies that several instruments measured of the same component.
+
+    Args:
+        readings: Of the same work.
+        tolerance: Share by which two energies may differ.
+
+    Returns:
+        One sentence for each that differs more.
+    """
+    said = []
+    for number, first in enumerate(readings):
+        for second in readings[number + 1 :]:
+            for name in first.components.keys() & second.components.keys():
+                one, other = first.components[name].energy, second.components[name].energy
+                if one and other is not None and abs(other / one - 1) > tolerance:
+                    said.append(
+                        f"{name}: {second.instrument} measured {other:.4g} kWh, "
+                        f"{first.instrument} {one:.4g} kWh ({other / one - 1:+.0%})"
+                    )
+    return said

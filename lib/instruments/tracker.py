@@ -20,7 +20,6 @@ from lib.locations import Location
 
 RAPL = Path("/sys/class/powercap/intel-rapl")
 
-
 _BOILERPLATE = (
     "graceful shutdown. Exceptions:",
     "stopping.",
@@ -111,12 +110,16 @@ class QuietTracker:
         return timed
 
     def _exclusive(self, measure: Callable[[], None]) -> Callable[[], None]:
-        """Let measurements of the timer, of `start` and of `stop` wait for each other."""
+        """Let measurements wait for each other; one that fails is logged and ends nothing."""
 
         def exclusive() -> None:
             with self._lock:
-                if self._tracker._start_time is not None:
+                if self._tracker._start_time is None:
+                    return
+                try:
                     measure()
+                except Exception:
+                    logging.getLogger("codecarbon").warning("measurement failed", exc_info=True)
 
         return exclusive
 
@@ -265,8 +268,9 @@ class _LogCollector(logging.Handler):
         message = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             message = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
-        if message not in _BOILERPLATE:
-            self.messages.append(message.replace(str(Path.home()), "~"))
+        message = message.replace(str(Path.home()), "~")
+        if message not in (*_BOILERPLATE, *self.messages):
+            self.messages.append(message)
 
 
 @contextmanager

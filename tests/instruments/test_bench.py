@@ -1,6 +1,6 @@
 import pytest
 
-from lib.instruments import Bench, Component, Nothing, Reading, measuring
+from lib.instruments import Bench, Component, Nothing, Reading, disagreements, measuring
 
 
 class Meter:
@@ -58,3 +58,22 @@ def test_they_are_stopped_when_the_work_fails():
 def test_energy_of_nothing_is_unknown_not_0():
     assert Reading("x", 1.0, {"cpu": Component(None, "none", "why")}, 0).energy_consumed is None
     assert Bench([]).stop() == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (0.100, 0.104, []),
+        (0.100, 0.096, []),
+        (0.100, 0.110, ["gpu: nvml measured 0.11 kWh, codecarbon 0.1 kWh (+10%)"]),
+        (0.100, 0.0, ["gpu: nvml measured 0 kWh, codecarbon 0.1 kWh (-100%)"]),
+        (None, 0.1, []),
+        (0.1, None, []),
+    ],
+)
+def test_instruments_that_disagree(first, second, said):
+    readings = [
+        Reading("codecarbon", 1.0, {"cpu": Component(1.0, ""), "gpu": Component(first, "")}, 1),
+        Reading("nvml", 1.0, {"gpu": Component(second, "")}, 1),
+    ]
+    assert disagreements(readings) == said

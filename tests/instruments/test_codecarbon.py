@@ -320,6 +320,21 @@ def test_codecarbon_that_fails_leaves_an_empty_reading_with_the_reason(tmp_path,
     assert not (tmp_path / "emissions.csv").exists()
 
 
+def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, capfd):
+    instrument = CodeCarbon(OREGON, tmp_path, interval=0.1)
+    instrument.start()
+
+    def full(**_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(instrument._trace, "add", full)
+    time.sleep(0.5)
+    assert instrument.energy_so_far() > 0
+    reading = instrument.stop()
+    assert "No space left on device" in "".join(reading.doubts)
+    assert capfd.readouterr().err == ""
+
+
 ROW = {
     "duration": 100.0,
     "cpu_energy": 50 * 100 / JOULES_PER_KWH,
