@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import emissions_log, replication
+from lib import log_folder, replication
 from lib.counters import COUNTERS, difference_cumulative
-from lib.emissions_log import Imported, LogError
+from lib.emissions_log import LogError
+from lib.log_folder import Imported
 
 TABLES = Path(__file__).resolve().parents[1] / "params" / "published"
 
@@ -58,7 +59,7 @@ def read_package(folder: Path) -> Imported:
         folder: For the package: its root, a folder above or below it.
 
     Returns:
-        Results (one row a run, columns as in `lib.emissions_log.as_results`; for the package also
+        Results (one row a run, columns as in `lib.log_folder.as_results`; for the package also
         those of `lib.replication.read` and of Table 2), skipped rows, notes and histories.
 
     Raises:
@@ -70,7 +71,7 @@ def read_package(folder: Path) -> Imported:
     root = replication.find_root(folder)
     if root is None:
         try:
-            return emissions_log.read_folder(folder)
+            return log_folder.read_folder(folder)
         except LogError as error:
             raise LogError(
                 f"{error}. Nor is it the authors' package, which has kaggle/accuracy.csv and "

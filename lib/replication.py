@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import emissions_log
-from lib.emissions_log import Imported, LogError
+from lib import emissions_log, log_folder
+from lib.emissions_log import LogError
 from lib.instruments import JOULES_PER_KWH
+from lib.log_folder import Imported
 
 KAGGLE = "kaggle"
 WATTMETER = "wattmeter"
@@ -56,7 +57,7 @@ def read(root: Path) -> Imported:
         root: The folder that holds `kaggle/` and `grilla/`.
 
     Returns:
-        Results with the columns of `lib.emissions_log.as_results` and besides: `campaign` (kaggle
+        Results with the columns of `lib.log_folder.as_results` and besides: `campaign` (kaggle
         or wattmeter), `cpu_method, gpu_method, ram_method`, `wattmeter_energy` (kWh),
         `wattmeter_duration` (s), `wattmeter_samples`, `loss` and `epochs`; with the histories of
         the wattmeter runs.
@@ -64,7 +65,7 @@ def read(root: Path) -> Imported:
     Raises:
         LogError: A file is missing or damaged; names it.
     """
-    logs = emissions_log.read_folder(root / KAGGLE)
+    logs = log_folder.read_folder(root / KAGGLE)
     kaggle = logs.results.assign(
         campaign=KAGGLE,
         source_file=KAGGLE + "/" + logs.results["source_file"],
@@ -119,14 +120,14 @@ def _read_wattmeter(root: Path) -> Imported:
     rows = pd.concat(
         [run.log.rows.reset_index(drop=True).assign(**run.row) for run in runs], ignore_index=True
     )
-    results = emissions_log.as_results(rows)
+    results = log_folder.as_results(rows)
     ids = dict(zip(results["source_file"], results["run_id"], strict=True))
     histories = [run.history.assign(run_id=ids[run.row["file"]]) for run in runs]
     return Imported(
         results,
         sum((run.log.skipped for run in runs), ()),
         sum((run.log.notes for run in runs), ()),
-        pd.concat(histories, ignore_index=True)[list(emissions_log.HISTORY)],
+        pd.concat(histories, ignore_index=True)[list(log_folder.HISTORY)],
     )
 
 
