@@ -22,8 +22,9 @@ lab: .venv/ready
 # The one list of versions, for every Python that pyproject.toml allows.
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --upgrade --extra dev --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --universal --upgrade --extra cluster --extra dev --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml \
+		--custom-compile-command "make lock"
 
 clean:
 	rm -rf .venv
