@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ DATASETS = ("cifar10", "mnist")
 """The paper's order; any other dataset follows alphabetically."""
 
 
+LOCATIONS = ("USA/oregon", "USA/south carolina", "TWN/taipei city")
+"""The paper's order; any other location follows alphabetically."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A column, for people.
@@ -27,11 +31,13 @@ class Measure:
         name: With a capital letter, without a unit.
         unit: Of the column's values; empty for a pure number.
         ladder: Units to show it in, largest first, each with the factor that leads there.
+        is_p: Whether it is a probability, of which only a bound matters when it is tiny.
     """
 
     name: str
     unit: str = ""
     ladder: tuple[tuple[str, float], ...] = ()
+    is_p: bool = False
 
     @property
     def label(self) -> str:
@@ -50,41 +56,63 @@ class Measure:
             return 1.0, self
         fitting = (step for step in self.ladder if largest * step[1] >= 0.1)
         unit, factor = next(fitting, self.ladder[-1])
-        return factor, Measure(self.name, unit)
+        return factor, replace(self, unit=unit, ladder=())
 
 
 _KWH = ("kWh", (("kWh", 1.0), ("Wh", 1e3), ("mWh", 1e6)))
 _KG = ("kg CO₂-eq", (("kg CO₂-eq", 1.0), ("g CO₂-eq", 1e3), ("mg CO₂-eq", 1e6)))
 _FLOPS = ("", (("P", 1e-15), ("T", 1e-12), ("G", 1e-9), ("M", 1e-6), ("", 1.0)))
+_PER_KWH = "accuracy per kWh"
 _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 
 MEASURES: dict[str, Measure] = {
     "energy_consumed": Measure("Energy", *_KWH),
+    "mean_energy_consumed": Measure("Mean energy", *_KWH),
+    "energy_consumed_logged": Measure("Energy as logged", *_KWH),
     "cpu_energy": Measure("CPU energy", *_KWH),
     "gpu_energy": Measure("GPU energy", *_KWH),
     "ram_energy": Measure("RAM energy", *_KWH),
     "idle_energy": Measure("Idle energy", *_KWH),
     "net_energy": Measure("Energy above idle", *_KWH),
-    "wattmeter_energy": Measure("Wattmeter", *_KWH),
+    "wattmeter_energy": Measure("Wattmeter energy", *_KWH),
     "emissions": Measure("Emissions", *_KG),
     "carbon_intensity": Measure("Carbon intensity", "g CO₂-eq/kWh"),
     "duration": Measure("Duration", "s"),
     "power": Measure("Mean power", "W"),
     "accuracy": Measure("Validation accuracy"),
+    "mean_accuracy": Measure("Mean accuracy"),
     "loss": Measure("Validation loss"),
-    "score": Measure("Score", "accuracy per kWh"),
+    "score": Measure("Score", _PER_KWH),
+    "score_ratio_of_means": Measure("Score", _PER_KWH),
+    "score_ratio_of_means_low": Measure("95 % from", _PER_KWH),
+    "score_ratio_of_means_high": Measure("95 % to", _PER_KWH),
+    "score_mean_of_ratios": Measure("Score, mean of runs", _PER_KWH),
+    "score_min": Measure("Lowest run", _PER_KWH),
+    "score_max": Measure("Highest run", _PER_KWH),
     "flops": Measure("FLOPs of a forward batch", *_FLOPS),
     "flops_head": Measure("FLOPs of the head", *_FLOPS),
     "flops_training": Measure("FLOPs of the training", *_FLOPS),
     "parameters": Measure("Parameters", *_COUNT),
     "trainable_parameters": Measure("Trainable parameters", *_COUNT),
+    "parameters_M": Measure("Parameters", "million"),
+    "trainable_parameters_M": Measure("Trainable parameters", "million"),
+    "flops_G": Measure("FLOPs of a forward batch", "G"),
+    "flops_head_G": Measure("FLOPs of the head", "G"),
     "depth": Measure("Depth", "layers"),
     "image_size": Measure("Image size", "pixels"),
+    "p": Measure("p", is_p=True),
+    "p_holm": Measure("p (Holm)", is_p=True),
+    "effect_low": Measure("95 % from"),
+    "effect_high": Measure("95 % to"),
+    "n": Measure("n"),
     "run_id": Measure("Run"),
     "cpu_method": Measure("CPU method"),
     "gpu_method": Measure("GPU method"),
     "ram_method": Measure("RAM method"),
+    "relative_sd": Measure("Relative SD"),
+    "pareto": Measure("On the Pareto front"),
 }
+"""Columns whose name is no word for people, or that have a unit."""
 
 
 def measure(column: str) -> Measure:
@@ -99,7 +127,7 @@ def ordered(values: Iterable[object]) -> list[str]:
 
     Missing values are left out.
     """
-    known = {name: place for place, name in enumerate((*ARCHITECTURES, *DATASETS))}
+    known = {name: place for place, name in enumerate((*ARCHITECTURES, *DATASETS, *LOCATIONS))}
     levels = {str(value) for value in values if not pd.isna(value)}
     return sorted(levels, key=lambda level: (known.get(level, len(known)), level))
 

@@ -8,18 +8,24 @@ Backgrounds are transparent and the lettering is a grey that is legible on white
 figure fits a light notebook and a dark one.
 """
 
+from lib.figures.comparison import beside_paper, instruments
 from lib.figures.run import LiveCurve, epochs, learning_curve, learning_curves, power, samples
 from lib.figures.study import emissions_by_place, violins
 from lib.figures.style import sentence
+from lib.figures.tradeoff import accuracy_energy, scores
 
 __all__ = [
     "LiveCurve",
+    "accuracy_energy",
+    "beside_paper",
     "emissions_by_place",
     "epochs",
+    "instruments",
     "learning_curve",
     "learning_curves",
     "power",
     "samples",
+    "scores",
     "sentence",
     "violins",
 ]

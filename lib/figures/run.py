@@ -232,7 +232,7 @@ def mean_power(history: pd.DataFrame) -> pd.Series:
     return steps["energy_consumed"] * 3.6e6 / steps["seconds"].where(steps["seconds"] > 0)
 
 
-def power(trace: pd.DataFrame, run_id: str = "") -> go.Figure:
+def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     """Power of one run over time, component upon component, with its phases named.
 
     Args:
@@ -289,5 +289,5 @@ def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
         begin = end
 
 
-def _titled(title: str, run_id: str) -> str:
+def _titled(title: str, run_id: str | None) -> str:
     return f"{title} of {run_id}" if run_id else title

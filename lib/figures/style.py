@@ -19,6 +19,9 @@ FAINT = "rgba(128,128,128,0.25)"
 # As far from white as from the near-black of JupyterLab's dark theme.
 INK = "#787878"
 
+# Pixels from the axis down to the legend: its ticks and its title have room between.
+_LEGEND_DROP = 64
+
 
 def place(level: str, levels: Iterable[str] = ()) -> int:
     """Where an architecture stands: the paper's three first, then the others among `levels`."""
@@ -63,8 +66,14 @@ def finish(figure: go.Figure, title: str, alt: str, height: int = 420) -> go.Fig
         alt: What the figure shows, in words, for those who can't see it.
         height: Pixels; the width is that of the page.
     """
+    # Plotly sets the titles of panels larger than that of the figure.
+    figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
     return figure.update_layout(
-        template=_TEMPLATE, title_text=escape(title), meta={"alt": alt}, height=height
+        template=_TEMPLATE,
+        title_text=escape(title),
+        meta={"alt": alt},
+        height=height,
+        legend_y=-_LEGEND_DROP / (height - 2 * _LEGEND_DROP),
     )
 
 
@@ -133,7 +142,7 @@ _TEMPLATE = go.layout.Template(
         "xaxis": _AXIS,
         "yaxis": _AXIS,
         "title": {"x": 0, "xref": "paper", "font": {"size": 15}},
-        "legend": {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
         "margin": {"l": 10, "r": 10, "t": 64, "b": 10},
         "hoverlabel": {"align": "left"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},

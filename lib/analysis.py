@@ -1,0 +1,226 @@
+"""A study, read for its analysis: what was planned, what ran, and in how many ways to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lib import audit, plan, published, ranking, reanalysis, records, reproduction, statistics
+from lib.instruments import JOULES_PER_KWH, trace
+from lib.replication import KAGGLE
+
+STUDY_FILE = "study.yaml"
+
+
+class NoResultsError(FileNotFoundError):
+    """There is nothing to analyse; the message says what to run."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, without the way to it through the code."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a study left behind.
+
+    Attributes:
+        folder: The study's folder.
+        settings: What `study.yaml` says: title, order, protocol; of an import, rows skipped.
+        planned: Ids of its runs in their frozen order; empty where no plan was frozen.
+        results: One row a run that has ended, failed ones too.
+        damaged: One sentence for each file that is no record.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    planned: tuple[str, ...]
+    results: pd.DataFrame
+    damaged: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Of the study."""
+        return title(self.folder)
+
+    @cached_property
+    def completed(self) -> pd.DataFrame:
+        """The runs that ended well."""
+        return self.results[self.results["status"] == "completed"].reset_index(drop=True)
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Ids of planned runs that have not ended."""
+        return tuple(run for run in self.planned if run not in set(self.results["run_id"]))
+
+    @cached_property
+    def is_the_papers(self) -> bool:
+        """Whether these are the paper's own raw data, so that its tables can be computed."""
+        return {"campaign", "tracker_run_id"} <= set(self.results)
+
+    @cached_property
+    def readings(self) -> dict[str, pd.DataFrame]:
+        """The runs behind RQ1 and RQ2 in each way to read them: see `lib.published.readings`.
+
+        Of the paper's data these are the Kaggle runs. `power` (W) is energy over duration.
+        """
+        found = published.readings(self.completed)
+        if self.is_the_papers:
+            found = {name: reproduction.campaign(runs, KAGGLE) for name, runs in found.items()}
+        return {name: _with_power(runs).reset_index(drop=True) for name, runs in found.items()}
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """All readings in one table, told apart by `reading` where there are several."""
+        return self.stacked(self.readings)
+
+    @cached_property
+    def best_reading(self) -> pd.DataFrame:
+        """The reading to believe: the last, be it the only one or the corrected."""
+        return list(self.readings.values())[-1]
+
+    @cached_property
+    def configurations(self) -> pd.DataFrame:
+        """One row for each architecture on each dataset: what FLOPs and parameters belong to."""
+        columns = [name for name in statistics.CONFIGURATION if name in self.best_reading]
+        return self.best_reading.drop_duplicates(columns)
+
+    @cached_property
+    def metered(self) -> pd.DataFrame:
+        """Completed runs that a wattmeter measured too; empty where there was none."""
+        if "wattmeter_energy" not in self.completed:
+            return self.completed.iloc[:0]
+        return _with_power(self.completed.dropna(subset=["wattmeter_energy"]))
+
+    @cached_property
+    def tests(self) -> pd.DataFrame:
+        """Every test of `lib.statistics.study_tests`, by reading."""
+        return self.stacked(
+            {
+                name: statistics.to_frame(statistics.study_tests(runs))
+                for name, runs in self.readings.items()
+            }
+        )
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """Configurations ranked by Score among those of the same place and dataset, by reading."""
+        return self._ranked(("architecture",), ("location", "dataset"))
+
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """Configurations of all places ranked within their dataset, by reading."""
+        return self._ranked(("architecture", "location"), ("dataset",))
+
+    def _ranked(self, by: tuple[str, ...], within: tuple[str, ...]) -> pd.DataFrame:
+        return self.stacked(
+            {name: ranking.rank(runs, by, within) for name, runs in self._scored.items()}
+        )
+
+    @cached_property
+    def _scored(self) -> dict[str, pd.DataFrame]:
+        """The readings with the energy that Scores are made of, see `published.SCORE_ENERGY`."""
+        return {
+            name: runs.assign(
+                energy_consumed=runs.get(published.SCORE_ENERGY, runs["energy_consumed"])
+            )
+            for name, runs in self.readings.items()
+        }
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """All readings in one table, with the energy that Scores are made of."""
+        return self.stacked(self._scored)
+
+    def stacked(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        """Put one table a reading under each other; `reading` comes first if there are several."""
+        if len(tables) == 1:
+            return next(iter(tables.values()))
+        named = [table.assign(reading=name) for name, table in tables.items()]
+        stack = pd.concat(named, ignore_index=True)
+        return stack[["reading", *stack.columns.drop("reading")]]
+
+    @cached_property
+    def findings(self) -> list[audit.Finding]:
+        """What is doubtful in the results, the worst first."""
+        return audit.audit(self.results)
+
+    @cached_property
+    def reanalysis(self) -> dict[str, pd.DataFrame]:
+        """The tables behind the conclusions on the paper's data; none for any other study."""
+        return reanalysis.tables(self.completed) if self.is_the_papers else {}
+
+    @cached_property
+    def traced_run(self) -> str | None:
+        """The first completed run that left its power over time."""
+        traced = (run for run in self.completed["run_id"] if self._trace_file(run).is_file())
+        return next(traced, None)
+
+    @cached_property
+    def trace(self) -> pd.DataFrame:
+        """`power.csv` of `traced_run`; empty if there is none."""
+        if self.traced_run is None:
+            return pd.DataFrame()
+        return trace.read_trace(self._trace_file(self.traced_run))
+
+    def _trace_file(self, run_id: str) -> Path:
+        return self.run_dir(run_id) / trace.FILE_NAME
+
+    def run_dir(self, run_id: str) -> Path:
+        """Where a run left its files."""
+        return self.folder / "runs" / run_id
+
+    @cached_property
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """`history.csv` of every completed run that has one, by run id."""
+        paths = {run: self.run_dir(run) / "history.csv" for run in self.completed["run_id"]}
+        return {run: pd.read_csv(path) for run, path in paths.items() if path.is_file()}
+
+
+def load(study_dir: str | Path) -> Analysis:
+    """Read a study's folder.
+
+    Raises:
+        NoResultsError: If it isn't there or holds no results.
+    """
+    folder = Path(study_dir)
+    if not folder.is_dir():
+        raise NoResultsError(
+            f"there is no folder '{study_dir}'. `python run_all.py` runs the quick study and makes "
+            "outputs/quick; set study_dir to the folder of another study"
+        )
+    planned = plan.read(folder)
+    merged = records.merge(folder, planned or None)
+    results = merged.results
+    if results.empty:
+        try:
+            results = records.read_results(folder)
+        except FileNotFoundError:
+            raise NoResultsError(
+                f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "
+                "results.csv. `python run_all.py STUDY.yaml` executes a study"
+            ) from None
+    return Analysis(folder, _settings(folder), tuple(planned), results, merged.damaged)
+
+
+def title(study_dir: Path) -> str:
+    """The title of a study, or the name of its folder where none is written down."""
+    return str(_settings(study_dir).get("title", study_dir.resolve().name))
+
+
+def _settings(study_dir: Path) -> dict[str, Any]:
+    try:
+        said = yaml.safe_load((study_dir / STUDY_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, yaml.YAMLError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _with_power(runs: pd.DataFrame) -> pd.DataFrame:
+    energy = pd.to_numeric(runs["energy_consumed"])
+    return runs.assign(power=energy * JOULES_PER_KWH / pd.to_numeric(runs["duration"]))

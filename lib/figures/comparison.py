@@ -1,0 +1,117 @@
+"""Figures that set one source beside another: the paper beside ours, instrument by instrument."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.figures import style
+from lib.measures import measure, number, ordered
+
+
+def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
+    """What the paper prints beside what its data give, row by row.
+
+    Args:
+        cells: As `lib.tables.beside_paper` has them: row, quantity, the_paper (as printed),
+            as_published, corrected.
+        quantities: Which of them to show, a panel each.
+    """
+    title = "The paper's figures beside ours"
+    if cells.empty:
+        return style.sentence(title, "The paper has no such runs.")
+    figure = make_subplots(
+        cols=len(quantities),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[measure(name).label for name in quantities],
+    )
+    sources = {
+        "the_paper": ("the paper", {"symbol": "circle-open", "size": 13, "color": style.PLAIN}),
+        "as_published": (
+            "as published",
+            {"symbol": "circle", "size": 6, "color": style.COLOURS[1]},
+        ),
+        "corrected": ("corrected", {"symbol": "diamond", "size": 9, "color": style.COLOURS[0]}),
+    }
+    for column, quantity in enumerate(quantities, start=1):
+        rows = cells[cells["quantity"] == measure(quantity).label]
+        for source, (name, marker) in sources.items():
+            figure.add_trace(
+                go.Scatter(
+                    x=pd.to_numeric(rows[source], errors="coerce").to_numpy(),
+                    y=[escape(row) for row in rows["row"]],
+                    mode="markers",
+                    marker=marker,
+                    name=name,
+                    legendgroup=name,
+                    showlegend=column == 1,
+                    hovertemplate="<b>%{y}</b><br>" + name + ": %{x:.4~g}<extra></extra>",
+                ),
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="category", autorange="reversed")
+    changed = cells[cells["quantity"].isin([measure(name).label for name in quantities])]
+    ratio = (changed["corrected"] / changed["as_published"]).dropna()
+    alt = (
+        f"{title}. Corrected values are between {number(ratio.min(), 3)} and "
+        f"{number(ratio.max(), 3)} times the published ones."
+    )
+    return style.finish(figure, title, alt, height=170 + 24 * cells["row"].nunique())
+
+
+def _marker(symbol: str, size: int, tint: str) -> dict[str, object]:
+    return {"symbol": symbol, "size": size, "color": tint}
+
+
+def instruments(runs: pd.DataFrame) -> go.Figure:
+    """Energy that CodeCarbon reports against that of the wattmeter, one point a run.
+
+    Args:
+        runs: run_id, architecture, dataset, wattmeter_energy and energy_consumed (kWh).
+    """
+    title = "CodeCarbon against the wattmeter"
+    missing = style.missing(runs, ["wattmeter_energy", "energy_consumed"])
+    if missing:
+        return style.sentence(title, "No run of this study was measured by a wattmeter.")
+    factor, shown = measure("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
+    architectures = ordered(runs["architecture"])
+    figure = go.Figure()
+    for name in architectures:
+        rows = runs[runs["architecture"].astype(str) == name]
+        figure.add_trace(
+            go.Scatter(
+                x=(rows["wattmeter_energy"] * factor).to_numpy(),
+                y=(rows["energy_consumed"] * factor).to_numpy(),
+                mode="markers",
+                marker=style.marker(name, architectures, size=9),
+                name=escape(name),
+                hovertext=style.hover(rows, ["wattmeter_energy", "energy_consumed", "power"]),
+                hoverinfo="text",
+            )
+        )
+    end = runs["wattmeter_energy"].max() * factor
+    figure.add_trace(
+        go.Scatter(
+            x=[0, end],
+            y=[0, end],
+            mode="lines",
+            line={"color": style.PLAIN, "dash": "dot", "width": 1},
+            name="the same energy",
+            hoverinfo="skip",
+        )
+    )
+    figure.update_xaxes(title=f"Wattmeter ({shown.unit})", rangemode="tozero")
+    figure.update_yaxes(title=f"CodeCarbon ({shown.unit})", rangemode="tozero")
+    share = 100 * (runs["energy_consumed"] / runs["wattmeter_energy"]).replace(np.inf, np.nan)
+    alt = (
+        f"{title}, {style.count(len(runs))}. CodeCarbon reports between {number(share.min(), 3)} % "
+        f"and {number(share.max(), 3)} % of the wattmeter's energy."
+    )
+    return style.finish(figure, title, alt)

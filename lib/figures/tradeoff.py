@@ -1,0 +1,261 @@
+"""Figures of accuracy against energy, and of the Score that joins them."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.figures import style
+from lib.measures import measure, number, ordered
+
+
+def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
+    """Accuracy against energy: runs, means, the Pareto front and lines of equal Score.
+
+    A panel for each dataset, since accuracies on different datasets can't be compared, and a row
+    for each reading.
+
+    Args:
+        runs: One row a run: run_id, architecture, dataset, accuracy, energy_consumed (kWh).
+        compared: One row a configuration, as `lib.ranking.rank` gives them within a dataset:
+            architecture, dataset, mean_accuracy, mean_energy_consumed (kWh), pareto.
+    """
+    title = "Accuracy against energy"
+    missing = style.missing(compared, ["mean_accuracy", "mean_energy_consumed"])
+    if missing:
+        return style.sentence(title, missing)
+    datasets = ordered(compared["dataset"])
+    readings = list(style.panels(compared))
+    factor, shown = measure("energy_consumed").scaled_to(runs["energy_consumed"])
+    figure = make_subplots(
+        rows=len(readings),
+        cols=len(datasets),
+        horizontal_spacing=0.08,
+        vertical_spacing=0.16 / len(readings),
+        subplot_titles=[
+            escape(" · ".join(filter(None, (dataset, reading))))
+            for reading, _ in readings
+            for dataset in datasets
+        ],
+    )
+    named: set[str] = set()
+    words = []
+    for row, (reading, means) in enumerate(readings, start=1):
+        mine = runs if not reading else runs[runs["reading"] == reading]
+        for column, dataset in enumerate(datasets, start=1):
+            panel = _Plane(
+                mine[mine["dataset"] == dataset].dropna(subset=["accuracy", "energy_consumed"]),
+                means[means["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
+                factor,
+                ordered(runs["architecture"]),
+            )
+            if panel.runs.empty:
+                continue
+            for trace in (*panel.equal_scores(), *panel.front(), *panel.points(), *panel.means()):
+                if trace.name:
+                    trace.showlegend = trace.name not in named
+                    named.add(trace.name)
+                figure.add_trace(trace, row=row, col=column)
+            across, up = panel.limits()
+            figure.update_xaxes(range=[end * factor for end in across], row=row, col=column)
+            figure.update_yaxes(range=up, row=row, col=column)
+            words.append(f"{' '.join(filter(None, (dataset, reading)))}: {panel.words()}")
+    figure.update_xaxes(title=shown.label, row=len(readings))
+    figure.update_yaxes(title="Validation accuracy", col=1)
+    alt = f"{title}. On the Pareto front, {'; '.join(words)}."
+    return style.finish(figure, title, alt, height=130 + 320 * len(readings))
+
+
+class _Plane:
+    """One panel of the plane of accuracy and energy."""
+
+    def __init__(
+        self, runs: pd.DataFrame, means: pd.DataFrame, factor: float, architectures: list[str]
+    ):
+        self.runs, self.table, self.factor, self.architectures = runs, means, factor, architectures
+
+    def points(self) -> list[go.Scatter]:
+        """Every run, small."""
+        return [
+            go.Scatter(
+                x=(rows["energy_consumed"] * self.factor).to_numpy(),
+                y=rows["accuracy"].to_numpy(),
+                mode="markers",
+                marker=style.marker(str(name), self.architectures, size=5) | {"opacity": 0.45},
+                legendgroup=str(name),
+                showlegend=False,
+                hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
+                hoverinfo="text",
+            )
+            for name, rows in self.runs.groupby("architecture")
+        ]
+
+    def means(self) -> list[go.Scatter]:
+        """The mean of every configuration, large."""
+        traces = []
+        for name in self.architectures:
+            rows = self.table[self.table["architecture"] == name]
+            traces.append(
+                go.Scatter(
+                    x=(rows["mean_energy_consumed"] * self.factor).to_numpy(),
+                    y=rows["mean_accuracy"].to_numpy(),
+                    mode="markers",
+                    marker=style.marker(name, self.architectures, size=12),
+                    name=escape(name),
+                    legendgroup=name,
+                    hovertext=style.hover(
+                        rows, ["mean_accuracy", "mean_energy_consumed", "score_ratio_of_means", "n"]
+                    ),
+                    hoverinfo="text",
+                )
+            )
+        return traces
+
+    def front(self) -> list[go.Scatter]:
+        """The Pareto front: along it, more accuracy costs more energy."""
+        best = self._best()
+        return [
+            go.Scatter(
+                x=(best["mean_energy_consumed"] * self.factor).to_numpy(),
+                y=best["mean_accuracy"].to_numpy(),
+                mode="lines",
+                line={"color": style.PLAIN, "width": 1.5, "shape": "hv"},
+                name="Pareto front",
+                hoverinfo="skip",
+            )
+        ]
+
+    def equal_scores(self) -> list[go.Scatter]:
+        """Lines on which accuracy / energy is the same, at round values that cross the panel."""
+        (left, right), (bottom, top) = self.limits()
+        scores = self.table["mean_accuracy"] / self.table["mean_energy_consumed"]
+        traces = []
+        for score in _round_values(scores.min(), scores.max()):
+            start, end = max(left, bottom / score), min(right, top / score)
+            if start >= end:
+                continue
+            traces.append(
+                go.Scatter(
+                    x=[start * self.factor, end * self.factor],
+                    y=[start * score, end * score],
+                    mode="lines+text",
+                    text=["", f"{score:,.10g}"],
+                    textposition="bottom right" if end < right else "top left",
+                    textfont={"size": 10},
+                    line={"color": style.PLAIN, "width": 1, "dash": "dot"},
+                    name="equal Score (accuracy per kWh)",
+                    legendgroup="score",
+                    hoverinfo="skip",
+                )
+            )
+        return traces
+
+    def limits(self) -> list[tuple[float, float]]:
+        """What the panel shows of energy (kWh) and of accuracy: all runs, and a margin."""
+        limits = []
+        for values in (self.runs["energy_consumed"], self.runs["accuracy"]):
+            margin = 0.12 * (values.max() - values.min()) or 0.1 * values.max()
+            limits.append((max(values.min() - margin, 0.0), values.max() + margin))
+        return limits
+
+    def words(self) -> str:
+        """The configurations that no other beats."""
+        return ", ".join(
+            f"{row.architecture} ({number(row.mean_accuracy, 3)} for "
+            f"{number(row.mean_energy_consumed, 3)} kWh)"
+            for row in self._best().itertuples()
+        )
+
+    def _best(self) -> pd.DataFrame:
+        best = self.table[self.table["pareto"].fillna(False).astype(bool)]
+        return best.sort_values("mean_energy_consumed")
+
+
+def _round_values(low: float, high: float, most: int = 4) -> list[float]:
+    """Values of the form 1, 2 or 5 times a power of ten from `low` to `high`, at most `most`."""
+    if not (0 < low < math.inf and 0 < high < math.inf):
+        return []
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    steps = [lead * 10.0**exponent for exponent in exponents for lead in (1, 2, 5)]
+    inside = [value for value in steps if low * 0.8 <= value <= high * 1.25]
+    return inside[:: -(-len(inside) // most)] if inside else []
+
+
+def scores(ranked: pd.DataFrame) -> go.Figure:
+    """Configurations by Score, best at the top, with intervals.
+
+    The interval is the 95 % bootstrap interval where every configuration has one; else the line
+    reaches from the lowest run to the highest.
+
+    Args:
+        ranked: One row a configuration, as `lib.ranking.rank` gives them: architecture, dataset,
+            score_ratio_of_means with `_low` and `_high`, score_min and score_max (per kWh).
+    """
+    title = "Score: accuracy per kWh"
+    missing = style.missing(ranked, ["score_ratio_of_means"])
+    if missing:
+        return style.sentence(title, missing)
+    ranked = ranked.dropna(subset=["score_ratio_of_means"])
+    factors = [name for name in ("architecture", "dataset", "location") if _varies(ranked, name)]
+    labels = ranked[factors or ["architecture"]].astype(str).agg(" · ".join, axis=1)
+    ranked = ranked.assign(_label=labels)
+    bounds = ["score_ratio_of_means_low", "score_ratio_of_means_high"]
+    whisker = "95 % interval"
+    if ranked[bounds].isna().any(axis=None):
+        bounds, whisker = ["score_min", "score_max"], "lowest and highest run"
+    readings = list(style.panels(ranked))
+    last = readings[-1][1].sort_values("score_ratio_of_means")
+    order = [escape(label) for label in last["_label"]]
+    architectures = ordered(ranked["architecture"])
+    figure = make_subplots(
+        cols=len(readings),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[escape(name) for name, _ in readings],
+    )
+    for column, (_, panel) in enumerate(readings, start=1):
+        for name in architectures:
+            rows = panel[panel["architecture"].astype(str) == name]
+            value = rows["score_ratio_of_means"]
+            figure.add_trace(
+                go.Scatter(
+                    x=value.to_numpy(),
+                    y=[escape(label) for label in rows["_label"]],
+                    mode="markers",
+                    marker=style.marker(name, architectures, size=9),
+                    # A mean of few runs may lie outside the interval of a lopsided bootstrap.
+                    error_x={
+                        "array": np.maximum(rows[bounds[1]] - value, 0).to_numpy(),
+                        "arrayminus": np.maximum(value - rows[bounds[0]], 0).to_numpy(),
+                        "thickness": 1.5,
+                        "width": 4,
+                    },
+                    name=escape(name),
+                    legendgroup=name,
+                    showlegend=column == 1,
+                    hovertext=style.hover(
+                        rows, ["score_ratio_of_means", *bounds, "n", "mean_accuracy"]
+                    ),
+                    hoverinfo="text",
+                ),
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(title=f"Score ({measure('score').unit})", rangemode="tozero")
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
+    best = [
+        f"{name + ': ' if name else ''}{top['_label']} {number(top['score_ratio_of_means'])}"
+        for name, panel in readings
+        for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
+    ]
+    alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
+    return style.finish(figure, title, alt, height=160 + 26 * max(len(order), 3))
+
+
+def _varies(table: pd.DataFrame, column: str) -> bool:
+    return column in table and table[column].nunique() > 1

@@ -1,0 +1,190 @@
+"""What a cell of the analysis shows besides figures: tables and sentences, as escaped HTML.
+
+Both carry the classes that the report's style and script know; in JupyterLab they look plain.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from lib.measures import Measure, measure, number
+
+DIGITS = 4
+SMALLEST_P = 0.001
+_LONG_TEXT = 36
+# Words of a verdict, a severity or a status, and how they stand out.
+_MARKS = {"fault": "bad", "falls": "bad", "failed": "bad", "doubt": "open", "undecided": "open"}
+_MARKS |= {"stands": "good", "passed": "good"}
+_PRINTED = re.compile(r"[<≤]?[-−]?[0-9][0-9.,]*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Attributes:
+        name: Of its file under `tables/`, without the ending.
+        caption: What it shows.
+        frame: Its rows; columns are named as in the results, in the results' units.
+        note: How to read it, or why it is empty.
+    """
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+    note: str = ""
+
+    def to_csv(self) -> str:
+        """All digits, in the results' units, which stand in the heads."""
+        heads = {column: measure(column).label for column in self.frame}
+        return self.frame.rename(columns=heads).to_csv(index=False)
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.frame.to_string(index=False)}\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        """Sensible digits in the handiest unit; each cell keeps its full value for sorting."""
+        note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
+        if self.frame.empty:
+            return note
+        columns = [_Column(self.frame[name], measure(name)) for name in self.frame]
+        heads = "".join(column.head() for column in columns)
+        rows = "".join(
+            f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
+            for place in range(len(self.frame))
+        )
+        return (
+            f'<div class="table" data-name="{escape(self.name)}">'
+            f'<div class="bar"><p class="title">{escape(self.caption)}</p></div>'
+            f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0">'
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f"{note}</div>"
+        )
+
+
+class _Column:
+    """One column of a table as text: a unit and a number of decimals for all of its cells."""
+
+    def __init__(self, values: pd.Series, named: Measure):
+        values = values.infer_objects()
+        self.values = values
+        self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
+        self.factor, self.named = 1.0, named
+        if self.is_number:
+            self.numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
+            self.factor, self.named = named.scaled_to(self.numbers)
+            self.decimals, self.is_mixed = _decimals(self.numbers * self.factor)
+
+        # Numbers that are text, because every digit of theirs was printed so, stand like numbers.
+        texts = [] if self.is_number else [_text(value) for value in values]
+        self.is_printed = bool(texts) and all(_PRINTED.fullmatch(text) for text in texts)
+
+    def head(self) -> str:
+        kind = ' class="number"' if self.is_number or self.is_printed else ""
+        return f'<th scope="col"{kind}>{escape(self.named.label)}</th>'
+
+    def cell(self, place: int) -> str:
+        value = self.values.iloc[place]
+        if self.is_number:
+            text = self._number(self.numbers[place])
+            full = "" if pd.isna(value) else repr(float(value))
+            return f'<td class="number" data-value="{full}">{escape(text)}</td>'
+        if isinstance(value, Link):
+            return f'<td><a href="{escape(value.target)}">{escape(value.text)}</a></td>'
+        text = _text(value)
+        kind = "number" if self.is_printed else "words" if len(text) > _LONG_TEXT else ""
+        if text in _MARKS:
+            kind = f'"mark {_MARKS[text]}"'
+        return f"<td{f' class={kind}' if kind else ''}>{escape(text)}</td>"
+
+    def _number(self, value: float) -> str:
+        if self.named.is_p and 0 <= value < SMALLEST_P:
+            return f"< {SMALLEST_P}"
+        value *= self.factor
+        if not math.isfinite(value) or self.decimals is None:
+            return number(value, DIGITS)
+        decimals = 4 if self.named.is_p else self.decimals
+        if self.is_mixed and not self.named.is_p:
+            if value.is_integer() or abs(value) < 10 ** -(decimals + 2):
+                return number(value, DIGITS)
+            own = DIGITS - 1 - math.floor(math.log10(abs(value)))
+            decimals = min(max(own, 0), decimals + 2)
+        return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads somewhere: to a file beside the report."""
+
+    text: str
+    target: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences, each a paragraph or an item of a list.
+
+    Attributes:
+        sentences: As text.
+        kind: `p` for paragraphs, `ul` or `ol` for a list.
+        lead: Whether it stands out, as the answer that the page begins with.
+    """
+
+    sentences: tuple[str, ...]
+    kind: str = "p"
+    lead: bool = False
+
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        style = f'class="prose{" lead" if self.lead else ""}"'
+        texts = [escape(sentence) for sentence in self.sentences]
+        if self.kind == "p":
+            return "".join(f"<p {style}>{text}</p>" for text in texts)
+        items = "".join(f"<li>{text}</li>" for text in texts)
+        return f"<{self.kind} {style}>{items}</{self.kind}>"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Several things to show, one under the other."""
+
+    parts: tuple[Table | Prose, ...]
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.parts))
+
+    def _repr_html_(self) -> str:
+        return "".join(part._repr_html_() for part in self.parts)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return "" if value is None or value is pd.NA or value != value else str(value)
+
+
+def _decimals(values: np.ndarray) -> tuple[int | None, bool]:
+    """Decimals that give the largest value `DIGITS` digits; None where exponents serve better.
+
+    Also whether the values differ so much that each should have its own, within limits.
+    """
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    if not len(sizes) or sizes.max() < 1e-6 or sizes.max() >= 1e15:
+        return None, False
+    if (sizes == np.round(sizes)).all():
+        return 0, False
+    decimals = max(DIGITS - 1 - math.floor(math.log10(sizes.max())), 0)
+    return decimals, bool(sizes.max() > 100 * sizes.min())

@@ -1,0 +1,203 @@
+"""What a study says in sentences, each computed from its results."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from lib import audit, conclusions, statistics
+from lib.analysis import Analysis
+from lib.conclusions import FALLS, STANDS, UNDECIDED
+from lib.measures import measure, number, ordered
+from lib.page import Prose
+
+_SEVERITIES = {
+    audit.FAULT: "found a fault (figures are wrong as they stand)",
+    audit.DOUBT: "a doubt (they may be)",
+    audit.NOTE: "something to know",
+    audit.UNCHECKED: "could not be made",
+    audit.PASSED: "found nothing",
+}
+
+
+def asked(study: Analysis) -> Prose:
+    """Which runs were planned and which there are."""
+    results, completed = study.results, study.completed
+    architectures = _listed(ordered(results["architecture"]))
+    sentences = [
+        f"Trained were {architectures} on {_listed(ordered(results['dataset']))}, each up to "
+        f"{pd.to_numeric(results['repetition']).max():.0f} times: {_runs(len(completed))} "
+        + (f"of {len(study.planned)} planned " if study.planned else "")
+        + ("is" if len(completed) == 1 else "are")
+        + " complete."
+    ]
+    failed = results[results["status"] == "failed"]["run_id"]
+    if len(failed):
+        sentences.append(f"{_runs(len(failed))} failed: {_listed(failed)}.")
+    if study.missing:
+        sentences.append(f"Not yet run: {_listed(study.missing)}. This report is partial.")
+    if len(study.readings) > 1:
+        names = _listed(study.readings)
+        sentences.append(
+            f"The same measurements are read in {len(study.readings)} ways, {names}, which stand "
+            "side by side in every figure and table below."
+        )
+    weights = set(results.get("weights", pd.Series(dtype=str)).dropna())
+    if "none" in weights:
+        sentences.append(
+            "Networks started from random weights (weights: none), so their accuracy says little "
+            "about what the architectures can do; their energy is that of the same arithmetic."
+        )
+    skipped = study.settings.get("skipped", [])
+    sentences += [f"Skipped: {row}." for row in skipped]
+    return Prose((*sentences, *study.settings.get("notes", []), *study.damaged))
+
+
+def found(study: Analysis) -> Prose:
+    """The answer in three sentences."""
+    if study.completed.empty:
+        return Prose(("No run is complete yet, so nothing was found.",), lead=True)
+    sentences = [_most_energy(study), _best_score(study), _how_sure(study)]
+    if study.is_the_papers:
+        # Most of its Scores rest on faulty energies; what becomes of them is in the verdicts.
+        sentences = [_verdicts(study), _most_energy(study), _how_sure(study)]
+    return Prose(tuple(sentences), kind="ol", lead=True)
+
+
+def _verdicts(study: Analysis) -> str:
+    weighed = conclusions.conclusions(study.completed, study.reanalysis)
+    counts = Counter(one.verdict for one in weighed)
+    return (
+        f"Of the paper's {len(weighed)} conclusions {counts[STANDS]} stand when its data are read "
+        f"correctly, {counts[FALLS]} fall, and {counts[UNDECIDED]} can't be decided by its data; "
+        "the table below says which, and why."
+    )
+
+
+def _most_energy(study: Analysis) -> str:
+    """RQ1: which architecture took how much, and whether that may be chance.
+
+    By the wattmeter where there was one: it is the instrument to believe.
+    """
+    runs, column, how = study.best_reading, "energy_consumed", ""
+    if len(study.metered):
+        runs, column, how = study.metered, "wattmeter_energy", "By the wattmeter, "
+    runs = runs.dropna(subset=[column])
+    if runs.empty:
+        return "No run has an energy, so the architectures can't be compared."
+    factor, shown = measure(column).scaled_to(runs[column])
+    parts = []
+    for dataset, rows in _by_level(runs, "dataset"):
+        means = (rows.groupby("architecture")[column].mean() * factor).sort_values()
+        least, most = means.index[0], means.index[-1]
+        if len(means) == 1:
+            parts.append(f"{least} took {number(means.iloc[0], 3)} {shown.unit} on {dataset}")
+            continue
+        test = statistics.kruskal_wallis(rows, column, "architecture")
+        parts.append(
+            f"on {dataset} a training took from {number(means[least], 3)} {shown.unit} ({least}) "
+            f"to {number(means[most], 3)} {shown.unit} ({most}), "
+            f"{number(means[most] / means[least], 3)} times as much{_chance(test)}"
+        )
+    return _sentence(how + "; ".join(parts))
+
+
+def _chance(test: statistics.TestResult) -> str:
+    if math.isnan(test.p):
+        return f" (not tested: {test.reason})"
+    bound = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.2g}"
+    said = f"{bound}, Kruskal-Wallis, n = {sum(test.n)}"
+    if test.p < statistics.ALPHA:
+        return f", more than chance explains ({said})"
+    return f", which may still be chance ({said})"
+
+
+def _best_score(study: Analysis) -> str:
+    """RQ2: who gives the most accuracy for its energy, and who the most accuracy."""
+    ranked = study.ranked
+    if "reading" in ranked:
+        ranked = ranked[ranked["reading"] == list(study.readings)[-1]]
+    ranked = ranked.dropna(subset=["score_ratio_of_means"])
+    if ranked.empty:
+        return "No configuration has a Score: accuracy or energy is missing."
+    parts = []
+    for dataset, rows in _by_level(ranked, "dataset"):
+        best = rows.loc[rows["score_ratio_of_means"].idxmax()]
+        accurate = rows.loc[rows["mean_accuracy"].idxmax()]
+        text = (
+            f"on {dataset} {best['architecture']} gives the most accuracy for its energy (Score "
+            f"{number(best['score_ratio_of_means'], 3)} per kWh, accuracy "
+            f"{number(best['mean_accuracy'], 3)})"
+        )
+        if accurate["architecture"] == best["architecture"]:
+            text += " and is the most accurate too" if len(rows) > 1 else ""
+        else:
+            more = accurate["mean_energy_consumed"] / best["mean_energy_consumed"] - 1
+            text += (
+                f", while {accurate['architecture']} is the most accurate "
+                f"({number(accurate['mean_accuracy'], 3)}) for {abs(more):.0%} "
+                f"{'more' if more >= 0 else 'less'} energy"
+            )
+        parts.append(text)
+    return _sentence("; ".join(parts))
+
+
+def _how_sure(study: Analysis) -> str:
+    """RQ3: whether software's figures were checked, and how its components came about."""
+    metered = study.metered
+    if len(metered):
+        share = 100 * (1 - metered["energy_consumed"] / metered["wattmeter_energy"])
+        return (
+            f"CodeCarbon reports {number(share.min(), 2)} % to {number(share.max(), 2)} % less "
+            f"energy than the wattmeter ({_runs(len(metered))})."
+        )
+    runs = study.best_reading
+    parts = [
+        f"{name.upper()} by {_listed(methods)}"
+        for name in ("cpu", "gpu", "ram")
+        if f"{name}_method" in runs
+        and (methods := [m for m in ordered(runs[f"{name}_method"]) if m != "none"])
+    ]
+    how = f": energy is {'; '.join(parts)}" if parts else ""
+    return (
+        f"No wattmeter was there{how}. So the figures compare runs with each other, and are no "
+        "measure of what came out of the socket."
+    )
+
+
+def trusted(study: Analysis) -> Prose:
+    """What the audits say in all, before their table."""
+    counts = Counter(finding.severity for finding in study.findings)
+    said = [f"{counts[kind]} {words}" for kind, words in _SEVERITIES.items() if counts[kind]]
+    return Prose((f"Of {len(study.findings)} checks {_listed(said)}.",))
+
+
+def ordered_how(study: Analysis) -> Prose:
+    """In which order the runs were executed, and from which plan."""
+    order = study.settings.get("order")
+    if not study.planned:
+        return Prose(("These runs were measured elsewhere and imported; there is no plan.csv.",))
+    shuffled = bool(order and order.get("shuffle"))
+    how = f"shuffled with seed {order.get('seed')}" if shuffled else "as the study file lists them"
+    return Prose((f"The order of the {len(study.planned)} runs was {how} and frozen in plan.csv.",))
+
+
+def _by_level(rows: pd.DataFrame, factor: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    for level in ordered(rows[factor]):
+        yield level, rows[rows[factor].astype(str) == level]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _listed(names: Iterable[object]) -> str:
+    words = [str(name) for name in names]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

@@ -1,0 +1,108 @@
+"use strict";
+// What the page does beyond showing itself: draw figures, sort tables, copy and save them, show code.
+
+const settings = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+};
+
+async function drawFigures() {
+  for (const plot of document.querySelectorAll("figure.plot")) {
+    const { data, layout } = JSON.parse(plot.querySelector("script").textContent);
+    const toImageButtonOptions = { format: "svg", filename: plot.id };
+    await Plotly.newPlot(plot.querySelector(".canvas"), data, layout, { ...settings, toImageButtonOptions });
+    await new Promise((resume) => setTimeout(resume)); // let the page answer between two figures
+  }
+  document.documentElement.dataset.figures = "drawn";
+}
+
+function fitFiguresToPage() {
+  for (const canvas of document.querySelectorAll(".canvas.js-plotly-plot")) Plotly.Plots.resize(canvas);
+}
+
+const valueOf = (cell) => cell.dataset.value ?? cell.textContent;
+
+function sortBy(table, column, header) {
+  const descending = header.getAttribute("aria-sort") === "ascending";
+  const sign = descending ? -1 : 1;
+  const order = (a, b) => {
+    const [x, y] = [a, b].map((row) => valueOf(row.cells[column]));
+    if (x === "" || y === "") return (x === "") - (y === ""); // what is empty stays at the end
+    const numeric = Number(x) - Number(y);
+    return sign * (Number.isNaN(numeric) ? x.localeCompare(y, "en", { numeric: true }) : numeric);
+  };
+  table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+}
+
+function rowsOf(table) {
+  return [...table.rows].map((row) =>
+    [...row.cells].map((cell) => (cell.tagName === "TH" ? cell.dataset.label ?? cell.textContent : valueOf(cell))));
+}
+
+const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const csv = (rows) => rows.map((row) => row.map(quoted).join(",")).join("\n") + "\n";
+const tabbed = (rows) => rows.map((row) => row.map((text) => text.replace(/\s+/g, " ")).join("\t")).join("\n");
+
+function button(label, action) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.textContent = label;
+  element.addEventListener("click", () => action(element));
+  return element;
+}
+
+function save(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+async function copy(text, pressed) {
+  const area = Object.assign(document.createElement("textarea"), { value: text });
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy"); // the clipboard API is closed to pages from a disk
+  area.remove();
+  pressed.textContent = done ? "Copied" : "Can't copy";
+  setTimeout(() => { pressed.textContent = "Copy"; }, 1500);
+}
+
+function equipTable(block) {
+  const table = block.querySelector("table");
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    header.dataset.label = header.textContent;
+    const text = header.textContent;
+    header.textContent = "";
+    header.append(button(text, () => sortBy(table, column, header)));
+  });
+  const tools = document.createElement("span");
+  tools.className = "tools";
+  tools.append(
+    button("Copy", (pressed) => copy(tabbed(rowsOf(table)), pressed)),
+    button("CSV", () => save(csv(rowsOf(table)), `${block.dataset.name}.csv`)),
+  );
+  block.querySelector(".bar").append(tools);
+}
+
+function equipCodeToggle() {
+  const toggle = document.getElementById("code-toggle");
+  toggle.hidden = false;
+  toggle.addEventListener("click", () => {
+    const show = toggle.getAttribute("aria-pressed") === "false";
+    for (const code of document.querySelectorAll("details.code")) code.open = show;
+    toggle.setAttribute("aria-pressed", String(show));
+    toggle.textContent = show ? "Hide all code" : "Show all code";
+  });
+}
+
+if (window.matchMedia("(max-width: 78rem)").matches) document.querySelector("nav details").open = false;
+document.querySelectorAll("div.table").forEach(equipTable);
+equipCodeToggle();
+window.addEventListener("beforeprint", fitFiguresToPage);
+window.addEventListener("afterprint", fitFiguresToPage);
+drawFigures();
