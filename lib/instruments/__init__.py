@@ -55,9 +55,15 @@ class Reading:
 
     @property
     def energy_consumed(self) -> float | None:
-        """Sum over the components that were measured, kWh; None if none was."""
-        known = [c.energy for c in self.components.values() if c.energy is not None]
-        return sum(known) if known else None
+        """Sum over the components, kWh; None if there is none or one of them failed.
+
+        A component that the machine lacks (method 'none') fails nothing. One that it has, but whose
+        energy is unknown, leaves the sum unknown: a part is not the whole.
+        """
+        measured = [part.energy for part in self.components.values() if part.method != "none"]
+        if not measured or None in measured:
+            return None
+        return sum(measured)
 
 
 def empty_reading(

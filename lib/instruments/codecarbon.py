@@ -149,8 +149,10 @@ class CodeCarbon:
         doubts = [*self._gpus.doubts, *self._location.notes]
         if self._ignored:
             doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
-        methods = [component.method for component in self._tracker.methods().values()]
-        if RAPL.exists() and not any("RAPL" in method for method in methods):
+        methods = self._tracker.methods()
+        if self._gpus.selected and not self._measures_gpu:
+            doubts.append(f"the energy of the GPU is not in the sum: {methods['gpu'].reason}")
+        if RAPL.exists() and not any("RAPL" in part.method for part in methods.values()):
             doubts.append(
                 "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
                 f"models its power; allow it with: sudo chmod -R a+r {RAPL}"

@@ -55,8 +55,24 @@ def test_they_are_stopped_when_the_work_fails():
     assert log == ["start a", "stop a"]
 
 
-def test_energy_of_nothing_is_unknown_not_0():
-    assert Reading("x", 1.0, {"cpu": Component(None, "none", "why")}, 0).energy_consumed is None
+ABSENT = Component(None, "none", "no GPU")
+FAILED = Component(None, "measured counter (RAPL)", "the counter restarted")
+
+
+@pytest.mark.parametrize(
+    ("parts", "energy"),
+    [
+        ({"cpu": Component(1.0, "x"), "ram": Component(0.5, "x"), "gpu": ABSENT}, 1.5),
+        ({"cpu": FAILED, "ram": Component(0.5, "x"), "gpu": ABSENT}, None),
+        ({"gpu": ABSENT}, None),
+        ({}, None),
+    ],
+)
+def test_a_part_is_not_the_whole_and_nothing_is_not_0(parts, energy):
+    assert Reading("x", 1.0, parts, 0).energy_consumed == energy
+
+
+def test_a_bench_may_be_empty():
     assert Bench([]).stop() == ()
 
 
