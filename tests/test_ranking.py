@@ -37,6 +37,7 @@ def study():
         (0.9, 0.5, 1.8, ""),
         (0.0, 0.5, 0.0, ""),
         (0.9, 0.0, math.nan, "energy is not above 0"),
+        (0.0, 0.0, math.nan, "energy is not above 0"),
         (0.9, -0.1, math.nan, "energy is not above 0"),
         (0.9, 5e-324, math.nan, "energy is not above 0"),
         (0.9, math.nan, math.nan, "no energy"),

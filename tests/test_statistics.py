@@ -273,6 +273,11 @@ def test_cells_may_be_of_any_type():
     assert found.dropped == 2
 
 
+def test_levels_may_be_numbers():
+    df = table(a=[1.0, 2, 4], b=[3.0, 5, 7]).replace({"group": {"a": 32, "b": "none"}})
+    assert statistics.kruskal_wallis(df, "energy", "group").groups == ("32", "none")
+
+
 def test_a_small_group_has_an_effect_but_no_interval():
     found = statistics.kruskal_wallis(table(a=[1.0, 3, 5], b=[2.0, 4, 6]), "energy", "group")
     assert found.effect > 0
