@@ -70,7 +70,7 @@ def growing_counters(results: pd.DataFrame) -> Found | None:
     "Each network has its own tracker",
     "Differences within one architecture then charge the first run of the second network with all "
     "that the first network took.",
-    ("tracker_run_id",),
+    ("tracker_run_id", "architecture"),
 )
 def shared_trackers(results: pd.DataFrame) -> Found | None:
     """Trackers whose rows belong to more than one architecture."""
@@ -86,10 +86,11 @@ def shared_trackers(results: pd.DataFrame) -> Found | None:
 @check(
     "Every run has an energy",
     "A run without energy is missing from every comparison of energy.",
-    ("duration",),
 )
 def missing_energy(results: pd.DataFrame) -> Found | None:
     """Completed runs whose energy is empty."""
+    if "energy_consumed" not in results:
+        raise NotCheckedError("the table has no column energy_consumed")
     missing = results[results["energy_consumed"].isna()]
     if missing.empty:
         return None
@@ -201,7 +202,7 @@ def modelled_ram(results: pd.DataFrame) -> Found | None:
             f"{mean_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine")
         )
     )
-    what = f"A model in {runs(len(some))}: {power}, {share:.0%} of their energy."
+    what = f"A model in {runs(len(some))}: {power}, {100 * share:.0f} % of their energy."
     return Found(DOUBT if share > 0.1 else NOTE, what, some)
 
 
@@ -214,7 +215,7 @@ def _is_constant(power: pd.Series) -> bool:
     "GPU power was sampled all along",
     "A tracker that is started again samples no more (CodeCarbon 2): one reading, taken after the "
     "training, then stands for the whole run, and says whether the GPU had calmed down by then.",
-    ("gpu_energy", "gpu_power", "duration"),
+    ("gpu_energy", "gpu_power", "duration", "architecture"),
 )
 def sampled_gpu(results: pd.DataFrame) -> Found | None:
     """Runs whose mean GPU power is the log's last reading, to the hundredth of a watt."""
@@ -235,7 +236,7 @@ def sampled_gpu(results: pd.DataFrame) -> Found | None:
     "GPU power has one mode",
     "The same network on the same data should draw the same power. Two modes hide any difference "
     "between networks.",
-    ("gpu_energy", "duration"),
+    ("gpu_energy", "duration", "architecture", "dataset"),
 )
 def gpu_modes(results: pd.DataFrame) -> Found | None:
     """Two groups of runs on one machine, far apart, one configuration in both."""
