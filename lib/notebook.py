@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,11 @@ from lib.study import RunConfig
 if TYPE_CHECKING:
     from lib.experiment import Network
     from lib.records import Record
+
+
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's start-up notes out of the notebook; errors still show."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def configuration(config: RunConfig) -> Styler:
@@ -85,7 +91,8 @@ def written(config: RunConfig) -> Markdown:
 
 def _table(rows: Iterable[tuple[str, ...]], columns: list[str]) -> Styler:
     style = pd.DataFrame(rows, columns=columns).style.hide(axis="index")
-    return style.format(escape="html").set_properties(**{"text-align": "left"})
+    left = [{"selector": "th, td", "props": "text-align: left !important"}]
+    return style.format(escape="html").set_table_styles(left)
 
 
 def _text(value: object) -> str:
