@@ -253,6 +253,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         energy_consumed=energy,
         **{f"{name}_energy": meter.components[name].energy for name in COMPONENTS},
         **{f"{name}_method": meter.components[name].method for name in COMPONENTS},
+        peak_power=meter.details.get("peak_power"),
         idle_energy=idle_energy,
         net_energy=None if idle_energy is None or energy is None else energy - idle_energy,
         accuracy=last.val_accuracy,
@@ -274,6 +275,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         data={
             "fingerprint": data.fingerprint,
             "source": data.source,
+            "classes": data.classes,
             "train_images": len(data.y_train),
             "test_images": len(data.y_test),
         },

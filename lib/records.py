@@ -32,7 +32,7 @@ class Phase(BaseModel):
 
 
 class Record(BaseModel):
-    """One run. Energy in kWh, emissions in kg CO2-eq, durations in seconds, times in UTC.
+    """One run. Energy in kWh, power in W, emissions in kg CO2-eq, seconds, times in UTC.
 
     What could not be measured is None, and `reasons` says why, by field.
     """
@@ -55,6 +55,7 @@ class Record(BaseModel):
     cpu_method: str | None = None
     gpu_method: str | None = None
     ram_method: str | None = None
+    peak_power: float | None = None
     idle_energy: float | None = None
     net_energy: float | None = None
 
