@@ -237,6 +237,11 @@ def test_two_repetitions_in_the_same_order_may_be_chance(results):
     assert "can't tell a fixed order from chance" in found.what
 
 
+def test_one_architecture_has_no_order(results):
+    alone = results[results["architecture"] == "VGG16"]
+    assert finding(alone, "Order was shuffled").severity == UNCHECKED
+
+
 def test_a_missing_combination_confounds(results):
     results.loc[results["dataset"] == "mnist", "location"] = "USA"
     found = finding(results, "Factors are balanced")
@@ -315,7 +320,7 @@ def test_as_a_table_there_is_a_row_a_finding(results):
         ("RAM power was measured", DOUBT, 63, "5.9 W and 188.4 W"),
         ("One GPU was counted", DOUBT, 18, "8 GPUs"),
         ("Factors are balanced", DOUBT, 27, "TWN/taipei city has no mnist"),
-        ("Repetitions are enough", DOUBT, 63, "21 of 21 configurations have 3 each"),
+        ("Repetitions are enough", DOUBT, 63, "21 of 21 configurations: only 3 completed each"),
         ("Accuracy is above chance", DOUBT, 3, "USA/south carolina (0.1, 0.1, 0.1)"),
         ("Score columns divide", NOTE, 15, "5 of 21 mean Scores (as published)"),
         ("Components add up", PASSED, 0, "63 runs"),

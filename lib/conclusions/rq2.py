@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib import reanalysis
+from lib.agreement import with_power
 from lib.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion, span
 from lib.replication import KAGGLE, ONE_READING_GPU
 
@@ -12,7 +13,7 @@ def vgg19_best(case: Case) -> Conclusion:
     pairs = case.tables["vgg_pairs"]
     kaggle, meter = pairs[pairs["where"] != "wattmeter"], pairs[pairs["where"] == "wattmeter"]
     more = pairs["vgg19_takes_more_percent"]
-    readings = reanalysis.with_power(case.runs(KAGGLE))
+    readings = with_power(case.runs(KAGGLE))
     us_cifar10 = readings[
         (readings["architecture"] == "VGG19")
         & (readings["dataset"] == "cifar10")

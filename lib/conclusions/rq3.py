@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lib.agreement import RAPL_RANGE
 from lib.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion, p_value, span
-from lib.reanalysis import RAPL_RANGE
 from lib.statistics import ALPHA
 
 
