@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import random
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -73,6 +74,9 @@ class RunConfig(_Strict):
     location: str | None = Field(
         None, description="ISO code, or CODE/region, for the carbon intensity; None: unknown"
     )
+    meter: str | None = Field(
+        None, min_length=1, description="file that describes a wattmeter to ask; None: no wattmeter"
+    )
     idle_seconds: float = Field(0, ge=0, description="idle baseline before the training")
     warmup_seconds: float = Field(0, ge=0, description="least time of warm-up, thrown away")
     cooldown_seconds: float = Field(0, ge=0, description="pause after the training")
@@ -85,7 +89,7 @@ class RunConfig(_Strict):
             raise ValueError(f"is unknown; known are {', '.join(architectures.REGISTRY)}")
         return value
 
-    @field_validator("data_dir", "weights", "output_dir")
+    @field_validator("data_dir", "weights", "meter", "output_dir")
     @classmethod
     def _without_home(cls, value: str | None) -> str | None:
         """Write the home folder as `~`: results are handed round, and it names a person."""
@@ -111,8 +115,11 @@ class RunConfig(_Strict):
 
     @property
     def config_hash(self) -> str:
-        """First 8 hex digits of the SHA-256 of every field but the folder results go to."""
-        fields = self.model_dump(mode="json", exclude={"output_dir"})
+        """First 8 hex digits of the SHA-256 of every field that may change what is trained.
+
+        Not of the folder that results go to, nor of the wattmeter beside the machine.
+        """
+        fields = self.model_dump(mode="json", exclude={"output_dir", "meter"})
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -130,6 +137,8 @@ class RunConfig(_Strict):
             problems.append(
                 f"weights: no file '{self.weights}'; allowed are imagenet, none or a weights file"
             )
+        if self.meter is not None and not Path(self.meter).expanduser().is_file():
+            problems.append(f"meter: no file '{self.meter}'; it describes a wattmeter")
         if self.data_dir is not None:
             folder = Path(self.data_dir).expanduser()
             if not folder.is_dir():
@@ -159,6 +168,57 @@ class Protocol(_Strict):
     cooldown_seconds: float = Field(0, ge=0)
 
 
+Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
+POWER_UNITS = ("mW", "W", "kW")
+ENERGY_UNITS = ("J", "mWh", "Wh", "kWh")
+
+
+class WattmeterLog(_Strict):
+    """How to read the log of a wattmeter: which of its columns say when and how much, in what unit.
+
+    Columns go by their names, or by their numbers from 1 on where the log has no header.
+    """
+
+    time: Column = "time"
+    time_format: Literal["iso", "s", "ms"] = Field(
+        "iso", description="ISO 8601, or seconds or milliseconds since 1970 (UTC)"
+    )
+    timezone: str | None = Field(None, description="of times without a zone, e.g. Europe/Madrid")
+    power: Column | None = Field(None, description="the column with power; or else:")
+    energy: Column | None = Field(None, description="the column with an energy counter's readings")
+    unit: Literal["mW", "W", "kW", "J", "mWh", "Wh", "kWh"]
+    separator: str = Field(",", min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    clock_offset: float | None = Field(
+        None, description="s that the log's clock is ahead of the machine's; None: estimated"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in zoneinfo.available_timezones():
+            raise ValueError("is no time zone; it has a name like Europe/Madrid or UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _one_quantity_in_its_unit(self) -> WattmeterLog:
+        if (self.power is None) == (self.energy is None):
+            raise ValueError("wattmeter: name one column, either power or energy")
+        units = POWER_UNITS if self.energy is None else ENERGY_UNITS
+        if self.unit not in units:
+            quantity = "power" if self.energy is None else "energy"
+            raise ValueError(f"wattmeter: {quantity} has a unit of {', '.join(units)}")
+        places = {isinstance(column, int) for column in (self.time, self.value)}
+        if len(places) > 1:
+            raise ValueError("wattmeter: give both columns by name or both by number")
+        return self
+
+    @property
+    def value(self) -> str | int:
+        """The column of power or energy."""
+        return self.power if self.energy is None else self.energy
+
+
 class Study(_Strict):
     """What a study file says."""
 
@@ -170,6 +230,7 @@ class Study(_Strict):
     order: Order = Order()
     protocol: Protocol = Protocol()
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
+    wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
 
     def runs(self, name: str, outputs: Path) -> list[RunConfig]:
         """Every run of the study, in the order in which they will be executed.
@@ -330,7 +391,7 @@ def _sentences(error: ValidationError) -> list[str]:
 
 
 def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
-    nested = {"order": Order, "protocol": Protocol}
+    nested = {"order": Order, "protocol": Protocol, "wattmeter": WattmeterLog}
     if len(place) > 1 and place[0] in nested:
         return nested[str(place[0])]
     return {"Study": Study, "RunConfig": RunConfig}[error.title]

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = """
 architecture = dataset = repetition = seed = weights = trainable = head = epochs = None
 batch_size = optimizer = learning_rate = image_size = preprocessing = grey_to_rgb = None
-augmentation = train_limit = test_limit = data_dir = location = idle_seconds = None
+augmentation = train_limit = test_limit = data_dir = location = meter = idle_seconds = None
 warmup_seconds = cooldown_seconds = output_dir = None
 """
 
