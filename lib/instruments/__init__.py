@@ -92,13 +92,15 @@ class Nothing:
 
     name: str
     reason: str
+    components: tuple[str, ...] = COMPONENTS
 
     def start(self) -> None:
         """Do nothing."""
 
     def stop(self) -> Reading:
         """Answer with an empty reading that carries the reason."""
-        return empty_reading(self.name, 0.0, self.reason)
+        absent = {name: Component(None, "none", self.reason) for name in self.components}
+        return Reading(self.name, 0.0, absent, samples=0)
 
 
 class Bench:

@@ -209,12 +209,12 @@ def energy_counter(gpus: Gpus | None = None) -> Instrument:
 
     gpus = visible_gpus() if gpus is None else gpus
     if not gpus.selected:
-        return Nothing(NvmlCounter.name, gpus.reason or "no GPU is selected")
+        return Nothing(NvmlCounter.name, gpus.reason or "no GPU is selected", ("gpu",))
     try:
         NvmlCounter(gpus).start()
     except pynvml.NVMLError as error:
         reason = f"the energy counter can't be read ({error}); GPUs from Volta on have one"
-        return Nothing(NvmlCounter.name, reason)
+        return Nothing(NvmlCounter.name, reason, ("gpu",))
     return NvmlCounter(gpus)
 
 

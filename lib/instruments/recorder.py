@@ -9,7 +9,8 @@ from lib.instruments.nvml import Gpus
 from lib.instruments.trace import PowerTrace, Sample
 
 SHORTEST_INTERVAL = 0.05
-"""s. Watts over less than this are noise; such a sample is joined to the next."""
+"""s. Watts over less than this are noise; such a sample is joined to the next, and the last of a
+measurement, which has no next, is no peak."""
 
 
 class Recorder:
@@ -86,7 +87,9 @@ class Recorder:
             name: (energy[name] - self._energy[name]) * JOULES_PER_KWH / interval
             for name in COMPONENTS
         }
-        self.peak = {name: max(self.peak[name], watts) for name, watts in power.items()}
+        sound = interval >= SHORTEST_INTERVAL or not self.count
+        if sound:
+            self.peak = {name: max(self.peak[name], watts) for name, watts in power.items()}
         if not self._measures_gpu:
             power["gpu"] = None
         load = self._load.percent()
@@ -102,4 +105,5 @@ class Recorder:
             ram_utilization_percent=psutil.virtual_memory().percent,
             **self._gpus.sample(),
         )
-        self.peak_power = max(self.peak_power or 0.0, self.latest.power)
+        if sound:
+            self.peak_power = max(self.peak_power or 0.0, self.latest.power)

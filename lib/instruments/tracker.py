@@ -156,6 +156,8 @@ class QuietTracker:
     def stop(self) -> None:
         """End the measurement; CodeCarbon hands its row to the handler's `out`."""
         with self._lock:
+            # Left alone, CodeCarbon drops what came after a measurement less than 0.05 s ago.
+            self._tracker._measure_power_and_energy()
             self._tracker.stop()
         self._log.remove()
 
@@ -256,12 +258,13 @@ class _LogCollector(logging.Handler):
         """Forget what was said, and let others listen as well."""
         self.messages.clear()
         self._logger.handlers = [*self._others, self]
+        self._others = []
 
     def remove(self) -> None:
         """Stop listening."""
-        others = [h for h in [*self._logger.handlers, *self._others] if h is not self]
+        others = [h for h in (*self._logger.handlers, *self._others) if h is not self]
         # Without any handler, Python would print warnings by itself.
-        self._logger.handlers = list(dict.fromkeys(others)) or [logging.NullHandler()]
+        self._logger.handlers = others or [logging.NullHandler()]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message, or the exception if there is one; the home folder as `~`."""

@@ -66,16 +66,20 @@ def row_of(folder):
 def test_a_busy_loop_of_known_length(tmp_path, steady_cpu, interval):
     measure(OREGON, tmp_path / "first", 0.1)  # looks for hardware, once a process
     instrument = CodeCarbon(OREGON, tmp_path, interval=interval)
+    outside = time.perf_counter()
     instrument.start()
-    started = time.perf_counter()
-    busy(4)
-    seconds = time.perf_counter() - started
+    inside = time.perf_counter()
+    busy(3)
+    shortest = time.perf_counter() - inside
     reading = instrument.stop()
-    assert reading.duration == pytest.approx(seconds, rel=0.01)
+    longest = time.perf_counter() - outside
+    seconds = reading.duration
+    # The two are the same to the percent, unless others slow this machine down meanwhile.
+    assert shortest * 0.99 <= seconds <= longest * 1.01
     assert joules(reading.components["cpu"].energy) == pytest.approx(50 * seconds, rel=0.01)
     ram = float(reading.components["ram"].method.removeprefix("model (").removesuffix(" W)"))
     assert joules(reading.components["ram"].energy) == pytest.approx(ram * seconds, rel=0.01)
-    assert max(1, 2 / interval) <= reading.samples <= 4 / interval + 1
+    assert max(1, 1.5 / interval) <= reading.samples <= longest / interval + 1
     assert reading.doubts == ()
 
 
@@ -91,13 +95,22 @@ def test_the_row_the_trace_and_the_reading_agree(tmp_path):
     assert reading.samples == len(trace)
     assert reading.details["emissions"] == pytest.approx(row["emissions"], rel=1e-6)
     assert reading.details["emissions"] == pytest.approx(energy * OREGON.carbon_intensity / 1000)
-    assert reading.details["peak_power"] == pytest.approx(
-        trace[["cpu_power", "ram_power"]].sum(axis=1).max()
-    )
+    sound = trace[trace["interval"] >= 0.05]
+    peak = sound[["cpu_power", "ram_power"]].sum(axis=1).max()
+    assert reading.details["peak_power"] == pytest.approx(peak)
     assert (row["project_name"], row["tracking_mode"]) == ("run-7", "machine")
     assert (row["country_iso_code"], row["region"]) == ("USA", "oregon")
     # One of at least one core was busy; CodeCarbon's own mean begins with zeros.
     assert row["cpu_utilization_percent"] > 80 / os.cpu_count()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.3])
+def test_a_short_run_loses_nothing(tmp_path, steady_cpu, seconds):
+    reading = measure(OREGON, tmp_path, seconds, interval=1.0)
+    cpu = joules(reading.components["cpu"].energy)
+    assert cpu == pytest.approx(50 * reading.duration, rel=0.1, abs=0.2)
+    assert reading.details["peak_power"] == pytest.approx(cpu / reading.duration + 20, rel=0.2)
+    assert reading.samples == 1
 
 
 def test_of_an_unknown_location_there_is_energy_and_nothing_else(tmp_path):
@@ -197,7 +210,9 @@ def test_two_at_once_each_measure_the_whole_machine(tmp_path, steady_cpu):
 def test_one_after_the_other_do_not_add_up(tmp_path, steady_cpu):
     readings = [measure(OREGON, tmp_path / str(number), 0.5) for number in range(3)]
     for reading in readings:
-        assert joules(reading.components["cpu"].energy) == pytest.approx(25, rel=0.1)
+        cpu = joules(reading.components["cpu"].energy)
+        assert cpu == pytest.approx(50 * reading.duration, rel=0.05)
+        assert reading.duration < 5
 
 
 def test_a_used_instrument_refuses_to_start_again(tmp_path):
@@ -267,10 +282,12 @@ def test_what_is_known_while_it_runs(tmp_path, steady_cpu):
     instrument = CodeCarbon(OREGON, tmp_path, interval=10)
     instrument.start()
     assert instrument.latest == Latest(None, None)
+    started = time.perf_counter()
     time.sleep(0.5)
     energy = instrument.energy_so_far()
+    elapsed = time.perf_counter() - started
     latest = instrument.latest
-    assert joules(energy) == pytest.approx(latest.watts * 0.5, rel=0.1)
+    assert joules(energy) == pytest.approx(latest.watts * elapsed, rel=0.1)
     assert latest.watts > 50
     assert latest.energy_consumed == energy
     reading = instrument.stop()
@@ -314,7 +331,7 @@ def test_codecarbon_that_fails_leaves_an_empty_reading_with_the_reason(tmp_path,
     time.sleep(0.2)
     reading = instrument.stop()
     assert reading.energy_consumed is None
-    assert reading.duration == pytest.approx(0.2, abs=0.1)
+    assert 0.2 <= reading.duration < 2
     assert "0 rows in place of one" in reading.components["cpu"].reason
     assert any("no luck in ~" in doubt for doubt in reading.doubts)
     assert not (tmp_path / "emissions.csv").exists()
@@ -436,7 +453,8 @@ def test_a_cpu_with_energy_counters(tmp_path, rapl):
     assert cpu.method == "measured counter (RAPL)"
     assert joules(cpu.energy) == pytest.approx(30 * reading.duration, rel=0.05)
     trace = read_trace(tmp_path / "run" / "power.csv")
-    assert trace["cpu_power"].mean() == pytest.approx(30, rel=0.1)
+    mean = (trace["cpu_power"] * trace["interval"]).sum() / trace["interval"].sum()
+    assert mean == pytest.approx(30, rel=0.05)
 
 
 def test_a_cpu_counter_that_restarts_is_no_wrap(tmp_path, rapl):

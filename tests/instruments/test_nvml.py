@@ -111,6 +111,7 @@ def test_what_is_absent_reads_nothing_and_says_why(nvml, monkeypatch, gpus, visi
     instrument.start()
     reading = instrument.stop()
     assert reading.energy_consumed is None
+    assert set(reading.components) == {"gpu"}
     assert reason in reading.components["gpu"].reason
 
 
