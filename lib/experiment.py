@@ -268,6 +268,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         carbon_intensity=location.carbon_intensity,
         location_source=location.source,
         config=config.model_dump(mode="json", exclude={"output_dir"}),
+        tracker_run_id=meter.details.get("run_id"),
         machine=hardware.pop("machine"),
         hardware=hardware,
         git_commit=versions.pop("commit"),

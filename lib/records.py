@@ -71,6 +71,7 @@ class Record(BaseModel):
 
     carbon_intensity: float | None = None
     location_source: str | None = None
+    tracker_run_id: str | None = None
     machine: str | None = None
     git_commit: str | None = None
 
