@@ -62,13 +62,13 @@ class Measure:
 _KWH = ("kWh", (("kWh", 1.0), ("Wh", 1e3), ("mWh", 1e6)))
 _KG = ("kg CO₂-eq", (("kg CO₂-eq", 1.0), ("g CO₂-eq", 1e3), ("mg CO₂-eq", 1e6)))
 _FLOPS = ("", (("P", 1e-15), ("T", 1e-12), ("G", 1e-9), ("M", 1e-6), ("", 1.0)))
-_PER_KWH = "accuracy per kWh"
+_PER_KWH = "per kWh"
 _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 
 MEASURES: dict[str, Measure] = {
     "energy_consumed": Measure("Energy", *_KWH),
     "mean_energy_consumed": Measure("Mean energy", *_KWH),
-    "energy_consumed_logged": Measure("Energy as logged", *_KWH),
+    "energy_consumed_logged": Measure("Logged energy", *_KWH),
     "cpu_energy": Measure("CPU energy", *_KWH),
     "gpu_energy": Measure("GPU energy", *_KWH),
     "ram_energy": Measure("RAM energy", *_KWH),
@@ -106,6 +106,12 @@ MEASURES: dict[str, Measure] = {
     "effect_high": Measure("95 % to"),
     "n": Measure("n"),
     "run_id": Measure("Run"),
+    "cpu_model": Measure("CPU"),
+    "cpu_count": Measure("CPU threads"),
+    "gpu_model": Measure("GPU"),
+    "gpu_count": Measure("GPUs"),
+    "ram_total_size": Measure("RAM", "GB"),
+    "os": Measure("Operating system"),
     "cpu_method": Measure("CPU method"),
     "gpu_method": Measure("GPU method"),
     "ram_method": Measure("RAM method"),
@@ -115,11 +121,16 @@ MEASURES: dict[str, Measure] = {
 """Columns whose name is no word for people, or that have a unit."""
 
 
+_SUFFIXES = {"_percent": "%", "_W": "W"}
+
+
 def measure(column: str) -> Measure:
-    """What `column` is called; a column without an entry is its own name, underscores removed."""
-    known = MEASURES.get(column)
-    text = column.replace("_", " ").strip()
-    return known or Measure(text[:1].upper() + text[1:])
+    """What `column` is called; one without an entry is its own name, underscores removed."""
+    if column in MEASURES:
+        return MEASURES[column]
+    suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
+    text = column.removesuffix(suffix).replace("_", " ").strip()
+    return Measure(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
 
 
 def ordered(values: Iterable[object]) -> list[str]:

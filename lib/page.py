@@ -19,11 +19,11 @@ from lib.measures import Measure, measure, number
 
 DIGITS = 4
 SMALLEST_P = 0.001
-_LONG_TEXT = 36
+_LONG_TEXT = 48
 # Words of a verdict, a severity or a status, and how they stand out.
 _MARKS = {"fault": "bad", "falls": "bad", "failed": "bad", "doubt": "open", "undecided": "open"}
 _MARKS |= {"stands": "good", "passed": "good"}
-_PRINTED = re.compile(r"[<≤]?[-−]?[0-9][0-9.,]*")
+_PRINTED = re.compile(r"<?[-−]?[0-9][0-9,]*([.][0-9]+)?")
 
 
 @dataclass(frozen=True)

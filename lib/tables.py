@@ -146,7 +146,10 @@ def location_differences(study: Analysis) -> Table:
 
 def all_tests(study: Analysis) -> Table:
     """Every test that was made, those too that no other table shows."""
-    return Table("tests", "Every test", study.tests)
+    frame = study.tests[[*study.tests.columns.drop("family"), "family"]]
+    return Table(
+        "tests", "Every test", frame, "Family: tests whose p-values Holm adjusts together."
+    )
 
 
 def scores(study: Analysis) -> Table:
@@ -157,13 +160,15 @@ def scores(study: Analysis) -> Table:
     columns += ["score_min", "score_max", "pareto", "reason"]
     by = [*_reading(study), "location", "dataset", "rank"]
     frame = study.ranked.sort_values(by, kind="stable", key=_order)
+    frame, why = _reasoned(_present(frame, columns))
     return Table(
         "table6_scores",
         "Table 6. Score: accuracy per kWh",
-        _present(frame, columns),
+        frame,
         "Score is mean accuracy divided by mean energy, the two columns before it; the paper "
         "prints the mean of the runs' own Scores. Ranked within a location and a dataset. On the "
-        "Pareto front: no other architecture there is at least as accurate for at most the energy.",
+        "Pareto front: no other architecture there is at least as accurate for at most the energy."
+        + why,
     )
 
 
@@ -221,22 +226,21 @@ def repetitions(study: Analysis) -> Table:
     for share, rows in needed.groupby("difference", sort=False):
         frame[f"for_{share:.0%}_difference"] = rows["repetitions"].to_numpy()
     frame["reason"] = frame.pop("reason")
+    pooled = frame[by[0]] == sample_size.POOLED
+    frame, why = _reasoned(pd.concat([_sorted(frame[~pooled]), frame[pooled]]))
     return Table(
         "repetitions",
         "Repetitions needed to see a difference in energy (80 % power, 5 % level)",
-        _without_empty_reason(_sorted(frame)),
-        "From the spread between repetitions that was observed, for a t-test of two groups.",
+        frame,
+        "From the spread between repetitions that was observed, for a t-test of two groups." + why,
     )
 
 
 def places(study: Analysis) -> Table:
     """What the same energy would have emitted elsewhere."""
-    compared = locations.compare(study.best_reading)
-    return Table(
-        "emissions_by_place",
-        "Emissions if the same energy had been used elsewhere",
-        _without_empty_reason(_sorted(compared)).drop(columns=["place", "year"]),
-    )
+    frame, why = _reasoned(_sorted(locations.compare(study.best_reading)))
+    caption = "Emissions if the same energy had been used elsewhere"
+    return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
 
 
 def versions(study: Analysis) -> Table:
@@ -278,8 +282,8 @@ def protocol(study: Analysis) -> Table:
     rows = []
     for name in RunConfig.model_fields:
         if name in study.completed and name not in ("repetition", "output_dir"):
-            values = ordered(study.completed[name])
-            rows.append((name, ", ".join(values) if values else "not set"))
+            values = ordered(_whole(value) for value in study.completed[name].dropna())
+            rows.append((name, ", ".join(values) if values else "not set, so the default"))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
 
 
@@ -287,7 +291,7 @@ def runs(study: Analysis) -> Table:
     """Every run, planned and ended, with a link to its notebook."""
     columns = ["position", "run_id", "status", *_factors(study), "repetition", "seed", "accuracy"]
     columns += ["energy_consumed", "energy_consumed_logged", "emissions", "duration", "score"]
-    frame = _present(study.results, [*columns, "started_at", "error", "doubts"])
+    frame = _present(study.results, [*columns, "started_at", "error"])
     if study.planned:
         places = {run: place for place, run in enumerate(study.planned, start=1)}
         waiting = pd.DataFrame({"run_id": study.missing, "status": "not yet run"})
@@ -403,6 +407,11 @@ def _tests(
     frame = study.tests[study.tests["test"] == test]
     if factor:
         frame = frame[frame["factor"] == factor]
+    if study.completed["dataset"].nunique() < 2:
+        # Within the only dataset there is, every test would be shown twice.
+        if within:
+            return Table(name, "", frame.iloc[:0])
+        within = False
     if within is not None:
         frame = frame[(frame["within"] != "") == within]
     first = frame["response"].isin(_PAPER_RESPONSES)
@@ -417,15 +426,18 @@ def _tests(
         for a, b in zip(frame["groups"], frame["n"], strict=True)
     ]
     frame = frame.assign(response=[measure(name).name for name in frame["response"]], groups=groups)
-    columns = [*_reading(study), "response", "within", "groups", "statistic", "p", "p_holm"]
-    columns += ["effect_name", "effect", "effect_low", "effect_high", "assessment", "reason"]
+    columns = [*_reading(study), "response", "within", "groups", "assessment", "p", "p_holm"]
+    columns += ["effect", "effect_low", "effect_high", "statistic", "reason"]
+    (effect,) = set(frame["effect_name"]) - {""} or {"effect"}
     frame = frame[columns]
     if within is False:
         frame = frame.drop(columns="within")
     if frame["p"].isna().all():
-        reasons = ", ".join(dict.fromkeys(filter(None, frame["reason"])))
-        return Table(name, "", frame.iloc[:0], f"{caption}: not tested, because {reasons}.")
-    return Table(name, caption, _without_empty_reason(frame), note)
+        # Of the responses energy is the one that every study has; "Every test" has all reasons.
+        energy = frame[frame["response"] == measure("energy_consumed").name]["reason"]
+        return Table(name, "", frame.iloc[:0], f"{caption}: not tested, because {energy.iloc[0]}.")
+    frame, why = _reasoned(frame.rename(columns={"effect": effect}))
+    return Table(name, caption, frame, f"{note}{why}")
 
 
 def _reading(study: Analysis) -> list[str]:
@@ -438,16 +450,26 @@ def _factors(study: Analysis) -> list[str]:
     return ["architecture", "dataset", *(["location"] if several else [])]
 
 
+def _whole(value: object) -> object:
+    """A count that came as 50.0, because it is missing elsewhere in its column, as 50."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _present(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Those of `columns` that are there with at least one value, in their order."""
-    kept = [name for name in columns if name in frame and frame[name].notna().any()]
-    return _without_empty_reason(frame[kept])
+    return frame[[name for name in columns if name in frame and frame[name].notna().any()]]
 
 
-def _without_empty_reason(frame: pd.DataFrame) -> pd.DataFrame:
-    if "reason" in frame and not frame["reason"].fillna("").astype(bool).any():
-        return frame.drop(columns="reason")
-    return frame
+def _reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Take out the reasons where there is none, or where one sentence can say it for all rows."""
+    if "reason" not in frame:
+        return frame, ""
+    reasons = set(frame["reason"].fillna(""))
+    if len(reasons) > 1:
+        return frame, ""
+    (reason,) = reasons or {""}
+    said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
+    return frame.drop(columns="reason"), said
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
         f"{title}. Corrected values are between {number(ratio.min(), 3)} and "
         f"{number(ratio.max(), 3)} times the published ones."
     )
-    return style.finish(figure, title, alt, height=170 + 24 * cells["row"].nunique())
+    return style.finish(figure, title, alt, 170 + 24 * cells["row"].nunique(), least_width=600)
 
 
 def _marker(symbol: str, size: int, tint: str) -> dict[str, object]:
@@ -101,10 +101,12 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
         go.Scatter(
             x=[0, end],
             y=[0, end],
-            mode="lines",
+            mode="lines+text",
+            text=["", "the same energy"],
+            textposition="bottom left",
             line={"color": style.PLAIN, "dash": "dot", "width": 1},
-            name="the same energy",
             hoverinfo="skip",
+            showlegend=False,
         )
     )
     figure.update_xaxes(title=f"Wattmeter ({shown.unit})", rangemode="tozero")

@@ -93,7 +93,7 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
             figure.add_trace(
                 trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
             )
-        figure.update_xaxes(title=shown.label, rangemode="tozero", col=column)
+        figure.update_xaxes(**_axis(against, shown, history), col=column)
     figure.update_yaxes(title="Accuracy", col=1)
     last = history["val_accuracy"].dropna().iloc[-1]
     best = history["val_accuracy"].max()
@@ -132,7 +132,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch
             trace.update(name=escape(name), legendgroup=name, showlegend=place == 0)
             trace.marker = style.marker(name, architectures, size=5)
             figure.add_trace(trace)
-    figure.update_xaxes(title=shown.label, rangemode="tozero")
+    longest = max(drawn.values(), key=len)
+    figure.update_xaxes(**_axis(against, shown, longest))
     figure.update_yaxes(title="Validation accuracy")
     ends = pd.Series({run: h["val_accuracy"].dropna().iloc[-1] for run, h in drawn.items()})
     means = ends.groupby([run_id.partition("-")[0] for run_id in ends.index]).mean()
@@ -162,6 +163,13 @@ def _scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
     return _AGAINST.get(column, measure(column)).scaled_to(values)
 
 
+def _axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, object]:
+    """Epochs are counted, from 1; everything else begins at 0."""
+    if against != "epoch":
+        return {"title": shown.label, "rangemode": "tozero"}
+    return {"title": shown.label, "dtick": 1 if len(history) <= 20 else None}
+
+
 class LiveCurve:
     """The learning curve and the watts of a run under way: one picture, redrawn every epoch.
 
@@ -170,19 +178,15 @@ class LiveCurve:
 
     def __init__(self, run_id: str):
         self._run_id = run_id
-        self._handle = None
 
     def __call__(self, history: Sequence[Epoch]) -> None:
         """Show the epochs so far in place of what was shown before."""
-        from IPython.display import display
+        from IPython.display import clear_output, display
 
         table = pd.DataFrame([asdict(epoch) for epoch in history])
-        # A figure's own display ignores the handle, so what it would show is displayed instead.
-        bundle = epochs(table, self._run_id)._repr_mimebundle_()
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
+        # Not by a display handle: JupyterLab draws a plotly figure once and ignores its updates.
+        clear_output(wait=True)
+        display(epochs(table, self._run_id))
 
 
 def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
@@ -214,7 +218,7 @@ def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     )
     figure.update_yaxes(title="Accuracy", row=1)
     figure.update_yaxes(title="Power (W)", rangemode="tozero", row=2)
-    figure.update_xaxes(title="Epoch", dtick=1 if len(history) < 20 else None, row=2)
+    figure.update_xaxes(**_axis("epoch", _AGAINST["epoch"], history), row=2)
     last = history.iloc[-1]
     alt = (
         f"{title}: after epoch {last['epoch']:.0f} validation accuracy is "

@@ -71,7 +71,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     )
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
-    return style.finish(figure, title, f"{title}. {'. '.join(words)}.")
+    alt = f"{title}. {'. '.join(words)}."
+    letters = sum(len(level) for level in levels) * len(panels)
+    return style.finish(figure, title, alt, least_width=60 + 8 * letters)
 
 
 def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
@@ -95,7 +97,7 @@ def _points(
 ) -> Iterator[go.Scatter]:
     """Every run of a violin, spread sideways by a fixed rule so that none hides another."""
     group = group.assign(
-        _x=place + ((np.arange(len(group)) * _GOLDEN_RATIO) % 1 - 0.5) * 0.5,
+        _x=place + ((np.arange(len(group)) * _GOLDEN_RATIO + 0.5) % 1 - 0.5) * 0.5,
         _name=group["architecture"].astype(str) if "architecture" in group else "runs",
     )
     for name in ordered(group["_name"]):
@@ -162,4 +164,4 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
     words = ", ".join(f"{name} {number(value)} {shown.unit}" for name, value in means.items())
     alt = f"{title}. Mean over the configurations: {words}."
     height = 180 + 26 * len(names) * len(architectures)
-    return style.finish(figure, title, alt, height)
+    return style.finish(figure, title, alt, height, least_width=560)

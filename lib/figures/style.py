@@ -17,7 +17,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "
 PLAIN = "#808080"
 FAINT = "rgba(128,128,128,0.25)"
 # As far from white as from the near-black of JupyterLab's dark theme.
-INK = "#787878"
+INK = "#797979"
 
 # Pixels from the axis down to the legend: its ticks and its title have room between.
 _LEGEND_DROP = 64
@@ -57,7 +57,9 @@ def sentence(title: str, text: str) -> go.Figure:
     return finish(figure, title, f"{title}: {text}", height=160)
 
 
-def finish(figure: go.Figure, title: str, alt: str, height: int = 420) -> go.Figure:
+def finish(
+    figure: go.Figure, title: str, alt: str, height: int = 420, least_width: int = 0
+) -> go.Figure:
     """Give a figure its title, its description and the style of all.
 
     Args:
@@ -65,13 +67,14 @@ def finish(figure: go.Figure, title: str, alt: str, height: int = 420) -> go.Fig
         title: As text; it is escaped here.
         alt: What the figure shows, in words, for those who can't see it.
         height: Pixels; the width is that of the page.
+        least_width: Pixels below which it can't be read: a narrower page lets it be moved.
     """
     # Plotly sets the titles of panels larger than that of the figure.
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
     return figure.update_layout(
         template=_TEMPLATE,
         title_text=escape(title),
-        meta={"alt": alt},
+        meta={"alt": alt, "least_width": least_width},
         height=height,
         legend_y=-_LEGEND_DROP / (height - 2 * _LEGEND_DROP),
     )
@@ -83,10 +86,18 @@ def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
         if column not in frame:
             return f"These results have no column {column}."
         if not frame[column].notna().any():
-            return f"No run has a value for {measure(column).name.lower()}."
+            return f"No run has a value for {measure(column).name.lower()}{_why(frame, column)}."
     if frame[list(columns)].dropna().empty:
         return f"No run has all of {', '.join(measure(column).name.lower() for column in columns)}."
     return None
+
+
+def _why(frame: pd.DataFrame, column: str) -> str:
+    """The reason that a record gives for an empty column, to be put behind a sentence."""
+    texts = "; " + frame["reasons"].dropna().astype(str) if "reasons" in frame else []
+    found = [text.partition(f"; {column}: ")[2].partition(";")[0] for text in texts]
+    reason = next(filter(None, found), "")
+    return f": {reason}" if reason else ""
 
 
 def has(frame: pd.DataFrame, column: str) -> bool:

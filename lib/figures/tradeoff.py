@@ -68,7 +68,8 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title=shown.label, row=len(readings))
     figure.update_yaxes(title="Validation accuracy", col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
-    return style.finish(figure, title, alt, height=130 + 320 * len(readings))
+    height, least_width = 130 + 320 * len(readings), 40 + 220 * len(datasets)
+    return style.finish(figure, title, alt, height, least_width)
 
 
 class _Plane:
@@ -246,7 +247,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title=f"Score ({measure('score').unit})", rangemode="tozero")
+    figure.update_xaxes(title="Score (accuracy per kWh)", rangemode="tozero")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
     best = [
         f"{name + ': ' if name else ''}{top['_label']} {number(top['score_ratio_of_means'])}"
@@ -254,7 +255,8 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
         for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
     ]
     alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
-    return style.finish(figure, title, alt, height=160 + 26 * max(len(order), 3))
+    height, least_width = 160 + 26 * max(len(order), 3), 240 + 180 * len(readings)
+    return style.finish(figure, title, alt, height, least_width)
 
 
 def _varies(table: pd.DataFrame, column: str) -> bool:

@@ -1,0 +1,122 @@
+"""A study as `run_all.py` leaves it, made up: for tests of what reads one."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from lib import plan
+from lib.instruments.trace import COLUMNS
+from lib.records import Record
+from lib.study import RunConfig
+
+ENERGY = {"VGG16": 0.20, "VGG19": 0.25, "ResNet50": 0.15}
+ACCURACY = {"VGG16": 0.62, "VGG19": 0.60, "ResNet50": 0.40}
+FLOPS = {"VGG16": 21268268928, "VGG19": 26704938880, "ResNet50": 6675494400}
+
+
+def make(
+    folder: Path,
+    *,
+    title: str = "Three networks on two datasets",
+    datasets: tuple[str, ...] = ("digits", "mnist"),
+    repetitions: int = 3,
+    location: str | None = "USA/oregon",
+    failed: str | None = None,
+    unfinished: bool = False,
+) -> Path:
+    """Write records, histories, traces, plan and study.yaml of a made-up study.
+
+    Args:
+        folder: Where; its name is the study's.
+        title: As study.yaml says it.
+        datasets: A factor.
+        repetitions: Of each configuration.
+        location: Of all runs; None leaves emissions empty.
+        failed: The error of the last run, if it is to have failed.
+        unfinished: Whether the last run is planned but not there.
+    """
+    configs = [
+        RunConfig(
+            architecture=architecture,
+            dataset=dataset,
+            repetition=repetition,
+            seed=repetition,
+            location=location,
+            output_dir=str(folder),
+        )
+        for repetition in range(1, repetitions + 1)
+        for dataset in datasets
+        for architecture in ENERGY
+    ]
+    plan.freeze(configs, folder)
+    for place, config in enumerate(configs):
+        last = place == len(configs) - 1
+        if last and unfinished:
+            continue
+        if last and failed:
+            Record(
+                run_id=config.run_id, status="failed", error=failed, config=_fields(config)
+            ).write(config.run_dir)
+            continue
+        _record(config, place).write(config.run_dir)
+        _files(config)
+    study = {"title": title, "order": {"shuffle": True, "seed": 7}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    return folder
+
+
+def _record(config: RunConfig, place: int) -> Record:
+    scale = 1.5 if config.dataset == "mnist" else 1.0
+    energy = ENERGY[config.architecture] * scale * (1 + 0.01 * config.repetition) / 1000
+    accuracy = ACCURACY[config.architecture] + 0.01 * config.repetition + 0.2 * (scale > 1)
+    return Record(
+        run_id=config.run_id,
+        status="completed",
+        started_at=f"2026-01-01T00:{place:02}:00.000+00:00",
+        ended_at=f"2026-01-01T00:{place:02}:40.000+00:00",
+        duration=40.0,
+        energy_consumed=energy,
+        cpu_energy=energy * 0.3,
+        ram_energy=energy * 0.7,
+        cpu_method="load model (TDP 8 W, a guess)",
+        gpu_method="none",
+        ram_method="model (20 W)",
+        emissions=energy * 0.1655 if config.location else None,
+        carbon_intensity=165.5 if config.location else None,
+        accuracy=accuracy,
+        loss=1.0,
+        score=accuracy / energy,
+        flops=FLOPS[config.architecture],
+        flops_head=1210845056,
+        flops_training=FLOPS[config.architecture] * 100,
+        parameters=33638218,
+        trainable_parameters=18923530,
+        depth=16,
+        config=_fields(config),
+        versions={"python": "3.11.7", "keras": "3.15.1"},
+        reasons={
+            "gpu_energy": "no GPU",
+            **({} if config.location else {"emissions": "no location is configured"}),
+        },
+        doubts=("other programs use 12 % of the CPU",),
+    )
+
+
+def _files(config: RunConfig) -> None:
+    energy = [0.5e-4, 1e-4]
+    columns = {"epoch": [1, 2], "accuracy": [0.3, 0.5], "val_accuracy": [0.4, 0.6]}
+    columns |= {"loss": [2.0, 1.0], "val_loss": [2.0, 1.0], "seconds": [20.0, 40.0]}
+    history = pd.DataFrame({**columns, "energy_consumed": energy})
+    history.to_csv(config.run_dir / "history.csv", index=False)
+    rows = [
+        {"time": float(second), "timestamp": "2026-01-01T00:00:00+00:00", "phase": phase}
+        | {"interval": 1.0, "cpu_power": 8.0, "ram_power": 20.0, "energy_consumed": 0.0}
+        for second, phase in enumerate(["idle", "idle", "training", "training", "cooldown"], 1)
+    ]
+    trace = pd.DataFrame(rows, columns=list(COLUMNS))
+    trace.to_csv(config.run_dir / "power.csv", index=False, lineterminator="\n")
+
+
+def _fields(config: RunConfig) -> dict:
+    return config.model_dump(mode="json", exclude={"output_dir"})
