@@ -14,7 +14,7 @@ from lib import display
 from lib.study import RunConfig
 
 if TYPE_CHECKING:
-    from lib.experiment import Network
+    from lib.networks import Network
     from lib.records import Record
 
 
