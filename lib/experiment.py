@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib import datasets, locations, machine, training
 from lib.files import write_atomically
-from lib.instruments import COMPONENTS, Instrument, Reading, measuring
+from lib.instruments import COMPONENTS, Instrument, Reading, disagreements, measuring
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
@@ -81,13 +81,18 @@ def measure(
     if config.idle_seconds:
         with protocol.phase("idle"), measuring([CodeCarbon(location, trace=trace)]) as baseline:
             time.sleep(config.idle_seconds)
-        idle = baseline.readings[0]
+        idle = replace(baseline.readings[0], instrument="codecarbon, idle baseline")
     with protocol.phase("warmup"):
         # Pipelines of their own: the measured ones start at their first shuffle.
         training.warm_up(model, *datasets.pipelines(data, config), config.warmup_seconds)
     train, validation = datasets.pipelines(data, config)
     meter = CodeCarbon(location, folder, trace)
     instruments: list[Instrument] = [meter, energy_counter()]
+
+    def epoch_ended(history: list[Epoch]) -> None:
+        protocol.accuracy = history[-1].val_accuracy
+        on_epoch(history)
+
     with protocol.phase("training"), measuring(instruments) as bench:
         history = training.fit(
             model,
@@ -96,13 +101,14 @@ def measure(
             config.epochs,
             energy_so_far=meter.energy_so_far,
             on_step=lambda step: protocol.show(step, meter),
-            on_epoch=lambda history: (protocol.remember(history), on_epoch(history)),
+            on_epoch=epoch_ended,
         )
     with protocol.phase("cooldown"):
         time.sleep(config.cooldown_seconds)
     protocol.finish()
     write_atomically(folder / "history.csv", training.history_table(history).to_csv(index=False))
     found = [doubt for reading in bench.readings for doubt in reading.doubts]
+    found += disagreements(bench.readings)
     return Outcome(
         history=tuple(history),
         readings=tuple(bench.readings),
@@ -132,9 +138,6 @@ class _Protocol:
         self.phases.append(
             Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
         )
-
-    def remember(self, history: list[Epoch]) -> None:
-        self.accuracy = history[-1].val_accuracy
 
     def show(self, step: Step, meter: CodeCarbon) -> None:
         accuracy = step.accuracy if self.accuracy is None else self.accuracy
@@ -173,8 +176,18 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
     reasons = {
         f"{name}_energy": part.reason for name, part in meter.components.items() if part.reason
     }
+    if energy is None:
+        failed = [
+            f"{name} ({part.reason})"
+            for name, part in meter.components.items()
+            if part.energy is None and part.method != "none"
+        ]
+        reasons["energy_consumed"] = (
+            f"no sum without {', '.join(failed)}" if failed else "nothing was measured"
+        )
+        reasons["score"] = "there is no energy"
     if emissions is None:
-        reasons["emissions"] = location.reason or reasons.get("energy_consumed", "no energy")
+        reasons["emissions"] = location.reason or "there is no energy"
     doubts = [*_starting_point(config), *outcome.doubts, *network.doubts]
     doubts += [*data.notes, *location.notes]
     idle_energy = _idle_energy(outcome, meter.duration)
