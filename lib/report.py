@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import textwrap
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,12 +63,11 @@ def execute(study_dir: Path) -> NotebookNode:
     path of this machine and can be run again where it lies.
 
     Raises:
-        ReportError: If a cell fails; the notebook as far as it came is left in the study's folder.
+        ReportError: If a cell fails.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    target = study_dir / NOTEBOOK.name
     try:
         notebook = papermill.execute_notebook(
             NOTEBOOK,
@@ -81,11 +81,11 @@ def execute(study_dir: Path) -> NotebookNode:
             extra_arguments=["--log-level=40"],  # of the kernel, for what it says at every start
         )
     except papermill.PapermillExecutionError as error:
-        raise ReportError(
-            f"{NOTEBOOK.name}: cell {error.exec_count} failed: {error.ename}: {error.evalue}"
-        ) from None
+        code = textwrap.shorten(error.source, 80)
+        said = f"{NOTEBOOK.name}: `{code}` failed: {error.ename}: {error.evalue}"
+        raise ReportError(said) from None
     except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
-        raise ReportError(f"{target}: {' '.join(str(error).split())}") from None
+        raise ReportError(f"{NOTEBOOK.name}: {' '.join(str(error).split())}") from None
     # Papermill notes where the notebook came from and when; neither belongs in a result.
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
@@ -147,13 +147,14 @@ def with_figures(notebook: NotebookNode) -> tuple[NotebookNode, int]:
 def _figure(figure: dict[str, Any], number: int) -> str:
     """A figure of the page: where it is drawn, what it shows in words, and its data."""
     layout = figure["layout"]
-    alt = layout.get("meta", {}).get("alt", "")
-    height = layout.get("height", 450)
+    meta = layout.get("meta", {})
+    alt = meta.get("alt", "")
+    size = f"height:{layout.get('height', 450)}px;min-width:{meta.get('least_width', 0)}px"
     # Inside a script element only "<" could end it; as an escape it is the same JSON.
     data = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
     return (
         f'<figure class="plot" id="figure-{number}">'
-        f'<div class="canvas" role="img" aria-label="{escape(alt)}" style="height:{height}px">'
+        f'<div class="canvas" role="img" aria-label="{escape(alt)}" style="{size}">'
         "</div>"
         f'<details class="words"><summary>In words</summary>{escape(alt)}</details>'
         f'<script type="application/json">{data}</script></figure>'

@@ -150,9 +150,10 @@ def _how_sure(study: Analysis) -> str:
     metered = study.metered
     if len(metered):
         share = 100 * (1 - metered["energy_consumed"] / metered["wattmeter_energy"])
+        ends = dict.fromkeys(f"{number(value, 2)} %" for value in (share.min(), share.max()))
         return (
-            f"CodeCarbon reports {number(share.min(), 2)} % to {number(share.max(), 2)} % less "
-            f"energy than the wattmeter ({_runs(len(metered))})."
+            f"CodeCarbon reports {' to '.join(ends)} less energy than the wattmeter "
+            f"({_runs(len(metered))})."
         )
     runs = study.best_reading
     parts = [

@@ -1,0 +1,80 @@
+import pandas as pd
+import pytest
+
+from lib import analysis, published, records
+from tests import small_study
+from tests.replication_package import FOLDER, needs_package
+
+
+def test_a_study_is_read_with_its_plan_and_title(tmp_path):
+    study = analysis.load(small_study.make(tmp_path / "small"))
+    assert study.title == "Three networks on two datasets"
+    assert len(study.completed) == len(study.planned) == 18
+    assert list(study.readings) == ["measured"]
+    assert "reading" not in study.runs
+    assert study.missing == ()
+    assert len(study.histories) == 18
+    assert len(study.trace) == 5
+    assert study.traced_run in set(study.completed["run_id"])
+
+
+def test_power_is_energy_over_duration(tmp_path):
+    study = analysis.load(small_study.make(tmp_path / "small"))
+    expected = study.runs["energy_consumed"] * 3.6e6 / 40
+    pd.testing.assert_series_equal(study.runs["power"], expected, check_names=False)
+
+
+def test_failed_and_missing_runs_are_told_apart(tmp_path):
+    failed = analysis.load(small_study.make(tmp_path / "a", failed="out of memory"))
+    assert (len(failed.results), len(failed.completed), failed.missing) == (18, 17, ())
+    partial = analysis.load(small_study.make(tmp_path / "b", unfinished=True))
+    assert (len(partial.results), len(partial.missing)) == (17, 1)
+
+
+def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path):
+    folder = small_study.make(tmp_path / "small")
+    victim = sorted((folder / "runs").glob("*/run.json"))[0]
+    victim.write_text(victim.read_text()[:100])
+    study = analysis.load(folder)
+    assert len(study.completed) == 17
+    assert victim.parent.name in study.damaged[0]
+
+
+def test_results_without_records_are_read_too(tmp_path):
+    frame = analysis.load(small_study.make(tmp_path / "small")).results
+    other = tmp_path / "other"
+    other.mkdir()
+    records.write_results(frame, other)
+    study = analysis.load(other)
+    assert (len(study.completed), study.planned, study.title) == (18, (), "other")
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_nothing_to_read_says_what_to_run(tmp_path, make):
+    folder = tmp_path / "none"
+    if make:
+        folder.mkdir()
+    with pytest.raises(analysis.NoResultsError, match=r"python run_all\.py") as error:
+        analysis.load(folder)
+    assert "\n" not in str(error.value)
+    assert error.value._render_traceback_() == [f"NoResultsError: {error.value}"]
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "no: title"])
+def test_a_study_without_a_title_has_the_name_of_its_folder(tmp_path, text):
+    (tmp_path / "study.yaml").write_text(text)
+    assert analysis.title(tmp_path) == tmp_path.name
+
+
+@needs_package
+def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
+    records.write_results(published.import_package(FOLDER), tmp_path)
+    study = analysis.load(tmp_path)
+    assert study.is_the_papers
+    assert {name: len(runs) for name, runs in study.readings.items()} == {
+        "as published": 45,
+        "corrected": 45,
+    }
+    assert len(study.metered) == 18
+    assert len(study.configurations) == 6
+    assert list(dict.fromkeys(study.ranked["reading"])) == ["as published", "corrected"]

@@ -1,0 +1,70 @@
+import pytest
+
+from lib import analysis, story
+from tests import small_study
+
+
+def load(folder, **options):
+    return analysis.load(small_study.make(folder, **options))
+
+
+def test_what_was_asked_counts_the_runs(tmp_path):
+    text = repr(story.asked(load(tmp_path / "s")))
+    assert "VGG16, VGG19 and ResNet50 on mnist and digits" in text
+    assert "18 runs of 18 planned are complete" in text
+    assert "random weights" in text
+
+
+def test_failed_and_missing_runs_are_named(tmp_path):
+    assert "1 run failed: ResNet50-mnist-r3-" in repr(
+        story.asked(load(tmp_path / "a", failed="no"))
+    )
+    partial = repr(story.asked(load(tmp_path / "b", unfinished=True)))
+    assert "Not yet run: ResNet50-mnist-r3-" in partial
+    assert "partial" in partial
+
+
+def test_three_sentences_say_what_was_found(tmp_path):
+    energy, score, sure = story.found(load(tmp_path / "s")).sentences
+    assert "on digits a training took from 0.153 Wh (ResNet50) to 0.255 Wh (VGG19)" in energy
+    assert "1.67 times as much" in energy
+    assert "p = " in energy
+    assert "on digits VGG16 gives the most accuracy for its energy" in score
+    assert "is the most accurate too" in score
+    assert sure.startswith("No wattmeter was there: energy is CPU by load model")
+
+
+def test_what_cannot_be_tested_is_said_in_the_sentence(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    assert "(not tested: only one value" in story.found(study).sentences[0]
+
+
+def test_a_wattmeter_has_the_last_word(tmp_path):
+    study = load(tmp_path / "s")
+    study.completed["wattmeter_energy"] = study.completed["energy_consumed"] * 2
+    energy, _, sure = story.found(study).sentences
+    assert energy.startswith("By the wattmeter, on mnist")
+    assert "0.510 Wh (VGG19)" in energy
+    assert sure == "CodeCarbon reports 50 % less energy than the wattmeter (18 runs)."
+
+
+@pytest.mark.parametrize("column", ["energy_consumed", "accuracy"])
+def test_missing_measurements_are_said(tmp_path, column):
+    study = load(tmp_path / "s")
+    study.completed[column] = float("nan")
+    assert any("missing" in sentence for sentence in story.found(study).sentences)
+
+
+def test_nothing_complete_is_said(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    study.results["status"] = "failed"
+    assert repr(story.found(study)) == "No run is complete yet, so nothing was found."
+
+
+def test_the_order_is_told_from_the_study(tmp_path):
+    assert "shuffled with seed 7" in repr(story.ordered_how(load(tmp_path / "s")))
+
+
+def test_audits_are_counted(tmp_path):
+    study = load(tmp_path / "s")
+    assert repr(story.trusted(study)).startswith(f"Of {len(study.findings)} checks")

@@ -1,0 +1,194 @@
+import pandas as pd
+import pytest
+
+from lib import analysis, published, records, tables
+from lib.page import Link
+from tests import small_study
+from tests.replication_package import FOLDER, needs_package
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return analysis.load(small_study.make(tmp_path_factory.mktemp("studies") / "small"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """One dataset, one repetition, no location: too small for any test."""
+    folder = tmp_path_factory.mktemp("studies") / "tiny"
+    make = small_study.make
+    return analysis.load(make(folder, datasets=("digits",), repetitions=1, location=None))
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory):
+    if not FOLDER.is_dir():
+        pytest.skip("the authors' replication package is not in ../shared/replication")
+    folder = tmp_path_factory.mktemp("published")
+    records.write_results(published.import_package(FOLDER), folder)
+    return analysis.load(folder)
+
+
+def test_the_networks_are_those_of_the_study_in_order(study):
+    frame = tables.networks(study).frame
+    assert list(frame["architecture"]) == ["VGG16", "VGG19", "ResNet50"] * 2
+    assert list(frame["dataset"]) == ["mnist"] * 3 + ["digits"] * 3
+    assert frame["flops"].iloc[0] == 21268268928
+
+
+def test_measurements_are_means_of_repetitions(study):
+    frame = tables.measurements(study).frame.set_index(["architecture", "dataset"])
+    row = frame.loc[("VGG16", "digits")]
+    assert row["runs"] == 3
+    assert row["energy_consumed"] == pytest.approx(0.20 * 1.02 / 1000)
+    assert row["relative_sd"] == pytest.approx(0.01 / 1.02)
+    assert "gpu_energy" not in frame
+
+
+def test_tests_are_asked_of_every_response_with_n(study):
+    frame = tables.architecture_differences(study).frame
+    energy = frame.set_index("response").loc["Energy"]
+    assert energy["groups"] == "ResNet50 (6), VGG16 (6), VGG19 (6)"
+    assert 0 < energy["p"] <= energy["p_holm"] <= 1
+    assert "significant" in energy["assessment"]
+    gpu = frame.set_index("response").loc["GPU energy"]
+    assert pd.isna(gpu["p"])
+    assert gpu["reason"]
+    assert len(tables.architecture_differences_within(study).frame) == 2 * len(frame)
+    pairs = tables.architecture_pairs(study).frame
+    assert "VGG16 (6), VGG19 (6)" in set(pairs["groups"])
+
+
+def test_the_correlation_with_the_dataset_has_the_papers_sign(study):
+    frame = tables.dataset_correlation(study).frame.set_index("response")
+    # digits, the first by name, takes less energy than mnist.
+    assert frame.loc["Energy", "point-biserial r"] < 0
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (tables.dataset_correlation, "dataset has one level only, digits"),
+        (tables.architecture_differences, "only one value of energy_consumed"),
+        (tables.location_differences, "has both energy_consumed and location"),
+    ],
+)
+def test_what_is_too_small_to_test_says_why(small, make, reason):
+    table = make(small)
+    assert table.frame.empty
+    assert "not tested, because" in table.note
+    assert reason in table.note
+
+
+def test_scores_divide_and_are_ranked_within_a_dataset(study):
+    frame = tables.scores(study).frame
+    quotient = frame["mean_accuracy"] / frame["mean_energy_consumed"]
+    pd.testing.assert_series_equal(frame["score_ratio_of_means"], quotient, check_names=False)
+    for _, rows in frame.groupby("dataset"):
+        assert list(rows["rank"]) == [1, 2, 3]
+        assert rows["score_ratio_of_means"].is_monotonic_decreasing
+
+
+def test_one_reason_for_all_rows_is_said_once(study):
+    table = tables.scores(study)
+    assert "reason" not in table.frame
+    assert "too few" in table.note or "bootstrap" in table.note
+
+
+def test_repetitions_needed_end_with_the_pooled_row(study):
+    frame = tables.repetitions(study).frame
+    assert list(frame["architecture"])[-1] == "all, pooled"
+    assert (frame["for_5%_difference"] >= frame["for_10%_difference"]).all()
+
+
+def test_methods_name_every_component_and_its_share(study):
+    frame = tables.methods(study).frame.set_index("component")
+    assert frame.loc["CPU", "method"] == "load model (TDP 8 W, a guess)"
+    assert frame.loc["CPU", "share_percent"] == pytest.approx(30)
+    assert frame["share_percent"].sum() == pytest.approx(100)
+
+
+def test_without_a_wattmeter_table_7_says_so(study):
+    table = tables.instruments(study)
+    assert table.frame.empty
+    assert "wattmeter" in table.note
+
+
+def test_places_use_the_energy_of_the_study(study):
+    frame = tables.places(study).frame
+    assert {"Taiwan", "France"} <= set(frame["name"])
+    assert (frame["emissions"] > 0).all()
+
+
+def test_every_run_is_listed_with_its_notebook_and_its_error(tmp_path):
+    folder = small_study.make(tmp_path / "small", failed="out of memory")
+    study = analysis.load(folder)
+    with_notebook = study.completed["run_id"].iloc[0]
+    (folder / "runs" / with_notebook / "train.ipynb").write_text("{}")
+    frame = tables.runs(analysis.load(folder)).frame
+    assert list(frame["position"]) == list(range(1, 19))
+    links = [run for run in frame["run_id"] if isinstance(run, Link)]
+    assert links == [Link(with_notebook, f"runs/{with_notebook}/train.ipynb")]
+    assert frame["error"].iloc[-1] == "out of memory"
+
+
+def test_runs_that_are_still_to_come_are_listed(tmp_path):
+    frame = tables.runs(analysis.load(small_study.make(tmp_path / "s", unfinished=True))).frame
+    assert frame["status"].iloc[-1] == "not yet run"
+    assert len(frame) == 18
+
+
+def test_every_table_is_written_with_all_its_digits(tmp_path):
+    study = analysis.load(small_study.make(tmp_path / "small"))
+    paths = tables.write_tables(study)
+    assert {path.parent for path in paths} == {study.folder / "tables"}
+    written = {path.stem for path in paths}
+    assert {"runs", "table6_scores", "tests", "audits", "methods"} <= written
+    scores = pd.read_csv(study.folder / "tables" / "table6_scores.csv")
+    expected = tables.scores(study).frame["mean_energy_consumed"]
+    assert scores["Mean energy (kWh)"].to_list() == expected.to_list()
+    tests = pd.read_csv(study.folder / "tables" / "tests.csv")
+    assert len(tests) == len(study.tests)
+
+
+def test_every_table_can_be_shown_for_every_study(study, small):
+    for one in (study, small):
+        for make in tables.TABLES:
+            table = make(one)
+            assert table.frame.empty or table.caption in table._repr_html_().replace("&#x27;", "'")
+
+
+def test_a_study_of_our_own_has_nothing_of_the_papers(study):
+    assert tables.weighed(study).frame.empty
+    assert tables.beside_paper(study, "table6")._repr_html_() == ""
+    assert tables.evidence(study)._repr_html_() == ""
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("table2", 36), ("table3", 3), ("table4", 3), ("table5", 2), ("table6", 45), ("table7", 30)],
+)
+def test_every_cell_of_the_paper_stands_beside_ours(papers, name, cells):
+    table = tables.beside_paper(papers, name)
+    assert len(table.frame) == cells
+    assert table.note.startswith(f"{cells} of {cells} cells come out as the paper prints them.")
+
+
+@needs_package
+def test_the_two_readings_of_a_question_stand_under_each_other(papers):
+    frame = tables.architecture_differences(papers).frame
+    energy = frame[frame["response"] == "Energy"]
+    assert list(energy["reading"]) == ["as published", "corrected"]
+    assert energy["p"].iloc[0] < 0.001
+    assert energy["p"].iloc[1] == pytest.approx(0.777, abs=0.001)
+    within = tables.architecture_differences_within(papers).frame
+    assert (within["reading"].iloc[::2] == "as published").all()
+
+
+@needs_package
+def test_every_verdict_points_to_tables_that_are_shown(papers):
+    shown = {table.caption for table in tables.evidence(papers).parts}
+    frame = tables.weighed(papers).frame
+    assert len(frame) >= 15
+    assert {name for names in frame["evidence"] for name in names.split(", ")} <= shown
