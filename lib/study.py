@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from lib import architectures, datasets
+from lib.units import JOULES, WATTS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
@@ -169,8 +170,6 @@ class Protocol(_Strict):
 
 
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
-POWER_UNITS = ("mW", "W", "kW")
-ENERGY_UNITS = ("J", "mWh", "Wh", "kWh")
 
 
 class WattmeterLog(_Strict):
@@ -204,7 +203,7 @@ class WattmeterLog(_Strict):
     def _one_quantity_in_its_unit(self) -> WattmeterLog:
         if (self.power is None) == (self.energy is None):
             raise ValueError("wattmeter: name one column, either power or energy")
-        units = POWER_UNITS if self.energy is None else ENERGY_UNITS
+        units = WATTS if self.energy is None else JOULES
         if self.unit not in units:
             quantity = "power" if self.energy is None else "energy"
             raise ValueError(f"wattmeter: {quantity} has a unit of {', '.join(units)}")

@@ -1,0 +1,211 @@
+"""Asking a wattmeter again and again while something runs.
+
+A further wattmeter is one small file: a module of this package whose class `Meter` derives from
+`polling.Meter` and says how to `read` it. `meters.open_meter` finds it by the module's name.
+"""
+
+from __future__ import annotations
+
+import csv
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import requests
+
+from lib.instruments import Reading
+from lib.instruments.metering import Samples, read_window
+
+FILE_NAME = "wattmeter.csv"
+
+PATIENCE = 30.0
+"""s. So long a meter is waited for after a run, until it tells of the run's last moment."""
+
+
+class MeterError(Exception):
+    """A meter gave no usable answer; the message never holds its address."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer of a wattmeter.
+
+    Attributes:
+        time: When it was measured, seconds since 1970 in UTC.
+        power: W, or None where the meter tells none.
+        counter: J on its energy counter, or None where it has none.
+        channel: Which of several sockets or power supplies; their energies are added.
+    """
+
+    time: float
+    power: float | None = None
+    counter: float | None = None
+    channel: int = 0
+
+
+class Meter(ABC):
+    """A wattmeter that can be asked.
+
+    Attributes:
+        name: What its readings are called.
+        interval: Seconds between two questions.
+    """
+
+    name: str
+    interval: float = 1.0
+
+    @abstractmethod
+    def read(self, since: float) -> list[Sample]:
+        """Ask the meter once.
+
+        Args:
+            since: Seconds since 1970; what a meter remembers from then on may be told again.
+
+        Raises:
+            MeterError: If there is no usable answer, in words.
+            requests.RequestException: If it can't be reached.
+        """
+
+
+@dataclass
+class MeterLog:
+    """Asks a meter from `start` to `stop` in a thread of its own, and remembers the answers.
+
+    Whatever goes wrong with the meter ends up in the reading, and stops nothing.
+
+    Attributes:
+        meter: The one that is asked.
+        path: Where every sample is noted at once; None notes nothing.
+    """
+
+    meter: Meter
+    path: Path | None = None
+    _samples: dict[tuple[int, float], Sample] = field(default_factory=dict)
+    _failures: Counter[str] = field(default_factory=Counter)
+
+    def start(self) -> None:
+        """Begin to ask; returns after the first answer, or the lack of one."""
+        self._begun = self._newest = time.time()
+        self._done = threading.Event()
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow(["timestamp", "channel", "power_W", "counter_J"])
+        self._ask()
+        self._thread = threading.Thread(target=self._poll, name=self.meter.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more; stopping twice is harmless."""
+        self._done.set()
+        # The thread is a daemon: a meter that never answers does not hold up the end.
+        self._thread.join(timeout=1.0)
+
+    def _wait_for(self, moment: float) -> None:
+        """Wait until there is a sample from `moment` or later.
+
+        A meter that tells of the past only, like a database, is given a few of its intervals; one
+        that does not answer is not waited for.
+        """
+        deadline = time.time() + min(PATIENCE, 3 * self._spacing())
+        while self._newest < moment and time.time() < deadline and self._answers:
+            time.sleep(min(0.1, self.meter.interval))
+
+    def _spacing(self) -> float:
+        """Seconds between samples: as the meter has them, or as it is asked."""
+        times = sorted({sample.time for sample in list(self._samples.values())})
+        return max(self.meter.interval, float(np.median(np.diff(times))) if times[1:] else 0.0)
+
+    def _poll(self) -> None:
+        due = time.monotonic() + self.meter.interval
+        while not self._done.wait(max(0.0, due - time.monotonic())):
+            self._ask()
+            # A slow answer delays the next question; it does not make questions pile up.
+            due = max(due + self.meter.interval, time.monotonic())
+
+    def _ask(self) -> None:
+        try:
+            answers = self.meter.read(self._newest - self.meter.interval)
+        except Exception as error:
+            # Whatever it is: a wattmeter must not end a training.
+            self._answers = False
+            self._failures[in_words(error)] += 1
+            return
+        self._answers = True
+        new = [one for one in answers if (one.channel, one.time) not in self._samples]
+        self._samples.update({(one.channel, one.time): one for one in new})
+        self._newest = max([self._newest, *(one.time for one in new)])
+        if new and self.path is not None:
+            self._note(new)
+
+    def _note(self, samples: Sequence[Sample]) -> None:
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(
+                    (
+                        datetime.fromtimestamp(one.time, UTC).isoformat(timespec="milliseconds"),
+                        one.channel,
+                        one.power,
+                        one.counter,
+                    )
+                    for one in samples
+                )
+        except OSError as error:
+            self._failures[f"{self.path.name} could not be written: {error.strerror}"] += 1
+
+    def reading(self, start: float, stop: float) -> Reading:
+        """Stop, and tell of the time from `start` to `stop`, in seconds since 1970."""
+        self._wait_for(stop)
+        self.stop()
+        doubts = [
+            f"the wattmeter did not answer as it should {count} times: {why}"
+            for why, count in self._failures.items()
+        ]
+        return read_window(self.meter.name, self._channels(), start, stop, doubts=doubts)
+
+    def _channels(self) -> list[Samples]:
+        samples = sorted(self._samples.values(), key=lambda one: one.time)
+        channels = []
+        for channel in sorted({one.channel for one in samples}):
+            mine = [one for one in samples if one.channel == channel]
+            columns = {
+                name: np.array([getattr(one, name) for one in mine], dtype=float)
+                for name in ("power", "counter")
+            }
+            known = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+            channels.append(Samples(np.array([one.time for one in mine]), **known))
+        return channels
+
+
+@contextmanager
+def logging(meter: Meter, path: Path | None = None) -> Iterator[MeterLog]:
+    """Ask a meter while what is inside a `with` goes on."""
+    log = MeterLog(meter, path)
+    log.start()
+    try:
+        yield log
+    finally:
+        log.stop()
+
+
+def in_words(error: Exception) -> str:
+    """Why a meter gave no answer, without its address: an error of `requests` names it."""
+    if isinstance(error, MeterError):
+        return str(error)
+    if isinstance(error, requests.Timeout):
+        return "it answered too late"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return f"it answered with HTTP status {status}{' (password?)' if status == 401 else ''}"
+    if isinstance(error, requests.JSONDecodeError):
+        return "its answer is no JSON"
+    if isinstance(error, requests.RequestException):
+        return "it can't be reached"
+    return f"{type(error).__name__} while it was read"

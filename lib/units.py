@@ -1,0 +1,9 @@
+"""Units that wattmeters speak, in W and J."""
+
+from __future__ import annotations
+
+WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
+"""W in a unit of power."""
+
+JOULES = {"J": 1.0, "mWh": 3.6, "Wh": 3.6e3, "kWh": 3.6e6}
+"""J in a unit of energy."""
