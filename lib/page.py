@@ -20,6 +20,9 @@ from lib.measures import Measure, measure, number
 DIGITS = 4
 SMALLEST_P = 0.001
 _LONG_TEXT = 48
+# JupyterLab, which knows none of the classes, would set text to the right and show every row.
+_LEFT = 'style="text-align:left"'
+_SCROLL = "max-height:34rem;overflow:auto"
 # Words of a verdict, a severity or a status, and how they stand out.
 _MARKS = {"fault": "bad", "falls": "bad", "failed": "bad", "doubt": "open", "undecided": "open"}
 _MARKS |= {"stands": "good", "passed": "good"}
@@ -63,8 +66,9 @@ class Table:
         )
         return (
             f'<div class="table" data-name="{escape(self.name)}">'
-            f'<div class="bar"><p class="title">{escape(self.caption)}</p></div>'
-            f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0">'
+            f'<div class="bar"><p class="title"><b>{escape(self.caption)}</b></p></div>'
+            f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0" '
+            f'style="{_SCROLL}">'
             f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
             f"{note}</div>"
         )
@@ -88,8 +92,8 @@ class _Column:
         self.is_printed = bool(texts) and all(_PRINTED.fullmatch(text) for text in texts)
 
     def head(self) -> str:
-        kind = ' class="number"' if self.is_number or self.is_printed else ""
-        return f'<th scope="col"{kind}>{escape(self.named.label)}</th>'
+        kind = 'class="number"' if self.is_number or self.is_printed else _LEFT
+        return f'<th scope="col" {kind}>{escape(self.named.label)}</th>'
 
     def cell(self, place: int) -> str:
         value = self.values.iloc[place]
@@ -98,12 +102,12 @@ class _Column:
             full = "" if pd.isna(value) else repr(float(value))
             return f'<td class="number" data-value="{full}">{escape(text)}</td>'
         if isinstance(value, Link):
-            return f'<td><a href="{escape(value.target)}">{escape(value.text)}</a></td>'
+            return f'<td {_LEFT}><a href="{escape(value.target)}">{escape(value.text)}</a></td>'
         text = _text(value)
-        kind = "number" if self.is_printed else "words" if len(text) > _LONG_TEXT else ""
-        if text in _MARKS:
-            kind = f'"mark {_MARKS[text]}"'
-        return f"<td{f' class={kind}' if kind else ''}>{escape(text)}</td>"
+        if self.is_printed:
+            return f'<td class="number">{escape(text)}</td>'
+        kind = _MARKS.get(text, "words" if len(text) > _LONG_TEXT else "short")
+        return f'<td class="{kind}" {_LEFT}>{escape(text)}</td>'
 
     def _number(self, value: float) -> str:
         if self.named.is_p and 0 <= value < SMALLEST_P:

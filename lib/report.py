@@ -153,9 +153,8 @@ def _figure(figure: dict[str, Any], number: int) -> str:
     # Inside a script element only "<" could end it; as an escape it is the same JSON.
     data = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
     return (
-        f'<figure class="plot" id="figure-{number}">'
-        f'<div class="canvas" role="img" aria-label="{escape(alt)}" style="{size}">'
-        "</div>"
+        f'<figure class="plot" id="figure-{number}" aria-label="{escape(alt)}">'
+        f'<div class="canvas" style="{size}"></div>'
         f'<details class="words"><summary>In words</summary>{escape(alt)}</details>'
         f'<script type="application/json">{data}</script></figure>'
     )
