@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from lib.study import RunConfig, Study
+from typing import Any
 
 COMPLETE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
 
 IMPORT_TITLE = "Published measurements, read again"
+GOES_ON = "what is complete is kept, and the same call goes on where it stopped"
+
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 EPILOG = """\
 exit status:
   0    all runs are complete
-  1    some runs failed
-  2    bad input; nothing was run or written
+  1    some runs failed, or are missing because the disk is full or the cluster is gone
+  2    bad input; nothing was run
   3    another measurement is under way on this machine
   130  interrupted; the next call goes on
 
@@ -77,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="set earlier results of the study aside, start anew"
     )
     result.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on the workers of a Dask cluster, e.g. tcp://HOST:8786, not on this machine",
+    )
+    result.add_argument(
         "--import",
         dest="import_dir",
         type=Path,
@@ -90,22 +98,62 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `run_all.py` with `arguments` (default: those of the process); its exit status."""
     args = parser().parse_args(arguments)
     # Imported here so that --help answers at once.
+    from lib.lock import BusyError
+    from lib.runner import StoppedError
     from lib.study import StudyError
 
     try:
-        if args.import_dir is not None:
-            return _import(args)
-        return _study(args)
+        with _ending_by_signal_is_interrupting():
+            return _import(args) if args.import_dir is not None else _study(args)
     except StudyError as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         return BAD_INPUT
+    except BusyError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        return BUSY
+    except StoppedError as error:
+        print(f"run_all.py: {error}; {GOES_ON}", file=sys.stderr)
+        return SOME_FAILED
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        print(f"run_all.py: {_storage(error)}; {GOES_ON}", file=sys.stderr)
+        return SOME_FAILED
     except KeyboardInterrupt:
-        print("\nrun_all.py: interrupted; the same call goes on where it stopped", file=sys.stderr)
+        print(f"\nrun_all.py: interrupted; {GOES_ON}", file=sys.stderr)
         return INTERRUPTED
 
 
+@contextmanager
+def _ending_by_signal_is_interrupting() -> Iterator[None]:
+    """Make a request to end, and the loss of the terminal, as orderly as Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def interrupt(number: int, _: object) -> None:
+        if number == signal.SIGHUP:  # nobody can read any more, and writing would fail
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
+                os.dup2(nowhere.fileno(), sys.__stderr__.fileno())
+        raise KeyboardInterrupt
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _storage(error: OSError) -> str:
+    """What is wrong with the disk, and in which folder: files to be have random names."""
+    where = f"{Path(error.filename).parent}: " if isinstance(error.filename, str) else ""
+    return f"{where}results can't be written: {os.strerror(error.errno)}"
+
+
 def _study(args: argparse.Namespace) -> int:
-    from lib import display, plan, runner
+    from lib import batch, display
     from lib.study import StudyError, load_study, select
 
     path = args.study or Path("params/quick.yaml")
@@ -113,76 +161,29 @@ def _study(args: argparse.Namespace) -> int:
     only = dict(_pairs("--only", args.only))
     try:
         everything = study.runs(path.stem, args.outputs)
-        chosen = select(everything, only)
+        chosen = frozenset(run.run_id for run in select(everything, only))
     except StudyError as error:
         raise StudyError(error.problems, str(path)) from None
-    study_dir = args.outputs.expanduser() / path.stem
-    console = display.console()
-
+    asked = batch.Batch(
+        study=study,
+        source=path,
+        outputs=args.outputs,
+        everything=everything,
+        chosen=chosen,
+        scheduler=args.scheduler,
+        retry_failed=args.retry_failed,
+        fresh=args.fresh,
+    )
     if args.dry_run:
-        everything = plan.ordered(everything, study_dir)
-        chosen = [run for run in everything if run in chosen]
-        _show_plan(console, study, path, chosen)
+        batch.show(asked, display.console())
         return COMPLETE
-    try:
-        with runner.alone_on_this_machine(f"study {path.stem}"):
-            return _run(args, study, path, study_dir, everything, chosen, console)
-    except runner.BusyError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return BUSY
-
-
-def _run(
-    args: argparse.Namespace,
-    study: Study,
-    path: Path,
-    study_dir: Path,
-    everything: list[RunConfig],
-    chosen: list[RunConfig],
-    console: Console,
-) -> int:
-    from lib import display, plan, records, runner
-    from lib.files import write_atomically
-
-    if args.fresh and study_dir.exists():
-        console.print(f"Earlier results are now in {runner.set_aside(study_dir)}")
-    everything = plan.freeze(everything, study_dir)
-    write_atomically(study_dir / "study.yaml", study.as_yaml())
-    chosen = [run for run in everything if run in chosen]
-    _show_plan(console, study, path, chosen)
-    pending = []
-    for run in chosen:
-        state = runner.state(run)
-        if state == "complete" or (state == "failed" and not args.retry_failed):
-            continue
-        if state != "missing":
-            kept = runner.set_aside(run.run_dir, study_dir / runner.ASIDE)
-            console.print(f"Set aside in {kept}: {display.plain(state)}")
-        pending.append(run)
-
-    watcher = display.watcher(console)
-    try:
-        if pending:
-            runner.execute_all(pending, study_dir, watcher, study.run_timeout)
-    finally:
-        watcher.close()
-        merged = records.merge(study_dir, [run.run_id for run in everything])
-        records.write_results(merged.results, study_dir)
-    for sentence in merged.damaged:
-        console.print(f"Not a record: {sentence}")
-    if merged.left_out:
-        console.print(f"Left out, of another configuration: {', '.join(merged.left_out)}")
-    ended = [records.read(run.run_dir / records.FILE_NAME) for run in chosen]
-    console.print(display.summary_table(ended))
-    reported = _report(console, study_dir)
-    failed = any(record.status == "failed" for record in ended)
-    return SOME_FAILED if failed or not reported else COMPLETE
+    return COMPLETE if batch.execute(asked, display.console()) else SOME_FAILED
 
 
 def _import(args: argparse.Namespace) -> int:
     import yaml
 
-    from lib import display, published, records, runner
+    from lib import batch, display, published, records, runner
     from lib.files import write_atomically
     from lib.study import StudyError
 
@@ -209,32 +210,7 @@ def _import(args: argparse.Namespace) -> int:
     console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {display.plain(sentence)}")
-    return COMPLETE if _report(console, study_dir) else SOME_FAILED
-
-
-def _report(console: Console, study_dir: Path) -> bool:
-    """Write the report; False, with a sentence, if that failed."""
-    from lib import report  # nbconvert takes a second to import
-
-    try:
-        console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
-    except report.ReportError as error:
-        print(
-            f"run_all.py: the results are in {study_dir}, but not the report: {error}",
-            file=sys.stderr,
-        )
-        return False
-    return True
-
-
-def _show_plan(console: Console, study: Study, path: Path, runs: list[RunConfig]) -> None:
-    from lib import display, runner
-
-    console.print(f"[bold]{display.plain(study.title)}[/bold] ({path}, {len(runs)} runs)")
-    console.print(f"All runs: {display.plain(display.same_for_all(runs))}")
-    for sentence in display.what_is_missing(runs):
-        console.print(f"Note: {sentence}")
-    console.print(display.plan_table(runs, [runner.state(run) for run in runs]))
+    return COMPLETE if batch.report(console, study_dir) else SOME_FAILED
 
 
 def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from lib.forecast import Left
 from lib.progress import Progress
 from lib.records import Record
 from lib.study import RunConfig
+
+MOST_ROWS = 200
+"""Of a table on the terminal; `plan.csv` and `results.csv` hold every run."""
+
+STATES = ("complete", "failed", "missing")
 
 
 def duration(seconds: float | None) -> str:
@@ -34,7 +41,10 @@ def energy(kwh: float | None) -> str:
 
 
 def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
-    """The plan: one row a run, with every field that is not the same in all of them."""
+    """The plan: one row a run, with every field that is not the same in all of them.
+
+    Of a longer plan it shows the first `MOST_ROWS`.
+    """
     shown = ["architecture", "dataset", "repetition"]
     shown += [
         name
@@ -42,10 +52,18 @@ def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
         if name not in (*shown, "output_dir") and len({getattr(run, name) for run in runs}) > 1
     ]
     table = Table(*["#", "run", *shown, "state"], title_justify="left")
-    for place, (run, state) in enumerate(zip(runs, states, strict=True), start=1):
+    rows = list(enumerate(zip(runs, states, strict=True), start=1))
+    for place, (run, state) in rows[:MOST_ROWS]:
         values = [str(getattr(run, name)) for name in shown]
-        table.add_row(str(place), run.run_id, *values, state)
+        table.add_row(str(place), run.run_id, *values, plain(state))
     return table
+
+
+def counts(states: Sequence[str]) -> str:
+    """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
+    numbers = Counter(state if state in STATES else "to be set aside" for state in states)
+    parts = (f"{number} {state}" for state, number in numbers.items())
+    return f"{len(states)} runs: {', '.join(parts)}"
 
 
 def same_for_all(runs: Sequence[RunConfig]) -> str:
@@ -75,9 +93,9 @@ def what_is_missing(runs: Sequence[RunConfig]) -> list[str]:
 
 
 def summary_table(records: Sequence[Record]) -> Table:
-    """One row a run that has ended."""
+    """One row a run that has ended, at most `MOST_ROWS`, of which failed ones come first."""
     table = Table("run", "accuracy", "energy", "duration", "Score (1/kWh)", "state")
-    for record in records:
+    for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
         if record.status == "failed":
             table.add_row(
                 record.run_id, "", "", "", "", f"[red]failed[/red]: {plain(record.error)}"
@@ -94,17 +112,40 @@ def summary_table(records: Sequence[Record]) -> Table:
     return table
 
 
+def summary(records: Sequence[Record]) -> str:
+    """All runs in one line: how many ended how, what they took, and the last error."""
+    done = [record for record in records if record.status == "completed"]
+    errors = [f"{record.run_id}: {record.error}" for record in records if record.status == "failed"]
+    parts = [f"{len(done)} of {len(records)} runs complete"]
+    known = [record.energy_consumed for record in done if record.energy_consumed is not None]
+    if known:
+        parts.append(f"{energy(sum(known))} measured")
+    if errors:
+        parts.append(f"{len(errors)} failed, the last one is {errors[-1]}")
+    return ", ".join(parts)
+
+
 def plain(text: str | None) -> str:
     """Text that rich must not read as markup."""
     return (text or "").replace("[", r"\[")
 
 
-def watcher(console: Console) -> PlainWatcher | BarWatcher:
+def left(expected: Left) -> str:
+    """What is still to come, as far as it is known: `4 min 10 s and 1.2 Wh to go`."""
+    known = []
+    if expected.seconds is not None:
+        known.append(duration(expected.seconds))
+    if expected.energy is not None:
+        known.append(energy(expected.energy))
+    return f"{' and '.join(known)} to go" if known else ""
+
+
+def watcher(console: Console, total: int) -> PlainWatcher | BarWatcher:
     """Bars where there is a terminal, plain lines where there is none."""
-    return BarWatcher(console) if console.is_terminal else PlainWatcher()
+    return BarWatcher(console, total) if console.is_terminal else PlainWatcher(total)
 
 
-def _facts(progress: Progress, seconds_left: float | None) -> str:
+def _facts(progress: Progress) -> list[str]:
     parts = [progress.phase]
     if progress.phase == "training" and progress.epoch:
         parts = [f"epoch {progress.epoch}/{progress.epochs}"]
@@ -114,48 +155,57 @@ def _facts(progress: Progress, seconds_left: float | None) -> str:
         parts.append(f"{progress.watts:.1f} W")
     if progress.energy_consumed is not None:
         parts.append(energy(progress.energy_consumed))
-    if seconds_left is not None:
-        parts.append(f"{duration(seconds_left)} left")
-    return ", ".join(parts)
+    return parts
+
+
+def _outcome(record: Record, seconds: float) -> str:
+    if record.status == "failed":
+        return f"FAILED after {duration(seconds)}: {record.error}"
+    return (
+        f"accuracy {record.accuracy:.4f}, {energy(record.energy_consumed)} "
+        f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
+    )
 
 
 class PlainWatcher:
     """One line for each phase and each epoch: for logs and pipes."""
 
-    def begin(self, number: int, total: int, config: RunConfig) -> None:
-        """Name the run."""
-        self._head = f"[{number}/{total}] {config.run_id}"
-        self._last: tuple[str, int] | None = None
-        print(f"{self._head}: starts", flush=True)
+    def __init__(self, total: int):
+        self._total, self._ended = total, 0
+        self._last: dict[str, tuple[str, int]] = {}
 
-    def progress(self, progress: Progress, seconds_left: float | None) -> None:
+    def begin(self, config: RunConfig) -> None:
+        """Name the run."""
+        self.say(f"{config.run_id}: starts")
+
+    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
         """Print what is new."""
         stage = (progress.phase, progress.epoch)
         # The first moments of an epoch know neither watts nor time left.
-        if stage == self._last or (progress.phase == "training" and progress.watts is None):
+        unsure = progress.phase == "training" and progress.watts is None
+        if stage == self._last.get(config.run_id) or unsure:
             return
-        self._last = stage
-        print(f"{self._head}: {_facts(progress, seconds_left)}", flush=True)
+        self._last[config.run_id] = stage
+        self.say(f"{config.run_id}: {', '.join(filter(None, [*_facts(progress), left(expected)]))}")
 
-    def end(self, record: Record, seconds: float) -> None:
+    def end(self, record: Record, seconds: float, expected: Left) -> None:
         """Print the result."""
-        if record.status == "failed":
-            print(f"{self._head}: FAILED after {duration(seconds)}: {record.error}", flush=True)
-            return
-        print(
-            f"{self._head}: accuracy {record.accuracy:.4f}, {energy(record.energy_consumed)} "
-            f"in {duration(record.duration)} of training ({duration(seconds)} in all)",
-            flush=True,
-        )
+        self._ended += 1
+        outcome = ", ".join(filter(None, [_outcome(record, seconds), left(expected)]))
+        self.say(f"[{self._ended}/{self._total}] {record.run_id}: {outcome}")
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence."""
+        print(sentence, flush=True)
 
     def close(self) -> None:
         """Nothing to tidy up."""
 
 
 class BarWatcher:
-    """A bar for the study and one for the run under way."""
+    """A bar for the study and one for each run under way."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console, total: int):
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -164,32 +214,35 @@ class BarWatcher:
             console=console,
             transient=True,
         )
-        self._study = self._bars.add_task("study", total=1, facts="")
-        self._run = self._bars.add_task("", total=1, facts="")
+        self._total, self._ended = total, 0
+        self._study = self._bars.add_task("study", total=total, facts="")
+        self._runs: dict[str, TaskID] = {}
         self._bars.start()
 
-    def begin(self, number: int, total: int, config: RunConfig) -> None:
-        """Start the run's bar anew."""
-        self._head = f"[{number}/{total}] {config.run_id}"
-        self._bars.update(self._study, total=total, completed=number - 1)
-        self._done = number - 1
-        self._bars.reset(self._run, total=1, description=config.run_id, facts="starting")
+    def begin(self, config: RunConfig) -> None:
+        """Give the run a bar, or start its bar anew."""
+        if config.run_id not in self._runs:
+            self._runs[config.run_id] = self._bars.add_task(config.run_id, total=1, facts="")
+        self._bars.reset(self._runs[config.run_id], facts="starting")
 
-    def progress(self, progress: Progress, seconds_left: float | None) -> None:
-        """Move both bars."""
-        self._bars.update(self._run, completed=progress.fraction, facts=_facts(progress, None))
-        left = f"{duration(seconds_left)} left" if seconds_left is not None else ""
-        self._bars.update(self._study, completed=self._done + progress.fraction, facts=left)
+    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
+        """Move the run's bar and the study's."""
+        facts = ", ".join(_facts(progress))
+        self._bars.update(self._runs[config.run_id], completed=progress.fraction, facts=facts)
+        fractions = (self._bars.tasks_by_id[run].completed for run in self._runs.values())
+        self._bars.update(self._study, completed=self._ended + sum(fractions), facts=left(expected))
 
-    def end(self, record: Record, seconds: float) -> None:
+    def end(self, record: Record, seconds: float, expected: Left) -> None:
         """Leave one line above the bars."""
-        self._bars.update(self._study, completed=self._done + 1)
-        result = (
-            f"[red]failed[/red]: {plain(record.error)}"
-            if record.status == "failed"
-            else f"accuracy {record.accuracy:.4f}, {energy(record.energy_consumed)}"
-        )
-        self._bars.console.print(f"{plain(self._head)}: {result} ({duration(seconds)})")
+        self._ended += 1
+        if record.run_id in self._runs:
+            self._bars.remove_task(self._runs.pop(record.run_id))
+        self._bars.update(self._study, completed=self._ended, facts=left(expected))
+        self.say(f"[{self._ended}/{self._total}] {record.run_id}: {_outcome(record, seconds)}")
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bars."""
+        self._bars.console.print(plain(sentence))
 
     def close(self) -> None:
         """Take the bars away."""

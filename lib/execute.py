@@ -1,32 +1,43 @@
 """One run in a process of its own: `python -m lib.execute`, the runner's child.
 
-Reads a JSON object from standard input (`notebook`, `parameters`), executes the notebook with
-papermill into the run's folder, and leaves a `run.json` there in any case it lives to see.
+Reads a JSON object from standard input (`notebook`, `parameters`, `parent`), executes the
+notebook with papermill into the run's folder, and leaves a `run.json` there in any case it lives
+to see.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from lib import machine
 from lib.files import write_atomically
 from lib.records import FILE_NAME, Record
 from lib.study import RunConfig
 
 KERNEL_START_SECONDS = 60
+LOG_NAME = "log.txt"
+OUT_OF_MEMORY = "out of memory"
+
+_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError")
+_MEMORY_WORDS = re.compile(rb"std::bad_alloc|Cannot allocate memory|out of memory|OOM", re.I)
+_VMSTAT = Path("/proc/vmstat")
 
 
 def main() -> int:
     """Execute one notebook; 0 if it left a record of a completed run."""
     task = json.load(sys.stdin)
     config = RunConfig(**task["parameters"])
-    _end_with_parent()
+    end_with_parent(task["parent"])
     error = execute(Path(task["notebook"]), config)
     if error is not None:
         print(error, file=sys.stderr)
@@ -41,6 +52,7 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
 
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
+    kills = memory_kills()
     try:
         papermill.execute_notebook(
             notebook,
@@ -52,9 +64,14 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
             start_timeout=KERNEL_START_SECONDS,
         )
     except papermill.PapermillExecutionError as error:
-        return one_line(f"{error.ename}: {error.evalue}")
+        what = one_line(f"{error.ename}: {error.evalue}").rstrip(": ")
+        return f"{OUT_OF_MEMORY}: {what}" if error.ename in _MEMORY_ERRORS else what
     except DeadKernelError:
-        return "the kernel died; the last lines of log.txt may say why"
+        if memory_kills() > kills:
+            return f"{OUT_OF_MEMORY}: the system killed the kernel"
+        if _MEMORY_WORDS.search(_last_words(folder / LOG_NAME)):
+            return f"{OUT_OF_MEMORY}: the kernel died; {LOG_NAME} says where"
+        return f"the kernel died; the last lines of {LOG_NAME} may say why"
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
         return one_line(f"{type(error).__name__}: {error}")
     finally:
@@ -63,6 +80,18 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
     if not (folder / FILE_NAME).is_file():
         return "the notebook ended without leaving a record"
     return None
+
+
+def memory_kills() -> int:
+    """Processes that Linux has killed so far for want of memory; 0 where it does not count."""
+    try:
+        return int(re.search(r"^oom_kill (\d+)", _VMSTAT.read_text(), re.M)[1])
+    except (OSError, TypeError):
+        return 0
+
+
+def _last_words(log: Path) -> bytes:
+    return log.read_bytes()[-10_000:] if log.is_file() else b""
 
 
 def _leave_out_private_paths(notebook: Path) -> None:
@@ -88,26 +117,38 @@ def one_line(text: str) -> str:
 
 def failed_record(config: RunConfig, error: str) -> Record:
     """The record of a run that did not end well."""
+    versions = machine.versions()
     return Record(
         run_id=config.run_id,
         status="failed",
         error=error,
         config=config.model_dump(mode="json", exclude={"output_dir"}),
+        machine=machine.machine_id(),
+        git_commit=versions.pop("commit"),
+        versions=versions,
     )
 
 
-def _end_with_parent() -> None:
-    """Take the kernel along if the runner is killed, so that nothing goes on measuring unseen."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """From now on, die with process `parent` and take all children along: nothing runs unseen.
+
+    The parent says its own id: if it died before this call, asking the system would be too late.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        for process in psutil.Process().children(recursive=True):
-            process.kill()
+        kill(psutil.Process().children(recursive=True))
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes, of which some may be gone already."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 if __name__ == "__main__":

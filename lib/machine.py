@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from lib import __version__
 from lib.instruments.nvml import Gpus, visible_gpus
 
 OTHER_LOAD = 0.05
@@ -28,6 +29,8 @@ STEAL = 0.01
 
 GIGABYTE = 1024**3
 ROOT = Path(__file__).resolve().parents[1]
+COMMIT_FILE = "COMMIT"
+"""Holds the commit where the program was copied out of its checkout, as onto a cluster."""
 _SYS_CPU = Path("/sys/devices/system/cpu")
 _CPU_INFO = Path("/proc/cpuinfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
@@ -58,7 +61,7 @@ def hardware() -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """Versions of what computes and measures, and the program's commit; None where unknown."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    found: dict[str, str | None] = {"program": __version__, "python": platform.python_version()}
     for package in ("tensorflow", "keras", "codecarbon", "numpy"):
         try:
             found[package] = importlib.metadata.version(package)
@@ -72,6 +75,8 @@ def commit() -> str | None:
 
     None where the program is no checkout of its own, as in a bundle on Kaggle.
     """
+    if (ROOT / COMMIT_FILE).is_file():
+        return (ROOT / COMMIT_FILE).read_text(encoding="utf-8").strip()
     top = _git("rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != ROOT:
         return None

@@ -169,8 +169,9 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
         plan: Ids of the runs that belong to the study; None takes every run that is there.
     """
     records, damaged, left_out = [], [], []
+    planned = None if plan is None else set(plan)
     for path in sorted((study_dir / "runs").glob(f"*/{FILE_NAME}")):
-        if plan is not None and path.parent.name not in plan:
+        if planned is not None and path.parent.name not in planned:
             left_out.append(path.parent.name)
             continue
         try:

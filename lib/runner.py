@@ -14,20 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Protocol
 
 import psutil
-from filelock import FileLock, Timeout
 
-from lib import records
-from lib.execute import failed_record
+from lib import __version__, records
+from lib.execute import LOG_NAME, OUT_OF_MEMORY, failed_record, kill, memory_kills
+from lib.forecast import Forecast, Left, Underway
 from lib.progress import Progress, read_progress
 from lib.records import Record
 from lib.study import RunConfig
@@ -35,71 +32,79 @@ from lib.study import RunConfig
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "train.ipynb"
 UNFINISHED = "unfinished"
 ASIDE = "aside"
+COMPLETE, FAILED, MISSING = "complete", "failed", "missing"
 SECONDS_BETWEEN_LOOKS = 0.25
+ROOM = 2**20
+"""Bytes that must be free for a study to go on: a record and a results table need some of it."""
 
 
-class BusyError(RuntimeError):
-    """Another measurement is under way on this machine."""
+class StoppedError(RuntimeError):
+    """A batch ended early for a reason outside of its runs; those not complete are missing."""
 
 
 class Watcher(Protocol):
     """Is told what happens, to show it."""
 
-    def begin(self, number: int, total: int, config: RunConfig) -> None:
-        """Run `number` of `total` starts."""
+    def begin(self, config: RunConfig) -> None:
+        """A run starts."""
 
-    def progress(self, progress: Progress, seconds_left: float | None) -> None:
-        """The run has come this far; so much time is left for the study."""
+    def progress(self, config: RunConfig, progress: Progress, left: Left) -> None:
+        """The run has come this far; so much is left of the batch."""
 
-    def end(self, record: Record, seconds: float) -> None:
-        """The run is over."""
+    def end(self, record: Record, seconds: float, left: Left) -> None:
+        """A run is over; so much is left of the batch."""
+
+    def say(self, sentence: str) -> None:
+        """Something else happened."""
 
 
-@contextmanager
-def alone_on_this_machine(what: str) -> Iterator[None]:
-    """Hold the machine's measurement lock; two measurements would spoil each other.
+@dataclass(frozen=True)
+class Found:
+    """What lies in a run's place.
 
-    The operating system gives the lock back when its holder dies, so it can't become stale.
-
-    Raises:
-        BusyError: If another process holds it; says which, and since when.
+    Attributes:
+        state: `COMPLETE`, `FAILED`, `MISSING`, or a sentence on what is wrong with it.
+        record: The run's record if it is complete or failed.
     """
-    path = Path(tempfile.gettempdir()) / "training-energy-study.lock"
-    holder = path.with_suffix(".json")
-    lock = FileLock(path, timeout=0, mode=0o666)
-    try:
-        lock.acquire()
-    except Timeout:
-        try:
-            said = json.loads(holder.read_text(encoding="utf-8"))
-            who = f"process {said['pid']} ({said['what']}) since {said['since']}"
-        except (OSError, ValueError, KeyError):
-            who = f"the process that holds {path}"
-        raise BusyError(f"another measurement is under way on this machine: {who}") from None
-    try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        said = {"pid": os.getpid(), "since": since, "what": what}
-        holder.write_text(json.dumps(said), encoding="utf-8")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+
+    state: str
+    record: Record | None = None
+
+    @property
+    def unusable(self) -> bool:
+        """Whether something is there that is not the run's record."""
+        return self.record is None and self.state != MISSING
 
 
-def state(config: RunConfig) -> str:
-    """`complete`, `failed`, `missing`, or a sentence on what lies in the run's place instead."""
-    path = config.run_dir / records.FILE_NAME
-    if not config.run_dir.exists():
-        return "missing"
-    if not path.is_file():
-        return f"{config.run_id}: the folder holds no {records.FILE_NAME}"
+def look(config: RunConfig) -> Found:
+    """See what lies in a run's place."""
+    folder = config.run_dir
     try:
-        record = records.read(path)
-    except ValueError as error:
-        return f"damaged record: {error}"
-    if record.run_id != config.run_id:
-        return f"{config.run_id}: the folder holds the record of {record.run_id}"
-    return {"completed": "complete", "failed": "failed"}[record.status]
+        record = records.read(folder / records.FILE_NAME)
+    except FileNotFoundError:
+        if not folder.exists():
+            return Found(MISSING)
+        return Found(f"{folder.name}: the folder holds no {records.FILE_NAME}")
+    except (ValueError, OSError) as error:
+        return Found(f"damaged record: {error}")
+    if record.run_id != folder.name:
+        return Found(f"{folder.name}: the folder holds the record of {record.run_id}")
+    if other := _other_fields(config, record):
+        return Found(f"{folder.name}: the record is of another configuration: {', '.join(other)}")
+    program = record.versions.get("program")
+    if program != __version__:
+        made_by = f"version {program}" if program else "an unknown version"
+        return Found(f"{folder.name}: made by {made_by} of the program, this is {__version__}")
+    return Found(COMPLETE if record.status == "completed" else FAILED, record)
+
+
+def _other_fields(config: RunConfig, record: Record) -> list[str]:
+    ours = config.model_dump(mode="json", exclude={"output_dir"})
+    return sorted(
+        name
+        for name in ours.keys() | record.config.keys() - {"output_dir"}
+        if ours.get(name) != record.config.get(name)
+    )
 
 
 def set_aside(folder: Path, shelf: Path | None = None) -> Path:
@@ -112,45 +117,22 @@ def set_aside(folder: Path, shelf: Path | None = None) -> Path:
     return folder.rename(target)
 
 
-@dataclass
-class Forecast:
-    """Seconds that a run will take, from those that have ended."""
+def check_room(study_dir: Path) -> None:
+    """Make the study's folder, and see that there is room for `ROOM` bytes in it.
 
-    seconds: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, config: RunConfig, seconds: float) -> None:
-        """Learn from a run that has ended."""
-        self.seconds[config.architecture, config.dataset].append(seconds)
-
-    def expected(self, config: RunConfig) -> float | None:
-        """What `config` will take, or None before anything is known."""
-        known = self.seconds.get((config.architecture, config.dataset))
-        everything = [value for values in self.seconds.values() for value in values]
-        known = known or everything
-        return fmean(known) if known else None
-
-    def left(
-        self, current: RunConfig, elapsed: float, fraction: float, later: list[RunConfig]
-    ) -> float | None:
-        """Seconds until the last run ends.
-
-        Args:
-            current: The run under way.
-            elapsed: Seconds since it started.
-            fraction: How much of its training is done, 0 to 1.
-            later: The runs behind it.
-        """
-        whole = self.expected(current)
-        if whole is None or elapsed > whole:
-            whole = elapsed / fraction if fraction > 0 else None
-        if whole is None:
-            return None
-        return max(whole - elapsed, 0) + sum(self.expected(run) or whole for run in later)
+    Raises:
+        OSError: If the disk is full or the folder can't be written to.
+    """
+    study_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=study_dir) as file:
+        file.write(bytes(ROOM))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def execute_all(
     runs: list[RunConfig], study_dir: Path, watcher: Watcher, timeout: float | None = None
-) -> list[Record]:
+) -> Iterator[Record]:
     """Execute `runs` one after the other; a failure does not stop the others.
 
     Args:
@@ -158,47 +140,71 @@ def execute_all(
         study_dir: The study's folder.
         watcher: Is told what happens.
         timeout: Seconds after which a run is stopped and counted as failed.
+
+    Yields:
+        The record of each run, once it is in its place.
+
+    Raises:
+        OSError: If the disk is full. The run under way counts as missing, not as failed.
     """
-    shutil.rmtree(study_dir / UNFINISHED, ignore_errors=True)
-    forecast, ended = Forecast(), []
-    for number, config in enumerate(runs, start=1):
-        watcher.begin(number, len(runs), config)
-        started = time.monotonic()
-        with closing(_execute(config, study_dir, timeout)) as stages:
-            for progress in stages:
-                elapsed = time.monotonic() - started
-                left = forecast.left(config, elapsed, progress.fraction, runs[number:])
-                watcher.progress(progress, left)
-        seconds = time.monotonic() - started
-        forecast.add(config, seconds)
-        record = records.read(config.run_dir / records.FILE_NAME)
-        ended.append(record)
-        watcher.end(record, seconds)
-    shutil.rmtree(study_dir / UNFINISHED, ignore_errors=True)
-    return ended
+    clear(study_dir)
+    forecast = Forecast(runs)
+    try:
+        for config in runs:
+            watcher.begin(config)
+            forecast.begin(config)
+            started = time.monotonic()
+            with closing(_execute(config, study_dir, timeout)) as stages:
+                for progress in stages:
+                    elapsed = time.monotonic() - started
+                    left = forecast.left([Underway(config, elapsed, progress)])
+                    watcher.progress(config, progress, left)
+            seconds = time.monotonic() - started
+            record = records.read(config.run_dir / records.FILE_NAME)
+            forecast.end(config, seconds, record.energy_consumed)
+            watcher.end(record, seconds, forecast.left([]))
+            yield record
+    finally:
+        clear(study_dir)
+
+
+def clear(study_dir: Path) -> None:
+    """Take away what is left of runs that were interrupted."""
+    if (study_dir / UNFINISHED).exists():
+        shutil.rmtree(study_dir / UNFINISHED)
+
+
+def staged(config: RunConfig, study_dir: Path) -> RunConfig:
+    """The same run with its folder among the unfinished."""
+    return config.model_copy(update={"output_dir": str(study_dir / UNFINISHED)})
+
+
+def settle(config: RunConfig, study_dir: Path) -> None:
+    """Move the folder of a run that is over from among the unfinished into its place."""
+    config.run_dir.parent.mkdir(parents=True, exist_ok=True)
+    staged(config, study_dir).run_dir.rename(config.run_dir)
 
 
 def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Iterator[Progress]:
     """Execute one run and move it into its place; yields how far it is, several times a second."""
-    fields = config.model_dump() | {"output_dir": str(study_dir / UNFINISHED)}
-    staged = RunConfig(**fields)
-    folder = staged.run_dir
+    unfinished = staged(config, study_dir)
+    folder = unfinished.run_dir
     folder.mkdir(parents=True)
-    task = json.dumps({"notebook": str(NOTEBOOK), "parameters": staged.model_dump(mode="json")})
-    error = None
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+    task = {"notebook": str(NOTEBOOK), "parameters": unfinished.model_dump(mode="json")}
+    error, kills = None, memory_kills()
+    with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "lib.execute"],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C in the terminal is for the runner alone
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
             text=True,
         )
         try:
-            child.stdin.write(task)
-            child.stdin.close()
+            with suppress(BrokenPipeError), child.stdin as pipe:
+                json.dump(task | {"parent": os.getpid()}, pipe)
             started = time.monotonic()
             while child.poll() is None:
                 if timeout is not None and time.monotonic() - started > timeout:
@@ -208,29 +214,36 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
                 time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
             _kill_tree(child)
-    if error is None and child.returncode and not (folder / records.FILE_NAME).is_file():
-        error = _why_it_ended(child.returncode)
+    if child.returncode:
+        check_room(study_dir)
+    if error is None and not _left_a_record(folder):
+        error = _why_it_ended(child.returncode, memory_kills() > kills)
     if error is not None:
-        failed_record(staged, error).write(folder)
-    config.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(config.run_dir)
+        failed_record(unfinished, error).write(folder)
+    settle(config, study_dir)
+
+
+def _left_a_record(folder: Path) -> bool:
+    try:
+        records.read(folder / records.FILE_NAME)
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _kill_tree(child: subprocess.Popen) -> None:
     """End the child with all that it started: kernels live in process groups of their own."""
     try:
-        family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+        process = psutil.Process(child.pid)
+        kill([process, *process.children(recursive=True)])
     except psutil.NoSuchProcess:
         return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
     child.wait()
 
 
-def _why_it_ended(code: int) -> str:
+def _why_it_ended(code: int, for_memory: bool) -> str:
+    if code < 0 and for_memory:
+        return f"{OUT_OF_MEMORY}: the system killed the run's process"
     if code < 0:
         return f"the run's process was killed by {signal.Signals(-code).name}"
-    return f"the run's process ended with exit status {code}; log.txt says more"
+    return f"the run's process left no record (exit status {code}); {LOG_NAME} says more"

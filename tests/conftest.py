@@ -16,12 +16,14 @@ warmup_seconds = cooldown_seconds = output_dir = None
 """
 
 RECORD = """
+from lib import __version__
 from lib.records import Record
 from lib.study import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 Record(
     run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
-    duration=1.0, config=config.model_dump(exclude={"output_dir"}),
+    duration=1.0, versions={"program": __version__},
+    config=config.model_dump(exclude={"output_dir"}),
 ).write(config.run_dir)
 """
 

@@ -123,9 +123,9 @@ def test_an_unknown_option_is_bad_input_too():
 
 
 def test_a_second_measurement_is_refused(study, tmp_path, capsys):
-    from lib import runner
+    from lib import lock
 
-    with runner.alone_on_this_machine("study one"):
+    with lock.alone_on_this_machine("study one"):
         # The lock is held per open file, so a second handle in this process is refused as well.
         assert cli.main([str(study)]) == cli.BUSY
     assert f"process {os.getpid()} (study one)" in capsys.readouterr().err
@@ -143,8 +143,6 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
 
     with monkeypatch.context() as patch:
         patch.setattr("lib.display.PlainWatcher.begin", interrupt)
-        patch.setattr("lib.display.PlainWatcher.progress", lambda *_: None)
-        patch.setattr("lib.display.PlainWatcher.end", lambda *_: None)
         assert run([str(study)]) == cli.INTERRUPTED
     assert "goes on where it stopped" in capsys.readouterr().err
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 1

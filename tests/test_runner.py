@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -8,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from lib import records, runner
+from lib import __version__, records, runner
 from lib.study import RunConfig
 from tests.conftest import RECORD
 
@@ -19,19 +18,22 @@ class Notes:
     def __init__(self):
         self.begun, self.seen, self.ended = [], [], []
 
-    def begin(self, number, total, config):
-        self.begun.append((number, total, config.run_id))
+    def begin(self, config):
+        self.begun.append(config.run_id)
 
-    def progress(self, progress, seconds_left):
+    def progress(self, config, progress, left):
         self.seen.append(progress)
 
-    def end(self, record, seconds):
+    def end(self, record, seconds, left):
         self.ended.append(record)
+
+    def say(self, sentence):
+        pass
 
 
 def run(tmp_path, *configs, **options):
     notes = Notes()
-    ended = runner.execute_all(list(configs), tmp_path, notes, **options)
+    ended = list(runner.execute_all(list(configs), tmp_path, notes, **options))
     assert ended == notes.ended
     return ended
 
@@ -50,7 +52,7 @@ def test_a_run_moves_into_its_place_whole(tmp_path, notebook):
     (record,) = run(tmp_path, one)
     assert record.error is None
     assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
-    assert runner.state(one) == "complete"
+    assert runner.look(one).state == runner.COMPLETE
     assert not (tmp_path / runner.UNFINISHED).exists()
 
 
@@ -104,7 +106,7 @@ def test_progress_reaches_the_watcher(tmp_path, notebook):
         RECORD,
     )
     notes = Notes()
-    runner.execute_all([config(tmp_path)], tmp_path, notes)
+    list(runner.execute_all([config(tmp_path)], tmp_path, notes))
     assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
 
 
@@ -114,7 +116,7 @@ def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, noteb
     leftover = tmp_path / runner.UNFINISHED / "runs" / one.run_id
     leftover.mkdir(parents=True)
     (leftover / "run.json").write_text("{")
-    assert runner.state(one) == "missing"
+    assert runner.look(one).state == runner.MISSING
     (record,) = run(tmp_path, one)
     assert record.status == "completed"
 
@@ -126,7 +128,7 @@ from lib import runner
 from lib.study import RunConfig
 from tests.test_runner import Notes
 runner.NOTEBOOK = Path(sys.argv[1])
-runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes())
+list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
 """
 
 
@@ -153,17 +155,27 @@ def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
 
 @pytest.mark.parametrize(
     ("content", "state"),
-    [(None, "holds no run.json"), ("{", "damaged record"), ("other", "holds the record of")],
+    [
+        (None, "holds no run.json"),
+        ("{", "damaged record"),
+        ({"run_id": "other"}, "holds the record of other"),
+        ({"config": {"epochs": 9}}, "of another configuration: epochs"),
+        ({"versions": {"program": "0.0.1"}}, "made by version 0.0.1 of the program"),
+        ({"versions": {}}, "made by an unknown version of the program"),
+    ],
 )
 def test_what_lies_in_a_runs_place_is_named(tmp_path, content, state):
     one = config(tmp_path)
     one.run_dir.mkdir(parents=True)
-    if content == "other":
-        other = records.Record(run_id="other", status="completed", config={})
-        other.write(one.run_dir)
+    if isinstance(content, dict):
+        ours = {"run_id": one.run_id, "versions": {"program": __version__}}
+        fields = one.model_dump() | content.pop("config", {})
+        records.Record(**{**ours, **content}, status="completed", config=fields).write(one.run_dir)
     elif content:
         (one.run_dir / "run.json").write_text(content)
-    assert state in runner.state(one)
+    found = runner.look(one)
+    assert found.unusable
+    assert state in found.state
 
 
 def test_setting_aside_overwrites_nothing(tmp_path):
@@ -171,46 +183,3 @@ def test_setting_aside_overwrites_nothing(tmp_path):
         (tmp_path / "run").mkdir()
         runner.set_aside(tmp_path / "run")
     assert {path.name for path in tmp_path.iterdir()} == {"run.aside-1", "run.aside-2"}
-
-
-def test_two_measurements_do_not_run_beside_each_other():
-    script = (
-        "import sys, tempfile\n"
-        "from lib import runner\n"
-        "tempfile.tempdir = sys.argv[1]\n"
-        "try:\n"
-        "    with runner.alone_on_this_machine('two'): pass\n"
-        "except runner.BusyError as error: print(error)"
-    )
-    import tempfile
-
-    def second():
-        command = [sys.executable, "-c", script, tempfile.gettempdir()]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    with runner.alone_on_this_machine("study one"):
-        said = second()
-        assert f"process {os.getpid()} (study one) since 20" in said
-    assert second() == ""
-
-
-def test_a_dead_holder_holds_nothing(tmp_path):
-    import tempfile
-
-    holder = {"pid": 1, "what": "gone", "since": "2020"}
-    lock = os.path.join(tempfile.gettempdir(), "training-energy-study")  # noqa: PTH118
-    for ending in (".lock", ".json"):
-        with open(lock + ending, "w") as file:  # noqa: PTH123
-            json.dump(holder, file)
-    with runner.alone_on_this_machine("study"):
-        pass
-
-
-def test_the_forecast_knows_only_what_was_measured():
-    forecast = runner.Forecast()
-    vgg, resnet = RunConfig(architecture="VGG16"), RunConfig(architecture="ResNet50")
-    assert forecast.left(vgg, 1.0, 0.0, [resnet]) is None
-    assert forecast.left(vgg, 10.0, 0.5, [resnet, vgg]) == pytest.approx(10 + 20 + 20)
-    forecast.add(vgg, 30.0)
-    assert forecast.left(resnet, 10.0, 0.1, [vgg]) == pytest.approx(20 + 30)
-    assert forecast.left(vgg, 40.0, 0.8, []) == pytest.approx(10)

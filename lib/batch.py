@@ -1,0 +1,173 @@
+"""One call of `run_all.py`: look at what is there, execute what is missing, merge, report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from lib import display, lock, plan, records, runner
+from lib.files import write_atomically
+from lib.records import Record
+from lib.study import RunConfig, Study, StudyError
+
+Execute = Callable[[list[RunConfig], Path, runner.Watcher, float | None], Iterator[Record]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a call is to do.
+
+    Attributes:
+        study: What the study file and the command line say.
+        source: The study file.
+        outputs: Where studies leave their results.
+        everything: All runs of the study.
+        chosen: Ids of the runs of this call.
+        scheduler: Address of a Dask scheduler; None executes on this machine.
+        retry_failed: Whether failed runs are run again.
+        fresh: Whether earlier results of the study are set aside first.
+    """
+
+    study: Study
+    source: Path
+    outputs: Path
+    everything: list[RunConfig]
+    chosen: frozenset[str]
+    scheduler: str | None = None
+    retry_failed: bool = False
+    fresh: bool = False
+
+    @property
+    def study_dir(self) -> Path:
+        """The study's folder: named after its file."""
+        return self.outputs.expanduser() / self.source.stem
+
+    def of_this_call(self, runs: Iterable[RunConfig]) -> list[RunConfig]:
+        """Those of `runs` that were chosen."""
+        return [run for run in runs if run.run_id in self.chosen]
+
+
+def show(batch: Batch, console: Console) -> None:
+    """Print the plan; writes nothing."""
+    runs = batch.of_this_call(plan.ordered(batch.everything, batch.study_dir))
+    _show_plan(batch, console, runs, [runner.look(run).state for run in runs])
+
+
+def execute(batch: Batch, console: Console) -> bool:
+    """Run what is missing and write results and report.
+
+    Returns:
+        Whether every chosen run is complete and the report is written.
+
+    Raises:
+        StudyError: If the results can't be written, or the cluster can't be used.
+        BusyError: If this machine, or the study, is in use.
+        StoppedError: If the cluster is lost.
+        OSError: If the disk gets full.
+    """
+    with lock.alone_in_study(batch.study_dir), _place(batch) as execute_all:
+        runs, known = _prepare(batch, console)
+        chosen = batch.of_this_call(runs)
+        pending = [run for run in chosen if run.run_id not in known]
+        watcher = display.watcher(console, len(pending))
+        executed = execute_all(pending, batch.study_dir, watcher, batch.study.run_timeout)
+        with closing(watcher), closing(executed):
+            _write_results(known, batch.study_dir)
+            for record in executed:
+                known[record.run_id] = record
+                _write_results(known, batch.study_dir)
+    ended = [known[run.run_id] for run in chosen]
+    console.print(display.summary_table(ended))
+    console.print(display.plain(display.summary(ended)))
+    return report(console, batch.study_dir) and all(run.status == "completed" for run in ended)
+
+
+def report(console: Console, study_dir: Path) -> bool:
+    """Write the report; False, with a sentence, if that failed."""
+    from lib import report  # nbconvert takes a second to import
+
+    try:
+        console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
+    except report.ReportError as error:
+        print(
+            f"run_all.py: the results are in {study_dir}, but not the report: {error}",
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
+@contextmanager
+def _place(batch: Batch) -> Iterator[Execute]:
+    """Where runs are executed: on this machine, alone on it, or on a cluster."""
+    if batch.scheduler is None:
+        with lock.alone_on_this_machine(f"study {batch.source.stem}"):
+            yield runner.execute_all
+        return
+    try:
+        from lib import cluster
+    except ModuleNotFoundError as error:
+        raise StudyError([f"{error}; install the extra 'cluster'"], "--scheduler") from None
+    try:
+        with cluster.connected(batch.scheduler) as client:
+            yield partial(cluster.execute_all, client)
+    except cluster.ClusterError as error:
+        raise StudyError([str(error)], "--scheduler") from None
+
+
+def _prepare(batch: Batch, console: Console) -> tuple[list[RunConfig], dict[str, Record]]:
+    """Freeze the plan and set aside what is in the way.
+
+    Returns:
+        All runs in their frozen order, and the records of those that need not be run.
+    """
+    study_dir = batch.study_dir
+    try:
+        if batch.fresh and study_dir.exists():
+            console.print(f"Earlier results are now in {runner.set_aside(study_dir)}")
+        runner.check_room(study_dir)
+    except OSError as error:
+        problem = f"{study_dir}: results can't be written: {error.strerror}"
+        raise StudyError([problem], "--outputs") from None
+    runs = plan.freeze(batch.everything, study_dir)
+    write_atomically(study_dir / "study.yaml", batch.study.as_yaml())
+    found = {run.run_id: runner.look(run) for run in runs}
+    chosen = batch.of_this_call(runs)
+    _show_plan(batch, console, chosen, [found[run.run_id].state for run in chosen])
+    known = {}
+    for run in runs:
+        here = found[run.run_id]
+        again = batch.retry_failed and here.state == runner.FAILED and run.run_id in batch.chosen
+        if here.unusable or again:
+            kept = runner.set_aside(run.run_dir, study_dir / runner.ASIDE)
+            console.print(f"Set aside in {kept}: {display.plain(here.state)}", soft_wrap=True)
+        elif here.record is not None:
+            known[run.run_id] = here.record
+    if strangers := _strangers(study_dir, found):
+        console.print(f"Left out, of another configuration: {', '.join(strangers)}")
+    return runs, known
+
+
+def _strangers(study_dir: Path, planned: Iterable[str]) -> list[str]:
+    """Ids of the runs in a study's folder that are not part of its plan."""
+    there = study_dir / "runs"
+    return sorted({path.name for path in there.iterdir()} - set(planned)) if there.exists() else []
+
+
+def _write_results(known: dict[str, Record], study_dir: Path) -> None:
+    records.write_results(records.table(known.values()), study_dir)
+
+
+def _show_plan(batch: Batch, console: Console, runs: list[RunConfig], states: list[str]) -> None:
+    console.print(f"[bold]{display.plain(batch.study.title)}[/bold] ({batch.source})")
+    console.print(f"All runs: {display.plain(display.same_for_all(runs))}")
+    for sentence in display.what_is_missing(runs):
+        console.print(f"Note: {sentence}")
+    console.print(display.plan_table(runs, states))
+    console.print(display.plain(display.counts(states)))

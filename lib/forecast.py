@@ -1,0 +1,110 @@
+"""What a batch will still take, from what has been measured: seconds and kWh."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lib.progress import Progress
+from lib.study import RunConfig
+
+Cell = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is still to come, None before anything is known.
+
+    Attributes:
+        seconds: Until the last run ends.
+        energy: kWh that the trainings will take.
+    """
+
+    seconds: float | None = None
+    energy: float | None = None
+
+
+@dataclass(frozen=True)
+class Underway:
+    """A run that is being executed: its configuration, seconds since its start, its progress."""
+
+    config: RunConfig
+    elapsed: float
+    progress: Progress
+
+
+class Forecast:
+    """Expects of every run the mean of those with its architecture and dataset that ended.
+
+    Before one of these has ended it is the mean of all that ended, and before any has, what the
+    progress of the runs under way promises.
+    """
+
+    def __init__(self, runs: Iterable[RunConfig]):
+        self._waiting = Counter(_cell(run) for run in runs)
+        self._seconds, self._energy = _Means(), _Means()
+
+    def begin(self, config: RunConfig) -> None:
+        """A run starts: it no longer waits."""
+        self._waiting[_cell(config)] -= 1
+
+    def end(self, config: RunConfig, seconds: float, energy: float | None) -> None:
+        """Learn from a run that has ended; of a failed one `energy` (kWh) is None."""
+        self._seconds.add(_cell(config), seconds)
+        if energy is not None:
+            self._energy.add(_cell(config), energy)
+
+    def left(self, underway: Iterable[Underway], at_once: int = 1) -> Left:
+        """What is still to come.
+
+        Args:
+            underway: The runs that are being executed.
+            at_once: How many runs are executed beside each other.
+        """
+        now = [(_cell(run.config), run) for run in underway]
+        seconds = [(cell, run.elapsed, run.progress.fraction) for cell, run in now]
+        energy = [(c, run.progress.energy_consumed or 0.0, run.progress.fraction) for c, run in now]
+        total = self._left(self._seconds, seconds)
+        return Left(
+            None if total is None else total / at_once,
+            self._left(self._energy, energy),
+        )
+
+    def _left(self, means: _Means, underway: Iterable[tuple[Cell, float, float]]) -> float | None:
+        rest, wholes = 0.0, []
+        for cell, so_far, fraction in underway:
+            whole = means.of(cell)
+            if whole is None or so_far > whole:
+                whole = so_far / fraction if so_far and fraction else None
+            if whole is None:
+                return None
+            wholes.append(whole)
+            rest += max(whole - so_far, 0)
+        guess = sum(wholes) / len(wholes) if wholes else None
+        for cell, count in (+self._waiting).items():
+            expected = means.of(cell)
+            expected = guess if expected is None else expected
+            if expected is None:
+                return None
+            rest += count * expected
+        return rest
+
+
+@dataclass
+class _Means:
+    values: dict[Cell, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
+
+    def add(self, cell: Cell, value: float) -> None:
+        self.values[cell][0] += value
+        self.values[cell][1] += 1
+
+    def of(self, cell: Cell) -> float | None:
+        """The mean of the cell, else of everything, else None."""
+        known = [self.values[cell]] if cell in self.values else list(self.values.values())
+        count = sum(number for _, number in known)
+        return sum(total for total, _ in known) / count if count else None
+
+
+def _cell(config: RunConfig) -> Cell:
+    return config.architecture, config.dataset
