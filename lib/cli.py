@@ -91,6 +91,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="read measurements from the authors' package, or anyone's, in place of training",
     )
+    result.add_argument(
+        "--wattmeter",
+        type=Path,
+        metavar="LOG",
+        help="lay a wattmeter's log beside the runs of a finished study, in place of training",
+    )
     return result
 
 
@@ -104,7 +110,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
-            return _import(args) if args.import_dir is not None else _study(args)
+            if args.import_dir is not None:
+                return _import(args)
+            return _study(args) if args.wattmeter is None else _wattmeter(args)
     except StudyError as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -211,6 +219,34 @@ def _import(args: argparse.Namespace) -> int:
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {display.plain(sentence)}")
     return COMPLETE if batch.report(console, study_dir) else SOME_FAILED
+
+
+def _wattmeter(args: argparse.Namespace) -> int:
+    from lib import batch, display, lock, plan, records, wattmeter
+    from lib.study import StudyError, load_study
+
+    path = args.study or Path("params/quick.yaml")
+    study_dir = args.outputs.expanduser() / path.stem
+    mapping = load_study(path).wattmeter
+    if not study_dir.is_dir():
+        raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
+    console = display.console()
+    planned = plan.read(study_dir)
+    with lock.alone_in_study(study_dir):
+        try:
+            attached = wattmeter.attach(study_dir, args.wattmeter, mapping, planned)
+        except ValueError as error:
+            raise StudyError([str(error)], "--wattmeter") from None
+        results = records.merge(study_dir, planned or None).results
+        records.write_results(results, study_dir)
+    for sentence in attached.notes:
+        console.print(f"Note: {display.plain(sentence)}", soft_wrap=True)
+    for run_id, reason in attached.refused.items():
+        console.print(f"No reading of {run_id}: {display.plain(reason)}", soft_wrap=True)
+    runs = len(attached.measured) + len(attached.refused)
+    console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
+    reported = batch.report(console, study_dir)
+    return SOME_FAILED if attached.refused or not reported else COMPLETE
 
 
 def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:

@@ -40,8 +40,13 @@ class Samples:
         """
         first = max(int(np.searchsorted(self.time, start, side="right")) - 1, 0)
         last = int(np.searchsorted(self.time, stop, side="left")) + 1
+        part = self.between(first, last)
+        return replace(part, time=part.time - start)
+
+    def between(self, first: int, last: int) -> Samples:
+        """Those from number `first` to before number `last`."""
         return Samples(
-            self.time[first:last] - start,
+            self.time[first:last],
             None if self.power is None else self.power[first:last],
             None if self.counter is None else self.counter[first:last],
         )
@@ -140,6 +145,14 @@ def read_window(
         }
         | dict(details or {}),
     )
+
+
+def without_energy(
+    name: str, duration: float, reason: str, details: Mapping[str, object] | None = None
+) -> Reading:
+    """The reading of a wattmeter that can say nothing of `duration` seconds, and why."""
+    components = {COMPONENT: Component(None, "none", reason)}
+    return Reading(name, duration, components, 0, (reason,), dict(details or {}))
 
 
 def _too_little(
