@@ -19,7 +19,7 @@ from lib.measures import Measure, measure, number
 
 DIGITS = 4
 SMALLEST_P = 0.001
-_LONG_TEXT = 48
+_LONG_TEXT = 72
 # JupyterLab, which knows none of the classes, would set text to the right and show every row.
 _LEFT = 'style="text-align:left"'
 _SCROLL = "max-height:34rem;overflow:auto"
@@ -83,8 +83,11 @@ class _Column:
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
         self.factor, self.named = 1.0, named
         if self.is_number:
-            self.numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
-            self.factor, self.named = named.scaled_to(self.numbers)
+            numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
+            self.factor, self.named = named.scaled_to(numbers)
+            # What only rounding has kept from being 0 is 0.
+            largest = np.max(np.abs(numbers), initial=0, where=np.isfinite(numbers))
+            self.numbers = np.where(np.abs(numbers) < 1e-12 * largest, 0, numbers)
             self.decimals, self.is_mixed = _decimals(self.numbers * self.factor)
 
         # Numbers that are text, because every digit of theirs was printed so, stand like numbers.

@@ -1,0 +1,127 @@
+"""What is more than chance: Tables 3, 4 and 5, and every test behind them."""
+
+from __future__ import annotations
+
+from lib.analysis import Analysis
+from lib.measures import measure
+from lib.page import Table
+from lib.tables import shared
+
+_PAPER_RESPONSES = ("emissions", "energy_consumed", "flops")
+
+
+def dataset_correlation(study: Analysis) -> Table:
+    """Table 3: point-biserial correlation of the responses with the dataset."""
+    return _tests(
+        study,
+        "table3_datasets",
+        "Table 3. Correlation with the dataset (point-biserial)",
+        test="point-biserial",
+        note="A negative coefficient: the first dataset by name has the lower values.",
+    )
+
+
+def architecture_differences(study: Analysis) -> Table:
+    """Table 4: Kruskal-Wallis test of the responses between architectures."""
+    return _tests(
+        study,
+        "table4_architectures",
+        "Table 4. Differences between architectures (Kruskal-Wallis)",
+        test="Kruskal-Wallis",
+        factor="architecture",
+    )
+
+
+def architecture_differences_within(study: Analysis) -> Table:
+    """Table 4, asked within each dataset: a mixture of datasets can hide what each shows."""
+    return _tests(
+        study,
+        "table4_architectures_within_dataset",
+        "Table 4, within each dataset",
+        test="Kruskal-Wallis",
+        factor="architecture",
+        within=True,
+    )
+
+
+def architecture_pairs(study: Analysis) -> Table:
+    """Which architectures differ from which: Dunn's test and Cliff's delta."""
+    return _tests(
+        study,
+        "table4_pairs",
+        "Table 4, pair by pair (Dunn)",
+        test="Dunn",
+        factor="architecture",
+        within=None,
+        note="Cliff's delta: how much more often a run of the first architecture lies above one of "
+        "the second than below, from -1 to 1.",
+    )
+
+
+def location_differences(study: Analysis) -> Table:
+    """Table 5: Kruskal-Wallis test of the responses between locations."""
+    return _tests(
+        study,
+        "table5_locations",
+        "Table 5. Differences between locations (Kruskal-Wallis)",
+        test="Kruskal-Wallis",
+        factor="location",
+        within=None,
+    )
+
+
+def all_tests(study: Analysis) -> Table:
+    """Every test that was made, those too that no other table shows."""
+    frame = study.tests[[*study.tests.columns.drop("family"), "family"]]
+    return Table(
+        "tests", "Every test", frame, "Family: tests whose p-values Holm adjusts together."
+    )
+
+
+def _tests(
+    study: Analysis,
+    name: str,
+    caption: str,
+    *,
+    test: str,
+    factor: str | None = None,
+    within: bool | None = False,
+    note: str = "",
+) -> Table:
+    """Tests of one kind, the paper's responses first; `within` None: overall and within parts."""
+    frame = study.tests[study.tests["test"] == test]
+    if factor:
+        frame = frame[frame["factor"] == factor]
+    if study.completed["dataset"].nunique() < 2:
+        # Within the only dataset there is, every test would be shown twice.
+        if within:
+            return Table(name, "", frame.iloc[:0])
+        within = False
+    if within is not None:
+        frame = frame[(frame["within"] != "") == within]
+    first = frame["response"].isin(_PAPER_RESPONSES)
+    frame = frame.iloc[(~first).argsort(kind="stable")]
+    if "reading" in frame:
+        # The readings of one question under each other, to see at once what changed.
+        questions = ["response", "within", "groups"]
+        place = frame.groupby(questions, sort=False).ngroup()
+        frame = frame.iloc[place.argsort(kind="stable")]
+    groups = [
+        ", ".join(f"{level} ({n})" for level, n in zip(a.split(", "), b.split(", "), strict=False))
+        if a
+        else ""
+        for a, b in zip(frame["groups"], frame["n"], strict=True)
+    ]
+    frame = frame.assign(response=[measure(name).name for name in frame["response"]], groups=groups)
+    columns = [*shared.reading(study), "response", "within", "groups", "assessment", "p", "p_holm"]
+    columns += ["effect", "effect_low", "effect_high", "statistic", "reason"]
+    (effect,) = set(frame["effect_name"]) - {""} or {"effect"}
+    frame = frame[columns]
+    if within is False:
+        frame = frame.drop(columns="within")
+    if frame["p"].isna().all():
+        # Of the responses energy is the one that every study has; "Every test" has all reasons.
+        energy = frame[frame["response"] == measure("energy_consumed").name]["reason"]
+        return Table(name, "", frame.iloc[:0], f"{caption}: not tested, because {energy.iloc[0]}.")
+    frame, why = shared.reasoned(frame.rename(columns={"effect": effect}))
+    return Table(name, caption, frame, f"{note}{why}")

@@ -1,0 +1,50 @@
+"""What all tables share: which columns make a row, and the order of rows."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.analysis import Analysis
+from lib.measures import ordered
+
+
+def reading(study: Analysis) -> list[str]:
+    """The column `reading`, where there is more than one."""
+    return ["reading"] if len(study.readings) > 1 else []
+
+
+def factors(study: Analysis) -> list[str]:
+    """What makes a configuration; the location where there is more than one."""
+    several = "location" in study.completed and study.completed["location"].nunique() > 1
+    return ["architecture", "dataset", *(["location"] if several else [])]
+
+
+def present(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Those of `columns` that are there with at least one value, in their order."""
+    return frame[[name for name in columns if name in frame and frame[name].notna().any()]]
+
+
+def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Take out the reasons where there is none, or where one sentence can say it for all rows."""
+    if "reason" not in frame:
+        return frame, ""
+    reasons = set(frame["reason"].fillna(""))
+    if len(reasons) > 1:
+        return frame, ""
+    (reason,) = reasons or {""}
+    said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
+    return frame.drop(columns="reason"), said
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of every table: reading, location, dataset, architecture."""
+    by = [name for name in ("reading", "location", "dataset", "architecture") if name in frame]
+    return frame.sort_values(by, kind="stable", key=order, ignore_index=True) if by else frame
+
+
+def order(column: pd.Series) -> pd.Series:
+    """Keys to sort a column by: numbers as they are, levels as `lib.measures.ordered` has them."""
+    if column.dtype.kind in "iufb" or str(column.dtype) == "Int64":
+        return column
+    levels = {level: place for place, level in enumerate(ordered(column))}
+    return column.astype(object).map(lambda value: levels.get(str(value), len(levels)))
