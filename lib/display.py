@@ -63,7 +63,7 @@ def counts(states: Sequence[str]) -> str:
     """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
     numbers = Counter(state if state in STATES else "to be set aside" for state in states)
     parts = (f"{number} {state}" for state, number in numbers.items())
-    return f"{len(states)} runs: {', '.join(parts)}"
+    return f"{len(states)} run{'' if len(states) == 1 else 's'}: {', '.join(parts)}"
 
 
 def same_for_all(runs: Sequence[RunConfig]) -> str:
@@ -133,9 +133,9 @@ def plain(text: str | None) -> str:
 def left(expected: Left) -> str:
     """What is still to come, as far as it is known: `4 min 10 s and 1.2 Wh to go`."""
     known = []
-    if expected.seconds is not None:
+    if expected.seconds:
         known.append(duration(expected.seconds))
-    if expected.energy is not None:
+    if expected.energy:
         known.append(energy(expected.energy))
     return f"{' and '.join(known)} to go" if known else ""
 
@@ -229,7 +229,7 @@ class BarWatcher:
         """Move the run's bar and the study's."""
         facts = ", ".join(_facts(progress))
         self._bars.update(self._runs[config.run_id], completed=progress.fraction, facts=facts)
-        fractions = (self._bars.tasks_by_id[run].completed for run in self._runs.values())
+        fractions = (task.completed for task in self._bars.tasks if task.id != self._study)
         self._bars.update(self._study, completed=self._ended + sum(fractions), facts=left(expected))
 
     def end(self, record: Record, seconds: float, expected: Left) -> None:

@@ -75,8 +75,8 @@ class Forecast:
         rest, wholes = 0.0, []
         for cell, so_far, fraction in underway:
             whole = means.of(cell)
-            if whole is None or so_far > whole:
-                whole = so_far / fraction if so_far and fraction else None
+            if so_far and fraction and (whole is None or so_far > whole):
+                whole = so_far / fraction
             if whole is None:
                 return None
             wholes.append(whole)
