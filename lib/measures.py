@@ -44,6 +44,11 @@ class Measure:
         """Name and unit: 'Energy (kWh)'."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
+    @property
+    def inline(self) -> str:
+        """The name within a sentence: 'energy', but 'FLOPs' and 'CPU energy'."""
+        return self.name if self.name[1:2].isupper() else self.name[:1].lower() + self.name[1:]
+
     def scaled_to(self, values: Iterable[float]) -> tuple[float, Measure]:
         """Choose the largest unit in which the largest of `values` is at least 0.1.
 
@@ -57,6 +62,11 @@ class Measure:
         fitting = (step for step in self.ladder if largest * step[1] >= 0.1)
         unit, factor = next(fitting, self.ladder[-1])
         return factor, replace(self, unit=unit, ladder=())
+
+    def limited_to(self, values: Iterable[float]) -> Measure:
+        """This measure with the one unit that suits `values`, whatever it is then used for."""
+        factor, shown = self.scaled_to(values)
+        return replace(self, ladder=((shown.unit, factor),)) if self.ladder else self
 
 
 _KWH = ("kWh", (("kWh", 1.0), ("Wh", 1e3), ("mWh", 1e6)))

@@ -35,9 +35,9 @@ class Table:
 
     Attributes:
         name: Of its file under `tables/`, without the ending.
-        caption: What it shows.
+        caption: What it shows; "" where there is nothing to show.
         frame: Its rows; columns are named as in the results, in the results' units.
-        note: How to read it, or why it is empty.
+        note: How to read it, or, without a caption, why it is empty.
     """
 
     name: str
@@ -55,10 +55,11 @@ class Table:
 
     def _repr_html_(self) -> str:
         """Sensible digits in the handiest unit; each cell keeps its full value for sorting."""
-        note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
         if self.frame.empty:
-            return note
-        columns = [_Column(self.frame[name], measure(name)) for name in self.frame]
+            return _note(
+                f"{self.caption}: there is nothing to show." if self.caption else self.note
+            )
+        columns = [_Column(self.frame[name], shown) for name, shown in self._measures().items()]
         heads = "".join(column.head() for column in columns)
         rows = "".join(
             f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
@@ -70,8 +71,24 @@ class Table:
             f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0" '
             f'style="{_SCROLL}">'
             f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-            f"{note}</div>"
+            f"{_note(self.note)}</div>"
         )
+
+    def _measures(self) -> dict[str, Measure]:
+        """What each column is called; quantities of one unit keep one unit, to be compared."""
+        named = {name: measure(name) for name in self.frame}
+        shared = {shown.ladder: [] for shown in named.values() if shown.unit and shown.ladder}
+        for name, shown in named.items():
+            if shown.ladder in shared:
+                shared[shown.ladder].append(pd.to_numeric(self.frame[name]).abs().max())
+        return {
+            name: shown.limited_to(shared[shown.ladder]) if shown.ladder in shared else shown
+            for name, shown in named.items()
+        }
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>' if text else ""
 
 
 class _Column:

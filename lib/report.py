@@ -78,7 +78,7 @@ def execute(study_dir: Path) -> NotebookNode:
             progress_bar=False,
             start_timeout=KERNEL_START_SECONDS,
             execution_timeout=CELL_SECONDS,
-            extra_arguments=["--log-level=40"],  # of the kernel, for what it says at every start
+            extra_arguments=["--log-level=50"],  # of the kernel, for what it says at every start
         )
     except papermill.PapermillExecutionError as error:
         code = textwrap.shorten(error.source, 80)

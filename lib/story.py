@@ -27,9 +27,10 @@ def asked(study: Analysis) -> Prose:
     """Which runs were planned and which there are."""
     results, completed = study.results, study.completed
     architectures = _listed(ordered(results["architecture"]))
+    most = int(pd.to_numeric(results["repetition"]).max())
     sentences = [
-        f"Trained were {architectures} on {_listed(ordered(results['dataset']))}, each up to "
-        f"{pd.to_numeric(results['repetition']).max():.0f} times: {_runs(len(completed))} "
+        f"Trained were {architectures} on {_listed(ordered(results['dataset']))}, "
+        f"{'once' if most == 1 else f'up to {most} times'} each: {_runs(len(completed))} "
         + (f"of {len(study.planned)} planned " if study.planned else "")
         + ("is" if len(completed) == 1 else "are")
         + " complete."

@@ -75,9 +75,21 @@ def test_a_link_leads_to_its_file():
 
 def test_a_table_without_rows_says_why_or_nothing():
     empty = pd.DataFrame({"p": []})
-    note = Table("t", "Table 3", empty, "Table 3: one dataset only.")._repr_html_()
+    note = Table("t", "", empty, "Table 3: one dataset only.")._repr_html_()
     assert BeautifulSoup(note, "html.parser").text == "Table 3: one dataset only."
-    assert Table("t", "Table 3", empty)._repr_html_() == ""
+    silent = Table("t", "Table 3", empty, "How to read it.")._repr_html_()
+    assert BeautifulSoup(silent, "html.parser").text == "Table 3: there is nothing to show."
+    assert Table("t", "", empty)._repr_html_() == ""
+
+
+def test_quantities_of_one_unit_keep_one_unit():
+    frame = pd.DataFrame({"energy_consumed": [0.3], "cpu_energy": [0.01], "flops": [2.0e10]})
+    heads = BeautifulSoup(Table("t", "T", frame)._repr_html_(), "html.parser").find_all("th")
+    assert [head.text for head in heads] == [
+        "Energy (kWh)",
+        "CPU energy (kWh)",
+        "FLOPs of a forward batch (G)",
+    ]
 
 
 def test_a_csv_has_all_digits_and_units_in_its_heads():

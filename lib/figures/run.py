@@ -113,14 +113,14 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch
         against: `epoch`, `seconds`, or `energy_consumed` (kWh since the training began).
     """
     named = _AGAINST.get(against, measure(against))
-    title = f"Validation accuracy against {named.name.lower()}"
+    title = f"Validation accuracy against {named.inline}"
     drawn = {
         run_id: history
         for run_id, history in histories.items()
         if style.has(history, against) and style.has(history, "val_accuracy")
     }
     if not drawn:
-        return style.sentence(title, f"No run recorded its accuracy by {named.name.lower()}.")
+        return style.sentence(title, f"No run recorded its accuracy by {named.inline}.")
     factor, shown = _scaled(against, pd.concat([history[against] for history in drawn.values()]))
     architectures = ordered(run_id.partition("-")[0] for run_id in drawn)
     figure = go.Figure()

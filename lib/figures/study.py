@@ -27,7 +27,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         response: The column to show.
         by: The factor on the horizontal axis.
     """
-    title = f"{measure(response).name} by {measure(by).name.lower()}"
+    title = f"{measure(response).name} by {measure(by).inline}"
     missing = style.missing(runs, [response, by])
     if missing:
         return style.sentence(title, missing)

@@ -86,9 +86,9 @@ def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
         if column not in frame:
             return f"These results have no column {column}."
         if not frame[column].notna().any():
-            return f"No run has a value for {measure(column).name.lower()}{_why(frame, column)}."
+            return f"No run has a value for {measure(column).inline}{_why(frame, column)}."
     if frame[list(columns)].dropna().empty:
-        return f"No run has all of {', '.join(measure(column).name.lower() for column in columns)}."
+        return f"No run has all of {', '.join(measure(column).inline for column in columns)}."
     return None
 
 

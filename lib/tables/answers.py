@@ -107,7 +107,7 @@ def methods(study: Analysis) -> Table:
             continue
         energy = pd.to_numeric(runs[f"{part}_energy"])
         for method, group in energy.groupby(runs[f"{part}_method"].fillna("unknown")):
-            share = 100 * group.sum() / total if total else float("nan")
+            share = 100 * group.sum(min_count=1) / total if total else float("nan")
             rows.append((part.upper(), method, len(group), group.mean(), share))
     return Table(
         "methods",

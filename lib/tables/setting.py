@@ -47,6 +47,8 @@ def machines(study: Analysis) -> Table:
         "os",
     ]
     known = [name for name in columns if name in study.completed]
+    if not study.completed[known].notna().any(axis=None):
+        return Table("machines", "", pd.DataFrame(), "The runs do not say on which machine.")
     described = study.completed[known]
     if "ram_total_size" in known:
         described = described.assign(ram_total_size=described["ram_total_size"].round(1))
