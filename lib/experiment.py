@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 from lib import datasets, locations, machine, training
 from lib.files import write_atomically
-from lib.instruments import COMPONENTS, Instrument, Reading, disagreements, measuring
+from lib.instruments import (
+    COMPONENTS,
+    Instrument,
+    Reading,
+    disagreements,
+    measuring,
+    metering,
+    meters,
+)
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
@@ -61,7 +69,8 @@ def measure(
 ) -> Outcome:
     """Run the protocol: everything that is measured happens here.
 
-    Leaves `emissions.csv`, `power.csv` and `history.csv` in the run's folder.
+    Leaves `emissions.csv`, `power.csv` and `history.csv` in the run's folder, and `wattmeter.csv`
+    where a wattmeter is asked.
 
     Args:
         config: The run.
@@ -71,6 +80,7 @@ def measure(
     """
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
+    asking = meters.logging(config.meter, folder)
     trace = PowerTrace(folder / TRACE_NAME, phase="checks")
     protocol = _Protocol(config, ProgressFile(folder), trace)
     location = locations.locate(config.location)
@@ -93,25 +103,31 @@ def measure(
         protocol.accuracy = history[-1].val_accuracy
         on_epoch(history)
 
-    with protocol.phase("training"), measuring(instruments) as bench:
-        history = training.fit(
-            model,
-            train,
-            validation,
-            config.epochs,
-            energy_so_far=meter.energy_so_far,
-            on_step=lambda step: protocol.show(step, meter),
-            on_epoch=epoch_ended,
-        )
-    with protocol.phase("cooldown"):
-        time.sleep(config.cooldown_seconds)
+    with asking as wattmeter:
+        # The phase lies inside, so that it is what every instrument measured: their start takes
+        # a second, which a wattmeter's log would add to the training.
+        with measuring(instruments) as bench, protocol.phase("training"):
+            history = training.fit(
+                model,
+                train,
+                validation,
+                config.epochs,
+                energy_so_far=meter.energy_so_far,
+                on_step=lambda step: protocol.show(step, meter),
+                on_epoch=epoch_ended,
+            )
+        with protocol.phase("cooldown"):
+            time.sleep(config.cooldown_seconds)
+        readings = [*bench.readings]
+        if wattmeter is not None:
+            readings.append(wattmeter.reading(*protocol.span("training")))
     protocol.finish()
     write_atomically(folder / "history.csv", training.history_table(history).to_csv(index=False))
-    found = [doubt for reading in bench.readings for doubt in reading.doubts]
-    found += disagreements(bench.readings)
+    found = [doubt for reading in readings for doubt in reading.doubts]
+    found += disagreements(readings)
     return Outcome(
         history=tuple(history),
-        readings=tuple(bench.readings),
+        readings=tuple(readings),
         idle=idle,
         phases=tuple(protocol.phases),
         doubts=(*doubts, *found),
@@ -138,6 +154,12 @@ class _Protocol:
         self.phases.append(
             Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
         )
+
+    def span(self, name: str) -> tuple[float, float]:
+        """When a phase began and ended, in seconds since 1970."""
+        phase = next(phase for phase in self.phases if phase.name == name)
+        begin, end = (datetime.fromisoformat(at) for at in (phase.started_at, phase.ended_at))
+        return begin.timestamp(), end.timestamp()
 
     def show(self, step: Step, meter: CodeCarbon) -> None:
         accuracy = step.accuracy if self.accuracy is None else self.accuracy
@@ -191,6 +213,10 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
     doubts = [*_starting_point(config), *outcome.doubts, *network.doubts]
     doubts += [*data.notes, *location.notes]
     idle_energy = _idle_energy(outcome, meter.duration)
+    for reading in outcome.readings[1:]:
+        part = reading.components.get(metering.COMPONENT)
+        if part is not None and part.reason:
+            reasons["wattmeter_energy"] = part.reason
     if network.reason:
         reasons["flops"] = reasons["flops_head"] = network.reason
     if idle_energy is None:
@@ -234,6 +260,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         },
         phases=outcome.phases,
         readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
+        extra=_second_opinions(outcome.readings[1:]),
         reasons=reasons,
         doubts=tuple(dict.fromkeys(doubts)),
     )
@@ -246,6 +273,17 @@ def _starting_point(config: RunConfig) -> list[str]:
             "the accuracy is not"
         ]
     return []
+
+
+def _second_opinions(readings: Sequence[Reading]) -> dict[str, object]:
+    """Columns for the energies (kWh) that were measured beside CodeCarbon."""
+    columns: dict[str, object] = {}
+    for reading in readings:
+        if reading.energy_consumed is not None:
+            columns[f"{reading.instrument}_energy"] = reading.energy_consumed
+        if metering.COMPONENT in reading.components:
+            columns |= metering.columns(reading)
+    return columns
 
 
 def _all_readings(outcome: Outcome) -> list[Reading]:

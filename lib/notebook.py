@@ -60,6 +60,7 @@ def energy(record: Record) -> Styler:
         ("duration of the training", display.duration(record.duration), "clock"),
         ("energy consumed", _kwh(record.energy_consumed), "sum of the components"),
         *components,
+        *_wattmeter(record),
         ("idle energy in that time", _kwh(record.idle_energy), why.get("idle_energy", "baseline")),
         ("net energy", _kwh(record.net_energy), why.get("net_energy", "energy less idle energy")),
         (
@@ -75,6 +76,14 @@ def energy(record: Record) -> Styler:
         ),
     ]
     return _table(rows, ["quantity", "value", "how"])
+
+
+def _wattmeter(record: Record) -> list[tuple[str, str, str]]:
+    """A row for the wattmeter, where one was asked."""
+    if "wattmeter_energy" not in record.extra:
+        return []
+    how = record.reasons.get("wattmeter_energy") or str(record.extra.get("wattmeter_source"))
+    return [("energy by the wattmeter", _kwh(record.extra["wattmeter_energy"]), how)]
 
 
 def doubts(record: Record) -> Markdown:

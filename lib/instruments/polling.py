@@ -112,10 +112,10 @@ class MeterLog:
         """Wait until there is a sample from `moment` or later.
 
         A meter that tells of the past only, like a database, is given a few of its intervals; one
-        that does not answer is not waited for.
+        that never answered is not waited for.
         """
         deadline = time.time() + min(PATIENCE, 3 * self._spacing())
-        while self._newest < moment and time.time() < deadline and self._answers:
+        while self._samples and self._newest < moment and time.time() < deadline:
             time.sleep(min(0.1, self.meter.interval))
 
     def _spacing(self) -> float:
@@ -135,10 +135,8 @@ class MeterLog:
             answers = self.meter.read(self._newest - self.meter.interval)
         except Exception as error:
             # Whatever it is: a wattmeter must not end a training.
-            self._answers = False
             self._failures[in_words(error)] += 1
             return
-        self._answers = True
         new = [one for one in answers if (one.channel, one.time) not in self._samples]
         self._samples.update({(one.channel, one.time): one for one in new})
         self._newest = max([self._newest, *(one.time for one in new)])

@@ -1,7 +1,7 @@
 """Small HTTP servers on loopback, which stand in for what a meter is asked over."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -30,6 +30,12 @@ def serving(answer):
 def reply(handler, status, body, content_type="application/json"):
     """Answer a request."""
     content = body.encode()
+    # Who asked may have gone.
+    with suppress(ConnectionError):
+        _send(handler, status, content, content_type)
+
+
+def _send(handler, status, content, content_type):
     handler.send_response(status)
     handler.send_header("Content-Type", content_type)
     handler.send_header("Content-Length", str(len(content)))
