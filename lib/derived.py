@@ -12,6 +12,8 @@ import pandas as pd
 
 from lib.instruments import JOULES_PER_KWH
 
+KEYS = ["run_id", "architecture", "dataset", "repetition"]
+
 SHARE_OF_BEST = 0.9
 """A run is good enough when it reaches this share of the best accuracy on its dataset."""
 
@@ -39,7 +41,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
         - energy_per_point: kWh for each percentage point of accuracy over guessing; NaN if the run
           guesses no better than chance
     """
-    frame = results[["run_id", "architecture", "dataset", "repetition"]].copy()
+    frame = results[KEYS].copy()
     joules = _number(results, "energy_consumed") * JOULES_PER_KWH
     epochs = _number(results, "epochs")
     frame["joules_per_image"] = joules / (epochs * _number(results, "data_train_images"))
