@@ -36,6 +36,8 @@ def frugality(study: Analysis) -> Table:
     columns = [name for name in figures if name not in derived.KEYS]
     runs = study.best_reading.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
     frame = _means(study, runs, columns).dropna(axis="columns", how="all")
+    if "energy_to_threshold" not in frame:
+        frame = frame.drop(columns="threshold")
     return Table(
         "frugality",
         "What the energy bought, mean of a configuration's runs",
