@@ -246,7 +246,7 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     title = _titled("Power over time", run_id)
     parts = [name for name in _COMPONENTS if style.has(trace, f"{name}_power")]
     if not parts or not style.has(trace, "time"):
-        return style.sentence(title, "No power was recorded for this run.")
+        return style.sentence(title, "No power was recorded.")
     figure = go.Figure()
     for name in parts:
         tint = style.COLOURS[_COMPONENTS.index(name)]

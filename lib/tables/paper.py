@@ -23,8 +23,9 @@ def weighed(study: Analysis) -> Table:
     """The paper's conclusions, and what becomes of each when its data are read correctly."""
     found = conclusions.to_frame(conclusions.conclusions(study.completed, study.reanalysis))
     columns = ["verdict", "claim", "sentence", "where", "question", "evidence"]
+    note = "" if found.empty else _VERDICTS
     shown = found[columns].rename(columns={"sentence": "why", "where": "in_the_paper"})
-    return Table("conclusions", "The paper's conclusions", shown, "" if shown.empty else _VERDICTS)
+    return Table("conclusions", "" if shown.empty else "The paper's conclusions", shown, note)
 
 
 def evidence(study: Analysis) -> Stack:
