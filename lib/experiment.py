@@ -279,10 +279,12 @@ def _second_opinions(readings: Sequence[Reading]) -> dict[str, object]:
     """Columns for the energies (kWh) that were measured beside CodeCarbon."""
     columns: dict[str, object] = {}
     for reading in readings:
-        if reading.energy_consumed is not None:
-            columns[f"{reading.instrument}_energy"] = reading.energy_consumed
         if metering.COMPONENT in reading.components:
+            # Twice: a log that is laid beside the run later takes the place of the latter.
+            columns["live_wattmeter_energy"] = reading.energy_consumed
             columns |= metering.columns(reading)
+        elif reading.energy_consumed is not None:
+            columns[f"{reading.instrument}_energy"] = reading.energy_consumed
     return columns
 
 
