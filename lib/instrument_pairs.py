@@ -248,8 +248,8 @@ def in_words(found: Agreement) -> str:
     less = "less" if found.gap_percent >= 0 else "more"
     said = [
         f"{found.other} reports {abs(found.gap_percent):.1f} % {less} than the {found.reference} "
-        f"(median; the gap is {found.gap_percent_low:.1f} to {found.gap_percent_high:.1f} %), which "
-        f"is {abs(found.gap_W):.4g} W."
+        f"(median; the gap is {found.gap_percent_low:.1f} to {found.gap_percent_high:.1f} %), "
+        f"which is {abs(found.gap_W):.4g} W."
     ]
     if found.same_ranking is not None:
         order = "the same order" if found.same_ranking else "different orders"
