@@ -6,17 +6,20 @@ run at a time. Dask decides who takes a run, and gives the run of a worker that 
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 from distributed import Client, Future, KilledWorker
+from distributed.comm import CommClosedError
 
 from lib import admission, bundle, machine, records, runner
 from lib.execute import failed_record, one_line
@@ -44,6 +47,8 @@ def connected(address: str) -> Iterator[Client]:
     Raises:
         ClusterError: If no scheduler answers there.
     """
+    # What matters of it is said here in a sentence.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -105,7 +110,7 @@ class _Batch:
         self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._refused: set[str] = set()
         self._forecast = Forecast(runs)
-        self._told_to_wait = False
+        self._had_one = self._told_to_wait = False
 
     @contextmanager
     def admitting(self) -> Iterator[None]:
@@ -124,9 +129,10 @@ class _Batch:
         try:
             yield
         finally:
-            if self._connected():
-                self._client.unsubscribe_topic(self._name)
-                self._client.unregister_worker_plugin(self._name)
+            with suppress(OSError, TimeoutError):  # a lost scheduler has nothing to forget
+                if self._connected():
+                    self._client.unsubscribe_topic(self._name)
+                    self._client.unregister_worker_plugin(self._name)
 
     def _check_python(self) -> None:
         """Functions travel as bytecode, which another Python can't read."""
@@ -146,7 +152,8 @@ class _Batch:
             if not self._connected():
                 raise runner.StoppedError("the connection to the scheduler is lost")
             self._read_reports()
-            workers = self._client.scheduler_info()["workers"]
+            with _losing_the_scheduler_stops():
+                workers = self._client.scheduler_info()["workers"]
             admitted = sum(bool(w["resources"].get(self._name)) for w in workers.values())
             self._check_workers(set(workers), admitted)
             while self._waiting and len(self._out) < admitted:
@@ -187,8 +194,8 @@ class _Batch:
 
     def _check_workers(self, workers: set[str], admitted: int) -> None:
         if admitted:
-            self._told_to_wait = False
-        elif workers and workers <= self._refused:
+            self._had_one, self._told_to_wait = True, False
+        elif workers and workers <= self._refused and not self._had_one:
             raise ClusterError("every worker of the cluster was refused, see above")
         elif not self._told_to_wait:
             self._told_to_wait = True
@@ -211,7 +218,9 @@ class _Batch:
         started = self._begun.pop(key, time.monotonic())
         staged = runner.staged(config, self._study_dir)
         if future.status == "finished":
-            bundle.unpack(future.result(), staged.run_dir)
+            with _losing_the_scheduler_stops():
+                content = future.result()
+            bundle.unpack(content, staged.run_dir)
         elif future.status == "error":
             staged.run_dir.mkdir(parents=True)
             failed_record(staged, _why(future.exception())).write(staged.run_dir)
@@ -227,6 +236,14 @@ class _Batch:
         ]
         self._watcher.end(record, seconds, self._forecast.left(underway, at_once))
         return record
+
+
+@contextmanager
+def _losing_the_scheduler_stops() -> Iterator[None]:
+    try:
+        yield
+    except (CommClosedError, TimeoutError, CancelledError) as error:
+        raise runner.StoppedError("the connection to the scheduler is lost") from error
 
 
 def _different_files(runs: Iterable[RunConfig]) -> list[RunConfig]:
