@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lib import hosted
+
 if TYPE_CHECKING:
     import keras
 
@@ -153,8 +155,10 @@ def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
 
 
 def _load_weights(base: keras.Model, architecture: str, file: str) -> None:
-    path = Path(file).expanduser()
+    path: Path | None = Path(file).expanduser()
     if not path.is_file():
+        path = hosted.attached(path.name)
+    if path is None:
         raise WeightsError(f"weights: no file '{file}'; allowed are imagenet, none or a file")
     try:
         base.load_weights(path)

@@ -85,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
         help="run on the workers of a Dask cluster, e.g. tcp://HOST:8786, not on this machine",
     )
     result.add_argument(
+        "--kaggle",
+        choices=["build", "push", "pull", "status"],
+        help="run on Kaggle: build kernels, start them, fetch results (from a folder with "
+        "--import DIR), or show how they are doing",
+    )
+    result.add_argument(
         "--import",
         dest="import_dir",
         type=Path,
@@ -110,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
-            if args.import_dir is not None:
+            if args.import_dir is not None and args.kaggle is None:
                 return _import(args)
             return _study(args) if args.wattmeter is None else _wattmeter(args)
     except StudyError as error:
@@ -168,7 +174,7 @@ def _study(args: argparse.Namespace) -> int:
     study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
     only = dict(_pairs("--only", args.only))
     try:
-        everything = study.runs(path.stem, args.outputs)
+        everything = study.runs(path.stem, args.outputs, here=args.kaggle is None)
         chosen = frozenset(run.run_id for run in select(everything, only))
     except StudyError as error:
         raise StudyError(error.problems, str(path)) from None
@@ -185,6 +191,11 @@ def _study(args: argparse.Namespace) -> int:
     if args.dry_run:
         batch.show(asked, display.console())
         return COMPLETE
+    if args.kaggle is not None:
+        from lib.kaggle import command
+
+        done = command.run(args.kaggle, asked, display.console(), args.import_dir)
+        return COMPLETE if done else SOME_FAILED
     return COMPLETE if batch.execute(asked, display.console()) else SOME_FAILED
 
 

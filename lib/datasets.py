@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lib import architectures, augmentation, npz
+from lib import architectures, augmentation, hosted, npz
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -102,8 +102,9 @@ class Dataset:
 def load(config: RunConfig) -> Dataset:
     """Read the images that a configuration names and bring them to the size that it asks for.
 
-    A file `<data_dir>/<dataset>.npz` comes first, then scikit-learn or `keras.datasets`. Limits
-    take the first images of every class in turn, so the subset is the same whatever the seed.
+    A file `<data_dir>/<dataset>.npz` comes first, then one of that name in a dataset attached on
+    Kaggle, then scikit-learn or `keras.datasets`. Limits take the first images of every class in
+    turn, so the subset is the same whatever the seed.
 
     Raises:
         ValueError: The file isn't in the layout of `keras.datasets`; names file and key.
@@ -148,10 +149,12 @@ def load(config: RunConfig) -> Dataset:
 
 def _read(config: RunConfig) -> npz.Arrays:
     known = KNOWN.get(config.dataset)
-    if config.data_dir is not None:
-        path = Path(config.data_dir).expanduser() / f"{config.dataset}.npz"
-        if path.is_file():
-            return npz.read(path, known.class_names if known else None)
+    name = f"{config.dataset}.npz"
+    path = None if config.data_dir is None else Path(config.data_dir).expanduser() / name
+    if path is None or not path.is_file():
+        path = hosted.attached(name)
+    if path is not None:
+        return npz.read(path, known.class_names if known else None)
     if known is None:
         raise FileNotFoundError(
             f"dataset: no file '{config.dataset}.npz' in data_dir '{config.data_dir}'; "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib.util
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ def locate(text: str | None) -> Location:
     """
     if text is None or not text.strip():
         return Location(text, reason="no location is configured")
+    if importlib.util.find_spec("codecarbon") is None:
+        return Location(text, reason="CodeCarbon, which has the intensities, is not installed")
     if text.strip().lower() == "auto":
         return _look_up()
     country, _, region = (part.strip() for part in text.partition("/"))

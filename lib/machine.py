@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from lib import __version__
+from lib import __version__, hosted
 from lib.instruments.nvml import Gpus, visible_gpus
 
 OTHER_LOAD = 0.05
@@ -42,21 +42,31 @@ def hardware() -> dict[str, Any]:
 
     Returns:
         cpu_model, cpu_count (threads), gpu_model and gpu_count (those CUDA may use),
-        ram_total_size (GB of 1024^3 bytes, as CodeCarbon counts), os, and machine: a number that is
-        the same on every run here and says nothing else.
+        ram_total_size (GB of 1024^3 bytes, as CodeCarbon counts), os, service and machine_shape
+        (of Kaggle and its like; None on a machine of one's own), and machine: a number that is the
+        same on every run here and says nothing else.
     """
-    from codecarbon.core.util import detect_cpu_model
-
     gpus = visible_gpus()
-    return {
+    found = {
         "machine": machine_id(),
-        "cpu_model": detect_cpu_model() or None,
+        "cpu_model": _cpu_model(),
         "cpu_count": psutil.cpu_count(),
         "gpu_model": gpus.model or None,
         "gpu_count": len(gpus.selected),
         "ram_total_size": psutil.virtual_memory().total / GIGABYTE,
         "os": platform.platform(),
     }
+    return found | {"service": hosted.service(), "machine_shape": hosted.machine_shape(found)}
+
+
+def _cpu_model() -> str | None:
+    try:
+        from codecarbon.core.util import detect_cpu_model
+    except ModuleNotFoundError:  # where nothing can be installed; Linux knows as well
+        text = _CPU_INFO.read_text() if _CPU_INFO.is_file() else ""
+        names = [line.partition(":")[2] for line in text.splitlines() if "model name" in line]
+        return names[0].strip() if names else None
+    return detect_cpu_model() or None
 
 
 def versions() -> dict[str, str | None]:
@@ -73,7 +83,7 @@ def versions() -> dict[str, str | None]:
 def commit() -> str | None:
     """The program's git commit, with '+dirty' after it if tracked files differ from it.
 
-    None where the program is no checkout of its own, as in a bundle on Kaggle.
+    None where the program is no checkout of its own and its commit was not sent along.
     """
     if (ROOT / COMMIT_FILE).is_file():
         return (ROOT / COMMIT_FILE).read_text(encoding="utf-8").strip()
@@ -91,6 +101,8 @@ def machine_id() -> str | None:
     Derived from the system's own id, else from the network card, by a function slow enough that it
     can't be turned round by trying all of them.
     """
+    if hosted.service():
+        return None  # a container made for one session, whose ids come with the image
     identity = next((p.read_text().strip() for p in _MACHINE_IDS if p.is_file()), "")
     if not identity:
         card = uuid.getnode()

@@ -218,6 +218,31 @@ class WattmeterLog(_Strict):
         return self.power if self.energy is None else self.energy
 
 
+DatasetSource = Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+(/\d+)?$")]
+
+
+class KaggleKernel(_Strict):
+    """What the runs of a study are given on Kaggle."""
+
+    gpu: bool = True
+    internet: bool = Field(True, description="to download weights, images and what is missing")
+    machine_shape: str | None = Field(
+        None, min_length=1, description="e.g. NvidiaTeslaT4 (two of them); None: Kaggle's default"
+    )
+    dataset_sources: tuple[DatasetSource, ...] = Field((), description="owner/name, attached")
+    owner: Annotated[str, StringConstraints(pattern=r"^[\w-]+$")] | None = Field(
+        None, description="of the kernels; None: the user of Kaggle's client"
+    )
+
+    @model_validator(mode="after")
+    def _shape_fits(self) -> KaggleKernel:
+        if self.machine_shape and not self.gpu:
+            raise ValueError("kaggle: machine_shape names an accelerator; set gpu to true")
+        if self.machine_shape == "NvidiaTeslaP100":
+            raise ValueError("kaggle: Kaggle has no P100 any more; right is e.g. NvidiaTeslaT4")
+        return self
+
+
 class Study(_Strict):
     """What a study file says."""
 
@@ -230,8 +255,9 @@ class Study(_Strict):
     protocol: Protocol = Protocol()
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
+    kaggle: KaggleKernel = KaggleKernel()
 
-    def runs(self, name: str, outputs: Path) -> list[RunConfig]:
+    def runs(self, name: str, outputs: Path, *, here: bool = True) -> list[RunConfig]:
         """Every run of the study, in the order in which they will be executed.
 
         Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
@@ -240,6 +266,7 @@ class Study(_Strict):
         Args:
             name: The study's name, which is its folder under `outputs`.
             outputs: Where studies leave their results.
+            here: Whether they will be run on this machine, so that their files must be on it.
 
         Raises:
             StudyError: With every mistake of every run, each said once.
@@ -261,7 +288,8 @@ class Study(_Strict):
                     runs.append(RunConfig(**(config.model_dump() | shift)))
                 except ValidationError as error:
                     problems += _sentences(error)
-        problems += [line for run in runs for line in run.missing_files()]
+        if here:
+            problems += [line for run in runs for line in run.missing_files()]
         if not runs and not problems:
             problems = ["exclude: leaves no run"]
         if problems:
@@ -391,6 +419,7 @@ def _sentences(error: ValidationError) -> list[str]:
 
 def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
     nested = {"order": Order, "protocol": Protocol, "wattmeter": WattmeterLog}
+    nested |= {"kaggle": KaggleKernel}
     if len(place) > 1 and place[0] in nested:
         return nested[str(place[0])]
     return {"Study": Study, "RunConfig": RunConfig}[error.title]

@@ -29,6 +29,8 @@ def test_hardware_in_codecarbons_words():
         "gpu_count",
         "ram_total_size",
         "os",
+        "service",
+        "machine_shape",
     ]
     assert found["cpu_count"] == os.cpu_count()
     assert found["ram_total_size"] * 1024**3 == psutil.virtual_memory().total

@@ -75,7 +75,10 @@ class Gpus:
 
 def visible_gpus() -> Gpus:
     """Find the GPUs that `CUDA_VISIBLE_DEVICES` leaves visible; none is not an error."""
-    import pynvml
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        return Gpus(reason="NVML can't be asked: nvidia-ml-py is not installed")
 
     try:
         pynvml.nvmlInit()
@@ -205,11 +208,11 @@ class NvmlCounter:
 
 def energy_counter(gpus: Gpus | None = None) -> Instrument:
     """The counters of the visible GPUs, or `Nothing` where there is none to read."""
-    import pynvml
-
     gpus = visible_gpus() if gpus is None else gpus
     if not gpus.selected:
         return Nothing(NvmlCounter.name, gpus.reason or "no GPU is selected", ("gpu",))
+    import pynvml
+
     try:
         NvmlCounter(gpus).start()
     except pynvml.NVMLError as error:
