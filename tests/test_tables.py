@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -192,3 +194,33 @@ def test_every_verdict_points_to_tables_that_are_shown(papers):
     frame = tables.weighed(papers).frame
     assert len(frame) >= 15
     assert {name for names in frame["evidence"] for name in names.split(", ")} <= shown
+
+
+def test_net_energy_is_gross_less_idle(study):
+    runs = study.completed.assign(
+        idle_energy=0.05, net_energy=lambda r: r["energy_consumed"] - 0.05
+    )
+    frame = tables.baseline(replace(study, results=runs)).frame
+    assert frame["net_energy"].to_numpy() == pytest.approx(frame["energy_consumed"] - 0.05)
+    assert frame["idle_share"].to_numpy() == pytest.approx(0.05 / frame["energy_consumed"])
+
+
+def test_without_an_idle_baseline_the_table_says_so(study):
+    table = tables.baseline(study)
+    assert table.frame.empty
+    assert "idle_seconds" in table.note
+
+
+def test_what_the_energy_bought_follows_from_the_runs(study):
+    frame = tables.frugality(study).frame.set_index(["architecture", "dataset"])
+    runs = study.completed
+    ours = runs[(runs["architecture"] == "VGG16") & (runs["dataset"] == "digits")]
+    expected = (ours["energy_consumed"] * 3.6e6 / ours["epochs"]).mean()
+    assert frame.loc[("VGG16", "digits"), "joules_per_epoch"] == pytest.approx(expected)
+    assert len(frame) == len(runs.groupby(["architecture", "dataset"]))
+
+
+def test_first_epochs_foretell_the_whole(study, papers):
+    frame = tables.predictions(study).frame
+    assert (frame["largest_error"] >= frame["mean_error"].abs()).all()
+    assert "nothing to foretell" in tables.predictions(papers).note

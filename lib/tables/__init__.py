@@ -29,6 +29,7 @@ from lib.tables.differences import (
     dataset_correlation,
     location_differences,
 )
+from lib.tables.frugality import baseline, frugality, predictions
 from lib.tables.paper import beside_paper, evidence, weighed
 from lib.tables.setting import audits, machines, protocol, runs, versions
 
@@ -40,9 +41,11 @@ __all__ = [
     "architecture_differences_within",
     "architecture_pairs",
     "audits",
+    "baseline",
     "beside_paper",
     "dataset_correlation",
     "evidence",
+    "frugality",
     "instruments",
     "location_differences",
     "machines",
@@ -50,6 +53,7 @@ __all__ = [
     "methods",
     "networks",
     "places",
+    "predictions",
     "protocol",
     "repetitions",
     "runs",
@@ -67,6 +71,7 @@ TABLES: tuple[Callable[[Analysis], Table], ...] = (
     weighed,
     networks,
     measurements,
+    baseline,
     dataset_correlation,
     architecture_differences,
     architecture_differences_within,
@@ -74,6 +79,8 @@ TABLES: tuple[Callable[[Analysis], Table], ...] = (
     location_differences,
     all_tests,
     scores,
+    frugality,
+    predictions,
     instruments,
     methods,
     repetitions,
