@@ -22,7 +22,7 @@ lab: .venv/ready
 # The one list of versions, for every Python that pyproject.toml allows.
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --upgrade --extra cluster --extra dev --no-annotate \
+	$(BIN)/uv pip compile --universal --upgrade --extra cluster --extra kaggle --extra dev --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml \
 		--custom-compile-command "make lock"
 
