@@ -10,7 +10,17 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lib import audit, plan, published, ranking, reanalysis, records, reproduction, statistics
+from lib import (
+    audit,
+    instrument_pairs,
+    plan,
+    published,
+    ranking,
+    reanalysis,
+    records,
+    reproduction,
+    statistics,
+)
 from lib.instruments import JOULES_PER_KWH, trace
 from lib.replication import KAGGLE
 
@@ -96,6 +106,11 @@ class Analysis:
         if "wattmeter_energy" not in self.completed:
             return self.completed.iloc[:0]
         return _with_power(self.completed.dropna(subset=["wattmeter_energy"]))
+
+    @cached_property
+    def pairs(self) -> list[instrument_pairs.Pair]:
+        """Every two instruments that measured the same runs."""
+        return instrument_pairs.pairs(self.completed)
 
     @cached_property
     def tests(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from lib import audit, conclusions, statistics
+from lib import audit, conclusions, instrument_pairs, statistics
 from lib.analysis import Analysis
 from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
@@ -168,6 +168,12 @@ def _how_sure(study: Analysis) -> str:
         f"No wattmeter was there{how}. So the figures compare runs with each other, and are no "
         "measure of what came out of the socket."
     )
+
+
+def agreed(study: Analysis) -> Prose:
+    """How the instruments agree, a paragraph for each pair."""
+    found = map(instrument_pairs.compare, study.pairs)
+    return Prose(tuple(instrument_pairs.in_words(one) for one in found))
 
 
 def trusted(study: Analysis) -> Prose:

@@ -8,6 +8,7 @@ Backgrounds are transparent and the lettering is a grey that is legible on white
 figure fits a light notebook and a dark one.
 """
 
+from lib.figures.agreement import bland_altman
 from lib.figures.comparison import beside_paper, instruments
 from lib.figures.run import LiveCurve, epochs, learning_curve, learning_curves, power, samples
 from lib.figures.study import emissions_by_place, violins
@@ -18,6 +19,7 @@ __all__ = [
     "LiveCurve",
     "accuracy_energy",
     "beside_paper",
+    "bland_altman",
     "emissions_by_place",
     "epochs",
     "instruments",

@@ -12,6 +12,7 @@ from lib import reproduction
 from lib.analysis import Analysis
 from lib.files import write_atomically
 from lib.page import Prose, Table
+from lib.tables.agreement import agreement, instrument_gaps
 from lib.tables.answers import (
     instruments,
     measurements,
@@ -36,6 +37,7 @@ from lib.tables.setting import audits, machines, protocol, runs, versions
 __all__ = [
     "FOLDER",
     "TABLES",
+    "agreement",
     "all_tests",
     "architecture_differences",
     "architecture_differences_within",
@@ -46,6 +48,7 @@ __all__ = [
     "dataset_correlation",
     "evidence",
     "frugality",
+    "instrument_gaps",
     "instruments",
     "location_differences",
     "machines",
@@ -82,6 +85,8 @@ TABLES: tuple[Callable[[Analysis], Table], ...] = (
     frugality,
     predictions,
     instruments,
+    agreement,
+    instrument_gaps,
     methods,
     repetitions,
     places,

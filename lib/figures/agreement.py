@@ -1,0 +1,80 @@
+"""Two instruments on the same runs, as Bland and Altman draw them."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from lib.figures import style
+from lib.instrument_pairs import Pair, compare
+from lib.measures import measure, number, ordered
+
+
+def bland_altman(pair: Pair) -> go.Figure:
+    """Difference of two instruments over their mean, a point a run, with the limits of agreement.
+
+    Points on a level line differ by a constant; a slope says that the difference grows with the
+    energy (Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8).
+
+    Args:
+        pair: Of `lib.instrument_pairs.pairs`.
+    """
+    title = f"{pair.reference.capitalize()} less {pair.other}"
+    runs = pair.runs
+    factor, shown = measure("energy_consumed").scaled_to(runs["reference"])
+    mean = (runs["reference"] + runs["other"]) / 2
+    difference = runs["reference"] - runs["other"]
+    architectures = ordered(runs["architecture"])
+    figure = go.Figure()
+    for name in architectures:
+        mine = runs["architecture"].astype(str) == name
+        figure.add_trace(
+            go.Scatter(
+                x=(mean[mine] * factor).to_numpy(),
+                y=(difference[mine] * factor).to_numpy(),
+                mode="markers",
+                marker=style.marker(name, architectures, size=9),
+                name=escape(name),
+                hovertext=_hover(pair, mine),
+                hoverinfo="text",
+            )
+        )
+    found = compare(pair)
+    bias = f"{number(found.bias * factor, 3)} {shown.unit}"
+    alt = f"{title}, {style.count(len(runs))}: {bias} on average"
+    levels = (
+        ("mean", "solid", found.bias),
+        ("mean − 1.96 SD", "dot", found.limit_low),
+        ("mean + 1.96 SD", "dot", found.limit_high),
+    )
+    for name, dash, level in levels:
+        if not pd.isna(level):
+            figure.add_hline(
+                y=level * factor,
+                line={"color": style.PLAIN, "dash": dash, "width": 1},
+                annotation={"text": name, "font": {"size": 11}},
+            )
+    if not pd.isna(found.limit_low):
+        alt += (
+            f", for 95 % of runs between {number(found.limit_low * factor, 3)} and "
+            f"{number(found.limit_high * factor, 3)} {shown.unit}"
+        )
+    figure.update_xaxes(title=f"Mean of both ({shown.unit})")
+    figure.update_yaxes(title=f"Difference ({shown.unit})")
+    return style.finish(figure, title, f"{alt}.")
+
+
+def _hover(pair: Pair, rows: pd.Series) -> list[str]:
+    """What each point says: its run, and its energy by both instruments."""
+    names = {"reference": pair.reference, "other": pair.other}
+    texts = []
+    for _, run in pair.runs[rows].iterrows():
+        lines = [f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"]
+        lines += [
+            f"{escape(name)}: {number(run[role])} kWh, {number(run[f'{role}_power'])} W"
+            for role, name in names.items()
+        ]
+        texts.append("<br>".join(lines))
+    return texts
