@@ -266,8 +266,9 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
 
     Does each response differ between datasets (point-biserial where there are two, and
     Kruskal-Wallis), between architectures and between locations (Kruskal-Wallis, then Dunn for the
-    pairs; overall and within each dataset)? FLOPs are the same in every repetition and place, so a
-    configuration counts once and location is no question.
+    pairs; overall and within each dataset)? Where runs come from several machines, between these
+    too. FLOPs are the same in every repetition and place, so a configuration counts once and
+    location is no question.
 
     Args:
         df: One row a run.
@@ -276,13 +277,15 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     Returns:
         The results, each family adjusted by `holm`.
     """
+    several = "machine" in df and df["machine"].nunique() > 1
+    places = ("location", "machine") if several else ("location",)
     results: list[TestResult] = []
     for response in responses:
         fixed = response == "flops" and "flops" in df
         rows = df.drop_duplicates(df.columns.intersection(CONFIGURATION)) if fixed else df
         results.append(point_biserial(rows, response, "dataset"))
         results.append(kruskal_wallis(rows, response, "dataset"))
-        for factor in ("architecture",) if fixed else ("architecture", "location"):
+        for factor in ("architecture",) if fixed else ("architecture", *places):
             for test in (kruskal_wallis, dunn):
                 results += _listed(test(rows, response, factor))
                 results += by_level(rows, test, response, factor, within="dataset")

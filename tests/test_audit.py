@@ -253,6 +253,22 @@ def test_unequal_numbers_of_runs(results):
     assert "3 to 4 runs a combination" in finding(results.iloc[1:], "Factors are balanced").what
 
 
+def test_machines_with_networks_of_their_own(results):
+    name = "Every machine trained every architecture"
+    assert finding(results.drop(columns="machine"), name).severity == UNCHECKED
+    machines = np.where(results["architecture"] == "VGG16", "a", "b")
+    found = finding(results.assign(machine=machines), name)
+    assert found.severity == FAULT
+    assert found.what == "Machine a trained no ResNet50, VGG19. Machine b trained no VGG16."
+    assert len(found.rows) == len(results)
+
+    machines[results["architecture"] == "VGG19"] = np.resize(["a", "b"], 8)
+    found = finding(results.assign(machine=machines), name)
+    assert found.severity == DOUBT
+    crossed = results.assign(machine=np.where(results["repetition"] > 2, "a", "b"))
+    assert finding(crossed, name).severity == PASSED
+
+
 def test_too_few_repetitions(results):
     few = results[results["repetition"] <= 3]
     found = finding(few, "Repetitions are enough")

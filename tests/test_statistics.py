@@ -422,6 +422,20 @@ def test_flops_count_once_a_configuration(study):
     assert "location" not in set(found["factor"])
 
 
+def test_machines_are_compared_where_there_are_several(study):
+    one = study.assign(machine="a")
+    found = statistics.to_frame(statistics.study_tests(one, ["energy_consumed"]))
+    assert "machine" not in set(found["factor"])
+    slower = study["repetition"] > 2
+    two = study.assign(
+        machine=np.where(slower, "b", "a"), energy_consumed=study["energy_consumed"] + 9 * slower
+    )
+    found = statistics.to_frame(statistics.study_tests(two, ["energy_consumed", "flops"]))
+    machine = found[found["factor"] == "machine"]
+    assert set(machine["response"]) == {"energy_consumed"}
+    assert (machine.query("test == 'Kruskal-Wallis'")["p_holm"] < 0.05).all()
+
+
 @pytest.mark.parametrize("df", [pd.DataFrame(), pd.DataFrame({"energy_consumed": [1.0, 2]})])
 def test_a_table_without_a_study_gives_reasons_only(df):
     found = statistics.study_tests(df)

@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     instruments.all_gpus_counted,
     protocol.shuffled_order,
     protocol.balanced_factors,
+    protocol.crossed_machines,
     protocol.enough_repetitions,
     protocol.accuracy_above_chance,
     protocol.scores_that_divide,

@@ -106,6 +106,28 @@ def balanced_factors(results: pd.DataFrame) -> Found | None:
 
 
 @check(
+    "Every machine trained every architecture",
+    "Machines differ in power and in how it is measured: where each trained networks of its own, "
+    "a difference between networks may be one between machines.",
+    ("machine",),
+)
+def crossed_machines(results: pd.DataFrame) -> Found | None:
+    """Architectures that some machines never trained; a fault if no two machines share one."""
+    known = results.dropna(subset=["machine"])
+    runs_each = pd.crosstab(known["machine"], known["architecture"])
+    lacking = runs_each[(runs_each == 0).any(axis=1)]
+    if len(runs_each) < 2 or lacking.empty:
+        return None
+    sentences = [
+        f"Machine {machine} trained no {', '.join(row.index[row == 0])}."
+        for machine, row in lacking.iterrows()
+    ]
+    confounded = ((runs_each > 0).sum(axis=0) == 1).all()
+    concerned = known[known["machine"].isin(lacking.index)]
+    return Found(FAULT if confounded else DOUBT, " ".join(sentences), concerned)
+
+
+@check(
     "Order was shuffled",
     "In a fixed order whatever drifts (temperature, neighbours, a growing counter) looks like a "
     "difference between networks.",
