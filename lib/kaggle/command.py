@@ -63,7 +63,9 @@ def _push(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None)
     def say(sentence: str) -> None:
         console.print(display.plain(sentence), soft_wrap=True)
 
-    entries = push.push_all(runs, asked.study_dir, Client(), say, retry_failed=asked.retry_failed)
+    entries = push.push_all(
+        runs, asked.study_dir, Client(), say, push.PACE, retry_failed=asked.retry_failed
+    )
     say(f"{len(runs) - len(entries)} of {len(runs)} runs are complete here.")
     return not any(entry.state in (push.FAILED, push.REJECTED) for entry in entries)
 
@@ -71,7 +73,7 @@ def _push(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None)
 def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path | None) -> bool:
     study_dir = asked.study_dir
     if downloads is None:
-        pulled = pull.pull_all(runs, study_dir, Client())
+        pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
     else:
         pulled = pull.take_all(runs, study_dir, downloads)
     for outcome in pulled:
@@ -89,7 +91,7 @@ def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path
 def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
     ledger = Ledger(asked.study_dir)
     if ledger.under_way():
-        push.refresh(ledger, Client(), push.Pace())
+        push.refresh(ledger, Client(), push.PACE)
     table = Table("run", "kernel", "on Kaggle", "here")
     for config in runs:
         entry = ledger.get(config.run_id)

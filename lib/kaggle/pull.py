@@ -43,7 +43,7 @@ def pull_all(
     runs: Sequence[RunConfig],
     study_dir: Path,
     client: Client,
-    pace: Pace = Pace(),  # noqa: B008 (frozen)
+    pace: Pace,
 ) -> list[Pulled]:
     """Fetch what has ended on Kaggle, check it and move it into its place.
 

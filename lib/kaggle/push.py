@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from lib import runner
-from lib.files import write_atomically
+from lib.files import sha256, write_atomically
 from lib.kaggle import KaggleError
 from lib.kaggle.client import (
     FAILED,
     QUEUED,
-    UNDER_WAY,
     CapacityError,
     Client,
     QuotaError,
@@ -53,14 +51,17 @@ class Pace:
     tries: int = 7
 
 
+PACE = Pace()
+
+
 def push_all(
     runs: Sequence[RunConfig],
     study_dir: Path,
     client: Client,
     say: Callable[[str], None],
+    pace: Pace,
     *,
     retry_failed: bool = False,
-    pace: Pace = Pace(),
 ) -> list[Entry]:
     """Upload the kernels of `runs` and start them, `AT_ONCE` at a time, until all were started.
 
@@ -69,8 +70,8 @@ def push_all(
         study_dir: The study's folder.
         client: Kaggle.
         say: Is told what happens, a sentence at a time.
-        retry_failed: Whether to start runs again that failed on Kaggle.
         pace: How long to wait for what.
+        retry_failed: Whether to start runs again that failed on Kaggle.
 
     Returns:
         What is known of every run that is not complete here.
@@ -81,35 +82,32 @@ def push_all(
     """
     manifest = read_manifest(study_dir)
     built = {kernel.run_id: kernel for kernel in manifest.kernels}
-    ledger = Ledger(study_dir)
-    known = []
-    for config in runs:
-        here = runner.look(config).state
-        if here == runner.COMPLETE:
-            continue
-        kernel = built.get(config.run_id)
-        if kernel is None:
+    pending = [config for config in runs if runner.look(config).state != runner.COMPLETE]
+    for config in pending:
+        if config.run_id not in built:
             raise KaggleError(f"{config.run_id}: not built; call --kaggle build")
-        again = retry_failed and (here == runner.FAILED or _failed(ledger, config.run_id))
-        entry = ledger.get(config.run_id)
+    ledger = Ledger(study_dir)
+    refresh(ledger, client, pace)
+    pushing = _Pushing(client, ledger, say, pace)
+    for config in pending:
+        run_id = config.run_id
+        entry = ledger.get(run_id)
+        again = retry_failed and entry is not None and entry.state == FAILED
         if again or entry is None or entry.state in (PUSHING, REJECTED):
-            while len(refresh(ledger, client, pace)) >= AT_ONCE:
-                time.sleep(pace.poll)
-            with _upload(kernel, study_dir, client) as (reference, folder):
+            with _upload(built[run_id], study_dir, client) as (reference, folder):
                 first = Entry(kernel=reference, state=PUSHING, commit=manifest.commit)
-                entry = _start(folder, first, again, config.run_id, ledger, client, say, pace)
-            if again and here == runner.FAILED and entry.state in UNDER_WAY:
+                pushing.start(run_id, folder, first, again)
+            if again and config.run_dir.exists():
                 runner.set_aside(config.run_dir, study_dir / runner.ASIDE)
         elif entry.state == FAILED:
-            say(f"{config.run_id}: failed on Kaggle; --retry-failed starts it again")
+            say(f"{run_id}: failed on Kaggle; --retry-failed starts it again")
         else:
-            say(f"{config.run_id}: was started before as {entry.kernel} ({entry.state})")
-        known.append(entry)
-    return known
+            say(f"{run_id}: was started before as {entry.kernel} ({entry.state})")
+    return [entry for config in pending if (entry := ledger.get(config.run_id)) is not None]
 
 
-def refresh(ledger: Ledger, client: Client, pace: Pace) -> dict[str, Entry]:
-    """Ask Kaggle about the kernels under way; those that still are, by run id."""
+def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
+    """Ask Kaggle about the kernels under way; how many still are."""
     for run_id, entry in ledger.under_way().items():
         status = patiently(lambda kernel=entry.kernel: client.status(kernel), pace)
         if status is None:
@@ -117,7 +115,7 @@ def refresh(ledger: Ledger, client: Client, pace: Pace) -> dict[str, Entry]:
         else:
             fields = {"state": status.state, "message": status.message}
         ledger.put(run_id, entry.model_copy(update=fields))
-    return ledger.under_way()
+    return len(ledger.under_way())
 
 
 def patiently(call: Callable[[], Answer], pace: Pace) -> Answer:
@@ -134,21 +132,16 @@ def patiently(call: Callable[[], Answer], pace: Pace) -> Answer:
     return call()
 
 
-def _failed(ledger: Ledger, run_id: str) -> bool:
-    entry = ledger.get(run_id)
-    return entry is not None and entry.state == FAILED
-
-
 @contextmanager
 def _upload(kernel: Kernel, study_dir: Path, client: Client) -> Iterator[tuple[str, Path]]:
     """The kernel's `owner/slug`, and a copy of its folder that has the owner filled in."""
     source = folder_of(study_dir, kernel.run_id)
     try:
         metadata = json.loads((source / METADATA).read_text(encoding="utf-8"))
-        content = (source / NOTEBOOK).read_bytes()
+        unchanged = sha256(source / NOTEBOOK) == kernel.notebook_sha256
     except (OSError, ValueError) as error:
         raise KaggleError(f"{source}: {error}; call --kaggle build") from None
-    if hashlib.sha256(content).hexdigest() != kernel.notebook_sha256:
+    if not unchanged:
         raise KaggleError(f"{source / NOTEBOOK} was changed after it was built; build it again")
     owner, _, slug = metadata["id"].partition("/")
     if owner == OWNER:
@@ -163,54 +156,68 @@ def _upload(kernel: Kernel, study_dir: Path, client: Client) -> Iterator[tuple[s
         yield metadata["id"], target
 
 
-def _start(
-    folder: Path,
-    first: Entry,
-    again: bool,
-    run_id: str,
-    ledger: Ledger,
-    client: Client,
-    say: Callable[[str], None],
-    pace: Pace,
-) -> Entry:
-    """Upload one kernel unless Kaggle has it already; what is then known of it."""
+@dataclass(frozen=True)
+class _Pushing:
+    """One call's way of starting kernels."""
 
-    def note(**fields: object) -> Entry:
-        entry = first.model_copy(update=fields)
-        ledger.put(run_id, entry)
-        return entry
+    client: Client
+    ledger: Ledger
+    say: Callable[[str], None]
+    pace: Pace
 
-    def arrived() -> Entry | None:
-        status = patiently(lambda: client.status(first.kernel), pace)
-        if status is None or (again and status.state == FAILED):
-            return None
-        say(f"{run_id}: is on Kaggle already as {first.kernel} ({status.state})")
-        return note(state=status.state, message=status.message)
+    def start(self, run_id: str, folder: Path, first: Entry, again: bool) -> None:
+        """Upload one kernel, as soon as there is a place, unless Kaggle has it already.
 
-    if (entry := arrived()) is not None:
-        return entry
-    note()
-    failures = 0
-    while True:
-        try:
-            version = client.push(folder)
-        except CapacityError as error:
-            say(f"{run_id}: Kaggle has no place ({error}); trying again in {pace.busy:g} s")
-            time.sleep(pace.busy)
-        except QuotaError as error:
-            note(state=REJECTED, message=str(error))
-            raise
-        except RejectedError as error:
-            say(f"{run_id}: Kaggle rejects {first.kernel}: {error}")
-            return note(state=REJECTED, message=str(error))
-        except TransientError:
-            failures += 1
-            if failures == pace.tries:
+        Args:
+            run_id: The run.
+            folder: The upload.
+            first: Its entry in the ledger while it is unknown whether the upload arrived.
+            again: Whether it failed on Kaggle before and is to run again.
+        """
+        if self._is_there(run_id, first, again):
+            return
+        while refresh(self.ledger, self.client, self.pace) >= AT_ONCE:
+            time.sleep(self.pace.poll)
+        self.ledger.put(run_id, first)
+        failures = 0
+        while True:
+            try:
+                version = self.client.push(folder)
+            except CapacityError as error:
+                wait = f"trying again in {self.pace.busy:g} s"
+                self.say(f"{run_id}: Kaggle has no place ({error}); {wait}")
+                time.sleep(self.pace.busy)
+            except QuotaError as error:
+                self._note(run_id, first, REJECTED, str(error))
                 raise
-            time.sleep(pace.retry * 2 ** (failures - 1))
-            # The upload may have arrived though its answer did not.
-            if (entry := arrived()) is not None:
-                return entry
-        else:
-            say(f"{run_id}: started as {first.kernel}, version {version}")
-            return note(state=QUEUED, version=version)
+            except RejectedError as error:
+                self.say(f"{run_id}: Kaggle rejects {first.kernel}: {error}")
+                self._note(run_id, first, REJECTED, str(error))
+                return
+            except TransientError:
+                failures += 1
+                if failures == self.pace.tries:
+                    raise
+                time.sleep(self.pace.retry * 2 ** (failures - 1))
+                # The upload may have arrived though its answer did not.
+                if self._is_there(run_id, first, again):
+                    return
+            else:
+                self.say(f"{run_id}: started as {first.kernel}, version {version}")
+                self._note(run_id, first, QUEUED, version=version)
+                return
+
+    def _is_there(self, run_id: str, first: Entry, again: bool) -> bool:
+        """Ask whether Kaggle has the kernel, and note its state if so."""
+        status = patiently(lambda: self.client.status(first.kernel), self.pace)
+        if status is None or (again and status.state == FAILED):
+            return False
+        self.say(f"{run_id}: is on Kaggle already as {first.kernel} ({status.state})")
+        self._note(run_id, first, status.state, status.message)
+        return True
+
+    def _note(
+        self, run_id: str, entry: Entry, state: str, message: str = "", version: int | None = None
+    ) -> None:
+        fields = {"state": state, "message": message, "version": version}
+        self.ledger.put(run_id, entry.model_copy(update=fields))
