@@ -197,6 +197,8 @@ class _Reading:
         if self.windows is None:
             return time, value
         starts, stops = self.windows
+        if not starts.size:
+            return time[:0], value[:0]
         place = np.searchsorted(starts, time, side="right") - 1
         kept = (place >= 0) & (time <= stops[place])
         return time[kept], value[kept]

@@ -124,3 +124,37 @@ def test_power_that_does_not_differ_gives_no_line():
     found = only(frame)
     assert "power is the same in every run" in found.reason
     assert "constant power" not in instrument_pairs.in_words(found)
+
+
+def test_bland_altman_draws_differences_over_means():
+    from lib import figures
+
+    frame = results(wattmeter_energy=WATTS.ravel() + 40)
+    (pair,) = instrument_pairs.pairs(frame)
+    figure = figures.bland_altman(pair)
+    assert figure.layout.title.text == "Wattmeter less CodeCarbon"
+    drawn = {trace.name: trace for trace in figure.data}
+    assert set(drawn) == {"VGG16", "VGG19", "ResNet50"}
+    vgg = frame[frame["architecture"] == "VGG16"]
+    factor = 1e3 if "(Wh)" in figure.layout.xaxis.title.text else 1.0
+    difference = (vgg["wattmeter_energy"] - vgg["energy_consumed"]) * factor
+    assert drawn["VGG16"].y == pytest.approx(difference.to_numpy())
+    mean = (vgg["wattmeter_energy"] + vgg["energy_consumed"]) / 2 * factor
+    assert drawn["VGG16"].x == pytest.approx(mean.to_numpy())
+    found = instrument_pairs.compare(pair)
+    levels = [shape.y0 for shape in figure.layout.shapes]
+    assert levels == pytest.approx(
+        [level * factor for level in (found.bias, found.limit_low, found.limit_high)]
+    )
+    assert "9 runs" in figure.layout.meta["alt"]
+    assert "<b>run-0</b>" in drawn["VGG16"].hovertext[0]
+
+
+def test_one_run_has_no_limits():
+    from lib import figures
+
+    (pair,) = instrument_pairs.pairs(results(wattmeter_energy=300.0).iloc[:1])
+    figure = figures.bland_altman(pair)
+    assert len(figure.layout.shapes) == 1
+    assert "95 %" not in figure.layout.meta["alt"]
+    assert "1 run:" in figure.layout.meta["alt"]

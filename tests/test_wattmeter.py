@@ -13,6 +13,7 @@ from lib.power_log import PowerLogError
 from lib.power_summaries import SummaryError
 from lib.records import Phase, Record
 from lib.study import WattmeterLog
+from tests import small_study
 from tests.replication_package import FOLDER, needs_package
 
 BEGIN = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -220,6 +221,16 @@ def test_a_log_of_another_day_is_refused_with_where_it_reaches(study):
     assert "is the zone of its times right?" in said
 
 
+def test_records_without_times_are_named(study):
+    for path in study.glob("runs/*/run.json"):
+        record = records.read(path)
+        changes = {"started_at": None, "ended_at": None, "phases": ()}
+        record.model_copy(update=changes).write(path.parent)
+    attached = wattmeter.attach(study, write_log(study, EVERYTHING), ESTIMATED)
+    reason = "the record says not when the run started and ended"
+    assert set(attached.refused.values()) == {reason}
+
+
 def test_a_counter_is_read_beside_runs(study):
     time = BEGIN.timestamp() + EVERYTHING
     counter = np.cumsum(watts(time)) * 0.1 / 3600 % 3.0
@@ -317,3 +328,80 @@ def test_the_authors_runs_give_table_7_and_rho(tmp_path):
     assert found.rho_medians == pytest.approx(0.94, abs=0.005)
     assert found.rho == pytest.approx(0.975, abs=0.0005)
     assert (found.n_medians, found.n) == (6, 18)
+
+
+STUDY = """
+title: Three networks
+factors: {architecture: [VGG16, VGG19, ResNet50], dataset: [digits]}
+repetitions: 2
+wattmeter:
+  {time: Zeit, timezone: Europe/Madrid, power: W, unit: mW, separator: ";", clock_offset: 0}
+"""
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A study file, the folder of the finished study, and a log whose last run is cut off."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(STUDY)
+    folder = small_study.make(
+        tmp_path / "outputs" / "small", datasets=("digits",), repetitions=2, location=None
+    )
+    begin = pd.Timestamp("2026-01-01T00:00:00Z")
+    times = [begin + pd.Timedelta(seconds=second) for second in range(-100, 320)]
+    rows = [
+        f"{time.tz_convert('Europe/Madrid'):%Y-%m-%d %H:%M:%S};{90_000 + 100 * time.minute}"
+        for time in times
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(["Zeit;W", *rows]))
+    return folder
+
+
+def test_the_command_attaches_reports_and_names_what_it_could_not(finished, capsys):
+    from lib import cli
+
+    assert cli.main(["small.yaml", "--wattmeter", "log.csv"]) == cli.SOME_FAILED
+    said = " ".join(capsys.readouterr().out.split())
+    assert "5 of 6 runs have a reading of the wattmeter." in said
+    assert "No reading of ResNet50-digits-r2-" in said
+    assert "cover 47.5 % of the run's 40.0 s, less than 95 %" in said
+    results = records.read_results(finished)
+    assert results["wattmeter_energy"].count() == 5
+    assert results["wattmeter_energy"].min() * JOULES_PER_KWH == pytest.approx(40 * 90.0, rel=1e-6)
+    report = (finished / "report.html").read_text()
+    assert "Wattmeter less CodeCarbon" in report
+    table = pd.read_csv(finished / "tables" / "agreement.csv")
+    assert table["n"].tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["small.yaml", "--wattmeter", "none.csv"], "--wattmeter: 1 mistake - no file 'none.csv'"),
+        (["other.yaml", "--wattmeter", "log.csv"], "there is no study in outputs/other"),
+        (["plain.yaml", "--wattmeter", "log.csv"], "does not say what its columns are"),
+        (["wrong.yaml", "--wattmeter", "log.csv"], "wattmeter: name one column, either power or"),
+        (["zone.yaml", "--wattmeter", "log.csv"], "wattmeter.timezone: 'Spain': is no time zone"),
+        (["unit.yaml", "--wattmeter", "log.csv"], "power has a unit of mW, W, kW"),
+        (["both.yaml", "--wattmeter", "log.csv"], "both columns by name or both by number"),
+        (["field.yaml", "--wattmeter", "log.csv"], "wattmeter.colour: unknown field; allowed are"),
+    ],
+)
+def test_the_command_refuses_in_a_sentence(finished, capsys, arguments, said):
+    from lib import cli
+
+    folder = finished.parents[1]
+    sections = {
+        "other": "",
+        "plain": "",
+        "wrong": "wattmeter: {unit: W}",
+        "zone": "wattmeter: {power: W, unit: W, timezone: Spain}",
+        "unit": "wattmeter: {power: W, unit: Wh}",
+        "both": "wattmeter: {time: 1, power: W, unit: W}",
+        "field": "wattmeter: {power: W, unit: W, colour: red}",
+    }
+    for name, section in sections.items():
+        (folder / f"{name}.yaml").write_text(f"title: x\n{section}\n")
+    (finished.parent / "plain").symlink_to(finished)
+    assert cli.main(arguments) == cli.BAD_INPUT
+    assert said in " ".join(capsys.readouterr().err.split())
