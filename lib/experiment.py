@@ -220,7 +220,8 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
     if network.reason:
         reasons["flops"] = reasons["flops_head"] = network.reason
     if idle_energy is None:
-        reasons["idle_energy"] = reasons["net_energy"] = "no idle baseline (idle_seconds is 0)"
+        why = "nothing was measured" if config.idle_seconds else "idle_seconds is 0"
+        reasons["idle_energy"] = reasons["net_energy"] = f"no idle baseline ({why})"
     return Record(
         run_id=config.run_id,
         status="completed",
