@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.study import RunConfig
+from lib.study import RunConfig, StudyError
 
 FILE_NAME = "plan.csv"
 
@@ -32,11 +32,19 @@ def ordered(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
 
 
 def read(study_dir: Path) -> list[str]:
-    """Run ids in their frozen order; empty where no plan has been frozen."""
+    """Run ids in their frozen order; empty where no plan has been frozen.
+
+    Raises:
+        StudyError: If the file is damaged.
+    """
+    path = study_dir / FILE_NAME
     try:
-        return list(pd.read_csv(study_dir / FILE_NAME, usecols=["run_id"], dtype=str)["run_id"])
+        return list(pd.read_csv(path, usecols=["run_id"], dtype=str)["run_id"])
     except FileNotFoundError:
         return []
+    except ValueError as error:
+        problem = f"is no table of runs ({error}); without this file the order is drawn again"
+        raise StudyError([problem], str(path)) from None
 
 
 def table(runs: list[RunConfig]) -> pd.DataFrame:
