@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lib import batch, display, lock, plan, records, runner
 from lib.batch import Batch
 from lib.files import write_atomically
 from lib.kaggle import KaggleError, kernels, pull, push
-from lib.kaggle.client import Client, QuotaError, TransientError
+from lib.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
 from lib.kaggle.ledger import Ledger
 from lib.study import RunConfig, StudyError
 
@@ -34,10 +35,30 @@ def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> 
         BusyError: If another call works on the study.
         StoppedError: If Kaggle takes or gives nothing at the moment.
     """
-    if downloads is not None and action != "pull":
-        raise StudyError([f"--import goes with --kaggle pull, not with {action}"])
+    misplaced = {
+        "--import": downloads is not None and action != "pull",
+        "--fresh": asked.fresh and action != "build",
+        "--retry-failed": asked.retry_failed and action != "push",
+        "--scheduler": asked.scheduler is not None,
+    }
+    if any(misplaced.values()):
+        raise StudyError(
+            [
+                f"{option} does not go with --kaggle {action}"
+                for option, is_ in misplaced.items()
+                if is_
+            ]
+        )
     study_dir = asked.study_dir
-    with lock.alone_in_study(study_dir):
+    # A push takes hours; what has ended can be pulled meanwhile.
+    folders = {
+        "build": [study_dir, study_dir / kernels.FOLDER],
+        "push": [study_dir / kernels.FOLDER],
+        "pull": [study_dir],
+    }
+    with contextlib.ExitStack() as locks:
+        for folder in folders.get(action, []):
+            locks.enter_context(lock.alone_in_study(folder))
         runs = asked.of_this_call(plan.ordered(asked.everything, study_dir))
         try:
             return ACTIONS[action](runs, asked, console, downloads)
@@ -90,14 +111,21 @@ def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path
 
 def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
     ledger = Ledger(asked.study_dir)
-    if ledger.under_way():
-        push.refresh(ledger, Client(), push.PACE)
+    client = Client() if ledger.under_way() else None
     table = Table("run", "kernel", "on Kaggle", "here")
     for config in runs:
         entry = ledger.get(config.run_id)
-        there = (entry.kernel, f"{entry.state} {entry.message}".strip()) if entry else ("", "")
-        here = runner.look(config).state
-        table.add_row(config.run_id, there[0], display.plain(there[1] or "not pushed"), here)
+        if entry is None:
+            kernel, there = "", "not pushed"
+        elif client is None or entry.state not in UNDER_WAY:
+            kernel, there = entry.kernel, f"{entry.state} {entry.message}"
+        else:
+            kernel = entry.kernel
+            status = push.patiently(lambda name=kernel: client.status(name), push.PACE)
+            there = f"{status.state} {status.message}" if status else "not there any more"
+        table.add_row(
+            config.run_id, kernel, display.plain(there.strip()), runner.look(config).state
+        )
     console.print(table)
     return True
 

@@ -43,6 +43,8 @@ class _File(BaseModel):
 class Ledger:
     """`kaggle/pushed.json` of a study: entries by run id; every change is on disk at once.
 
+    Only a push changes it, so others may read it meanwhile.
+
     Raises:
         KaggleError: If the file is damaged.
     """

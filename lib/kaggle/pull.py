@@ -107,24 +107,24 @@ def _pull(
     if status is None:
         lost = "not arrived" if entry.state == PUSHING else f"no kernel {entry.kernel} any more"
         return Pulled(config.run_id, False, f"{lost}; push again")
-    found = entry.model_copy(update={"state": status.state, "message": status.message})
-    ledger.put(config.run_id, found)
     if status.state in UNDER_WAY:
         return Pulled(config.run_id, False, f"{status.state} on Kaggle")
     with tempfile.TemporaryDirectory() as name:
         downloads = Path(name)
         patiently(lambda: client.download(entry.kernel, downloads), pace)
         if status.state == FAILED:
-            return _settle_failure(config, study_dir, downloads, found)
+            return _settle_failure(config, study_dir, downloads, entry, status.message)
         return _take(config, study_dir, downloads, {built, entry.commit})
 
 
-def _settle_failure(config: RunConfig, study_dir: Path, downloads: Path, entry: Entry) -> Pulled:
+def _settle_failure(
+    config: RunConfig, study_dir: Path, downloads: Path, entry: Entry, message: str
+) -> Pulled:
     """Leave the record of a run that failed on Kaggle, with its log."""
     staged = runner.staged(config, study_dir)
     staged.run_dir.mkdir(parents=True)
     _add_beside(downloads, staged.run_dir)
-    error = one_line(f"on Kaggle: {entry.message or 'the notebook failed'}")
+    error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
     record = Record(
         run_id=config.run_id,
         status="failed",

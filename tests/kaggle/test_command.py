@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import batch, cli, records, runner
+from lib import batch, cli, lock, records, runner
 from lib.kaggle import kernels, push
 from lib.study import RunConfig
 from tests.kaggle import results, server
@@ -150,12 +150,31 @@ def test_calls_that_can_not_work_say_why(fake, notebook, run_all, tmp_path, caps
         return capsys.readouterr().err
 
     assert "no kernels were built; call --kaggle build" in refused("--kaggle", "push")
-    assert "not with push" in refused("--kaggle", "push", "--import", str(tmp_path))
+    assert "--import does not go with --kaggle push" in refused(
+        "--kaggle", "push", "--import", str(tmp_path)
+    )
+    for option in ("--fresh", "--retry-failed"):
+        assert f"{option} does not go" in refused("--kaggle", "pull", option)
     wants_data = {"defaults": {"dataset": "mnist", "data_dir": "somewhere"}}
     assert "that holds mnist.npz" in refused("--kaggle", "build", **wants_data)
     run_all("--kaggle", "build")
     monkeypatch.delenv("KAGGLE_KEY")
     assert "finds no credentials" in refused("--kaggle", "push")
+
+
+def test_what_has_ended_can_be_pulled_while_a_push_waits(fake, notebook, run_all):
+    notebook(RESULT)
+    study = {"repetitions": 2}
+    _, study_dir = run_all("--kaggle", "build", **study)
+    run_all("--kaggle", "push", **study)
+    first = kernels.read_manifest(study_dir).kernels[0].run_id
+    results.finish(fake, study_dir, first)
+    with lock.alone_in_study(study_dir / kernels.FOLDER):
+        assert run_all("--kaggle", "push", **study)[0] == cli.BUSY
+        assert run_all("--kaggle", "build", **study)[0] == cli.BUSY
+        assert run_all("--kaggle", "status", **study)[0] == cli.COMPLETE
+        assert run_all("--kaggle", "pull", **study)[0] == cli.SOME_FAILED
+    assert [path.name for path in (study_dir / "runs").iterdir()] == [first]
 
 
 def test_kaggle_without_a_place_or_an_answer_ends_the_call(fake, notebook, run_all, capsys):
