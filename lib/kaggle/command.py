@@ -41,14 +41,8 @@ def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> 
         "--retry-failed": asked.retry_failed and action != "push",
         "--scheduler": asked.scheduler is not None,
     }
-    if any(misplaced.values()):
-        raise StudyError(
-            [
-                f"{option} does not go with --kaggle {action}"
-                for option, is_ in misplaced.items()
-                if is_
-            ]
-        )
+    if options := [option for option, is_so in misplaced.items() if is_so]:
+        raise StudyError([f"{option} does not go with --kaggle {action}" for option in options])
     study_dir = asked.study_dir
     # A push takes hours; what has ended can be pulled meanwhile.
     folders = {
