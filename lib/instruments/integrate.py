@@ -30,7 +30,8 @@ class Integral:
         samples: Inside the window.
         interval: Median seconds between samples; None with less than two.
         longest_gap: Most seconds between two samples inside the window, or to its ends.
-        coverage: Share of the window that lies between samples, gaps in power left out.
+        coverage: Share of the window that lies between samples; gaps in power, and what a gap of a
+            counter has inside the window, left out.
         doubts: What makes the energy less certain, one sentence each.
     """
 
@@ -81,7 +82,8 @@ def integrate_counter(
 ) -> Integral:
     """Read a window off an energy counter.
 
-    A gap loses nothing. Where the counter goes down it restarted or wrapped; over that interval
+    A gap inside the window loses nothing; one that the window begins or ends in does, and is
+    reported. Where the counter goes down it restarted or wrapped; over that interval
     the mean power of its neighbours is used, and the restart is reported.
 
     Args:
@@ -153,7 +155,7 @@ def _integral(
     spacing = np.diff(time)
     interval = float(np.median(spacing))
     covered = np.minimum(time[1:], stop) - np.maximum(time[:-1], start)
-    gaps = (spacing > GAP * interval) & (covered > 0) & gaps_matter
+    gaps = (spacing > GAP * interval) & (covered > 0) & (gaps_matter | (covered < spacing))
     doubts += [
         f"no sample from {time[i]:.1f} s to {time[i + 1]:.1f} s; the power there was assumed"
         for i in np.flatnonzero(gaps)

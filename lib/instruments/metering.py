@@ -64,15 +64,17 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
         return integrate_counter(part.time, part.counter, 0.0, length)
     if part.counter is None:
         return integrate_power(part.time, part.power, 0.0, length)
-    time, power, bridged = _bridge_gaps(part)
+    time, power, bridged = _bridge_gaps(part, length)
     plain = integrate_power(part.time, part.power, 0.0, length)
     filled = integrate_power(time, power, 0.0, length)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
     return replace(filled, samples=plain.samples, longest_gap=plain.longest_gap, doubts=doubts)
 
 
-def _bridge_gaps(part: Samples) -> tuple[NDArray, NDArray, list[str]]:
-    """Fill gaps of the power with the counter's mean power; a counter that restarted fills none.
+def _bridge_gaps(part: Samples, length: float) -> tuple[NDArray, NDArray, list[str]]:
+    """Fill gaps of the power with the counter's mean power.
+
+    A counter that restarted fills none, and none is filled in which the window begins or ends.
 
     Returns:
         Times, powers, and where gaps were filled, in words.
@@ -81,12 +83,13 @@ def _bridge_gaps(part: Samples) -> tuple[NDArray, NDArray, list[str]]:
     time, power, counter = part.time[known], part.power[known], part.counter[known]
     spacing = np.diff(time)
     interval = float(np.median(spacing)) if spacing.size else 0.0
-    gaps = np.flatnonzero((spacing > GAP * interval) & (np.diff(counter) >= 0))
+    inside = (time[:-1] >= 0) & (time[1:] <= length)
+    gaps = np.flatnonzero((spacing > GAP * interval) & (np.diff(counter) >= 0) & inside)
     for i in reversed(gaps):
         # At both ends beside the sample that is there: the power jumps, it does not slope.
-        inside = np.append(np.arange(time[i], time[i + 1], interval), time[i + 1])
-        watts = np.full(inside.size, (counter[i + 1] - counter[i]) / spacing[i])
-        time, power = np.insert(time, i + 1, inside), np.insert(power, i + 1, watts)
+        between = np.append(np.arange(time[i], time[i + 1], interval), time[i + 1])
+        watts = np.full(between.size, (counter[i + 1] - counter[i]) / spacing[i])
+        time, power = np.insert(time, i + 1, between), np.insert(power, i + 1, watts)
     ends = np.cumsum(spacing) + part.time[known][:1]
     bridged = [f"from {ends[i] - spacing[i]:.1f} s to {ends[i]:.1f} s" for i in gaps]
     return time, power, bridged

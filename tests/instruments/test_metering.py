@@ -55,6 +55,17 @@ def test_a_gap_in_which_the_counter_restarted_stays_a_gap():
     assert "no sample from 30.0 s to 60.0 s" in found.doubts[0]
 
 
+@pytest.mark.parametrize("power", [POWER, None], ids=["power and counter", "counter"])
+@pytest.mark.parametrize(("start", "stop"), [(0, 45), (45, 100)], ids=["end", "begin"])
+def test_a_gap_with_the_edge_of_the_window_in_it_is_not_bridged(power, start, stop):
+    """The counter tells what was used in the gap, but not how much of it inside the window."""
+    kept = without(30, 60)
+    samples = Samples(TIME[kept], None if power is None else power[kept], COUNTER[kept])
+    found = integrate(samples, BEGIN + start, BEGIN + stop)
+    assert found.coverage == pytest.approx(1 - 15 / (stop - start))
+    assert any("the power there was assumed" in doubt for doubt in found.doubts)
+
+
 def test_channels_add_up_and_the_worst_covered_one_counts():
     first = Samples(TIME, power=POWER)
     second = Samples(TIME, power=np.full(TIME.size, 50.0))

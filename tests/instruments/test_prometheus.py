@@ -69,11 +69,12 @@ class Server:
         ]
 
     def start(self):
+        started = time.time()
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.time() + 30
-        while not self._has_samples():
+        while not self._has_samples_since(started):
             assert time.time() < deadline, "Prometheus did not start"
             time.sleep(0.05)
 
@@ -81,13 +82,14 @@ class Server:
         self._process.terminate()
         self._process.wait(timeout=20)
 
-    def _has_samples(self):
+    def _has_samples_since(self, started):
         query = {"query": "machine_energy_joules_total[2s]"}
         try:
             answer = requests.get(f"{self.url}/api/v1/query", params=query, timeout=1).json()
         except (requests.RequestException, ValueError):
             return False
-        return bool(answer["data"]["result"])
+        found = answer["data"]["result"]
+        return bool(found) and found[0]["values"][-1][0] > started
 
 
 @pytest.fixture(scope="module")
