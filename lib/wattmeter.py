@@ -56,8 +56,9 @@ def attach(
 ) -> Attached:
     """Write the wattmeter's reading of every completed run into its `run.json`.
 
-    Done again, it replaces what it wrote, and with the same log changes nothing. Nothing is written
-    unless the whole log could be read.
+    Done again, it replaces what it wrote, and with the same log changes nothing. A run that the log
+    says nothing of keeps the reading that it has, so that a study may have several logs. Nothing is
+    written unless the whole log could be read.
 
     Args:
         study_dir: The study's folder.
@@ -84,16 +85,21 @@ def attach(
         )
     else:
         readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
+    measured, refused = [], {}
     for record, reading in zip(runs.values(), readings, strict=True):
-        updated = with_reading(record, reading)
+        updated = record if _says_less(reading, record) else with_reading(record, reading)
         if updated != record:
             updated.write(study_dir / "runs" / record.run_id)
-    refused = {
-        run: str(reading.components[metering.COMPONENT].reason)
-        for run, reading in zip(runs, readings, strict=True)
-        if reading.energy_consumed is None
-    }
-    return Attached(tuple(run for run in runs if run not in refused), refused, tuple(notes))
+        if updated.extra["wattmeter_energy"] is None:
+            refused[record.run_id] = updated.reasons["wattmeter_energy"]
+        else:
+            measured.append(record.run_id)
+    return Attached(tuple(measured), refused, tuple(notes))
+
+
+def _says_less(reading: Reading, record: Record) -> bool:
+    """Whether a log has no samples of a run that has a wattmeter's energy already."""
+    return not reading.samples and record.extra.get("wattmeter_energy") is not None
 
 
 def with_reading(record: Record, reading: Reading) -> Record:

@@ -155,6 +155,17 @@ def test_a_changed_configuration_is_a_new_run_and_another_folder_is_not():
     assert RunConfig(output_dir="elsewhere").run_id == run.run_id
 
 
+def test_a_wattmeter_beside_the_machine_makes_no_new_run():
+    assert RunConfig(meter="meter.yaml").run_id == RunConfig().run_id
+
+
+def test_a_meter_without_its_description_is_named(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("title: x\ndefaults: {meter: nowhere.yaml}\n")
+    with pytest.raises(StudyError, match=r"meter: no file 'nowhere\.yaml'"):
+        load_study(path).runs("study", tmp_path)
+
+
 def test_the_home_folder_is_written_as_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     config = RunConfig(output_dir=str(tmp_path / "outputs"))

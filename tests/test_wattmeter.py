@@ -146,6 +146,18 @@ def test_another_log_replaces_what_the_first_one_said(study):
     assert len(record.readings) == 1
 
 
+def test_a_study_may_have_several_logs(study):
+    for name, begin in (("monday.csv", 0), ("tuesday.csv", 300), ("wednesday.csv", 600)):
+        log = write_log(study, np.arange(begin - 50, begin + 150, 0.1), name=name)
+        attached = wattmeter.attach(study, log, MAPPING)
+    assert len(attached.measured) == 3
+    for number, name in ((1, "monday.csv"), (2, "tuesday.csv"), (3, "wednesday.csv")):
+        record = read(study, number)
+        begin = 300 * (number - 1) + 10
+        assert energy(record) == pytest.approx(joules(begin, begin + 100), rel=0.002)
+        assert record.extra["wattmeter_source"] == name
+
+
 def test_the_reading_of_a_live_meter_stays_beside_it(study):
     live = Reading("shelly", 100.0, {"machine": Component(0.005, "measured power")}, 100)
     record = wattmeter.with_reading(read(study, 1), live)

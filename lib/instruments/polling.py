@@ -164,7 +164,7 @@ class MeterLog:
         self.stop()
         doubts = [
             f"the wattmeter did not answer as it should {count} times: {why}"
-            for why, count in self._failures.items()
+            for why, count in list(self._failures.items())
         ]
         return read_window(self.meter.name, self._channels(), start, stop, doubts=doubts)
 

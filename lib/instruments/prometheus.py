@@ -57,7 +57,7 @@ class Meter(PolledMeter):
         self._channels: dict[tuple[tuple[str, str], ...], int] = {}
         self._session = requests.Session()
         if username is not None:
-            self._session.auth = (username, password or "")
+            self._session.auth = (str(username), str(password or ""))
 
     def read(self, since: float) -> list[Sample]:
         """Every sample that was scraped from `since` on, and shortly before."""

@@ -44,7 +44,7 @@ class Meter(PolledMeter):
         self._session = requests.Session()
         self._session.trust_env = False  # a device beside the machine is behind no proxy
         if password is not None:
-            self._session.auth = HTTPDigestAuth("admin", password)
+            self._session.auth = HTTPDigestAuth("admin", str(password))
 
     def read(self, since: float) -> list[Sample]:
         """Power and counter of this moment: half-way between question and answer."""
