@@ -174,7 +174,7 @@ def _study(args: argparse.Namespace) -> int:
     study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
     only = dict(_pairs("--only", args.only))
     try:
-        everything = study.runs(path.stem, args.outputs, here=args.kaggle is None)
+        everything = study.runs(path.stem, args.outputs, here=not (args.kaggle or args.scheduler))
         chosen = frozenset(run.run_id for run in select(everything, only))
     except StudyError as error:
         raise StudyError(error.problems, str(path)) from None

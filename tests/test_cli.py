@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib import cli, records
+from lib import cli, display, records
 from tests.conftest import RECORD, ROOT
 
 STUDY = """
@@ -71,6 +71,48 @@ def test_failures_make_status_one_and_are_run_again_only_on_request(study, tmp_p
     assert cli.main([str(study), "--only", "epochs=1", "--retry-failed"]) == cli.COMPLETE
     kept = list((tmp_path / "outputs" / "mine" / "aside").glob("*.aside-1"))
     assert len(kept) == 2, "what the failed runs left is still there"
+
+
+def test_results_are_there_after_every_run_and_the_summary_names_the_last_error(
+    study, tmp_path, notebook, monkeypatch, capsys
+):
+    notebook("if epochs == 2: raise ValueError('no such thing')", RECORD)
+    rows = []
+    end = display.PlainWatcher.end
+
+    def count(self, record, seconds, left):
+        end(self, record, seconds, left)
+        rows.append(len(records.read_results(tmp_path / "outputs" / "mine")))
+
+    monkeypatch.setattr(display.PlainWatcher, "end", count)
+    assert cli.main([str(study), "--only", "repetition=1"]) == cli.SOME_FAILED
+    assert rows == [0, 1]
+    said = capsys.readouterr().out
+    assert re.search(
+        r"1 of 2 runs complete, 1 Wh measured, 1 failed, the last one is VGG16-digits-r1-\w{8}: "
+        "ValueError: no such thing",
+        said,
+    )
+    assert "2 runs: 2 missing" in said
+
+
+def test_a_record_of_another_program_is_set_aside_and_run_again(
+    study, tmp_path, notebook, monkeypatch, capsys
+):
+    notebook(RECORD)
+    one = ["--only", "epochs=1", "repetition=1"]
+    assert cli.main([str(study), *one]) == cli.COMPLETE
+    (path,) = (tmp_path / "outputs").rglob("run.json")
+    record = records.read(path)
+    record.model_copy(update={"versions": {"program": "0.0.1"}}).write(path.parent)
+    capsys.readouterr()
+    assert cli.main([str(study), *one]) == cli.COMPLETE
+    said = " ".join(capsys.readouterr().out.split())
+    assert "aside-1: " in said
+    assert "made by version 0.0.1 of the program, this is" in said
+    (kept,) = (tmp_path / "outputs" / "mine" / "aside").rglob("run.json")
+    assert records.read(kept).versions == {"program": "0.0.1"}
+    assert records.read(path) == record
 
 
 def test_fresh_sets_earlier_results_aside(study, tmp_path, notebook):
