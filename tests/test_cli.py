@@ -3,10 +3,11 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 
-from lib import cli, display, records
+from lib import __version__, cli, display, records
 from tests.conftest import RECORD, ROOT
 
 STUDY = """
@@ -27,6 +28,11 @@ def study(tmp_path, monkeypatch):
 
 def files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_the_version_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
 
 
 def test_help_and_dry_run_answer_at_once_and_without_tensorflow():
