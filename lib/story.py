@@ -16,8 +16,8 @@ from lib.page import Prose
 
 _SEVERITIES = {
     audit.FAULT: "found a fault (figures are wrong as they stand)",
-    audit.DOUBT: "a doubt (they may be)",
-    audit.NOTE: "something to know",
+    audit.DOUBT: "raised a doubt (figures may be wrong)",
+    audit.NOTE: "found something to know",
     audit.UNCHECKED: "could not be made",
     audit.PASSED: "found nothing",
 }
