@@ -22,6 +22,7 @@ from lib import (
     statistics,
 )
 from lib.instruments import JOULES_PER_KWH, trace
+from lib.locations import PAPER_PLACES
 from lib.replication import KAGGLE
 
 STUDY_FILE = "study.yaml"
@@ -57,6 +58,12 @@ class Analysis:
     def title(self) -> str:
         """Of the study."""
         return title(self.folder)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where to put the energy: the paper's four locations, and those that the study names."""
+        named = _settings(self.folder).get("places") or []
+        return tuple(dict.fromkeys([*PAPER_PLACES, *map(str, named)]))
 
     @cached_property
     def completed(self) -> pd.DataFrame:

@@ -254,6 +254,7 @@ class Study(_Strict):
     order: Order = Order()
     protocol: Protocol = Protocol()
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
+    places: list[str] = Field([], description="further locations to put the energy on")
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
     kaggle: KaggleKernel = KaggleKernel()
 

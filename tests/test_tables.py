@@ -224,3 +224,13 @@ def test_first_epochs_foretell_the_whole(study, papers):
     frame = tables.predictions(study).frame
     assert (frame["largest_error"] >= frame["mean_error"].abs()).all()
     assert "nothing to foretell" in tables.predictions(papers).note
+
+
+def test_a_study_names_further_places(tmp_path):
+    folder = small_study.make(tmp_path / "study", datasets=("digits",), repetitions=1)
+    before = set(tables.places(analysis.load(folder)).frame["name"])
+    said = (folder / "study.yaml").read_text() + "places: [DEU, FRA]\n"
+    (folder / "study.yaml").write_text(said)
+    after = tables.places(analysis.load(folder)).frame
+    assert set(after["name"]) - before == {"Germany"}
+    assert not after.duplicated(["architecture", "name"]).any()

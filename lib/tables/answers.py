@@ -70,7 +70,8 @@ def repetitions(study: Analysis) -> Table:
 
 def places(study: Analysis) -> Table:
     """What the same energy would have emitted elsewhere."""
-    frame, why = shared.reasoned(shared.in_order(locations.compare(study.best_reading)))
+    compared = locations.compare(study.best_reading, study.places)
+    frame, why = shared.reasoned(shared.in_order(compared))
     caption = "Emissions if the same energy had been used elsewhere"
     return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
 
