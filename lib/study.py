@@ -263,6 +263,7 @@ class Study(_Strict):
 
         Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
         architectures of one repetition see the same images, repetitions see different ones.
+        `{architecture}` in `weights` is the run's own, for a folder with a file for each.
 
         Args:
             name: The study's name, which is its folder under `outputs`.
@@ -285,8 +286,11 @@ class Study(_Strict):
                 fields |= {"repetition": repetition, "output_dir": str(outputs / name)}
                 try:
                     config = RunConfig(**fields)
-                    shift = {"seed": config.seed + repetition - 1}
-                    runs.append(RunConfig(**(config.model_dump() | shift)))
+                    own = {
+                        "seed": config.seed + repetition - 1,
+                        "weights": config.weights.replace("{architecture}", config.architecture),
+                    }
+                    runs.append(RunConfig(**(config.model_dump() | own)))
                 except ValidationError as error:
                     problems += _sentences(error)
         if here:

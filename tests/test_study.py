@@ -187,3 +187,14 @@ def test_select_says_what_there_is(tmp_path, only, word):
     runs = load_study(write(tmp_path, factors={"epochs": [1, 2]})).runs("s", tmp_path)
     with pytest.raises(StudyError, match=word):
         select(runs, only)
+
+
+def test_each_architecture_may_have_weights_of_its_own(tmp_path):
+    for name in ("VGG16", "VGG19"):
+        (tmp_path / f"{name}.weights.h5").touch()
+    factors = {"architecture": ["VGG16", "VGG19"]}
+    defaults = {"weights": str(tmp_path / "{architecture}.weights.h5")}
+    runs = load_study(write(tmp_path, factors=factors, defaults=defaults)).runs("s", tmp_path)
+    assert {run.weights.split("/")[-1] for run in runs} == {"VGG16.weights.h5", "VGG19.weights.h5"}
+    absent = {"factors": {"architecture": ["ResNet50"]}, "defaults": defaults}
+    assert "ResNet50.weights.h5" in problems(tmp_path, **absent)[0]
