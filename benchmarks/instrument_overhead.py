@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from lib import datasets, experiment, training
+from lib import datasets, experiment, networks, training
 from lib.instruments import Bench, measuring
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
@@ -70,7 +70,7 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
         epochs=3, head="linear", train_limit=320, test_limit=64, output_dir=str(folder)
     )
     data = datasets.load(config)
-    model = experiment.build_model(config, data)
+    model = networks.build(config, data)
     outcome = experiment.measure(config, model, data)
     measured = outcome.readings[0].duration
     print("2. seconds of the protocol:")
