@@ -200,8 +200,12 @@ class Analysis:
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:
         """`history.csv` of every completed run that has one, by run id."""
-        paths = {run: self.run_dir(run) / "history.csv" for run in self.completed["run_id"]}
-        return {run: pd.read_csv(path) for run, path in paths.items() if path.is_file()}
+        folders = {run: self.run_dir(run) for run in self.completed["run_id"]}
+        return {
+            run: records.read_history(folder)
+            for run, folder in folders.items()
+            if (folder / records.HISTORY_NAME).is_file()
+        }
 
 
 def load(study_dir: str | Path) -> Analysis:

@@ -219,7 +219,7 @@ def _import(args: argparse.Namespace) -> int:
     for record in imported:
         record.write(study_dir / "runs" / record.run_id)
     for run_id, history in package.histories.groupby("run_id"):
-        path = study_dir / "runs" / str(run_id) / "history.csv"
+        path = study_dir / "runs" / str(run_id) / records.HISTORY_NAME
         write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
     records.write_results(results, study_dir)
     skipped = [str(row) for row in package.skipped]

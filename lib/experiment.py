@@ -29,7 +29,7 @@ from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.networks import Network
 from lib.progress import Progress, ProgressFile
-from lib.records import Phase, Record
+from lib.records import HISTORY_NAME, Phase, Record
 from lib.study import RunConfig
 from lib.training import Epoch, Step
 
@@ -122,7 +122,7 @@ def measure(
         if wattmeter is not None:
             readings.append(wattmeter.reading(*protocol.span("training")))
     protocol.finish()
-    write_atomically(folder / "history.csv", training.history_table(history).to_csv(index=False))
+    write_atomically(folder / HISTORY_NAME, training.history_table(history).to_csv(index=False))
     found = [doubt for reading in readings for doubt in reading.doubts]
     found += disagreements(readings)
     return Outcome(

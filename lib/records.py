@@ -18,6 +18,7 @@ from lib.study import RunConfig
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
+HISTORY_NAME = "history.csv"
 
 
 class Phase(BaseModel):
@@ -210,4 +211,4 @@ def read_results(study_dir: Path) -> pd.DataFrame:
 
 def read_history(run_dir: Path) -> pd.DataFrame:
     """Read `history.csv`: one row an epoch (accuracy and loss of training and validation)."""
-    return pd.read_csv(run_dir / "history.csv")
+    return pd.read_csv(run_dir / HISTORY_NAME)
