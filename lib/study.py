@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 import zoneinfo
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,10 +60,25 @@ class RunConfig(_Strict):
     weights: str = Field("none", min_length=1, description="imagenet, none or a file of weights")
     trainable: Literal["head", "all"] = "head"
     head: Literal["paper", "linear"] = "paper"
+    features: Literal["online", "cached"] = Field(
+        "online", description="cached: the frozen base sees each view once, then the head learns"
+    )
+    views: int = Field(
+        5, ge=1, strict=True, description="augmented views of an image that are cached"
+    )
     epochs: int = Field(2, ge=1, strict=True)
+    early_stopping: int | None = Field(
+        None, ge=1, strict=True, description="epochs without a lower validation loss; None: never"
+    )
     batch_size: int = Field(32, ge=1, strict=True)
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     learning_rate: float | None = Field(None, gt=0, description="None: the optimizer's default")
+    precision: Literal["float32", "mixed"] = Field(
+        "float32", description="mixed: 16 bits for all but the weights and the output"
+    )
+    backend: Literal["tensorflow", "jax", "torch"] = Field(
+        "tensorflow", description="the framework that Keras computes with"
+    )
     image_size: int | None = Field(
         None, ge=32, strict=True, description="pixels a side; None: what the paper used"
     )
@@ -98,6 +114,15 @@ class RunConfig(_Strict):
         if value and (value == home or value.startswith(home.rstrip("/") + "/")):
             return "~" + value[len(home) :]
         return value
+
+    @model_validator(mode="after")
+    def _features_of_a_frozen_base(self) -> RunConfig:
+        if self.features == "cached" and self.trainable == "all":
+            raise ValueError(
+                "features: a base that learns can't be cached; set features to online, "
+                "or trainable to head"
+            )
+        return self
 
     @model_validator(mode="after")
     def _dataset_has_a_source(self) -> RunConfig:
@@ -249,6 +274,7 @@ class Study(_Strict):
     title: str = Field(min_length=1)
     defaults: dict[str, Any] = {}
     factors: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    variants: list[dict[str, Any]] = Field([], description="each crossed with all factors")
     repetitions: int = Field(1, ge=1, strict=True)
     exclude: list[dict[str, Any]] = []
     order: Order = Order()
@@ -260,6 +286,9 @@ class Study(_Strict):
 
     def runs(self, name: str, outputs: Path, *, here: bool = True) -> list[RunConfig]:
         """Every run of the study, in the order in which they will be executed.
+
+        Factors are crossed with each other and with the variants, each of which sets some fields
+        together. So a study can change one thing at a time where a full cross would be too large.
 
         Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
         architectures of one repetition see the same images, repetitions see different ones.
@@ -277,10 +306,11 @@ class Study(_Strict):
         if problems:
             raise StudyError(problems)
         runs = []
-        for values in itertools.product(*self.factors.values()):
+        for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
             cell = dict(zip(self.factors, values, strict=True))
             if any(_matches(cell, partial) for partial in self.exclude):
                 continue
+            cell |= variant
             for repetition in range(1, self.repetitions + 1):
                 fields = {**self.protocol.model_dump(), **self.defaults, **cell}
                 fields |= {"repetition": repetition, "output_dir": str(outputs / name)}
@@ -297,6 +327,8 @@ class Study(_Strict):
             problems += [line for run in runs for line in run.missing_files()]
         if not runs and not problems:
             problems = ["exclude: leaves no run"]
+        if twice := [run_id for run_id, n in Counter(r.run_id for r in runs).items() if n > 1]:
+            problems.append(f"variants: two of them are the same run, {twice[0]}")
         if problems:
             raise StudyError(list(dict.fromkeys(problems)))
         if self.order.shuffle:
@@ -309,11 +341,22 @@ class Study(_Strict):
 
     def _misplaced_fields(self) -> list[str]:
         allowed = set(RunConfig.model_fields) - {"repetition", "output_dir"}
+        variants = [(f"variants.{n}", fields) for n, fields in enumerate(self.variants, start=1)]
         problems = [
             f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
-            for place, fields in (("defaults", self.defaults), ("factors", self.factors))
+            for place, fields in (
+                ("defaults", self.defaults),
+                ("factors", self.factors),
+                *variants,
+            )
             for field in fields
             if field not in allowed
+        ]
+        problems += [
+            f"{place}: '{field}' is a factor too; a field varies in one place"
+            for place, fields in variants
+            for field in fields
+            if field in self.factors
         ]
         problems += [
             f"factors.{field}: '{value}' is there twice"
@@ -335,8 +378,8 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     Args:
         path: The YAML file.
         overrides: Fields from the command line. A field of the study itself (`repetitions`,
-            `run_timeout`) is replaced there; any other is a RunConfig field for every run, and a
-            factor of that name is reduced to this one value.
+            `run_timeout`) is replaced there; any other is a RunConfig field for every run: a
+            factor of that name is reduced to this one value, and variants no longer set it.
 
     Raises:
         StudyError: If the file is missing, is no YAML or says what a study does not know.
@@ -371,6 +414,8 @@ def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
             content["factors"][field] = [value]
         else:
             content["defaults"][field] = value
+            fixed = [{k: v for k, v in one.items() if k != field} for one in content["variants"]]
+            content["variants"] = [v for n, v in enumerate(fixed) if v not in fixed[:n]]
     return Study(**content)
 
 

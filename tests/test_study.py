@@ -198,3 +198,44 @@ def test_each_architecture_may_have_weights_of_its_own(tmp_path):
     assert {run.weights.split("/")[-1] for run in runs} == {"VGG16.weights.h5", "VGG19.weights.h5"}
     absent = {"factors": {"architecture": ["ResNet50"]}, "defaults": defaults}
     assert "ResNet50.weights.h5" in problems(tmp_path, **absent)[0]
+
+
+def test_variants_change_some_fields_together_and_are_crossed_with_factors():
+    study = Study(
+        title="One change at a time",
+        factors={"dataset": ["digits", "mnist"]},
+        variants=[{}, {"features": "cached"}, {"features": "cached", "head": "linear"}],
+        order={"shuffle": False},
+    )
+    runs = study.runs("s", Path("outputs"))
+    assert [(run.dataset, run.features, run.head) for run in runs] == [
+        ("digits", "online", "paper"),
+        ("digits", "cached", "paper"),
+        ("digits", "cached", "linear"),
+        ("mnist", "online", "paper"),
+        ("mnist", "cached", "paper"),
+        ("mnist", "cached", "linear"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"),
+    [
+        ([{}, {"hed": "linear"}], "variants.2: unknown field 'hed'"),
+        ([{"dataset": "mnist"}], "variants.1: 'dataset' is a factor too"),
+        ([{}, {"head": "paper"}], "variants: two of them are the same run"),
+        ([{"features": "cached", "trainable": "all"}], "a base that learns can't be cached"),
+    ],
+)
+def test_a_wrong_variant_is_named(variants, said):
+    study = Study(title="x", factors={"dataset": ["digits"]}, variants=variants)
+    with pytest.raises(StudyError, match=re.escape(said)):
+        study.runs("s", Path("outputs"))
+
+
+def test_the_command_line_takes_a_field_out_of_the_variants(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("title: x\nvariants: [{}, {head: linear}, {head: linear, features: cached}]")
+    study = load_study(path, {"head": "linear"})
+    assert study.variants == [{}, {"features": "cached"}]
+    assert {run.head for run in study.runs("s", Path("outputs"))} == {"linear"}
