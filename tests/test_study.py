@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.study import RunConfig, StudyError, load_study, select
+from lib.study import RunConfig, Study, StudyError, load_study, select
 
 PARAMS = Path(__file__).resolve().parents[1] / "params"
 
