@@ -103,7 +103,7 @@ class RunConfig(_Strict):
     @classmethod
     def _known_architecture(cls, value: str) -> str:
         if value not in architectures.REGISTRY:
-            raise ValueError(f"is unknown; known are {', '.join(architectures.REGISTRY)}")
+            raise ValueError(architectures.unknown(value))
         return value
 
     @field_validator("data_dir", "weights", "meter", "output_dir")
@@ -131,6 +131,19 @@ class RunConfig(_Strict):
             raise ValueError(
                 f"dataset '{self.dataset}' is unknown; known are {known}, "
                 f"or set data_dir to a folder that holds {self.dataset}.npz"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _architecture_can_be_built(self) -> RunConfig:
+        # How large the images of a file are is not known yet: they may be as small as allowed.
+        known = datasets.KNOWN.get(self.dataset)
+        size = self.image_size or (known.image_size if known else datasets.SMALLEST_SIDE)
+        if problem := architectures.too_small(self.architecture, size):
+            raise ValueError(problem)
+        if self.backend == "torch" and self.architecture in architectures.NOT_ON_TORCH:
+            raise ValueError(
+                f"backend: Keras has no {self.architecture} on torch; set it to tensorflow or jax"
             )
         return self
 
