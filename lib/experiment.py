@@ -66,6 +66,7 @@ def measure(
     data: datasets.Dataset,
     *,
     on_epoch: Callable[[list[Epoch]], None] = lambda history: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
     """Run the protocol: everything that is measured happens here.
 
@@ -77,12 +78,13 @@ def measure(
         model: As `networks.build` makes it; it is trained.
         data: What it is trained and validated on.
         on_epoch: Called after every epoch with the epochs so far, to show them.
+        on_progress: Called when a phase begins and after every step, with where the run stands.
     """
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
     asking = meters.logging(config.meter, folder)
     trace = PowerTrace(folder / TRACE_NAME, phase="checks")
-    protocol = _Protocol(config, ProgressFile(folder), trace)
+    protocol = _Protocol(config, ProgressFile(folder), trace, on_progress)
     location = locations.locate(config.location)
 
     with protocol.phase("checks"):
@@ -141,13 +143,16 @@ class _Protocol:
     config: RunConfig
     file: ProgressFile
     trace: PowerTrace
+    tell: Callable[[Progress], None]
     phases: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         self.trace.mark(name)
-        self.file.write(Progress(name, epochs=self.config.epochs), now=True)
+        progress = Progress(name, epochs=self.config.epochs)
+        self.file.write(progress, now=True)
+        self.tell(progress)
         started_at, started = _now(), time.perf_counter()
         yield
         duration = time.perf_counter() - started
@@ -164,17 +169,17 @@ class _Protocol:
     def show(self, step: Step, meter: CodeCarbon) -> None:
         accuracy = step.accuracy if self.accuracy is None else self.accuracy
         latest = meter.latest
-        self.file.write(
-            Progress(
-                phase="training",
-                epoch=step.epoch,
-                epochs=self.config.epochs,
-                fraction=step.fraction,
-                accuracy=accuracy,
-                watts=latest.watts,
-                energy_consumed=latest.energy_consumed,
-            )
+        progress = Progress(
+            phase="training",
+            epoch=step.epoch,
+            epochs=self.config.epochs,
+            fraction=step.fraction,
+            accuracy=accuracy,
+            watts=latest.watts,
+            energy_consumed=latest.energy_consumed,
         )
+        self.file.write(progress)
+        self.tell(progress)
 
     def finish(self) -> None:
         self.trace.close()

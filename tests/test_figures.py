@@ -9,7 +9,6 @@ from PIL import Image
 
 from lib import figures, ranking
 from lib.figures import style
-from lib.training import Epoch
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
 
@@ -306,19 +305,3 @@ def test_sample_images_are_shown_pixel_by_pixel():
     decoded = Image.open(io.BytesIO(base64.b64decode(sources[0].partition(",")[2])))
     factor = decoded.width // 4
     np.testing.assert_array_equal(np.asarray(decoded)[::factor, ::factor], plain[0])
-
-
-def test_the_live_curve_replaces_what_it_showed(monkeypatch):
-    import IPython.display
-
-    calls = []
-    monkeypatch.setattr(IPython.display, "display", lambda figure: calls.append(figure))
-    monkeypatch.setattr(IPython.display, "clear_output", lambda wait: calls.append("clear"))
-    curve = figures.LiveCurve("a-run")
-    history = []
-    for epoch in (1, 2, 3):
-        history.append(Epoch(epoch, 0.1 * epoch, 1.0, 0.2, 1.0, 10.0 * epoch, 1e-4 * epoch))
-        curve(history)
-    assert calls[::2] == ["clear"] * 3
-    assert [len(figure.data[-1].x) for figure in calls[1::2]] == [1, 2, 3]
-    np.testing.assert_allclose(calls[-1].data[-1].y, 36)

@@ -10,7 +10,8 @@ figure fits a light notebook and a dark one.
 
 from lib.figures.agreement import bland_altman
 from lib.figures.comparison import beside_paper, instruments
-from lib.figures.run import LiveCurve, epochs, learning_curve, learning_curves, power, samples
+from lib.figures.live import LiveCurve
+from lib.figures.run import epochs, learning_curve, learning_curves, power, samples
 from lib.figures.study import emissions_by_place, violins
 from lib.figures.style import sentence
 from lib.figures.tradeoff import accuracy_energy, scores

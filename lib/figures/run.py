@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,9 +14,6 @@ from plotly.subplots import make_subplots
 
 from lib.figures import style
 from lib.measures import Measure, measure, number, ordered
-
-if TYPE_CHECKING:
-    from lib.training import Epoch
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
@@ -170,34 +165,15 @@ def _axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, obje
     return {"title": shown.label, "dtick": 1 if len(history) <= 20 else None}
 
 
-class LiveCurve:
-    """The learning curve and the watts of a run under way: one picture, redrawn every epoch.
-
-    Called with all epochs so far, as `lib.training.fit` calls `on_epoch`.
-    """
-
-    def __init__(self, run_id: str):
-        self._run_id = run_id
-
-    def __call__(self, history: Sequence[Epoch]) -> None:
-        """Show the epochs so far in place of what was shown before."""
-        from IPython.display import clear_output, display
-
-        table = pd.DataFrame([asdict(epoch) for epoch in history])
-        # Not by a display handle: JupyterLab draws a plotly figure once and ignores its updates.
-        clear_output(wait=True)
-        display(epochs(table, self._run_id))
-
-
 def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
-    """Accuracy and mean power of each epoch so far.
+    """Accuracy and mean power of each epoch of a run.
 
     Args:
         history: One row an epoch: epoch, accuracy, val_accuracy, and, both since the training
             began, seconds and energy_consumed (kWh).
         run_id: For the title.
     """
-    title = _titled("Training under way", run_id)
+    title = _titled("Accuracy and power by epoch", run_id)
     if not style.has(history, "accuracy"):
         return style.sentence(title, "No epoch is complete yet.")
     watts = mean_power(history)
