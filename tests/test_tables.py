@@ -190,10 +190,21 @@ def test_the_two_readings_of_a_question_stand_under_each_other(papers):
 
 @needs_package
 def test_every_verdict_points_to_tables_that_are_shown(papers):
-    shown = {table.caption for table in tables.evidence(papers).parts}
+    shown = {table.caption.partition(":")[0] for table in tables.evidence(papers).parts}
     frame = tables.weighed(papers).frame
     assert len(frame) >= 15
     assert {name for names in frame["evidence"] for name in names.split(", ")} <= shown
+
+
+@needs_package
+def test_the_evidence_has_units_in_its_heads(papers):
+    shown = {table.name: table for table in tables.evidence(papers).parts}
+    assert set(papers.reanalysis) == {name.removeprefix("evidence_") for name in shown}
+    assert "FLOPs on cifar10" in shown["evidence_flops"].to_csv()
+    heads = shown["evidence_vgg_pairs"].to_csv().splitlines()[0]
+    assert "Energy of VGG16 (kWh)" in heads
+    assert "GPU of VGG19 (W)" in heads
+    assert "_" not in "".join(t.to_csv().splitlines()[0] for t in shown.values())
 
 
 def test_net_energy_is_gross_less_idle(study):

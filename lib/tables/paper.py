@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-
 import pandas as pd
 
-from lib import conclusions, published, reanalysis, reproduction
+from lib import conclusions, published, reproduction
 from lib.analysis import Analysis
 from lib.measures import MEASURES, measure
 from lib.page import Stack, Table
@@ -17,6 +14,67 @@ _VERDICTS = (
     "falls only where a sound measurement, or arithmetic, speaks against it. Evidence names the "
     "tables under “The evidence”."
 )
+
+_TESTS = "Holm adjusts over the responses of one question to one part of the data."
+_EVIDENCE = {
+    "questions": ("the paper's questions, put to each part of the data", _TESTS),
+    "flops": ("FLOPs of one forward batch on either dataset", "Ratio: MNIST over CIFAR-10."),
+    "gpu_power": (
+        "how the GPU energy of the runs came about",
+        "Sampled all along, or one reading for the whole run. A mean power that equals the log's "
+        "last reading was never sampled.",
+    ),
+    "vgg_pairs": (
+        "VGG16 beside VGG19 wherever both were measured soundly",
+        "One row a Kaggle session (one sampled run each) and one a dataset of the wattmeter "
+        "machine (medians of three, wattmeter's energy).",
+    ),
+    "energy_bounds": (
+        "between which energies a Kaggle run lies if its GPU power isn't known",
+        "CPU and RAM are constants times duration; the GPU draws the lowest or the highest power "
+        "that was ever read there. Sampled: the run whose GPU was sampled, if there is one.",
+    ),
+    "wattmeter_medians": (
+        "what each configuration took on the wattmeter machine",
+        "Medians of the runs, beside their duration on Kaggle.",
+    ),
+    "wattmeter_power": (
+        "mean power of each wattmeter run by both instruments",
+        "Estimated: with the last CPU power that CodeCarbon read in place of its CPU energy.",
+    ),
+    "instrument_agreement": (
+        "Spearman's rho between wattmeter and CodeCarbon",
+        "Of energy, and of what is left of it when duration is divided out.",
+    ),
+    "best_architectures": (
+        "who has the best Score, the highest accuracy and the least energy",
+        "Means of the runs; of the wattmeter machine, the wattmeter's energy. Architectures: how "
+        "many were compared.",
+    ),
+    "within_locations": (
+        "correlation of emissions with the dataset, overall and in each place",
+        "Point-biserial r of corrected emissions; empty where one dataset is missing.",
+    ),
+}
+"""Of each table: its title, and how to read it."""
+
+_UNITS = {
+    "cifar10": "flops_cifar10",
+    "mnist": "flops_mnist",
+    "lowest": "lowest_energy",
+    "highest": "highest_energy",
+    "sampled": "sampled_energy",
+    "wattmeter": "wattmeter_W",
+    "codecarbon": "codecarbon_W",
+    "codecarbon_estimated": "codecarbon_estimated_W",
+    "gpu": "gpu_W",
+    "ram": "ram_W",
+    "cpu": "cpu_W",
+    "cpu_last_reading": "cpu_last_reading_W",
+    "gpu_energy_power_VGG16": "gpu_VGG16_W",
+    "gpu_energy_power_VGG19": "gpu_VGG19_W",
+}
+"""Columns whose name says no unit, and what they are called where each has one."""
 
 
 def weighed(study: Analysis) -> Table:
@@ -29,21 +87,22 @@ def weighed(study: Analysis) -> Table:
 
 
 def evidence(study: Analysis) -> Stack:
-    """The tables that the verdicts on the paper's conclusions point to, explained by their code."""
+    """The tables that the verdicts on the paper's conclusions point to."""
     return Stack(
         tuple(
-            Table(f"evidence_{name}", name, frame, _explained(getattr(reanalysis, name)))
-            for name, frame in study.reanalysis.items()
+            Table(f"evidence_{name}", f"{name}: {title}", _in_words(study.reanalysis[name]), note)
+            for name, (title, note) in _EVIDENCE.items()
+            if name in study.reanalysis
         )
     )
 
 
-def _explained(make: Callable[..., pd.DataFrame]) -> str:
-    """What a function's docstring says it does and returns, as one paragraph."""
-    paragraphs = inspect.getdoc(make).split("\n\n")
-    said = [paragraphs[0], *(text for text in paragraphs if text.startswith("Returns:"))]
-    text = " ".join(" ".join(said).replace("Returns:", "").split())
-    return text.replace("`", "")
+def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns by names that have units, and responses and factors as people call them."""
+    frame = frame.rename(columns=_UNITS)
+    for column in {"response", "factor"} & set(frame):
+        frame[column] = [measure(name).name for name in frame[column]]
+    return frame
 
 
 def beside_paper(study: Analysis, name: str) -> Table:
