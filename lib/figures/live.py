@@ -24,7 +24,7 @@ LARGEST_SHARE = 0.005
 """Of the time that drawing may take in the kernel: it happens while energy is measured."""
 
 SAMPLES = 300
-"""Of the power, one a second, that the picture goes back."""
+"""Of the power, one a second, that the picture goes back; at first it shows the last minute."""
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 720, 110, 48, 22
 _PHASES = {
@@ -39,10 +39,11 @@ _PHASES = {
 class LiveCurve:
     """Accuracy and watts of a run under way, and the figure of its epochs once it is over.
 
-    While it runs this is a small SVG, not a plotly figure: the watcher's browser often runs on the
-    machine that is measured, and there a plotly figure costs a hundred times as much to draw
-    (`docs/measurement.md` has the figures). It is drawn every `SECONDS_BETWEEN` seconds at most,
-    and more rarely where it would take more than `LARGEST_SHARE` of the time.
+    While it runs this is a small SVG and not a plotly figure, because the watcher's browser often
+    runs on the machine that is measured. Drawn every two seconds for 40 s in JupyterLab, the SVG
+    took 0.04 % of a core in the kernel and 0.2 % in a headless browser; a plotly figure took 5.6 %
+    and 7 %. It is drawn every `SECONDS_BETWEEN` seconds at most, and more rarely where it would
+    take more than `LARGEST_SHARE` of the time.
 
     Where nobody watches, as under papermill, nothing is drawn before `end`: then the measurement is
     undisturbed, and the executed notebook holds one figure.
@@ -108,9 +109,10 @@ class LiveCurve:
         }
         watts = [(at - now, power) for at, power in self._watts]
         highest = max((power for _, power in watts), default=0.0)
+        back = round(max(60, -watts[0][0])) if watts else 60
         panels = [
             _panel("Accuracy, by epoch", accuracies, (0, last), 1.0, ("0", str(last))),
-            _panel("Power (W)", {"": watts}, (-SAMPLES, 0), highest, (f"{SAMPLES} s ago", "now")),
+            _panel("Power (W)", {"": watts}, (-back, 0), highest, (f"{back} s ago", "now")),
         ]
         return (
             f'<div class="live"><p><b>{escape(self._run_id)}</b>: {escape(self._words())}</p>'
