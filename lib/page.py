@@ -19,7 +19,7 @@ from lib.measures import Measure, measure, number
 
 DIGITS = 4
 SMALLEST_P = 0.001
-_LONG_TEXT = 72
+_LONG_TEXT = 44
 # JupyterLab, which knows none of the classes, would set text to the right and show every row.
 _LEFT = 'style="text-align:left"'
 _SCROLL = "max-height:34rem;overflow:auto"
@@ -113,7 +113,9 @@ class _Column:
 
     def head(self) -> str:
         kind = 'class="number"' if self.is_number or self.is_printed else _LEFT
-        return f'<th scope="col" {kind}>{escape(self.named.label)}</th>'
+        name, unit = escape(self.named.name), escape(self.named.unit)
+        label = f'{name} <span class="unit">({unit})</span>' if unit else name
+        return f'<th scope="col" {kind}>{label}</th>'
 
     def cell(self, place: int) -> str:
         value = self.values.iloc[place]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -17,6 +18,9 @@ from lib.measures import Measure, measure, number, ordered
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
+_MOST_MARKED = 24
+"""Learning curves in one figure; of more, single epochs could not be told apart."""
+
 _AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
 
 
@@ -119,14 +123,18 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch
     factor, shown = _scaled(against, pd.concat([history[against] for history in drawn.values()]))
     architectures = ordered(run_id.partition("-")[0] for run_id in drawn)
     figure = go.Figure()
-    for name in architectures:
-        mine = [run_id for run_id in drawn if run_id.partition("-")[0] == name]
-        for place, run_id in enumerate(mine):
-            tint = style.colour(name, architectures)
-            trace = _curve(drawn[run_id], against, factor, "validation", tint, run_id)
-            trace.update(name=escape(name), legendgroup=name, showlegend=place == 0)
-            trace.marker = style.marker(name, architectures, size=5)
-            figure.add_trace(trace)
+    counted = Counter()
+    for run_id in _in_turn(drawn, architectures):
+        name = run_id.partition("-")[0]
+        tint = style.colour(name, architectures)
+        trace = _curve(drawn[run_id], against, factor, "validation", tint, run_id)
+        trace.update(name=escape(name), legendgroup=name, showlegend=not counted[name])
+        trace.marker = style.marker(name, architectures, size=5)
+        if len(drawn) > _MOST_MARKED:
+            # The first of each stays as it is, for the legend shows it.
+            trace.update(mode="lines", line_width=1, opacity=0.4 if counted[name] else 1)
+        counted[name] += 1
+        figure.add_trace(trace)
     longest = max(drawn.values(), key=len)
     figure.update_xaxes(**_axis(against, shown, longest))
     figure.update_yaxes(title="Validation accuracy")
@@ -135,6 +143,17 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch
     words = ", ".join(f"{name} {number(means[name])}" for name in architectures)
     alt = f"{title}, {style.count(len(drawn))}. Mean accuracy at the end: {words}."
     return style.finish(figure, title, alt)
+
+
+def _in_turn(run_ids: Iterable[str], architectures: Sequence[str]) -> list[str]:
+    """Runs with their architectures in turn, so that no architecture lies on top of the others."""
+    seen = Counter()
+    places = {}
+    for run_id in run_ids:
+        name = run_id.partition("-")[0]
+        places[run_id] = (seen[name], architectures.index(name))
+        seen[name] += 1
+    return sorted(places, key=places.get)
 
 
 def _curve(
@@ -239,10 +258,11 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
                 hovertemplate="%{y:.1f} W",
             )
         )
-    figure.update_xaxes(title="Time (s)")
-    figure.update_yaxes(title="Power (W)", rangemode="tozero")
-    figure.update_layout(hovermode="x unified", legend_traceorder="normal")
     together = trace[[f"{name}_power" for name in parts]].sum(axis=1)
+    figure.update_xaxes(title="Time (s)")
+    # The phases have their names above the curve.
+    figure.update_yaxes(title="Power (W)", range=[0, 1.2 * together.max() or 1])
+    figure.update_layout(hovermode="x unified", legend_traceorder="normal")
     phases = trace.get("phase", pd.Series("run", index=trace.index)).fillna("run")
     _name_phases(figure, trace["time"], phases)
     means = together.groupby(phases, sort=False).mean()

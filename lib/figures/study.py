@@ -156,9 +156,13 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title=shown.label, rangemode="tozero")
+    figure.update_xaxes(title=shown.label, rangemode="tozero", matches="x")
+    # Reversed, so that bars stand in the order of the legend.
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=[escape(n) for n in names[::-1]]
+        type="category",
+        categoryorder="array",
+        categoryarray=[escape(name) for name in names],
+        autorange="reversed",
     )
     means = places.groupby("name", sort=False)["emissions"].mean() * factor
     words = ", ".join(f"{name} {number(value)} {shown.unit}" for name, value in means.items())

@@ -141,6 +141,8 @@ _AXIS = {
     "zerolinecolor": FAINT,
     "linecolor": INK,
     "automargin": True,
+    "separatethousands": True,
+    "ticklabelstandoff": 4,
     "title": {"standoff": 8},
 }
 _TEMPLATE = go.layout.Template(
@@ -152,7 +154,7 @@ _TEMPLATE = go.layout.Template(
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
-        "title": {"x": 0, "xref": "paper", "font": {"size": 15}},
+        "title": {"x": 0, "xref": "container", "font": {"size": 15}},
         "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
         "margin": {"l": 10, "r": 10, "t": 64, "b": 10},
         "hoverlabel": {"align": "left"},
