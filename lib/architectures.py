@@ -155,9 +155,9 @@ def build_model(
     """Build and compile a network for the classification of images.
 
     The model bears the architecture's name and has two layers, themselves models: the architecture
-    without its classifier (the base), and `head`. A frozen base keeps the statistics of its batch
-    normalization, in training too. The loss is the cross-entropy with integer labels, the metric
-    `accuracy`.
+    without its classifier (the base), and `head`. A frozen base computes as in inference, in
+    training too: its batch normalization keeps its statistics, and it drops nothing. The loss is
+    the cross-entropy with integer labels, the metric `accuracy`.
 
     Args:
         architecture: A name in `REGISTRY`.
@@ -193,6 +193,8 @@ def build_model(
     keras.utils.set_random_seed(seed)
     base = _base(architecture, image_size, weights)
     base.trainable = trainable == "all"
+    if not base.trainable:
+        _drop_nothing(base)
     top = _head(head, base.output_shape[1:], classes)
     inputs = keras.Input((image_size, image_size, 3), name="image")
     model = keras.Model(inputs, top(base(inputs)), name=architecture)
@@ -237,6 +239,18 @@ def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
     return base
 
 
+def _drop_nothing(base: keras.Model) -> None:
+    """Take the dropout out of a base (EfficientNet has some), as freezing it does not.
+
+    Nor would `training=False` where the base is called: Keras 3 hands the model's own on to it.
+    """
+    import keras
+
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+
+
 def _load_weights(base: keras.Model, architecture: str, file: str) -> None:
     path: Path | None = Path(file).expanduser()
     if not path.is_file():
@@ -253,6 +267,25 @@ def _load_weights(base: keras.Model, architecture: str, file: str) -> None:
             f"downloads, or a .weights.h5, .keras or .h5 file saved from "
             f"keras.applications.{architecture}(include_top=False)"
         ) from error
+    if architecture.startswith("EfficientNetB"):
+        _divide_by_deviations_again(base)
+
+
+def _divide_by_deviations_again(base: keras.Model) -> None:
+    """Do to weights from a file what `keras.applications` does to ImageNet's of EfficientNet B0-B7.
+
+    They hold the deviations of the pixels where the layer `Normalization` takes variances, so
+    `keras.src.applications.efficientnet` divides by the root of the deviations once more, but only
+    where it loads the weights itself. Weights that never saw ImageNet have the means 0 of a new
+    layer, and stay as they are.
+    """
+    import keras
+
+    layer = next(one for one in base.layers if isinstance(one, keras.layers.Normalization))
+    mean, variance, count = layer.get_weights()
+    if mean.any():
+        layer.set_weights([mean, variance * (0.229, 0.224, 0.225), count])
+        layer.finalize_state()
 
 
 def _head(head: str, features: tuple[int, ...], classes: int) -> keras.Sequential:

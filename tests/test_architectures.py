@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from lib.architectures import REGISTRY, Size, WeightsError, build_model, size
+from lib.architectures import REGISTRY, Size, WeightsError, build_model, doubts, size, unknown
 
 
 def build(architecture="VGG16", **changes):
@@ -47,16 +48,92 @@ def test_planning_loads_no_framework():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_knows_every_architecture_of_keras():
+    there = {name for name, one in vars(keras.applications).items() if inspect.isfunction(one)}
+    assert set(REGISTRY) == there
+    assert all(name == architecture.name for name, architecture in REGISTRY.items())
+
+
+def module_of(architecture):
+    return importlib.import_module(getattr(keras.applications, architecture).__module__)
+
+
 @pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
 def test_preprocessing_mode_is_that_of_keras(architecture):
     pixels = images(1) * 255
-    module = importlib.import_module(f"keras.applications.{architecture.name.lower()}")
-    np.testing.assert_array_equal(
-        keras.applications.imagenet_utils.preprocess_input(
-            pixels.copy(), data_format="channels_last", mode=architecture.preprocessing_mode
-        ),
-        module.preprocess_input(pixels.copy(), data_format="channels_last"),
-    )
+    mode = architecture.preprocessing_mode
+    expected = module_of(architecture.name).preprocess_input(pixels.copy())
+    if mode != "none":
+        pixels = keras.applications.imagenet_utils.preprocess_input(pixels, mode=mode)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+def test_pixels_go_in_as_they_are_where_the_network_has_layers_for_them(architecture, monkeypatch):
+    """Keras builds those layers right after the input, so the rest need not be built."""
+
+    class Reached(Exception):  # noqa: N818
+        """As far as the first layer."""
+
+    def stop(self, *_, **__):
+        raise Reached(type(self).__name__)
+
+    for kind in ("Rescaling", "Normalization", "Conv2D", "ZeroPadding2D"):
+        monkeypatch.setattr(getattr(keras.layers, kind), "__init__", stop)
+    side = architecture.smallest_side
+    with pytest.raises(Reached) as caught:
+        keras_base(architecture.name, input_shape=(side, side, 3))
+    scales_itself = str(caught.value) in ("Rescaling", "Normalization")
+    assert scales_itself == (architecture.preprocessing_mode == "none")
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+def test_smallest_side_is_that_of_keras(architecture, monkeypatch):
+    """Keras checks the size before the input that it would build the network on."""
+
+    class Accepted(Exception):  # noqa: N818
+        """As far as the input."""
+
+    def accept(shape):
+        raise Accepted(shape)
+
+    least = architecture.smallest_side
+    with pytest.raises(ValueError, match=f"at least {least}x{least}"):
+        keras_base(architecture.name, input_shape=(least - 1, least - 1, 3))
+    monkeypatch.setattr("keras.src.layers.Input", accept)
+    with pytest.raises(Accepted, match=f"{least}, {least}, 3"):
+        keras_base(architecture.name, input_shape=(least, least, 3))
+
+
+def test_images_that_are_too_small_are_refused_with_the_least_size():
+    message = "image_size: Xception takes images of 71 x 71 pixels or more; set image_size to at"
+    with pytest.raises(ValueError, match=message):
+        build("Xception", image_size=70)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("vgg16", "did you mean VGG16"),
+        ("EfficentNetV2B0", "did you mean EfficientNetV2B0"),
+        ("mobilenet_v2", "did you mean MobileNetV2"),
+    ],
+)
+def test_a_misspelt_name_is_recognized(name, hint):
+    assert hint in unknown(name)
+    assert "VGG16, VGG19; ResNet50" in unknown(name)
+
+
+def test_a_name_like_no_other_is_answered_with_all():
+    assert unknown("transformer").startswith("is unknown. Known are VGG16")
+    assert all(name in unknown("transformer") for name in REGISTRY)
+
+
+def test_pixels_scaled_twice_are_a_doubt():
+    (doubt,) = doubts("EfficientNetV2B0", "rescale")
+    assert "EfficientNetV2B0 brings pixels of 0 to 255 to its own range" in doubt
+    assert doubts("EfficientNetV2B0", "imagenet") == ()
+    assert doubts("MobileNetV2", "rescale") == ()
 
 
 # The paper's section 3.3 and Table 2, in the order: VGG16, VGG19, ResNet50.
@@ -117,13 +194,13 @@ def test_head_starts_alike_whatever_the_weights_of_the_base(tmp_path):
     )
 
 
-def test_training_changes_the_head_and_not_a_frozen_base():
-    model = build("ResNet50")  # its batch normalization has statistics that training could move
+# Their batch normalization has statistics that training could move; EfficientNet drops paths.
+@pytest.mark.parametrize("architecture", ["ResNet50", "EfficientNetV2B0"])
+def test_training_changes_the_head_and_not_a_frozen_base(architecture):
+    model = build(architecture)
     base, head = base_of(model).get_weights(), model.get_layer("head").get_weights()
     x = images(8)
-    np.testing.assert_allclose(
-        base_of(model)(x, training=True), base_of(model)(x, training=False), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(model(x, training=True), model(x), rtol=1e-5, atol=1e-5)
     model.fit(x, np.arange(8) % 10, batch_size=4, verbose=0)
     assert_same(base_of(model).get_weights(), base)
     assert not np.array_equal(model.get_layer("head").get_weights()[0], head[0])
@@ -188,6 +265,8 @@ NOTOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
         ("VGG16", saved_model, "base.h5"),
         ("ResNet50", saved_as_keras_applications_does, NOTOP.replace("vgg16", "resnet50")),
         ("ResNet50", saved_weights, "base.weights.h5"),
+        ("MobileNetV2", saved_as_keras_applications_does, "mobilenet_v2_notop.h5"),
+        ("ConvNeXtTiny", saved_as_keras_applications_does, "convnext_tiny_notop.h5"),
     ],
 )
 def test_loads_weights_from_a_file(architecture, save, file, tmp_path):
@@ -198,6 +277,22 @@ def test_loads_weights_from_a_file(architecture, save, file, tmp_path):
     # A larger image: the file does not depend on the size of the images.
     model = build(architecture, weights=str(tmp_path / file), image_size=48)
     assert_same(base_of(model).get_weights(), base.get_weights())
+
+
+def test_efficientnet_from_a_file_computes_what_keras_computes_with_imagenet(tmp_path, monkeypatch):
+    """Keras builds EfficientNet B0 to B7 with one layer more where it loads ImageNet's weights."""
+    base = keras_base("EfficientNetB0")
+    pixels = next(layer for layer in base.layers if isinstance(layer, keras.layers.Normalization))
+    mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    pixels.set_weights([mean, deviation, np.array(0)])
+    file = tmp_path / "efficientnetb0_notop.h5"
+    saved_as_keras_applications_does(base, file)
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(file))
+    x = images(2) * 255
+    of_keras = base_of(build("EfficientNetB0", weights="imagenet"))(x)
+    from_file = base_of(build("EfficientNetB0", weights=str(file)))(x)
+    np.testing.assert_allclose(from_file, of_keras, rtol=1e-3, atol=1e-6)
+    assert not np.allclose(base_of(build("EfficientNetB0"))(x), of_keras, rtol=0.1)
 
 
 def test_file_of_weights_may_lie_in_the_home_folder(tmp_path, monkeypatch):
@@ -266,7 +361,7 @@ def test_imagenet_without_internet_names_both_ways_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "VGG17"}, "architecture: 'VGG17' is unknown; known are VGG16, VGG19"),
+        ({"architecture": "VGG17"}, "architecture: 'VGG17' is unknown; did you mean VGG1"),
         ({"trainable": "some"}, "trainable: 'some' is unknown; known are head, all"),
         ({"head": "big"}, "head: 'big' is unknown; known are paper, linear"),
     ],

@@ -71,6 +71,10 @@ def test_what_is_trainable_does_not_change_a_forward_batch():
         [layers.DepthwiseConv2D(3, depth_multiplier=2), layers.AveragePooling2D(2)],
         [layers.ZeroPadding2D(), layers.ReLU(), layers.Dropout(0.5)],
         [layers.Dense(5, activation="softmax"), layers.Activation("softmax")],
+        [layers.SeparableConv2D(6, 3, depth_multiplier=2, strides=2, activation="silu")],
+        [layers.Conv2D(6, 3, groups=3), layers.LayerNormalization(), layers.Activation("gelu")],
+        [layers.Rescaling(1 / 255), layers.Normalization(mean=[0.5] * 3, variance=[2.0] * 3)],
+        [layers.Activation("hard_silu"), layers.ReLU(6), layers.Activation("sigmoid")],
     ],
     ids=lambda hidden: "-".join(type(layer).__name__ for layer in hidden),
 )
@@ -80,13 +84,30 @@ def test_rules_of_single_layers_match_the_profiler(hidden):
     assert measured.doubts == ()
 
 
-def test_other_architectures_agree_within_the_tolerance():
-    base = keras.applications.MobileNetV2(
-        include_top=False, weights=None, input_shape=(64, 64, 3), alpha=0.35
-    )
-    measured = flops.measure(small(base, size=64))
-    assert measured.counted == pytest.approx(measured.flops, rel=flops.TOLERANCE)
+# One of each family, which between them have every kind of layer in keras.applications.
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *("MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0"),
+        *("DenseNet121", "ConvNeXtTiny", "Xception"),
+    ],
+)
+def test_other_architectures_agree_to_the_digit(architecture):
+    side = REGISTRY[architecture].smallest_side
+    model = build(architecture, image_size=side, head="linear")
+    measured = flops.measure(model)
+    assert measured.counted == measured.flops
     assert measured.doubts == ()
+    assert None not in [layer.forward for layer in flops.by_layer(model, 1)]
+
+
+def test_sums_and_products_without_a_layer_count():
+    inputs = keras.Input((8, 8, 3))
+    outputs = layers.Flatten()((inputs + 3.0) * (1 / 6) + inputs)
+    head = keras.Sequential([keras.Input(outputs.shape[1:]), layers.Dense(2)], name="head")
+    measured = flops.measure(keras.Model(inputs, head(outputs)), batch_size=1)
+    assert measured.counted == measured.flops
+    assert measured.counted - measured.counted_head == 3 * (8 * 8 * 3)
 
 
 def test_layer_by_hand():
@@ -100,13 +121,13 @@ def test_layer_by_hand():
 
 
 def test_difference_of_the_two_counts_is_a_doubt():
-    measured = flops.measure(small(layers.SeparableConv2D(16, 3)))
+    measured = flops.measure(small(layers.Conv2DTranspose(16, 3)))
     assert measured.flops > measured.counted
     assert measured.reason is None
     difference, unknown = measured.doubts
     assert f"keras-flops counts {measured.flops}" in difference
     assert f"give {measured.counted}" in difference
-    assert "SeparableConv2D" in unknown
+    assert "Conv2DTranspose" in unknown
 
 
 def test_without_keras_flops_there_is_a_reason(monkeypatch):
@@ -119,14 +140,14 @@ def test_without_keras_flops_there_is_a_reason(monkeypatch):
 
 
 def test_on_another_backend_there_is_a_reason_and_what_is_not_counted(monkeypatch):
-    model = small(layers.SeparableConv2D(16, 3))
+    model = small(layers.Conv2DTranspose(16, 3))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     measured = flops.measure(model)
     assert measured.flops is None
     assert "needs Keras on TensorFlow, and here Keras runs on jax" in measured.reason
     assert len(measured.doubts) == 1
-    assert "SeparableConv2D" in measured.doubts[0]
-    unknown = next(row for row in flops.by_layer(model, 32) if row.kind == "SeparableConv2D")
+    assert "Conv2DTranspose" in measured.doubts[0]
+    unknown = next(row for row in flops.by_layer(model, 32) if row.kind == "Conv2DTranspose")
     assert (unknown.forward, unknown.backward) == (None, None)
 
 
@@ -136,6 +157,7 @@ def test_measuring_leaves_everything_as_it_was(capfd):
     register = ops.RegisterStatistics.__call__
     profile = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation
     level = tf.get_logger().level
+    eagerly = tf.config.functions_run_eagerly()
     random.seed(5)
     np.random.seed(5)
     states = random.getstate(), np.random.get_state()[1].copy()
@@ -152,6 +174,7 @@ def test_measuring_leaves_everything_as_it_was(capfd):
     assert ops.RegisterStatistics.__call__ is register
     assert tf.compat.v1.profiler.ProfileOptionBuilder.float_operation is profile
     assert tf.get_logger().level == level
+    assert tf.config.functions_run_eagerly() == eagerly
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -210,7 +233,10 @@ def gradient_flops(model, batch_size):
 
 
 @pytest.mark.parametrize("trainable", ["head", "all"])
-@pytest.mark.parametrize(("architecture", "tolerance"), [("VGG16", 0.002), ("ResNet50", 0.02)])
+@pytest.mark.parametrize(
+    ("architecture", "tolerance"),
+    [("VGG16", 0.002), ("ResNet50", 0.02), ("MobileNetV2", 0.04), ("EfficientNetV2B0", 0.01)],
+)
 def test_training_step_matches_the_graph_of_its_gradients(architecture, tolerance, trainable):
     model = build(architecture, trainable=trainable)
     step = flops.flops_training(
@@ -219,11 +245,10 @@ def test_training_step_matches_the_graph_of_its_gradients(architecture, toleranc
     assert step == pytest.approx(gradient_flops(model, 32), rel=tolerance)
 
 
-@pytest.mark.parametrize("architecture", REGISTRY)
+@pytest.mark.parametrize("architecture", ["VGG16", "VGG19", "ResNet50", "ConvNeXtTiny"])
 def test_frozen_base_has_no_backward_pass(architecture):
-    model = build(architecture)
-    rows = flops.by_layer(model, 32)
-    base = len(model.layers[1].layers) + 1  # and the model's own input
+    rows = flops.by_layer(build(architecture), 32)
+    base = [row.kind for row in rows].index("Flatten")
     assert sum(row.backward for row in rows[:base]) == 0
     first, second, output = (row for row in rows[base:] if row.kind == "Dense")
     assert first.backward == first.forward  # nothing before it learns
