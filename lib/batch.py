@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,12 @@ from rich.console import Console
 
 from lib import display, lock, plan, records, runner
 from lib.files import write_atomically
+from lib.live import LiveReport
 from lib.records import Record
 from lib.study import RunConfig, Study, StudyError
 
 Execute = Callable[[list[RunConfig], Path, runner.Watcher, float | None], Iterator[Record]]
+Alone = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Batch:
         scheduler: Address of a Dask scheduler; None executes on this machine.
         retry_failed: Whether failed runs are run again.
         fresh: Whether earlier results of the study are set aside first.
+        figures: Whether the figures of the report are also written as files.
     """
 
     study: Study
@@ -42,6 +45,7 @@ class Batch:
     scheduler: str | None = None
     retry_failed: bool = False
     fresh: bool = False
+    figures: bool = False
 
     @property
     def study_dir(self) -> Path:
@@ -71,44 +75,63 @@ def execute(batch: Batch, console: Console) -> bool:
         StoppedError: If the cluster is lost.
         OSError: If the disk gets full.
     """
-    with lock.alone_in_study(batch.study_dir), _place(batch) as execute_all:
+    with lock.alone_in_study(batch.study_dir), _place(batch) as (execute_all, alone):
         runs, known = _prepare(batch, console)
         chosen = batch.of_this_call(runs)
         pending = [run for run in chosen if run.run_id not in known]
         watcher = display.watcher(console, len(pending))
         executed = execute_all(pending, batch.study_dir, watcher, batch.study.run_timeout)
+        so_far = LiveReport(batch.study_dir, watcher.say, alone)
         with closing(watcher), closing(executed):
             _write_results(known, batch.study_dir)
-            for record in executed:
+            for number, record in enumerate(executed, start=1):
                 known[record.run_id] = record
                 _write_results(known, batch.study_dir)
+                if number < len(pending):
+                    so_far.refresh()
     ended = [known[run.run_id] for run in chosen]
     console.print(display.summary_table(ended))
     console.print(display.plain(display.summary(ended)))
-    return report(console, batch.study_dir) and all(run.status == "completed" for run in ended)
+    reported = report(console, batch.study_dir, figures=batch.figures)
+    return reported and all(run.status == "completed" for run in ended)
 
 
-def report(console: Console, study_dir: Path) -> bool:
-    """Write the report; False, with a sentence, if that failed."""
-    from lib import report  # nbconvert takes a second to import
+def report(console: Console, study_dir: Path, *, figures: bool) -> bool:
+    """Write the report, and its figures as files; False, with a sentence, if that failed."""
+    from lib import export, report  # nbconvert takes a second to import
 
     try:
         console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
     except report.ReportError as error:
-        print(
-            f"run_all.py: the results are in {study_dir}, but not the report: {error}",
-            file=sys.stderr,
-        )
-        return False
+        return _missing(study_dir, f"not the report: {error}")
+    folder = study_dir / export.FOLDER
+    if not figures:
+        if folder.is_dir():
+            console.print(f"Note: {folder} is of an earlier report; --figures draws it anew")
+        return True
+    try:
+        paths = export.write(study_dir)
+    except export.ExportError as error:
+        return _missing(study_dir, f"not the figures: {error}")
+    console.print(f"Figures: {len(paths)} files in {folder}", soft_wrap=True)
     return True
 
 
+def _missing(study_dir: Path, what: str) -> bool:
+    print(f"run_all.py: the results are in {study_dir}, but {what}", file=sys.stderr)
+    return False
+
+
 @contextmanager
-def _place(batch: Batch) -> Iterator[Execute]:
-    """Where runs are executed: on this machine, alone on it, or on a cluster."""
+def _place(batch: Batch) -> Iterator[tuple[Execute, Alone]]:
+    """Where runs are executed, and what keeps them away from this machine between two of them.
+
+    Here nothing else runs between them. On a cluster others go on, and this machine may be one
+    of its workers.
+    """
     if batch.scheduler is None:
         with lock.alone_on_this_machine(f"study {batch.source.stem}"):
-            yield runner.execute_all
+            yield runner.execute_all, nullcontext
         return
     try:
         from lib import cluster
@@ -116,7 +139,8 @@ def _place(batch: Batch) -> Iterator[Execute]:
         raise StudyError([f"{error}; install the extra 'cluster'"], "--scheduler") from None
     try:
         with cluster.connected(batch.scheduler) as client:
-            yield partial(cluster.execute_all, client)
+            alone = partial(lock.alone_on_this_machine, f"report of study {batch.source.stem}")
+            yield partial(cluster.execute_all, client), alone
     except cluster.ClusterError as error:
         raise StudyError([str(error)], "--scheduler") from None
 

@@ -103,6 +103,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="LOG",
         help="lay a wattmeter's log beside the runs of a finished study, in place of training",
     )
+    result.add_argument(
+        "--figures",
+        action="store_true",
+        help="also write the figures of the report as PNG and SVG (takes Chrome or Chromium)",
+    )
     return result
 
 
@@ -116,6 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
+            if args.figures:
+                _check_figures()
             if args.import_dir is not None and args.kaggle is None:
                 return _import(args)
             return _study(args) if args.wattmeter is None else _wattmeter(args)
@@ -136,6 +143,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nrun_all.py: interrupted; {GOES_ON}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _check_figures() -> None:
+    """See that figures can be drawn here, before hours are spent on what they show."""
+    from lib import export
+    from lib.study import StudyError
+
+    try:
+        export.check()
+    except export.ExportError as error:
+        raise StudyError([str(error)], "--figures") from None
 
 
 @contextmanager
@@ -187,6 +205,7 @@ def _study(args: argparse.Namespace) -> int:
         scheduler=args.scheduler,
         retry_failed=args.retry_failed,
         fresh=args.fresh,
+        figures=args.figures,
     )
     if args.dry_run:
         batch.show(asked, display.console())
@@ -229,7 +248,8 @@ def _import(args: argparse.Namespace) -> int:
     console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {display.plain(sentence)}")
-    return COMPLETE if batch.report(console, study_dir) else SOME_FAILED
+    reported = batch.report(console, study_dir, figures=args.figures)
+    return COMPLETE if reported else SOME_FAILED
 
 
 def _wattmeter(args: argparse.Namespace) -> int:
@@ -256,7 +276,7 @@ def _wattmeter(args: argparse.Namespace) -> int:
         console.print(f"No reading of {run_id}: {display.plain(reason)}", soft_wrap=True)
     runs = len(attached.measured) + len(attached.refused)
     console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
-    reported = batch.report(console, study_dir)
+    reported = batch.report(console, study_dir, figures=args.figures)
     return SOME_FAILED if attached.refused or not reported else COMPLETE
 
 

@@ -19,7 +19,8 @@ from lib.measures import Measure, measure, number
 
 DIGITS = 4
 SMALLEST_P = 0.001
-_LONG_TEXT = 44
+# Letters of a column's longest text up to which it stands in one line, and up to which in few.
+_SHORT, _WORDS = 32, 100
 # JupyterLab, which knows none of the classes, would set text to the right and show every row.
 _LEFT = 'style="text-align:left"'
 _SCROLL = "max-height:34rem;overflow:auto"
@@ -110,6 +111,8 @@ class _Column:
         # Numbers that are text, because every digit of theirs was printed so, stand like numbers.
         texts = [] if self.is_number else [_text(value) for value in values]
         self.is_printed = bool(texts) and all(_PRINTED.fullmatch(text) for text in texts)
+        longest = max(map(len, texts), default=0)
+        self.kind = "short" if longest <= _SHORT else "words" if longest <= _WORDS else "long"
 
     def head(self) -> str:
         kind = 'class="number"' if self.is_number or self.is_printed else _LEFT
@@ -128,8 +131,7 @@ class _Column:
         text = _text(value)
         if self.is_printed:
             return f'<td class="number">{escape(text)}</td>'
-        kind = _MARKS.get(text, "words" if len(text) > _LONG_TEXT else "short")
-        return f'<td class="{kind}" {_LEFT}>{escape(text)}</td>'
+        return f'<td class="{_MARKS.get(text, self.kind)}" {_LEFT}>{escape(text)}</td>'
 
     def _number(self, value: float) -> str:
         if self.named.is_p and 0 <= value < SMALLEST_P:

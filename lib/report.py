@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import textwrap
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,10 +50,13 @@ def build(study_dir: Path) -> Path:
     """
     import nbformat
 
+    from lib import analysis, story
+
     notebook = execute(study_dir)
+    study = analysis.load(study_dir)
     write_atomically(study_dir / NOTEBOOK.name, nbformat.writes(notebook))
     path = study_dir / FILE_NAME
-    write_atomically(path, to_html(notebook, _title(study_dir)))
+    write_atomically(path, to_html(notebook, study.title, story.partial(study, datetime.now(UTC))))
     return path
 
 
@@ -94,12 +98,13 @@ def execute(study_dir: Path) -> NotebookNode:
     return notebook
 
 
-def to_html(notebook: NotebookNode, title: str) -> str:
+def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> str:
     """Export an executed notebook as one page.
 
     Args:
         notebook: With its outputs.
         title: Of the page, as text.
+        partial: What the page lacks, as text, to be said above everything else; None if nothing.
     """
     from nbconvert import HTMLExporter
     from plotly.offline import get_plotlyjs
@@ -110,6 +115,7 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     script = (folder / "report.js").read_text(encoding="utf-8")
     page = {
         "title": title,
+        "partial": partial,
         "style": (folder / "style.css").read_text(encoding="utf-8") + _code_colours(),
         "plotly": plotly,
         "script": script,
@@ -173,9 +179,3 @@ def _code_colours() -> str:
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     own = ".highlight, .highlight pre { background: var(--surface); }"
     return f"\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{own}\n"
-
-
-def _title(study_dir: Path) -> str:
-    from lib.analysis import title
-
-    return title(study_dir)

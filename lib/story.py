@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import pandas as pd
 
@@ -55,6 +56,24 @@ def asked(study: Analysis) -> Prose:
     skipped = study.settings.get("skipped", [])
     sentences += [f"Skipped: {row}." for row in skipped]
     return Prose((*sentences, *study.settings.get("notes", []), *study.damaged))
+
+
+def partial(study: Analysis, at: datetime) -> str | None:
+    """What the report of an unfinished study says above everything else; None if all runs are in.
+
+    Args:
+        study: As far as it is.
+        at: When it was read, in UTC.
+    """
+    if not study.missing:
+        return None
+    planned = len(study.planned)
+    failed = int((study.results["status"] == "failed").sum())
+    return (
+        f"Partial: {planned - len(study.missing)} of {_runs(planned)} have ended"
+        + (f", {failed} of them failed" if failed else "")
+        + f" (as of {at.day} {at:%B %Y, %H:%M} UTC). The figures will change as others end."
+    )
 
 
 def found(study: Analysis) -> Prose:

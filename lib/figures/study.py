@@ -72,7 +72,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
-    letters = sum(len(level) for level in levels) * len(panels)
+    letters = max(map(len, levels)) * len(levels) * len(panels)
     return style.finish(figure, title, alt, least_width=60 + 8 * letters)
 
 
@@ -133,6 +133,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
     datasets = ordered(places["dataset"]) if "dataset" in places else [""]
     figure = make_subplots(
         cols=len(datasets),
+        shared_xaxes="all",
         shared_yaxes=True,
         horizontal_spacing=0.03,
         subplot_titles=[escape(name) for name in datasets],
@@ -156,7 +157,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title=shown.label, rangemode="tozero", matches="x")
+    figure.update_xaxes(title=shown.label, rangemode="tozero")
     # Reversed, so that bars stand in the order of the legend.
     figure.update_yaxes(
         type="category",

@@ -40,6 +40,7 @@ def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> 
         "--fresh": asked.fresh and action != "build",
         "--retry-failed": asked.retry_failed and action != "push",
         "--scheduler": asked.scheduler is not None,
+        "--figures": asked.figures and action != "pull",
     }
     if options := [option for option, is_so in misplaced.items() if is_so]:
         raise StudyError([f"{option} does not go with --kaggle {action}" for option in options])
@@ -100,7 +101,7 @@ def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path
         return False
     console.print(display.summary_table(known))
     complete = all(runner.look(config).state == runner.COMPLETE for config in runs)
-    return batch.report(console, study_dir) and complete
+    return batch.report(console, study_dir, figures=asked.figures) and complete
 
 
 def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:

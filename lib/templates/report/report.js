@@ -76,9 +76,9 @@ function equipTable(block) {
   const table = block.querySelector("table");
   [...table.tHead.rows[0].cells].forEach((header, column) => {
     header.dataset.label = header.textContent;
-    const text = header.textContent;
-    header.textContent = "";
-    header.append(button(text, () => sortBy(table, column, header)));
+    const sort = button("", () => sortBy(table, column, header));
+    sort.append(...header.childNodes);
+    header.append(sort);
   });
   const tools = document.createElement("span");
   tools.className = "tools";
