@@ -99,11 +99,35 @@ def test_all_mistakes_are_named_at_once(tmp_path):
         ({"defaults": {"weights": "nowhere.h5"}}, ["nowhere.h5", "imagenet"]),
         ({"defaults": {"data_dir": "nowhere"}}, ["data_dir", "nowhere"]),
         ({"defaults": {"learning_rate": float("nan")}}, ["learning_rate"]),
+        ({"defaults": {"architecture": "MobilNetV2"}}, ["did you mean MobileNetV2", "VGG19"]),
+        # At their default sizes digits has 32 pixels a side and mnist 48.
+        ({"defaults": {"architecture": "Xception"}}, ["Xception", "image_size to at least 71"]),
+        (
+            {"defaults": {"architecture": "InceptionV3", "dataset": "mnist"}},
+            ["InceptionV3", "image_size to at least 75"],
+        ),
+        ({"defaults": {"architecture": "Xception", "image_size": 70}}, ["at least 71"]),
+        (
+            {"defaults": {"architecture": "NASNetMobile", "backend": "torch"}},
+            ["no NASNetMobile on torch", "tensorflow or jax"],
+        ),
     ],
 )
 def test_a_mistake_names_field_value_and_what_is_allowed(tmp_path, content, words):
     found = "\n".join(problems(tmp_path, **content))
     assert all(word in found for word in words), found
+
+
+def test_the_smallest_image_that_an_architecture_takes_is_large_enough():
+    assert RunConfig(architecture="Xception", image_size=71).image_size == 71
+
+
+def test_images_of_a_file_need_a_size_that_the_architecture_takes(tmp_path):
+    """How large they are is not known before they are read."""
+    of_a_file = {"architecture": "Xception", "dataset": "cats", "data_dir": str(tmp_path)}
+    with pytest.raises(ValueError, match="set image_size to at least 71"):
+        RunConfig(**of_a_file)
+    assert RunConfig(**of_a_file, image_size=96).image_size == 96
 
 
 def test_a_mistake_in_every_run_is_said_once(tmp_path):
