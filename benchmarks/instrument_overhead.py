@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from lib import datasets, experiment, networks, training
+from lib import datasets, experiment, networks, pipelines, training
 from lib.instruments import Bench, measuring
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
@@ -80,10 +80,10 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
         print(f"   {name}: {around:.2f}")
     print(f"   (the training itself: {measured:.2f})")
 
-    train, validation = datasets.pipelines(data, config)
+    feeds = pipelines.images(data, config)
 
     def fit() -> None:
-        training.fit(model, train, validation, config.epochs)
+        training.fit(model, *feeds, config.epochs)
 
     fit()  # the first one is slower
     wall, cpu = np.empty((pairs, 2)), np.empty((pairs, 2))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lib import hosted
+from lib import backends, hosted, optimizers
 
 if TYPE_CHECKING:
     import keras
@@ -150,6 +152,7 @@ def build_model(
     head: Literal["paper", "linear"] = "paper",
     optimizer: str = "adam",
     learning_rate: float | None = None,
+    precision: Literal["float32", "mixed"] = "float32",
     seed: int,
 ) -> keras.Model:
     """Build and compile a network for the classification of images.
@@ -173,6 +176,9 @@ def build_model(
             that of the images.
         optimizer: A name that `keras.optimizers` knows.
         learning_rate: None for the optimizer's default.
+        precision: `mixed` computes in 16 bits and keeps weights, their updates and the output in
+            32: float16 with a scaled loss on a GPU (every one that is fast in 16 bits has it),
+            bfloat16 on a CPU.
         seed: Of all random numbers of Python, NumPy and Keras from here on, through
             `keras.utils.set_random_seed`: the weights, and later the dropout. The same seed gives
             the same weights, however many models were built before.
@@ -191,19 +197,21 @@ def build_model(
     import keras
 
     keras.utils.set_random_seed(seed)
-    base = _base(architecture, image_size, weights)
-    base.trainable = trainable == "all"
-    if not base.trainable:
-        _drop_nothing(base)
-    top = _head(head, base.output_shape[1:], classes)
-    inputs = keras.Input((image_size, image_size, 3), name="image")
-    model = keras.Model(inputs, top(base(inputs)), name=architecture)
-
-    algorithm = keras.optimizers.get(optimizer)
-    if learning_rate is not None:
-        algorithm.learning_rate = learning_rate
-    model.compile(algorithm, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    with _computing_in(precision):
+        base = _base(architecture, image_size, weights)
+        base.trainable = trainable == "all"
+        if not base.trainable:
+            _drop_nothing(base)
+        top = _head(head, base.output_shape[1:], classes)
+        inputs = keras.Input((image_size, image_size, 3), name="image")
+        model = keras.Model(inputs, top(base(inputs)), name=architecture)
+    compile_classifier(model, optimizers.make(optimizer, learning_rate))
     return model
+
+
+def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Make a network learn integer labels: cross-entropy, and the metric `accuracy`."""
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
 def size(model: keras.Model) -> Size:
@@ -213,6 +221,23 @@ def size(model: keras.Model) -> Size:
         trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
         depth=REGISTRY[model.name].depth,
     )
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Layers that are made meanwhile compute in this precision."""
+    import keras
+
+    if precision not in ("float32", "mixed"):
+        raise ValueError(f"precision: '{precision}' is unknown; known are float32, mixed")
+    before = keras.config.dtype_policy()
+    if precision == "mixed":
+        kind = "mixed_float16" if backends.has_gpu() else "mixed_bfloat16"
+        keras.config.set_dtype_policy(kind)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
@@ -305,5 +330,6 @@ def _head(head: str, features: tuple[int, ...], classes: int) -> keras.Sequentia
             hidden = [layers.GlobalAveragePooling2D()]
         case _:
             raise ValueError(f"head: '{head}' is unknown; known are paper, linear")
-    output = layers.Dense(classes, activation="softmax")
+    # In 16 bits a probability near 0 or 1 would be 0 or 1.
+    output = layers.Dense(classes, activation="softmax", dtype="float32")
     return keras.Sequential([keras.Input(features), *hidden, output], name="head")

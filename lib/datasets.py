@@ -1,6 +1,6 @@
 """Images to train on: `digits`, `mnist`, `cifar10`, or any `.npz` laid out like `keras.datasets`.
 
-`load` reads, limits and enlarges them once; `pipelines` feeds them to a network.
+`load` reads, limits and enlarges them once; `lib.pipelines` feeds them to a network.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lib import architectures, augmentation, hosted, npz
+from lib import hosted, npz
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from lib.study import RunConfig
 
 SMALLEST_SIDE = 32
@@ -243,82 +241,3 @@ def _resize(images: np.ndarray, size: int) -> np.ndarray:
     for index, image in enumerate(images):
         resized[index] = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
     return resized
-
-
-def preprocess(images: tf.Tensor, config: RunConfig) -> tf.Tensor:
-    """Bring pixels to the range that the network is fed with.
-
-    `rescale` divides by 255, as the authors did. `imagenet` is `preprocess_input` of
-    `keras.applications`, which the architecture's ImageNet weights were trained with.
-
-    Args:
-        images: float32 [batch, side, side, 3], 0 to 255.
-        config: Names the preprocessing and the architecture.
-
-    Returns:
-        float32 [batch, side, side, 3].
-    """
-    if config.preprocessing == "rescale":
-        return images / 255.0
-    mode = architectures.REGISTRY[config.architecture].preprocessing_mode
-    if mode == "none":
-        return images
-    from keras.applications.imagenet_utils import preprocess_input
-
-    return preprocess_input(images, data_format="channels_last", mode=mode)
-
-
-def pipelines(dataset: Dataset, config: RunConfig) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Feed a network: one pass over the training images an epoch, and the validation images.
-
-    Every pass over the training pipeline shuffles and augments all of its images anew, the same
-    way for the same `config.seed` and the same seed of `keras.utils.set_random_seed`. Validation
-    images are neither shuffled nor augmented. The last batch may be smaller than the others.
-
-    Returns:
-        Training and validation, each of (float32 [batch, side, side, 3], int32 [batch]).
-    """
-    import tensorflow as tf
-
-    with tf.device("CPU"):  # the arrays stay in main memory, batches go to the accelerator
-        train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
-        test = tf.constant(dataset.x_test), tf.constant(dataset.y_test)
-
-    def train_batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.cast(tf.gather(train[0], indices), tf.float32)
-        if config.augmentation == "paper":
-            images = augmentation.augment(images, seed)
-        return preprocess(images, config), tf.gather(train[1], indices)
-
-    def test_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return preprocess(tf.cast(images, tf.float32), config), labels
-
-    count = len(dataset.y_train)
-    order = tf.data.Dataset.range(count).shuffle(count, seed=config.seed)
-    seeds = tf.data.Dataset.random(seed=config.seed, rerandomize_each_iteration=True)
-    training = tf.data.Dataset.zip(order.batch(config.batch_size), seeds.batch(2)).map(
-        train_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    validation = (
-        tf.data.Dataset.from_tensor_slices(test)
-        .batch(config.batch_size)
-        .map(test_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    )
-    return training.prefetch(tf.data.AUTOTUNE), validation.prefetch(tf.data.AUTOTUNE)
-
-
-def samples(
-    dataset: Dataset, config: RunConfig, count: int = 10
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A few training images to look at, of every class in turn.
-
-    Returns:
-        The images as they are and as training would augment them, both uint8
-        [count, side, side, 3], and their labels, int32 [count].
-    """
-    kept = balanced(dataset.y_train, count)
-    plain, labels = dataset.x_train[kept], dataset.y_train[kept]
-    if config.augmentation == "none":
-        return plain, plain, labels
-    augmented = augmentation.augment(plain.astype(np.float32), (config.seed, 0))
-    return plain, np.rint(augmented).astype(np.uint8), labels

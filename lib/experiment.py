@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib import datasets, locations, machine, training
+from lib import datasets, locations, machine, pipelines, training
 from lib.files import write_atomically
 from lib.instruments import (
     COMPONENTS,
@@ -31,7 +31,7 @@ from lib.networks import Network
 from lib.progress import Progress, ProgressFile
 from lib.records import HISTORY_NAME, Phase, Record
 from lib.study import RunConfig
-from lib.training import Epoch, Step
+from lib.training import Epoch, Step, Watch
 
 if TYPE_CHECKING:
     import keras
@@ -95,9 +95,9 @@ def measure(
             time.sleep(config.idle_seconds)
         idle = replace(baseline.readings[0], instrument="codecarbon, idle baseline")
     with protocol.phase("warmup"):
-        # Pipelines of their own: the measured ones start at their first shuffle.
-        training.warm_up(model, *datasets.pipelines(data, config), config.warmup_seconds)
-    train, validation = datasets.pipelines(data, config)
+        short = config.model_copy(update={"epochs": 1})
+        little = pipelines.sample(data, config, training.WARM_UP_BATCHES)
+        training.warm_up(model, lambda: training.learn(short, model, little), config.warmup_seconds)
     meter = CodeCarbon(location, folder, trace)
     instruments: list[Instrument] = [meter, energy_counter()]
 
@@ -105,19 +105,12 @@ def measure(
         protocol.accuracy = history[-1].val_accuracy
         on_epoch(history)
 
+    watch = Watch(meter.energy_so_far, lambda step: protocol.show(step, meter), epoch_ended)
     with asking as wattmeter:
         # The phase lies inside, so that it is what every instrument measured: their start takes
         # a second, which a wattmeter's log would add to the training.
         with measuring(instruments) as bench, protocol.phase("training"):
-            history = training.fit(
-                model,
-                train,
-                validation,
-                config.epochs,
-                energy_so_far=meter.energy_so_far,
-                on_step=lambda step: protocol.show(step, meter),
-                on_epoch=epoch_ended,
-            )
+            history = training.learn(config, model, data, watch)
         with protocol.phase("cooldown"):
             time.sleep(config.cooldown_seconds)
         readings = [*bench.readings]
@@ -245,7 +238,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         score=last.val_accuracy / energy if energy else None,
         flops=network.flops,
         flops_head=network.flops_head,
-        flops_training=network.flops_training,
+        flops_training=network.flops_training(len(outcome.history)),
         parameters=network.parameters,
         trainable_parameters=network.trainable_parameters,
         depth=network.depth,
@@ -266,7 +259,8 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         },
         phases=outcome.phases,
         readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
-        extra=_second_opinions(outcome.readings[1:]),
+        extra=_second_opinions(outcome.readings[1:])
+        | {"epochs_trained": len(outcome.history), "computed_in": network.precision},
         reasons=reasons,
         doubts=tuple(dict.fromkeys(doubts)),
     )

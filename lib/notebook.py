@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,19 +17,14 @@ if TYPE_CHECKING:
     from lib.records import Record
 
 
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up notes out of the notebook; errors still show."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
 def configuration(config: RunConfig) -> Styler:
     """The configuration, and the id that it gives the run."""
     rows = [(name, _text(value)) for name, value in config.model_dump().items()]
     return _table([("run id", config.run_id), *rows], ["field", "value"])
 
 
-def network(network: Network) -> Styler:
-    """Depth, parameters and FLOPs of a network."""
+def network(network: Network, epochs: int) -> Styler:
+    """Depth, parameters and FLOPs of a network, and of training it for so many epochs."""
     return _table(
         [
             ("depth (layers, as in the paper's Table 2)", f"{network.depth}"),
@@ -38,7 +32,8 @@ def network(network: Network) -> Styler:
             ("of which trainable", f"{network.trainable_parameters:,}"),
             ("FLOPs of one forward batch of 32", _flops(network.flops)),
             ("of which in the trainable head", _flops(network.flops_head)),
-            ("FLOPs of the whole training run", _flops(network.flops_training)),
+            ("FLOPs of the whole training run", _flops(network.flops_training(epochs))),
+            ("computed in", network.precision),
         ],
         ["quantity", "value"],
     )

@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from lib import features, pipelines
+from lib.datasets import Dataset
+from lib.feeding import Feed
+
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
-WARM_UP_STEPS = 2
+    from lib.study import RunConfig
+
+WARM_UP_BATCHES = 2
+SECONDS_BETWEEN_STEPS = 0.25
+"""Between two calls of `on_step`: to read the accuracy is to wait for the accelerator."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """After a training step: which epoch (from 1), how much of all steps is done, and how well."""
+    """Where a training stands: in which epoch (from 1; 0 while features are computed), how much of
+    all its batches is done, and the accuracy in this epoch.
+    """
 
     epoch: int
     fraction: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -44,38 +53,82 @@ def history_table(history: list[Epoch]) -> pd.DataFrame:
     return pd.DataFrame([asdict(epoch) for epoch in history], columns=list(Epoch.__annotations__))
 
 
-def warm_up(
-    model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dataset, least_seconds: float
-) -> None:
-    """Build the graphs and take the first steps, then put back every variable.
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how a training goes.
 
-    What a framework does once (tracing, choosing kernels, growing memory pools) would otherwise be
-    booked on the first epoch. Weights, optimizer state, random generators and metrics are
-    afterwards what they were before, so the measured training starts from the seed alone.
+    Attributes:
+        energy_so_far: kWh since the start of the training, asked once an epoch.
+        on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last.
+        on_epoch: Called after every epoch, with all epochs so far.
+    """
+
+    energy_so_far: Callable[[], float | None] = lambda: None
+    on_step: Callable[[Step], None] = lambda step: None
+    on_epoch: Callable[[list[Epoch]], None] = lambda history: None
+
+
+def learn(
+    config: RunConfig, model: keras.Model, data: Dataset, watch: Watch | None = None
+) -> list[Epoch]:
+    """Train as a configuration says: a network on images, or its head on cached features.
+
+    Args:
+        config: Of the run.
+        model: As `lib.networks.build` makes it; it is trained.
+        data: What it is trained and validated on.
+        watch: Who is told.
+
+    Returns:
+        One `Epoch` for each epoch.
+    """
+    watch = watch or Watch()
+    if config.features == "online":
+        feeds = pipelines.images(data, config)
+        return fit(model, *feeds, config.epochs, config.early_stopping, watch)
+
+    started = time.perf_counter()
+    views = features.views_of(config)
+    share = views / (views + config.epochs)
+    said = _Throttle(watch.on_step)
+    feeds = features.cache(
+        model, data, config, lambda done: said(lambda: Step(0, share * done, None))
+    )
+    head = features.classifier(model)
+    return fit(
+        head, *feeds, config.epochs, config.early_stopping, watch, started=started, done=share
+    )
+
+
+def warm_up(model: keras.Model, rehearse: Callable[[], object], least_seconds: float) -> None:
+    """Rehearse the training, then put back every variable.
+
+    What a framework does once (tracing, compiling, choosing kernels, growing memory pools) would
+    otherwise be booked on the first epoch. Weights, optimizer state, random generators and metrics
+    are afterwards what they were before, so the measured training starts from the seed alone.
 
     Args:
         model: A compiled model.
-        train: Batches to train on; its first few are used. Not the data set object of the measured
-            training, whose shuffling would move on.
-        validation: Batches to evaluate on.
+        rehearse: Trains it a little, on batches of every size that the training will have.
         least_seconds: Go on until this much time has passed.
     """
     started = time.monotonic()
     with _variables_put_back(model):
         while True:
-            first, check = train.take(WARM_UP_STEPS), validation.take(WARM_UP_STEPS)
-            model.fit(first, validation_data=check, shuffle=False, verbose=0)
+            rehearse()
             if time.monotonic() - started >= least_seconds:
                 break
 
 
 @contextmanager
 def _variables_put_back(model: keras.Model) -> Iterator[None]:
+    import keras
+
     model.optimizer.build(model.trainable_variables)
     # The frozen base can't change, and is by far the largest part: no need to copy it.
     frozen = {id(v) for layer in _frozen_layers(model) for v in layer.variables}
     variables = [v for v in [*model.variables, *model.optimizer.variables] if id(v) not in frozen]
-    before = [variable.numpy() for variable in variables]
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
     yield
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
@@ -87,42 +140,69 @@ def _frozen_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 def fit(
     model: keras.Model,
-    train: tf.data.Dataset,
-    validation: tf.data.Dataset,
+    train: Feed,
+    validation: Feed,
     epochs: int,
+    patience: int | None = None,
+    watch: Watch | None = None,
     *,
-    energy_so_far: Callable[[], float | None] = lambda: None,
-    on_step: Callable[[Step], None] = lambda step: None,
-    on_epoch: Callable[[list[Epoch]], None] = lambda history: None,
+    started: float | None = None,
+    done: float = 0.0,
 ) -> list[Epoch]:
     """Train, and validate after every epoch, as the paper does (section 3.4).
 
     Args:
         model: A compiled model with the metric `accuracy`.
-        train: Batches of images and integer labels.
+        train: Batches to learn from, with integer labels.
         validation: The same, never augmented.
-        epochs: How often to go through `train`.
-        energy_so_far: kWh since the start of the training, asked once an epoch.
-        on_step: Called after every step.
-        on_epoch: Called after every epoch, with all epochs so far.
+        epochs: How often to go through `train`, at most.
+        patience: Stop after so many epochs without a lower validation loss; None: never.
+        watch: Who is told.
+        started: When the training began, by `time.perf_counter`, if something came before this.
+        done: The part of the whole training that came before.
 
     Returns:
         One `Epoch` for each epoch.
     """
     import keras
 
-    class Watch(keras.callbacks.Callback):
+    recorder = _recorder(epochs, watch or Watch(), started, done)
+    stop = (
+        [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
+    )
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,  # the pipeline does it
+        verbose=0,
+        callbacks=[recorder, *stop],
+    )
+    return recorder.history
+
+
+def _recorder(
+    epochs: int, watch: Watch, started: float | None, done: float
+) -> keras.callbacks.Callback:
+    import keras
+
+    class Recorder(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
             self.history: list[Epoch] = []
             self.epoch = 0
-            self.started = time.perf_counter()
+            self.started = started or time.perf_counter()
+            self.say = _Throttle(watch.on_step)
 
         def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
             self.epoch = epoch
 
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            done = self.epoch + (batch + 1) / self.params["steps"]
-            on_step(Step(self.epoch + 1, done / epochs, float(logs["accuracy"])))
+            within = (batch + 1) / self.params["steps"]
+            fraction = done + (1 - done) * (self.epoch + within) / epochs
+            self.say(
+                lambda: Step(self.epoch + 1, fraction, float(logs["accuracy"])),
+                now=within == 1,
+            )
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
             self.history.append(
@@ -131,18 +211,22 @@ def fit(
                     **{name: float(logs[name]) for name in ("accuracy", "loss")},
                     **{name: float(logs[name]) for name in ("val_accuracy", "val_loss")},
                     seconds=time.perf_counter() - self.started,
-                    energy_consumed=energy_so_far(),
+                    energy_consumed=watch.energy_so_far(),
                 )
             )
-            on_epoch(self.history)
+            watch.on_epoch(self.history)
 
-    watch = Watch()
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        shuffle=False,  # the pipeline does it
-        verbose=0,
-        callbacks=[watch],
-    )
-    return watch.history
+    return Recorder()
+
+
+class _Throttle:
+    """Passes a step on, unless the last one was passed on too recently."""
+
+    def __init__(self, on_step: Callable[[Step], None]):
+        self._on_step = on_step
+        self._last = -SECONDS_BETWEEN_STEPS
+
+    def __call__(self, step: Callable[[], Step], *, now: bool = False) -> None:
+        if now or time.monotonic() - self._last >= SECONDS_BETWEEN_STEPS:
+            self._last = time.monotonic()
+            self._on_step(step())

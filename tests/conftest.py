@@ -6,14 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lib.study import RunConfig
+
 ROOT = Path(__file__).resolve().parents[1]
 
-PARAMETERS = """
-architecture = dataset = repetition = seed = weights = trainable = head = epochs = None
-batch_size = optimizer = learning_rate = image_size = preprocessing = grey_to_rgb = None
-augmentation = train_limit = test_limit = data_dir = location = meter = idle_seconds = None
-warmup_seconds = cooldown_seconds = output_dir = None
-"""
+PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
 
 RECORD = """
 from lib import __version__

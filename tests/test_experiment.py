@@ -10,7 +10,18 @@ from lib.records import Phase
 from lib.study import RunConfig
 from lib.training import Epoch
 
-NETWORK = Network(16, 100, 50, 1000, 10, 99_000, None, ())
+NETWORK = Network(
+    depth=16,
+    parameters=100,
+    trainable_parameters=50,
+    flops=1000,
+    flops_head=10,
+    flops_once=9_000,
+    flops_epoch=45_000,
+    precision="float32",
+    reason=None,
+    doubts=(),
+)
 DETAILS = {"run_id": "a-tracker", "peak_power": 45.0}
 
 
@@ -50,6 +61,8 @@ def test_the_record_of_a_run():
     assert made.score == pytest.approx(200)
     assert (made.duration, made.peak_power, made.tracker_run_id) == (100.0, 45.0, "a-tracker")
     assert made.started_at < made.ended_at
+    assert made.flops_training == 99_000, "what is done once, and the two epochs that there were"
+    assert made.extra["epochs_trained"] == 2
     assert made.gpu_energy is None
     assert made.reasons["gpu_energy"] == "no GPU"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib import training
+from lib.training import Watch
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_the_warm_up_leaves_no_trace(tf):
     warmed = model()
     warmed.optimizer.build(warmed.trainable_variables)
     before = state(warmed)
-    training.warm_up(warmed, *pipelines(tf), least_seconds=0)
+    training.warm_up(warmed, lambda: training.fit(warmed, *pipelines(tf), 1), least_seconds=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, state(warmed), strict=True))
     cold = training.fit(model(), *pipelines(tf), epochs=2)
     warm = training.fit(warmed, *pipelines(tf), epochs=2)
@@ -58,21 +59,21 @@ def test_the_warm_up_lasts_as_long_as_it_should(tf):
     import time
 
     started = time.monotonic()
-    training.warm_up(model(), *pipelines(tf), least_seconds=2)
+    warmed, feeds = model(), pipelines(tf)
+    training.warm_up(warmed, lambda: training.fit(warmed, *feeds, 1), least_seconds=2)
     assert time.monotonic() - started >= 2
 
 
-def test_fit_tells_every_step_and_every_epoch(tf):
+def test_fit_tells_steps_and_every_epoch(tf, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_STEPS", 0)
     steps, epochs = [], []
     energy = iter([0.25, 0.5])
-    history = training.fit(
-        model(),
-        *pipelines(tf),
-        epochs=2,
+    watch = Watch(
         energy_so_far=lambda: next(energy),
         on_step=steps.append,
         on_epoch=lambda history: epochs.append(len(history)),
     )
+    history = training.fit(model(), *pipelines(tf), epochs=2, watch=watch)
     assert len(steps) == 2 * 5
     assert [step.epoch for step in steps] == [1] * 5 + [2] * 5
     assert steps[-1].fraction == 1
@@ -80,6 +81,20 @@ def test_fit_tells_every_step_and_every_epoch(tf):
     assert epochs == [1, 2]
     assert [e.energy_consumed for e in history] == [0.25, 0.5]
     assert history[0].seconds < history[1].seconds
+
+
+def test_steps_are_told_a_few_times_a_second_but_always_the_last(tf):
+    steps = []
+    training.fit(model(), *pipelines(tf), epochs=1, watch=Watch(on_step=steps.append))
+    assert len(steps) < 5
+    assert steps[-1].fraction == 1
+
+
+def test_training_stops_when_the_validation_loss_no_longer_falls(tf):
+    unteachable = model()
+    unteachable.optimizer.learning_rate = 0.0
+    history = training.fit(unteachable, *pipelines(tf), epochs=9, patience=2)
+    assert len(history) == 3, "the first epoch, and two that were no better"
 
 
 def test_the_history_is_that_of_keras(tf):

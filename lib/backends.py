@@ -1,0 +1,74 @@
+"""The framework that Keras computes with: TensorFlow, JAX or PyTorch.
+
+A kernel computes with one of them, chosen before Keras is imported; every run has its own kernel.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+EXTRAS = {
+    "tensorflow": "tensorflow",
+    "jax": "-e '.[jax]'",
+    "torch": "torch --index-url https://download.pytorch.org/whl/cpu (without it: for a GPU)",
+}
+"""By backend: what `pip install` needs to be told."""
+
+
+class BackendError(RuntimeError):
+    """The backend can't be used in this process."""
+
+
+def installed(name: str) -> bool:
+    """Whether a backend can be imported; imports nothing."""
+    return importlib.util.find_spec(name) is not None
+
+
+def missing(name: str) -> str | None:
+    """A sentence on what to do if a backend isn't installed, else None."""
+    if installed(name):
+        return None
+    return f"backend: {name} is not installed; pip install {EXTRAS[name]}"
+
+
+def use(name: str) -> None:
+    """Let Keras compute with backend `name` in this process, without notes at its start.
+
+    Raises:
+        BackendError: It isn't installed, or Keras is already loaded with another one.
+    """
+    if sentence := missing(name):
+        raise BackendError(sentence)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors still show
+    os.environ["KERAS_BACKEND"] = name
+    if "keras" in sys.modules and current() != name:
+        raise BackendError(
+            f"backend: Keras already computes with {current()} here; to use {name}, "
+            "restart the kernel and run the notebook from the top"
+        )
+
+
+def current() -> str:
+    """The backend that Keras computes with in this process."""
+    import keras
+
+    return keras.backend.backend()
+
+
+def has_gpu() -> bool:
+    """Whether the backend in use computes on a GPU."""
+    match current():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return bool(tf.config.list_physical_devices("GPU"))
+        case "jax":
+            import jax
+
+            return jax.default_backend() == "gpu"
+        case _:
+            import torch
+
+            return torch.cuda.is_available()

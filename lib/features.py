@@ -1,0 +1,103 @@
+"""Features of images, computed once: what a frozen base makes of them, for a head to learn from.
+
+A frozen base gives the same features for the same image in every epoch, so it needs to see each
+augmented view of an image only once. With every image augmented anew each epoch there would be
+nothing to keep; so an image has a fixed number of views, and an epoch draws one of them for each.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lib import architectures, pipelines
+from lib.datasets import Dataset
+from lib.feeding import Feed, feed
+
+if TYPE_CHECKING:
+    import keras
+
+    from lib.study import RunConfig
+
+Tensor = Any
+
+
+def cache(
+    model: keras.Model,
+    dataset: Dataset,
+    config: RunConfig,
+    on_batch: Callable[[float], None] = lambda fraction: None,
+) -> pipelines.Feeds:
+    """Let the frozen base of a network see every image, and feed its features.
+
+    Without augmentation there is one view, and training on it is training the whole network.
+
+    Args:
+        model: As `lib.architectures.build_model` makes it, with a frozen base.
+        dataset: float32 features of it are kept in memory, all views of all training images.
+        config: `views` says how many there are of an image.
+        on_batch: Called after every batch with the fraction of the work that is done.
+
+    Returns:
+        Batches of features and labels for `classifier`.
+    """
+    import keras
+
+    views = views_of(config)
+    base = model.layers[1]
+    passes = [
+        pipelines.training_images(dataset, config, _seed(config, view), shuffle=False)
+        for view in range(views)
+    ]
+    everything = views * _batches(dataset.y_train, config) + _batches(dataset.y_test, config)
+    count = itertools.count(1)
+    watch = keras.callbacks.LambdaCallback(
+        on_predict_batch_end=lambda batch, logs: on_batch(next(count) / everything)
+    )
+
+    def features(images: Feed) -> np.ndarray:
+        return np.asarray(base.predict(images, verbose=0, callbacks=[watch]), np.float32)
+
+    train = np.stack([features(images) for images in passes], axis=1)
+    test = features(pipelines.images(dataset, config).validation)
+    settings = {"batch_size": config.batch_size, "seed": config.seed}
+    return pipelines.Feeds(
+        feed(train, dataset.y_train, transform=_one_view, shuffle=True, **settings),
+        feed(test, dataset.y_test, transform=lambda rows, _: rows, shuffle=False, **settings),
+    )
+
+
+def classifier(model: keras.Model) -> keras.Model:
+    """The head of a network, to be trained on features with the network's own optimizer."""
+    head = model.get_layer("head")
+    if not head.compiled:  # once: compiling again would trace its graphs again
+        architectures.compile_classifier(head, model.optimizer)
+    return head
+
+
+def views_of(config: RunConfig) -> int:
+    """Views of each training image: without augmentation they are all alike, so one."""
+    return config.views if config.augmentation != "none" else 1
+
+
+def _seed(config: RunConfig, view: int) -> int:
+    """A seed for each view of each run; neighbouring seeds of runs share no views."""
+    return int(np.random.SeedSequence((config.seed, view)).generate_state(1)[0] >> 1)
+
+
+def _batches(labels: np.ndarray, config: RunConfig) -> int:
+    return -(-len(labels) // config.batch_size)
+
+
+def _one_view(rows: Tensor, draws: Tensor) -> Tensor:
+    """Draw a view of every image: from [batch, views, ...] to [batch, ...]."""
+    from keras import ops
+
+    views = rows.shape[1]
+    drawn = ops.cast(ops.floor((draws[0] + 1) / 2 * views), "int32")
+    drawn = ops.minimum(drawn, views - 1)  # rounding may reach the end of the interval
+    places = ops.reshape(drawn, (-1, *[1] * (len(rows.shape) - 1)))
+    return ops.squeeze(ops.take_along_axis(rows, places, axis=1), axis=1)

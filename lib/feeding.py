@@ -1,0 +1,112 @@
+"""Batches for a network, from arrays in memory, on any backend of Keras.
+
+On TensorFlow by `tf.data`, whose threads prepare the next batches while the network learns from
+one; elsewhere by a `keras.utils.PyDataset`, so that a run needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lib import backends
+from lib.augmentation import DRAWS
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+Tensor = Any
+"""What `keras.ops` takes and gives, which depends on the backend."""
+Transform = Callable[[Tensor, Tensor], Tensor]
+"""From rows of an array, and random numbers uniform in -1 to 1 of shape [DRAWS, batch]."""
+Feed = Any
+"""Batches that `keras.Model.fit` takes; one pass over all rows an epoch."""
+
+
+def feed(
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    transform: Transform,
+    *,
+    seed: int,
+    shuffle: bool,
+) -> Feed:
+    """Batches of `transform` of rows of `x`, and the same rows of `y`.
+
+    Every pass has random numbers of its own and, if shuffled, an order of its own; both follow
+    from `seed` (and on TensorFlow from that of `keras.utils.set_random_seed`). The last batch may
+    be smaller than the others.
+
+    Args:
+        x: Anything [rows, ...].
+        y: int32 [rows].
+        batch_size: Rows in a batch.
+        transform: Written with `keras.ops`.
+        seed: Of order and random numbers.
+        shuffle: Whether each pass goes through the rows in a random order.
+    """
+    make = _by_tensorflow if backends.current() == "tensorflow" else _by_keras
+    return make(x, y, batch_size, transform, seed, shuffle)
+
+
+def _by_tensorflow(
+    x: np.ndarray, y: np.ndarray, batch_size: int, transform: Transform, seed: int, shuffle: bool
+) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    with tf.device("CPU"):  # the arrays stay in main memory, batches go to the accelerator
+        rows, labels = tf.constant(x), tf.constant(y)
+
+    def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draws = tf.random.stateless_uniform([DRAWS, tf.shape(indices)[0]], seed, minval=-1.0)
+        return transform(tf.gather(rows, indices), draws), tf.gather(labels, indices)
+
+    order = tf.data.Dataset.range(len(y))
+    if shuffle:
+        order = order.shuffle(len(y), seed=seed)
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    batches = tf.data.Dataset.zip(order.batch(batch_size), seeds)
+    fed = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return fed.prefetch(tf.data.AUTOTUNE)
+
+
+def _by_keras(
+    x: np.ndarray, y: np.ndarray, batch_size: int, transform: Transform, seed: int, shuffle: bool
+) -> keras.utils.PyDataset:
+    import keras
+    from keras import ops
+
+    if backends.current() == "jax":
+        import jax
+
+        transform = jax.jit(transform)  # else every operation is dispatched by itself
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self) -> None:
+            super().__init__()
+            self._pass = 0
+            self._mix()
+
+        def _mix(self) -> None:
+            numbers = np.random.default_rng((seed, self._pass))
+            self._order = numbers.permutation(len(y)) if shuffle else np.arange(len(y))
+
+        def __len__(self) -> int:
+            return -(-len(y) // batch_size)
+
+        def __getitem__(self, place: int) -> tuple[Tensor, np.ndarray]:
+            rows = self._order[place * batch_size : (place + 1) * batch_size]
+            numbers = np.random.default_rng((seed, self._pass, place))
+            draws = numbers.uniform(-1, 1, (DRAWS, len(rows))).astype(np.float32)
+            given = ops.convert_to_tensor(x[rows]), ops.convert_to_tensor(draws)
+            return transform(*given), y[rows]
+
+        def on_epoch_end(self) -> None:
+            self._pass += 1
+            self._mix()
+
+    return Batches()
