@@ -12,6 +12,7 @@ import yaml
 
 from lib import (
     audit,
+    efficiency,
     instrument_pairs,
     plan,
     published,
@@ -20,12 +21,17 @@ from lib import (
     records,
     reproduction,
     statistics,
+    variants,
 )
 from lib.instruments import JOULES_PER_KWH, trace
 from lib.locations import PAPER_PLACES
+from lib.measures import ordered
 from lib.replication import KAGGLE
 
 STUDY_FILE = "study.yaml"
+
+_NETWORK = ("architecture", "dataset", "head", "image_size")
+"""What the FLOPs of a forward batch depend on."""
 
 
 class NoResultsError(FileNotFoundError):
@@ -44,7 +50,8 @@ class Analysis:
         folder: The study's folder.
         settings: What `study.yaml` says: title, order, protocol; of an import, rows skipped.
         planned: Ids of its runs in their frozen order; empty where no plan was frozen.
-        results: One row a run that has ended, failed ones too.
+        results: One row a run that has ended, failed ones too; with the column `variant` where
+            there is more than one, see `lib.variants`.
         damaged: One sentence for each file that is no record.
     """
 
@@ -73,7 +80,23 @@ class Analysis:
     @cached_property
     def missing(self) -> tuple[str, ...]:
         """Ids of planned runs that have not ended."""
-        return tuple(run for run in self.planned if run not in set(self.results["run_id"]))
+        ended = set(self.results["run_id"])
+        return tuple(run for run in self.planned if run not in ended)
+
+    @cached_property
+    def variants(self) -> variants.Variants:
+        """In what the runs differ beside architecture, dataset and location."""
+        return variants.of(self.results, self.settings)
+
+    @cached_property
+    def configuration(self) -> list[str]:
+        """Columns that make a configuration, whose runs are repetitions of each other.
+
+        Variant and location are among them where there is more than one.
+        """
+        several = "location" in self.completed and self.completed["location"].nunique() > 1
+        by_variant = variants.column_of(self.completed)
+        return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
 
     @cached_property
     def is_the_papers(self) -> bool:
@@ -103,9 +126,12 @@ class Analysis:
 
     @cached_property
     def configurations(self) -> pd.DataFrame:
-        """One row for each architecture on each dataset: what FLOPs and parameters belong to."""
-        columns = [name for name in statistics.CONFIGURATION if name in self.best_reading]
-        return self.best_reading.drop_duplicates(columns)
+        """One row for each architecture on each dataset: what FLOPs and parameters belong to.
+
+        And for each variant, where there are several.
+        """
+        columns = [*statistics.CONFIGURATION, variants.COLUMN]
+        return self.best_reading.drop_duplicates(self.best_reading.columns.intersection(columns))
 
     @cached_property
     def metered(self) -> pd.DataFrame:
@@ -121,23 +147,22 @@ class Analysis:
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """Every test of `lib.statistics.study_tests`, by reading."""
-        return self.stacked(
-            {
-                name: statistics.to_frame(statistics.study_tests(runs))
-                for name, runs in self.readings.items()
-            }
-        )
+        """Every test of `lib.statistics`, by reading."""
+        return self.stacked({name: _tested(runs) for name, runs in self.readings.items()})
 
     @cached_property
     def ranked(self) -> pd.DataFrame:
         """Configurations ranked by Score among those of the same place and dataset, by reading."""
-        return self._ranked(("architecture",), ("location", "dataset"))
+        return self._ranked(("architecture", *self._variant), ("location", "dataset"))
 
     @cached_property
     def compared(self) -> pd.DataFrame:
         """Configurations of all places ranked within their dataset, by reading."""
-        return self._ranked(("architecture", "location"), ("dataset",))
+        return self._ranked(("architecture", *self._variant, "location"), ("dataset",))
+
+    @property
+    def _variant(self) -> list[str]:
+        return variants.column_of(self.completed)
 
     def _ranked(self, by: tuple[str, ...], within: tuple[str, ...]) -> pd.DataFrame:
         return self.stacked(
@@ -166,6 +191,14 @@ class Analysis:
         named = [table.assign(reading=name) for name, table in tables.items()]
         stack = pd.concat(named, ignore_index=True)
         return stack[["reading", *stack.columns.drop("reading")]]
+
+    @cached_property
+    def saved(self) -> pd.DataFrame:
+        """Every variant set against the reference, see `lib.efficiency.compared`."""
+        first = variants.first_architecture(self.completed, self.settings)
+        runs = self.best_reading
+        varied = runs if variants.COLUMN in runs else runs.iloc[:0]
+        return efficiency.compared(varied, self.histories, first)
 
     @cached_property
     def findings(self) -> list[audit.Finding]:
@@ -231,7 +264,9 @@ def load(study_dir: str | Path) -> Analysis:
                 f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "
                 "results.csv. `python run_all.py STUDY.yaml` executes a study"
             ) from None
-    return Analysis(folder, _settings(folder), tuple(planned), results, merged.damaged)
+    settings = _settings(folder)
+    results = variants.named(_with_flops(results), settings)
+    return Analysis(folder, settings, tuple(planned), results, merged.damaged)
 
 
 def title(study_dir: Path) -> str:
@@ -245,6 +280,31 @@ def _settings(study_dir: Path) -> dict[str, Any]:
     except (FileNotFoundError, yaml.YAMLError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
+    """Give a run that could not count the FLOPs of its network those of another run of the same."""
+    columns = [name for name in ("flops", "flops_head") if name in results]
+    network = [name for name in _NETWORK if name in results]
+    missing = results[columns].isna().any(axis=1) & (results["status"] == "completed")
+    if not missing.any():
+        return results
+    known = results.groupby(network, dropna=False)[columns].transform("first")
+    filled = results[columns].where(results[columns].notna(), known)
+    return results.assign(**{name: filled[name].where(missing, results[name]) for name in columns})
+
+
+def _tested(runs: pd.DataFrame) -> pd.DataFrame:
+    """The tests of a reading's factors, made within each variant, and those of the variants."""
+    if variants.COLUMN not in runs:
+        return statistics.to_frame(statistics.study_tests(runs))
+    tables = []
+    for name in ordered(runs[variants.COLUMN]):
+        found = statistics.to_frame(statistics.study_tests(runs[runs[variants.COLUMN] == name]))
+        tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
+    between = statistics.to_frame(statistics.variant_tests(runs))
+    tests = pd.concat([*tables, between.assign(variant="")], ignore_index=True)
+    return tests[["variant", *tests.columns.drop("variant")]]
 
 
 def _with_power(runs: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     Args:
         results: A study's results table.
         histories: `history.csv` of each run, by run id; a run without one has no
-            `energy_to_threshold`.
+            `energy_to_threshold`, and is taken to have trained for all its epochs.
 
     Returns:
         run_id, architecture, dataset, repetition, and
@@ -43,7 +43,9 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     """
     frame = results[KEYS].copy()
     joules = _number(results, "energy_consumed") * JOULES_PER_KWH
-    epochs = _number(results, "epochs")
+    # Training may have stopped early.
+    epochs = results["run_id"].map({run: len(history) for run, history in histories.items()})
+    epochs = epochs.fillna(_number(results, "epochs"))
     frame["joules_per_image"] = joules / (epochs * _number(results, "data_train_images"))
     frame["joules_per_epoch"] = joules / epochs
     frame["mean_power"] = joules / _number(results, "duration")

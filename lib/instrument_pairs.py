@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib import statistics
+from lib import statistics, variants
 from lib.instruments import JOULES_PER_KWH
 
 CONFIDENCE = 0.95
@@ -172,7 +172,8 @@ def _joined(
 
 def _configuration(frame: pd.DataFrame) -> list[str]:
     several = "location" in frame and frame["location"].nunique() > 1
-    return ["architecture", "dataset", *(["location"] if several else [])]
+    by_variant = variants.column_of(frame)
+    return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
 
 
 def compare(pair: Pair) -> Agreement:

@@ -6,6 +6,7 @@ Figures and tables both speak these words, so that a quantity has one name and o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,9 @@ DATASETS = ("cifar10", "mnist")
 
 LOCATIONS = ("USA/oregon", "USA/south carolina", "TWN/taipei city")
 """The paper's order; any other location follows alphabetically."""
+
+REFERENCE = "reference"
+"""The variant that others are set against; it comes first."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,17 @@ MEASURES: dict[str, Measure] = {
     "accuracy": Measure("Validation accuracy"),
     "mean_accuracy": Measure("Mean accuracy"),
     "loss": Measure("Validation loss"),
+    "energy_ratio": Measure("Energy over the reference's"),
+    "energy_ratio_low": Measure("95 % from"),
+    "energy_ratio_high": Measure("95 % to"),
+    "accuracy_difference": Measure("Accuracy difference", "points"),
+    "equal_accuracy": Measure("Equal accuracy"),
+    "energy_to_equal": Measure("Energy until then", *_KWH),
+    "reference_energy_to_equal": Measure("Reference's until then", *_KWH),
+    "saved_percent": Measure("Saved at equal accuracy", "%"),
+    "ratio": Measure("B / A"),
+    "ratio_low": Measure("95 % from"),
+    "ratio_high": Measure("95 % to"),
     "score": Measure("Score", _PER_KWH),
     "score_ratio_of_means": Measure("Score", _PER_KWH),
     "score_ratio_of_means_low": Measure("95 % from", _PER_KWH),
@@ -146,6 +161,7 @@ MEASURES: dict[str, Measure] = {
     "gpu_count": Measure("GPUs"),
     "ram_total_size": Measure("RAM", "GB"),
     "os": Measure("Operating system"),
+    "codecarbon_major": Measure("Major version of CodeCarbon"),
     "cpu_method": Measure("CPU method"),
     "gpu_method": Measure("GPU method"),
     "ram_method": Measure("RAM method"),
@@ -180,6 +196,7 @@ MEASURES: dict[str, Measure] = {
 """Columns whose name is no word for people, or that have a unit."""
 
 
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 _SUFFIXES = {"_percent": "%", "_W": "W"}
 
 
@@ -195,11 +212,18 @@ def measure(column: str) -> Measure:
 def ordered(values: Iterable[object]) -> list[str]:
     """Levels of a factor in the order of every figure and table: the paper's, then the alphabet.
 
-    Missing values are left out.
+    Numbers in a level count by their size: 8 comes before 32. Missing values are left out.
     """
-    known = {name: place for place, name in enumerate((*ARCHITECTURES, *DATASETS, *LOCATIONS))}
+    first = (REFERENCE, *ARCHITECTURES, *DATASETS, *LOCATIONS)
+    known = {name: place for place, name in enumerate(first)}
     levels = {str(value) for value in values if not pd.isna(value)}
-    return sorted(levels, key=lambda level: (known.get(level, len(known)), level))
+    return sorted(levels, key=lambda level: (known.get(level, len(known)), _natural(level), level))
+
+
+def _natural(level: str) -> list[str | float]:
+    """A key that sorts text by the alphabet and the numbers in it by size."""
+    parts = _NUMBER.split(level)
+    return [float(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib import effects, samples
+from lib import effects, samples, variants
 
 RESPONSES = (
     "emissions",
@@ -139,7 +139,7 @@ def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     return _with_effect(result, "epsilon squared", effects.epsilon_squared, sample.values)
 
 
-def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
+def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) -> list[TestResult]:
     """Compare every two levels of a factor, after a Kruskal-Wallis test over all of them.
 
     The pairs of one response are a family. The effect is Cliff's delta of the pair, positive where
@@ -149,6 +149,7 @@ def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
         df: One row a run.
         response: Numeric column.
         factor: Column with two or more levels.
+        base: A level: only pairs with it, as their second group, are of interest; None: all pairs.
 
     Returns:
         One result a pair; a single empty one where there is nothing to compare.
@@ -167,8 +168,13 @@ def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
         {"value": np.concatenate(sample.values), "group": np.repeat(sample.names, result.n)}
     )
     p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
+    groups = list(zip(sample.names, sample.values, strict=True))
+    compared = combinations(groups, 2)
+    if base is not None:
+        (first,) = [group for group in groups if group[0] == base]
+        compared = ((group, first) for group in groups if group[0] != base)
     pairs = []
-    for (a, x), (b, y) in combinations(zip(sample.names, sample.values, strict=True), 2):
+    for (a, x), (b, y) in compared:
         p = float(p_values.loc[a, b])
         z = float(stats.norm.isf(p / 2))
         pair = replace(result, groups=(a, b), n=(len(x), len(y)), statistic=z, p=p)
@@ -292,6 +298,39 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     return holm(results)
 
 
+def variant_tests(
+    df: pd.DataFrame, responses: Sequence[str] = tuple(r for r in RESPONSES if r != "flops")
+) -> list[TestResult]:
+    """Does each response differ between variants of the same architecture on the same dataset?
+
+    Kruskal-Wallis over all variants, then Dunn for each variant against the reference, or for all
+    pairs where no run is the reference's. With several locations, within each of them.
+
+    Args:
+        df: One row a run, with the column `variant`.
+        responses: Numeric columns.
+
+    Returns:
+        The results, each family adjusted by `holm`: the tests of one response in all
+        configurations are a family, and so are its pairs.
+    """
+    places = ["location"] if "location" in df and df["location"].nunique() > 1 else []
+    named = df[["architecture", "dataset", *places]].astype(str).agg(", ".join, axis=1)
+    rows = df.assign(configuration=named)
+    results: list[TestResult] = []
+    for response in responses:
+        for test in (kruskal_wallis, _against_reference):
+            found = by_level(rows, test, response, variants.COLUMN, within="configuration")
+            results += [replace(one, family=f"{one.test}, {response} by variant") for one in found]
+    return holm(results)
+
+
+def _against_reference(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
+    values = samples.grouped(df, response, factor)
+    base = variants.REFERENCE if variants.REFERENCE in values.names else None
+    return dunn(df, response, factor, base)
+
+
 def holm(results: Iterable[TestResult]) -> list[TestResult]:
     """Adjust the p-values of each family; empty results don't count as tests.
 
@@ -322,13 +361,28 @@ def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
     rows = [
         asdict(result)
         | {
-            "groups": ", ".join(result.groups),
+            "groups": _separator(result.groups).join(result.groups),
             "n": ", ".join(map(str, result.n)),
             "assessment": result.assessment,
         }
         for result in results
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def with_sizes(groups: str, n: str) -> str:
+    """`groups` and `n` of a row of `to_frame` as one text: "VGG16 (3), VGG19 (3)"."""
+    sizes = n.split(", ")
+    separator = "; " if "; " in groups else ", "
+    names = groups.split(separator) if len(sizes) > 1 else [groups]
+    if not groups:
+        return ""
+    return separator.join(f"{name} ({size})" for name, size in zip(names, sizes, strict=True))
+
+
+def _separator(names: Iterable[str]) -> str:
+    """A comma, where no name has one."""
+    return "; " if any(", " in name for name in names) else ", "
 
 
 def _untested(test: str, response: str, factor: str, sample: samples.Sample) -> TestResult:

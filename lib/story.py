@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from lib import audit, conclusions, instrument_pairs, statistics
+from lib import audit, conclusions, efficiency, instrument_pairs, statistics, variants
 from lib.analysis import Analysis
 from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
@@ -36,6 +36,9 @@ def asked(study: Analysis) -> Prose:
         + ("is" if len(completed) == 1 else "are")
         + " complete."
     ]
+    if variants.COLUMN in results:
+        names = ordered(results[variants.COLUMN])
+        sentences.append(f"They come in {len(names)} variants: {'; '.join(names)}.")
     failed = results[results["status"] == "failed"]["run_id"]
     if len(failed):
         sentences.append(f"{_runs(len(failed))} failed: {_listed(failed)}.")
@@ -77,10 +80,12 @@ def partial(study: Analysis, at: datetime) -> str | None:
 
 
 def found(study: Analysis) -> Prose:
-    """The answer in three sentences."""
+    """The answer in three sentences, and a fourth where the study varied what saves energy."""
     if study.completed.empty:
         return Prose(("No run is complete yet, so nothing was found.",), lead=True)
     sentences = [_most_energy(study), _best_score(study), _how_sure(study)]
+    if variants.COLUMN in study.completed:
+        sentences.insert(2, _saved(study))
     if study.is_the_papers:
         # Most of its Scores rest on faulty energies; what becomes of them is in the verdicts.
         sentences = [_verdicts(study), _most_energy(study), _how_sure(study)]
@@ -106,6 +111,9 @@ def _most_energy(study: Analysis) -> str:
     if len(study.metered):
         runs, column, how = study.metered, "wattmeter_energy", "By the wattmeter, "
     runs = runs.dropna(subset=[column])
+    if variants.COLUMN in runs:
+        runs = variants.reference_runs(runs)
+        how += f"of the runs with {_settings(runs)}, " if len(runs) else ""
     if runs.empty:
         return "No run has an energy, so the architectures can't be compared."
     factor, shown = measure(column).scaled_to(runs[column])
@@ -148,21 +156,66 @@ def _best_score(study: Analysis) -> str:
         best = rows.loc[rows["score_ratio_of_means"].idxmax()]
         accurate = rows.loc[rows["mean_accuracy"].idxmax()]
         text = (
-            f"on {dataset} {best['architecture']} gives the most accuracy for its energy (Score "
+            f"on {dataset} {_named(best)} gives the most accuracy for its energy (Score "
             f"{number(best['score_ratio_of_means'], 3)} per kWh, accuracy "
             f"{number(best['mean_accuracy'], 3)})"
         )
-        if accurate["architecture"] == best["architecture"]:
+        if accurate.name == best.name:
             text += " and is the most accurate too" if len(rows) > 1 else ""
         else:
             more = accurate["mean_energy_consumed"] / best["mean_energy_consumed"] - 1
             text += (
-                f", while {accurate['architecture']} is the most accurate "
+                f", while {_named(accurate)} is the most accurate "
                 f"({number(accurate['mean_accuracy'], 3)}) for {abs(more):.0%} "
                 f"{'more' if more >= 0 else 'less'} energy"
             )
         parts.append(text)
     return _sentence("; ".join(parts))
+
+
+def _settings(runs: pd.DataFrame) -> str:
+    """Whose settings the runs of one variant have."""
+    variant = runs[variants.COLUMN].iloc[0]
+    return "the reference's settings" if variant == variants.REFERENCE else variant
+
+
+def _named(row: pd.Series) -> str:
+    """An architecture, with its variant where there are several."""
+    return f"{row['architecture']} ({row['variant']})" if "variant" in row else row["architecture"]
+
+
+def _saved(study: Analysis) -> str:
+    """Which variant saves most at equal accuracy, against the study's own reference."""
+    table = study.saved
+    base = table.loc[table["compared_with"] == "", ["architecture", "variant"]]
+    if base.empty:
+        return "Nothing can be saved against a reference, because no run has its settings."
+    base = base.iloc[0]
+    against = table[table["compared_with"] == efficiency.reference_name(base["architecture"])]
+    known = against.dropna(subset=["saved_percent"])
+    if known.empty:
+        why = next(filter(None, against["reason"]), "there is nothing else")
+        return f"What is saved at equal accuracy is unknown: {why}."
+    parts = []
+    for dataset, rows in _by_level(known, "dataset"):
+        best = rows.loc[rows["saved_percent"].idxmax()]
+        saved = best["saved_percent"]
+        if saved <= 0:
+            parts.append(f"on {dataset} nothing saves energy against {_named(base)}")
+            continue
+        parts.append(
+            f"on {dataset} {_named(best)} reaches an accuracy of "
+            f"{number(best['equal_accuracy'], 3)} with {number(saved, 3)} % less energy than "
+            f"{_named(base)}, and ends {_points(best['accuracy_difference'])}"
+        )
+    return _sentence("; ".join(parts))
+
+
+def _points(difference: float) -> str:
+    if math.isnan(difference):
+        return "at an unknown accuracy"
+    side = "higher" if difference >= 0 else "lower"
+    return f"{number(abs(difference), 2)} percentage points {side}"
 
 
 def _how_sure(study: Analysis) -> str:
@@ -193,6 +246,13 @@ def agreed(study: Analysis) -> Prose:
     """How the instruments agree, a paragraph for each pair."""
     found = map(instrument_pairs.compare, study.pairs)
     return Prose(tuple(instrument_pairs.in_words(one) for one in found))
+
+
+def varied(study: Analysis) -> Prose:
+    """Every option that the study varied, and what it changes in the mathematics."""
+    if variants.COLUMN not in study.completed:
+        return Prose(())
+    return Prose(tuple(efficiency.explained(study.variants, study.completed)), kind="ul")
 
 
 def trusted(study: Analysis) -> Prose:

@@ -1,5 +1,6 @@
 """A study as `run_all.py` leaves it, made up: for tests of what reads one."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ ENERGY = {"VGG16": 0.20, "VGG19": 0.25, "ResNet50": 0.15}
 ACCURACY = {"VGG16": 0.62, "VGG19": 0.60, "ResNet50": 0.40}
 FLOPS = {"VGG16": 21268268928, "VGG19": 26704938880, "ResNet50": 6675494400}
 
+SHARE = {"cached": 0.2, "mixed": 0.7, "linear": 0.5}
+"""Of the energy, what is left with an option; each costs two points of accuracy."""
+
 
 def make(
     folder: Path,
@@ -24,6 +28,7 @@ def make(
     location: str | None = "USA/oregon",
     failed: str | None = None,
     unfinished: bool = False,
+    variants: tuple[dict, ...] = (),
 ) -> Path:
     """Write records, histories, traces, plan and study.yaml of a made-up study.
 
@@ -35,6 +40,7 @@ def make(
         location: Of all runs; None leaves emissions empty.
         failed: The error of the last run, if it is to have failed.
         unfinished: Whether the last run is planned but not there.
+        variants: Fields of a configuration, each crossed with architectures and datasets.
     """
     configs = [
         RunConfig(
@@ -44,10 +50,12 @@ def make(
             seed=repetition,
             location=location,
             output_dir=str(folder),
+            **variant,
         )
         for repetition in range(1, repetitions + 1)
         for dataset in datasets
         for architecture in ENERGY
+        for variant in variants or ({},)
     ]
     plan.freeze(configs, folder)
     for place, config in enumerate(configs):
@@ -61,7 +69,7 @@ def make(
             continue
         _record(config, place).write(config.run_dir)
         _files(config)
-    study = {"title": title, "order": {"shuffle": True, "seed": 7}}
+    study = {"title": title, "order": {"shuffle": True, "seed": 7}, "variants": [*variants]}
     (folder / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     return folder
 
@@ -70,11 +78,12 @@ def _record(config: RunConfig, place: int) -> Record:
     scale = 1.5 if config.dataset == "mnist" else 1.0
     energy = ENERGY[config.architecture] * scale * (1 + 0.01 * config.repetition) / 1000
     accuracy = ACCURACY[config.architecture] + 0.01 * config.repetition + 0.2 * (scale > 1)
+    energy, accuracy = energy * _share(config), accuracy - 0.02 * len(_options(config))
     return Record(
         run_id=config.run_id,
         status="completed",
-        started_at=f"2026-01-01T00:{place:02}:00.000+00:00",
-        ended_at=f"2026-01-01T00:{place:02}:40.000+00:00",
+        started_at=f"2026-01-01T{place // 60:02}:{place % 60:02}:00.000+00:00",
+        ended_at=f"2026-01-01T{place // 60:02}:{place % 60:02}:40.000+00:00",
         duration=40.0,
         energy_consumed=energy,
         cpu_energy=energy * 0.3,
@@ -103,8 +112,16 @@ def _record(config: RunConfig, place: int) -> Record:
     )
 
 
+def _options(config: RunConfig) -> list[str]:
+    return [value for value in (config.features, config.precision, config.head) if value in SHARE]
+
+
+def _share(config: RunConfig) -> float:
+    return math.prod(SHARE[option] for option in _options(config))
+
+
 def _files(config: RunConfig) -> None:
-    energy = [0.5e-4, 1e-4]
+    energy = [share * _share(config) for share in (0.5e-4, 1e-4)]
     columns = {"epoch": [1, 2], "accuracy": [0.3, 0.5], "val_accuracy": [0.4, 0.6]}
     columns |= {"loss": [2.0, 1.0], "val_loss": [2.0, 1.0], "seconds": [20.0, 40.0]}
     history = pd.DataFrame({**columns, "energy_consumed": energy})

@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -66,6 +68,63 @@ def test_a_study_without_a_title_has_the_name_of_its_folder(tmp_path, text):
     assert analysis.title(tmp_path) == tmp_path.name
 
 
+VARIANTS = ({}, {"features": "cached"}, {"head": "linear", "features": "cached"})
+
+
+def test_runs_of_several_variants_are_kept_apart(tmp_path):
+    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
+    study = analysis.load(folder)
+    assert study.configuration == ["architecture", "dataset", "variant"]
+    names = {"reference", "features: cached", "head: linear, features: cached"}
+    assert set(study.completed["variant"]) == names
+    assert set(study.completed.groupby(study.configuration).size()) == {3}
+    for table in (study.ranked, study.compared, study.configurations):
+        assert len(table) == 9
+        assert set(table["variant"]) == names
+    # The frugal ones reach less; the front has both.
+    best = study.compared[study.compared["pareto"]]
+    assert set(best["variant"]) == names
+
+
+def test_tests_are_made_within_a_variant_and_between_them(tmp_path):
+    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
+    tests = analysis.load(folder).tests
+    of_energy = tests[tests["response"] == "energy_consumed"]
+    overall = of_energy[(of_energy["test"] == "Kruskal-Wallis") & (of_energy["within"] == "")]
+    architectures = overall[overall["factor"] == "architecture"]
+    assert set(architectures["variant"]) == set(analysis.load(folder).completed["variant"])
+    assert set(architectures["n"]) == {"3, 3, 3"}
+    between = of_energy[of_energy["factor"] == "variant"]
+    pairs = between[between["test"] == "Dunn"]
+    assert len(pairs) == 3 * 2
+    assert all(groups.endswith("reference") for groups in pairs["groups"])
+    assert (pairs["effect"] == -1).all()
+    assert (pairs["p_holm"] >= pairs["p"]).all()
+    assert pairs["family"].nunique() == 1
+
+
+def test_an_ordinary_study_has_no_variants(tmp_path):
+    study = analysis.load(small_study.make(tmp_path / "s", datasets=("digits",)))
+    assert study.configuration == ["architecture", "dataset"]
+    for table in (study.results, study.tests, study.ranked, study.compared):
+        assert "variant" not in table
+    assert study.saved.empty
+
+
+def test_flops_come_from_a_run_that_could_count_them(tmp_path):
+    folder = small_study.make(
+        tmp_path / "s", datasets=("digits",), variants=({}, {"head": "linear"}, {"backend": "jax"})
+    )
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        if record["config"]["backend"] == "jax" or record["config"]["head"] == "linear":
+            record |= {"flops": None, "flops_head": None, "flops_training": None}
+            path.write_text(json.dumps(record))
+    flops = analysis.load(folder).completed.groupby("variant")["flops"]
+    assert set(flops.get_group("backend: jax")) == set(small_study.FLOPS.values())
+    assert flops.get_group("head: linear").isna().all()
+
+
 @needs_package
 def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
     records.write_results(published.import_package(FOLDER), tmp_path)
@@ -77,4 +136,5 @@ def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
     }
     assert len(study.metered) == 18
     assert len(study.configurations) == 6
+    assert not study.variants.several
     assert list(dict.fromkeys(study.ranked["reading"])) == ["as published", "corrected"]

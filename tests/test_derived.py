@@ -42,6 +42,13 @@ def test_figures_of_a_run():
     assert np.isnan(frame.loc["b", "energy_per_point"]), "no better than guessing"
 
 
+def test_epochs_are_those_that_were_trained():
+    short = {"a": history([0.001], [0.5])}
+    frame = derived.per_run(results(), short).set_index("run_id")
+    assert frame.loc["a", "joules_per_epoch"] == pytest.approx(3600)
+    assert frame.loc["b", "joules_per_epoch"] == pytest.approx(3600)
+
+
 def test_an_import_without_these_columns_is_empty_not_wrong():
     bare = results().drop(columns=["epochs", "data_train_images", "data_classes", "peak_power"])
     frame = derived.per_run(bare, {})

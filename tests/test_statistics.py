@@ -475,3 +475,23 @@ def test_the_papers_tables_3_to_5(published):
     assert round(p["architecture", "flops"], 4) == 0.1561
     assert p["location", "emissions"] < 0.001
     assert round(p["location", "energy_consumed"], 4) == 0.6509
+
+
+def test_groups_and_sizes_are_joined_whatever_the_names():
+    with_sizes = statistics.with_sizes
+    assert with_sizes("a, b", "3, 4") == "a (3), b (4)"
+    assert with_sizes("head: x, views: 2; b", "3, 4") == "head: x, views: 2 (3); b (4)"
+    assert with_sizes("head: x, views: 2", "3") == "head: x, views: 2 (3)"
+    assert with_sizes("", "") == ""
+
+
+def test_dunn_against_a_base_is_dunn_of_its_pairs():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"y": rng.normal(size=30), "g": np.repeat(["a", "b", "c"], 10)})
+    pairs = {frozenset(one.groups): one for one in statistics.dunn(table, "y", "g")}
+    with_base = statistics.dunn(table, "y", "g", base="b")
+    assert [one.groups for one in with_base] == [("a", "b"), ("c", "b")]
+    for one in with_base:
+        same = pairs[frozenset(one.groups)]
+        assert (one.p, one.statistic) == (same.p, same.statistic)
+        assert abs(one.effect) == pytest.approx(abs(same.effect))

@@ -68,3 +68,34 @@ def test_the_order_is_told_from_the_study(tmp_path):
 def test_audits_are_counted(tmp_path):
     study = load(tmp_path / "s")
     assert repr(story.trusted(study)).startswith(f"Of {len(study.findings)} checks")
+
+
+def test_a_study_of_variants_says_what_they_save(tmp_path):
+    variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
+    study = load(tmp_path / "s", datasets=("digits",), variants=variants)
+    energy, score, saved, _ = story.found(study).sentences
+    assert energy.startswith("Of the runs with the reference's settings, on digits a training")
+    assert "0.153 Wh (ResNet50) to 0.255 Wh (VGG19)" in energy
+    assert "VGG16 (head: linear, features: cached) gives the most accuracy" in score
+    assert "while VGG16 (reference) is the most accurate" in score
+    assert "with 90 % less energy than VGG16 (reference)" in saved
+    asked = repr(story.asked(study))
+    assert "3 variants: reference; head: linear, features: cached; precision: mixed." in asked
+    head, features, precision = story.varied(study).sentences
+    assert head.startswith("head: linear (instead of paper)")
+    assert features.startswith("features: cached (instead of online): the frozen base sees 5 fixed")
+    assert precision.startswith("precision: mixed (instead of float32): 16-bit")
+
+
+def test_a_study_without_the_reference_says_so(tmp_path):
+    variants = ({"precision": "mixed"}, {"features": "cached"})
+    study = load(tmp_path / "s", datasets=("digits",), variants=variants)
+    energy, _, saved, _ = story.found(study).sentences
+    assert energy.startswith("Of the runs with features: cached, on digits")
+    assert "no run has its settings" in saved
+
+
+def test_an_ordinary_study_explains_no_options(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    assert story.varied(study).sentences == ()
+    assert len(story.found(study).sentences) == 3

@@ -23,6 +23,14 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def varied(tmp_path_factory):
+    """Three networks on one dataset in three variants."""
+    folder = tmp_path_factory.mktemp("studies") / "varied"
+    variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
+    return analysis.load(small_study.make(folder, datasets=("digits",), variants=variants))
+
+
+@pytest.fixture(scope="module")
 def papers(tmp_path_factory):
     if not FOLDER.is_dir():
         pytest.skip("the authors' replication package is not in ../shared/replication")
@@ -153,8 +161,8 @@ def test_every_table_is_written_with_all_its_digits(tmp_path):
     assert len(tests) == len(study.tests)
 
 
-def test_every_table_can_be_shown_for_every_study(study, small):
-    for one in (study, small):
+def test_every_table_can_be_shown_for_every_study(study, small, varied):
+    for one in (study, small, varied):
         for make in tables.TABLES:
             table = make(one)
             assert table.frame.empty or table.caption in table._repr_html_().replace("&#x27;", "'")
@@ -245,3 +253,69 @@ def test_a_study_names_further_places(tmp_path):
     after = tables.places(analysis.load(folder)).frame
     assert set(after["name"]) - before == {"Germany"}
     assert not after.duplicated(["architecture", "name"]).any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        tables.measurements,
+        tables.scores,
+        tables.repetitions,
+        tables.frugality,
+        tables.networks,
+        tables.places,
+    ],
+)
+def test_no_row_pools_variants(varied, make):
+    frame = make(varied).frame
+    frame = frame[frame["variant"].isin(varied.completed["variant"])]
+    keys = ["architecture", "variant", *(["name"] if "name" in frame else [])]
+    assert not frame.duplicated(keys).any()
+    assert len(frame.drop_duplicates(["architecture", "variant"])) == 9
+    counted = [name for name in ("runs", "n") if name in frame]
+    assert all((frame[name] == 3).all() for name in counted)
+
+
+def test_variants_of_a_question_stand_under_each_other_the_reference_first(varied):
+    frame = tables.architecture_differences(varied).frame
+    energy = frame[frame["response"] == "Energy"]
+    expected = ["reference", "head: linear, features: cached", "precision: mixed"]
+    assert list(energy["variant"]) == expected
+    assert list(frame.index) == list(frame.sort_values("response", key=_first_seen).index)
+
+
+def _first_seen(column):
+    return column.map({name: place for place, name in enumerate(dict.fromkeys(column))})
+
+
+def test_variants_are_tested_within_a_configuration(varied):
+    frame = tables.variant_differences(varied).frame
+    assert set(frame["within"]) >= {"configuration = VGG16, digits"}
+    groups = frame[frame["response"] == "Energy"]["groups"].iloc[0]
+    assert groups == "head: linear, features: cached (3); precision: mixed (3); reference (3)"
+    pairs = tables.variant_pairs(varied).frame
+    assert "precision: mixed (3), reference (3)" in set(pairs["groups"])
+
+
+def test_savings_are_of_the_made_up_shares(varied):
+    frame = tables.savings(varied).frame
+    assert list(frame.columns[:4]) == ["dataset", "architecture", "variant", "compared_with"]
+    own = frame[frame["compared_with"] == frame["architecture"] + ", reference"]
+    saved = own.set_index(["architecture", "variant"])
+    for architecture in small_study.ENERGY:
+        mixed = saved.loc[(architecture, "precision: mixed")]
+        assert mixed["energy_ratio"] == pytest.approx(0.7)
+        assert mixed["saved_percent"] == pytest.approx(30)
+        assert mixed["accuracy_difference"] == pytest.approx(-2)
+        both = saved.loc[(architecture, "head: linear, features: cached")]
+        assert both["saved_percent"] == pytest.approx(90)
+    smaller = frame[(frame["architecture"] == "ResNet50") & (frame["variant"] == "reference")]
+    assert list(smaller["compared_with"]) == ["VGG16, reference"]
+    assert smaller["energy_ratio"].iloc[0] == pytest.approx(0.15 / 0.20)
+
+
+def test_where_nothing_varied_savings_are_a_sentence(study):
+    table = tables.savings(study)
+    assert table.frame.empty
+    assert "no reference to save energy against" in table.note
+    assert tables.variant_pairs(study)._repr_html_() == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lib import variants
 from lib.audit.finding import (
     DOUBT,
     FAULT,
@@ -247,7 +248,8 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
             continue
         split = int(np.argmax(np.diff(np.log(power)))) + 1
         low, high = power.iloc[:split], power.iloc[split:]
-        configuration = part["architecture"] + part["dataset"]
+        keys = ["architecture", "dataset", *variants.column_of(part)]
+        configuration = part.groupby(keys).ngroup()
         both = set(configuration[low.index]) & set(configuration[high.index])
         if min(len(low), len(high)) > 2 and both and high.median() > MODES_APART * low.median():
             what = (

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from lib import datasets, published
+from lib import datasets, published, variants
 from lib.audit.finding import (
     DOUBT,
     FAULT,
@@ -20,7 +20,7 @@ from lib.audit.finding import (
     runs,
 )
 
-FACTORS = ("architecture", "dataset", "location")
+FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
 ALPHA = 0.05
 
 FEWEST_REPETITIONS = 4
@@ -140,7 +140,8 @@ def shuffled_order(results: pd.DataFrame) -> Found | None:
     sentences, concerned, unsure = [], [], []
     for name, part in parts(results, "campaign"):
         count = part["architecture"].nunique()
-        blocks = [key for key in ("location", "dataset") if key in part] + ["repetition"]
+        blocks = [key for key in FACTORS if key in part and key != "architecture"]
+        blocks.append("repetition")
         orders = [
             tuple(block.sort_values("started_at")["architecture"])
             for _, block in part.groupby(blocks, dropna=False)

@@ -15,6 +15,9 @@ from lib.measures import measure, number, ordered
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
+_ABREAST = 3
+"""Panels beside each other; more stand below."""
+
 
 def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     """Distribution of a measure by a factor: violin, box, and every run as a point.
@@ -23,7 +26,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
 
     Args:
         runs: One row a run: run_id, architecture, `response` and `by`; with a column `reading`
-            there is a panel for each reading.
+            there is a panel for each reading, with `variant` one for each variant.
         response: The column to show.
         by: The factor on the horizontal axis.
     """
@@ -35,15 +38,23 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     factor, shown = measure(response).scaled_to(runs[response])
     levels = ordered(runs[by])
     architectures = ordered(runs.get("architecture", []))
-    panels = list(style.panels(runs))
+    panels = list(_panels(runs))
+    rows, columns = -(-len(panels) // _ABREAST), min(len(panels), _ABREAST)
     figure = make_subplots(
-        cols=len(panels),
-        shared_yaxes=True,
+        rows=rows,
+        cols=columns,
+        specs=[
+            [{} if row * columns + n < len(panels) else None for n in range(columns)]
+            for row in range(rows)
+        ],
+        shared_yaxes="all" if rows > 1 else True,
         horizontal_spacing=0.03,
+        vertical_spacing=0.2 / rows,
         subplot_titles=[escape(name) for name, _ in panels],
     )
     words, named = [], set()
-    for column, (reading, panel) in enumerate(panels, start=1):
+    for place_of_panel, (reading, panel) in enumerate(panels):
+        row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
         medians = []
         for place, level in enumerate(levels):
             group = panel[panel[by].astype(str) == level]
@@ -55,11 +66,11 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             )
             tint = style.colour(level, architectures) if by == "architecture" else style.PLAIN
             if values.nunique() > 1:
-                figure.add_trace(_violin(values, place, tint), row=1, col=column)
+                figure.add_trace(_violin(values, place, tint), row=row, col=column)
             for points in _points(group, response, factor, place, architectures):
                 points.showlegend = by != "architecture" and points.name not in named
                 named.add(points.name)
-                figure.add_trace(points, row=1, col=column)
+                figure.add_trace(points, row=row, col=column)
         words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
     figure.update_xaxes(
         tickvals=list(range(len(levels))),
@@ -67,13 +78,24 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         range=[-0.6, len(levels) - 0.4],
         showgrid=False,
         zeroline=False,
-        title=measure(by).name,
     )
+    for place_of_panel in range(len(panels) - columns, len(panels)):
+        row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
+        figure.update_xaxes(title=measure(by).name, row=row, col=column)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
-    letters = max(map(len, levels)) * len(levels) * len(panels)
-    return style.finish(figure, title, alt, least_width=60 + 8 * letters)
+    letters = max(map(len, levels)) * len(levels) * columns
+    return style.finish(figure, title, alt, 140 + 280 * rows, least_width=60 + 8 * letters)
+
+
+def _panels(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A panel for each reading and each variant, where there are several."""
+    for reading, part in style.panels(runs):
+        variants = ordered(part["variant"]) if "variant" in part else [""]
+        for variant in variants:
+            rows = part[part["variant"] == variant] if variant else part
+            yield " · ".join(filter(None, (reading, variant))), rows
 
 
 def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
@@ -119,9 +141,14 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
 
     Args:
         places: What `lib.locations.compare` returns: architecture, dataset, name,
-            carbon_intensity (g CO2-eq/kWh) and emissions (kg CO2-eq).
+            carbon_intensity (g CO2-eq/kWh) and emissions (kg CO2-eq). With a column `variant` the
+            reference's are shown: all others emit in proportion to their energy.
     """
     title = "Emissions of the same energy elsewhere"
+    if "variant" in places and len(places):
+        shown_variant = ordered(places["variant"])[0]
+        title = f"{title}, {shown_variant}"
+        places = places[places["variant"] == shown_variant]
     missing = style.missing(places, ["emissions", "name", "architecture"])
     if missing:
         return style.sentence(title, missing)

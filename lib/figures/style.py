@@ -116,9 +116,8 @@ def panels(runs: pd.DataFrame, column: str = "reading") -> Iterator[tuple[str, p
 
 def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """What each point says: its run, or else its configuration, and its values with units."""
-    heads = [name for name in ("run_id",) if name in rows] or [
-        name for name in ("architecture", "dataset", "location") if name in rows
-    ]
+    of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
+    heads = [name for name in (of_a_run if "run_id" in rows else of_a_group) if name in rows]
     texts = []
     for _, row in rows.iterrows():
         head = escape(" · ".join(str(row[name]) for name in heads if not pd.isna(row[name])))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +15,19 @@ from plotly.subplots import make_subplots
 from lib.figures import style
 from lib.measures import measure, number, ordered
 
+_FACTORS = ("architecture", "dataset", "variant", "location")
+
 
 def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     """Accuracy against energy: runs, means, the Pareto front and lines of equal Score.
 
     A panel for each dataset, since accuracies on different datasets can't be compared, and a row
-    for each reading.
+    for each reading. Colour and symbol are the architecture's; where there are variants, the symbol
+    is theirs.
 
     Args:
-        runs: One row a run: run_id, architecture, dataset, accuracy, energy_consumed (kWh).
+        runs: One row a run: run_id, architecture, dataset, accuracy, energy_consumed (kWh), and
+            `variant` where there are several.
         compared: One row a configuration, as `lib.ranking.rank` gives them within a dataset:
             architecture, dataset, mean_accuracy, mean_energy_consumed (kWh), pareto.
     """
@@ -53,10 +59,11 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
                 means[means["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
                 factor,
                 ordered(runs["architecture"]),
+                ordered(runs["variant"]) if "variant" in runs else [],
             )
             if panel.runs.empty:
                 continue
-            for trace in (*panel.equal_scores(), *panel.front(), *panel.points(), *panel.means()):
+            for trace in panel.traces():
                 if trace.name:
                     trace.showlegend = trace.name not in named
                     named.add(trace.name)
@@ -76,9 +83,20 @@ class _Plane:
     """One panel of the plane of accuracy and energy."""
 
     def __init__(
-        self, runs: pd.DataFrame, means: pd.DataFrame, factor: float, architectures: list[str]
+        self,
+        runs: pd.DataFrame,
+        means: pd.DataFrame,
+        factor: float,
+        architectures: list[str],
+        variants: list[str],
     ):
-        self.runs, self.table, self.factor, self.architectures = runs, means, factor, architectures
+        self.runs, self.table, self.factor = runs, means, factor
+        self.architectures, self.variants = architectures, variants
+
+    def traces(self) -> list[go.Scatter]:
+        """Everything in the panel, the lowest first."""
+        lines = [*self.equal_scores(), *self.front()]
+        return [*lines, *self.points(), *self.means(), *self.legend()]
 
     def points(self) -> list[go.Scatter]:
         """Every run, small."""
@@ -87,35 +105,71 @@ class _Plane:
                 x=(rows["energy_consumed"] * self.factor).to_numpy(),
                 y=rows["accuracy"].to_numpy(),
                 mode="markers",
-                marker=style.marker(str(name), self.architectures, size=5) | {"opacity": 0.45},
-                legendgroup=str(name),
+                marker=self._marker(name, variant, size=5) | {"opacity": 0.45},
+                legendgroup=name,
                 showlegend=False,
                 hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
                 hoverinfo="text",
             )
-            for name, rows in self.runs.groupby("architecture")
+            for name, variant, rows in self._parts(self.runs)
         ]
 
     def means(self) -> list[go.Scatter]:
         """The mean of every configuration, large."""
-        traces = []
-        for name in self.architectures:
-            rows = self.table[self.table["architecture"] == name]
-            traces.append(
-                go.Scatter(
-                    x=(rows["mean_energy_consumed"] * self.factor).to_numpy(),
-                    y=rows["mean_accuracy"].to_numpy(),
-                    mode="markers",
-                    marker=style.marker(name, self.architectures, size=12),
-                    name=escape(name),
-                    legendgroup=name,
-                    hovertext=style.hover(
-                        rows, ["mean_accuracy", "mean_energy_consumed", "score_ratio_of_means", "n"]
-                    ),
-                    hoverinfo="text",
-                )
+        shown = ["mean_accuracy", "mean_energy_consumed", "score_ratio_of_means", "n"]
+        return [
+            go.Scatter(
+                x=(rows["mean_energy_consumed"] * self.factor).to_numpy(),
+                y=rows["mean_accuracy"].to_numpy(),
+                mode="markers",
+                marker=self._marker(name, variant, size=12),
+                name="" if self.variants else escape(name),
+                legendgroup=name,
+                showlegend=not self.variants,
+                hovertext=style.hover(rows, shown),
+                hoverinfo="text",
             )
-        return traces
+            for name, variant, rows in self._parts(self.table)
+        ]
+
+    def legend(self) -> list[go.Scatter]:
+        """What the colours and the symbols say, where they say two things."""
+        if not self.variants:
+            return []
+        colours = {
+            name: {"color": style.colour(name, self.architectures), "symbol": "circle"}
+            for name in self.architectures
+        }
+        symbols = {
+            name: {"color": style.PLAIN, "symbol": self._symbol(name)} for name in self.variants
+        }
+        return [
+            go.Scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                marker=marker | {"size": 10},
+                name=escape(name),
+                legendgroup=name,
+                hoverinfo="skip",
+            )
+            for name, marker in (*colours.items(), *symbols.items())
+        ]
+
+    def _parts(self, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+        for name in self.architectures:
+            rows = table[table["architecture"].astype(str) == name]
+            for variant in self.variants or [""]:
+                part = rows[rows["variant"].astype(str) == variant] if variant else rows
+                if len(part) or not variant:
+                    yield name, variant, part
+
+    def _marker(self, name: str, variant: str, size: int) -> dict[str, object]:
+        marker = style.marker(name, self.architectures, size)
+        return marker | {"symbol": self._symbol(variant)} if variant else marker
+
+    def _symbol(self, variant: str) -> str:
+        return style.SYMBOLS[self.variants.index(variant) % len(style.SYMBOLS)]
 
     def front(self) -> list[go.Scatter]:
         """The Pareto front: along it, more accuracy costs more energy."""
@@ -167,10 +221,13 @@ class _Plane:
     def words(self) -> str:
         """The configurations that no other beats."""
         return ", ".join(
-            f"{row.architecture} ({number(row.mean_accuracy, 3)} for "
-            f"{number(row.mean_energy_consumed, 3)} kWh)"
+            f"{' '.join([row.architecture, *self._called(row)])} "
+            f"({number(row.mean_accuracy, 3)} for {number(row.mean_energy_consumed, 3)} kWh)"
             for row in self._best().itertuples()
         )
+
+    def _called(self, row: Any) -> list[str]:
+        return [f"with {row.variant}"] if self.variants else []
 
     def _best(self) -> pd.DataFrame:
         best = self.table[self.table["pareto"].fillna(False).astype(bool)]
@@ -202,7 +259,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     if missing:
         return style.sentence(title, missing)
     ranked = ranked.dropna(subset=["score_ratio_of_means"])
-    factors = [name for name in ("architecture", "dataset", "location") if _varies(ranked, name)]
+    factors = [name for name in _FACTORS if _varies(ranked, name)]
     labels = ranked[factors or ["architecture"]].astype(str).agg(" · ".join, axis=1)
     ranked = ranked.assign(_label=labels)
     bounds = ["score_ratio_of_means_low", "score_ratio_of_means_high"]

@@ -29,9 +29,12 @@ from lib.tables.differences import (
     architecture_pairs,
     dataset_correlation,
     location_differences,
+    variant_differences,
+    variant_pairs,
 )
 from lib.tables.frugality import baseline, frugality, predictions
 from lib.tables.paper import beside_paper, evidence, weighed
+from lib.tables.savings import savings
 from lib.tables.setting import audits, machines, protocol, runs, versions
 
 __all__ = [
@@ -60,7 +63,10 @@ __all__ = [
     "protocol",
     "repetitions",
     "runs",
+    "savings",
     "scores",
+    "variant_differences",
+    "variant_pairs",
     "versions",
     "weighed",
     "write_tables",
@@ -82,6 +88,9 @@ TABLES: tuple[Callable[[Analysis], Table], ...] = (
     location_differences,
     all_tests,
     scores,
+    savings,
+    variant_differences,
+    variant_pairs,
     frugality,
     predictions,
     instruments,

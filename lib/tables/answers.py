@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib import locations, sample_size
+from lib import locations, sample_size, variants
 from lib.analysis import Analysis
 from lib.page import Table
 from lib.tables import shared
@@ -17,7 +17,8 @@ _NO_WATTMETER = (
 
 def networks(study: Analysis) -> Table:
     """Table 2: what each network is made of, and the FLOPs that it takes."""
-    columns = ["architecture", "dataset", "image_size", "depth", "parameters"]
+    columns = ["architecture", "dataset", *variants.column_of(study.completed), "image_size"]
+    columns += ["depth", "parameters"]
     columns += ["trainable_parameters", "flops", "flops_head", "flops_training"]
     frame = shared.in_order(shared.present(study.configurations, columns))
     return Table(
@@ -70,7 +71,8 @@ def repetitions(study: Analysis) -> Table:
 
 def places(study: Analysis) -> Table:
     """What the same energy would have emitted elsewhere."""
-    compared = locations.compare(study.best_reading, study.places)
+    by = ["architecture", "dataset", *variants.column_of(study.completed)]
+    compared = locations.compare(study.best_reading, study.places, by)
     frame, why = shared.reasoned(shared.in_order(compared))
     caption = "Emissions if the same energy had been used elsewhere"
     return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
@@ -78,8 +80,9 @@ def places(study: Analysis) -> Table:
 
 def scores(study: Analysis) -> Table:
     """Table 6: Score = accuracy / energy of every configuration, ranked."""
-    columns = [*shared.reading(study), "location", "dataset", "rank", "architecture", "n"]
-    columns += ["mean_accuracy", "mean_energy_consumed", "score_ratio_of_means"]
+    columns = [*shared.reading(study), "location", "dataset", "rank", "architecture"]
+    columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
+    columns += ["score_ratio_of_means"]
     columns += ["score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"]
     columns += ["score_min", "score_max", "pareto", "reason"]
     by = [*shared.reading(study), "location", "dataset", "rank"]
@@ -124,7 +127,8 @@ def instruments(study: Analysis) -> Table:
     if study.metered.empty:
         return Table("table7_instruments", "", pd.DataFrame(), _NO_WATTMETER)
     columns = ["wattmeter_energy", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
-    groups = study.metered.groupby(["dataset", "architecture"], sort=False)
+    by = ["dataset", "architecture", *variants.column_of(study.completed)]
+    groups = study.metered.groupby(by, sort=False)
     frame = groups[columns].median()
     frame.insert(0, "runs", groups.size())
     frame["gap_percent"] = 100 * (1 - frame["energy_consumed"] / frame["wattmeter_energy"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lib import statistics, variants
 from lib.analysis import Analysis
 from lib.measures import measure
 from lib.page import Table
@@ -70,6 +71,34 @@ def location_differences(study: Analysis) -> Table:
     )
 
 
+def variant_differences(study: Analysis) -> Table:
+    """Whether variants of the same architecture on the same dataset differ: Kruskal-Wallis."""
+    return _of_variants(
+        study,
+        "variants",
+        "Differences between variants of the same configuration (Kruskal-Wallis)",
+        test="Kruskal-Wallis",
+    )
+
+
+def variant_pairs(study: Analysis) -> Table:
+    """Which variants differ from the reference: Dunn's test and Cliff's delta."""
+    return _of_variants(
+        study,
+        "variants_pairs",
+        "Variant by variant against the reference (Dunn)",
+        test="Dunn",
+        note="Cliff's delta: how much more often a run of the first variant lies above one of the "
+        "second than below, from -1 to 1.",
+    )
+
+
+def _of_variants(study: Analysis, name: str, caption: str, *, test: str, note: str = "") -> Table:
+    if variants.COLUMN not in study.tests:
+        return Table(name, "", study.tests.iloc[:0])
+    return _tests(study, name, caption, test=test, factor="variant", within=True, note=note)
+
+
 def all_tests(study: Analysis) -> Table:
     """Every test that was made, those too that no other table shows."""
     frame = study.tests[[*study.tests.columns.drop("family"), "family"]]
@@ -92,7 +121,7 @@ def _tests(
     frame = study.tests[study.tests["test"] == test]
     if factor:
         frame = frame[frame["factor"] == factor]
-    if study.completed["dataset"].nunique() < 2:
+    if study.completed["dataset"].nunique() < 2 and factor != variants.COLUMN:
         # Within the only dataset there is, every test would be shown twice.
         if within:
             return Table(name, "", frame.iloc[:0])
@@ -106,15 +135,15 @@ def _tests(
         questions = ["response", "within", "groups"]
         place = frame.groupby(questions, sort=False).ngroup()
         frame = frame.iloc[place.argsort(kind="stable")]
-    groups = [
-        ", ".join(f"{level} ({n})" for level, n in zip(a.split(", "), b.split(", "), strict=False))
-        if a
-        else ""
-        for a, b in zip(frame["groups"], frame["n"], strict=True)
-    ]
-    frame = frame.assign(response=[measure(name).name for name in frame["response"]], groups=groups)
-    columns = [*shared.reading(study), "response", "within", "groups", "assessment", "p", "p_holm"]
-    columns += ["effect", "effect_low", "effect_high", "statistic", "reason"]
+    own = [] if factor == variants.COLUMN else variants.column_of(frame)
+    if own:
+        # The variants of one question under each other.
+        frame = frame.iloc[frame.groupby("response", sort=False).ngroup().argsort(kind="stable")]
+    groups = list(map(statistics.with_sizes, frame["groups"], frame["n"]))
+    responses = [measure(name).name for name in frame["response"]]
+    frame = frame.assign(response=responses, groups=groups)
+    columns = [*shared.reading(study), *own, "response", "within", "groups", "assessment"]
+    columns += ["p", "p_holm", "effect", "effect_low", "effect_high", "statistic", "reason"]
     (effect,) = set(frame["effect_name"]) - {""} or {"effect"}
     frame = frame[columns]
     if within is False:

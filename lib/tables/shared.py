@@ -14,9 +14,8 @@ def reading(study: Analysis) -> list[str]:
 
 
 def factors(study: Analysis) -> list[str]:
-    """What makes a configuration; the location where there is more than one."""
-    several = "location" in study.completed and study.completed["location"].nunique() > 1
-    return ["architecture", "dataset", *(["location"] if several else [])]
+    """What makes a configuration; variant and location where there is more than one."""
+    return study.configuration
 
 
 def present(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -37,8 +36,9 @@ def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the order of every table: reading, location, dataset, architecture."""
-    by = [name for name in ("reading", "location", "dataset", "architecture") if name in frame]
+    """Rows in the order of every table: reading, location, dataset, architecture, variant."""
+    columns = ("reading", "location", "dataset", "architecture", "variant")
+    by = [name for name in columns if name in frame]
     return frame.sort_values(by, kind="stable", key=order, ignore_index=True) if by else frame
 
 

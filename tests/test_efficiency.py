@@ -1,0 +1,194 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import efficiency, variants
+from lib.study import RunConfig
+from lib.variants import APART, REFERENCE
+
+
+def history(energies, accuracies):
+    return pd.DataFrame({"energy_consumed": energies, "val_accuracy": accuracies})
+
+
+def study(*configurations):
+    """Runs and histories of (architecture, variant, histories): accuracy is that of the end."""
+    rows, histories = [], {}
+    for architecture, variant, runs in configurations:
+        for place, one in enumerate(runs):
+            name = f"{architecture}-{variant}-{place}"
+            histories[name] = one
+            rows.append(
+                {
+                    "run_id": name,
+                    "architecture": architecture,
+                    "dataset": "digits",
+                    "variant": variant,
+                    "accuracy": one["val_accuracy"].iloc[-1],
+                    "energy_consumed": one["energy_consumed"].iloc[-1],
+                }
+            )
+    return pd.DataFrame(rows), histories
+
+
+def row(table, architecture, variant, base):
+    keys = ["architecture", "variant", "compared_with"]
+    return table.set_index(keys).loc[(architecture, variant, efficiency.reference_name(base))]
+
+
+REFERENCE_RUNS = [
+    history([1.0, 2.0, 3.0, 4.0], [0.5, 0.7, 0.8, 0.75]),
+    history([1.0, 2.0, 3.0, 4.0], [0.4, 0.6, 0.9, 0.9]),
+]
+CACHED = [history([0.2, 0.4, 0.6], [0.5, 0.6, 0.7]), history([0.2, 0.4, 0.6], [0.3, 0.8, 0.7])]
+
+
+def test_energy_at_equal_accuracy_by_hand():
+    runs, histories = study(
+        ("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "features: cached", CACHED)
+    )
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "features: cached", "VGG16")
+    # Best accuracies 0.8 and 0.9 against 0.7 and 0.8: the lower mean is 0.75.
+    assert found["equal_accuracy"] == pytest.approx(0.75)
+    # Of the cached runs only the second got there, at 0.4; the others at 3 and 3.
+    assert (found["reached"], found["reference_reached"]) == (1, 2)
+    assert found["energy_to_equal"] == pytest.approx(0.4)
+    assert found["reference_energy_to_equal"] == pytest.approx(3.0)
+    assert found["saved_percent"] == pytest.approx(100 * (1 - 0.4 / 3))
+    assert found["energy_ratio"] == pytest.approx(0.6 / 4)
+    assert found["accuracy_difference"] == pytest.approx(100 * (0.7 - 0.825))
+    assert (found["runs"], found["accuracy"]) == (2, pytest.approx(0.7))
+
+
+def test_an_epoch_counts_as_a_whole():
+    quick = [history([1.0], [0.9])]
+    slow = [history([1.5, 3.0], [0.89, 0.95])]
+    runs, histories = study(("VGG16", REFERENCE, slow), ("VGG16", "batch_size: 64", quick))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "batch_size: 64", "VGG16")
+    assert found["reference_energy_to_equal"] == 3.0
+
+
+def test_equal_runs_reach_their_own_mean():
+    # The mean of three times 0.1 is a little more than 0.1.
+    same = [history([1.0], [0.1])] * 3
+    runs, histories = study(("VGG16", REFERENCE, same), ("VGG16", "head: linear", same))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    assert (found["reached"], found["saved_percent"]) == (3, 0)
+
+
+def test_an_architecture_is_set_against_its_own_reference_and_the_studys():
+    small = [history([0.5, 1.0], [0.6, 0.9])] * 2
+    smaller = [history([0.1, 0.2], [0.6, 0.9])] * 2
+    runs, histories = study(
+        ("VGG16", REFERENCE, REFERENCE_RUNS),
+        ("MobileNetV2", REFERENCE, small),
+        ("MobileNetV2", "features: cached", smaller),
+    )
+    table = efficiency.compared(runs, histories, "VGG16")
+    assert len(table) == 4
+    assert list(table.loc[table["compared_with"] == "", "architecture"]) == ["VGG16"]
+    other = row(table, "MobileNetV2", REFERENCE, "VGG16")
+    assert other["equal_accuracy"] == pytest.approx(0.85)
+    assert other["saved_percent"] == pytest.approx(100 * (1 - 1.0 / 3.0))
+    own = row(table, "MobileNetV2", "features: cached", "MobileNetV2")
+    assert own["saved_percent"] == pytest.approx(80)
+
+
+def test_ratios_have_an_interval_from_five_runs_on():
+    wide = [history([4.0 + n / 10], [0.8]) for n in range(6)]
+    thin = [history([2.0 + n / 10], [0.8]) for n in range(6)]
+    runs, histories = study(("VGG16", REFERENCE, wide), ("VGG16", "head: linear", thin))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    assert found["energy_ratio_low"] < found["energy_ratio"] < found["energy_ratio_high"]
+    assert found["reason"] == ""
+    few, histories = study(("VGG16", REFERENCE, wide[:2]), ("VGG16", "head: linear", thin[:2]))
+    found = row(efficiency.compared(few, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    assert np.isnan(found["energy_ratio_low"])
+    assert "no interval" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("histories", "said"),
+    [
+        ({}, "no run has the energy of its epochs"),
+        ({"VGG16-head: linear-0": CACHED[0]}, "no run of the reference has the energy"),
+        (
+            {
+                "VGG16-head: linear-0": CACHED[0],
+                "VGG16-reference-0": history([np.nan, np.nan], [0.5, 0.6]),
+            },
+            "no run of the reference has the energy",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_says_why(histories, said):
+    runs, _ = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "head: linear", CACHED))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    assert np.isnan(found["saved_percent"])
+    assert said in found["reason"]
+    assert found["energy_ratio"] == pytest.approx(0.15)
+
+
+def test_without_a_reference_there_is_nothing_but_the_means():
+    runs, histories = study(("VGG16", "head: linear", CACHED))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    assert found["reason"] == "there is no run of VGG16, reference"
+    assert found["energy_consumed"] == pytest.approx(0.6)
+    assert np.isnan(found["energy_ratio"])
+
+
+def test_places_are_compared_each_for_itself():
+    runs, histories = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "head: linear", CACHED))
+    runs["location"] = ["USA", "TWN", "USA", "TWN"]
+    table = efficiency.compared(runs, histories, "VGG16")
+    assert list(table.columns[:2]) == ["location", "dataset"]
+    assert (table["runs"] == 1).all()
+
+
+curves = st.lists(
+    st.lists(st.floats(0, 1), min_size=1, max_size=6).map(
+        lambda values: history(np.cumsum(np.ones(len(values))), values)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(curves, curves)
+def test_savings_follow_from_what_was_reached(reference, variant):
+    runs, histories = study(("VGG16", REFERENCE, reference), ("VGG16", "views: 2", variant))
+    found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "views: 2", "VGG16")
+    # The lower of two means is reached by some run of either.
+    assert 1 <= found["reached"] <= len(variant)
+    assert 1 <= found["reference_reached"] <= len(reference)
+    assert found["saved_percent"] <= 100
+    expected = 1 - found["energy_to_equal"] / found["reference_energy_to_equal"]
+    assert found["saved_percent"] == pytest.approx(100 * expected)
+    same = row(
+        efficiency.compared(*study(("A", REFERENCE, reference), ("A", "views: 2", reference)), "A"),
+        "A",
+        "views: 2",
+        "A",
+    )
+    assert same["saved_percent"] == pytest.approx(0)
+
+
+def test_every_option_says_what_it_changes():
+    assert set(efficiency.CHANGES) == set(RunConfig.model_fields) - APART
+
+
+def test_only_what_varies_is_explained_with_its_number_of_views():
+    table = pd.DataFrame(
+        {
+            "architecture": "VGG16",
+            "dataset": "digits",
+            "features": ["online", "cached", "online", "online"],
+            "views": 3,
+            "batch_size": [32, 32, 64, 128],
+        }
+    )
+    cached, batch = efficiency.explained(variants.of(table, {}), table)
+    assert cached.startswith("features: cached (instead of online): the frozen base sees 3 fixed")
+    assert batch.startswith("batch_size: 64 or 128 (instead of 32): another number of steps")
