@@ -61,3 +61,10 @@ def test_numbers_have_sensible_digits(value, text):
 @given(st.floats(1e-5, 1e12))
 def test_a_shown_number_is_the_number_to_three_digits(value):
     assert float(number(value).replace(",", "")) == pytest.approx(value, rel=1e-3)
+
+
+def test_numbers_in_levels_are_ordered_by_size():
+    assert ordered([128, 32, 8]) == ["8", "32", "128"]
+    assert ordered(["batch_size: 128", "batch_size: 64"]) == ["batch_size: 64", "batch_size: 128"]
+    assert ordered([0.01, 0.002, 0.1]) == ["0.002", "0.01", "0.1"]
+    assert ordered(["8", "none", "DenseNet121"]) == ["8", "DenseNet121", "none"]

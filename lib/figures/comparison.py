@@ -66,6 +66,53 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
     return style.finish(figure, title, alt, 170 + 24 * cells["row"].nunique(), least_width=600)
 
 
+def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
+    """A measure in two studies: for each architecture and dataset a box a study, every run a point.
+
+    Args:
+        runs: One row a run: study, architecture, dataset and `response`.
+        response: The column to show.
+    """
+    title = f"{measure(response).name}, study beside study"
+    if missing := style.missing(runs, [response]):
+        return style.sentence(title, missing)
+    runs = runs.dropna(subset=[response])
+    factor, shown = measure(response).scaled_to(runs[response])
+    configuration = ["dataset", "architecture"]
+    for name in configuration:
+        runs[name] = pd.Categorical(runs[name].astype(str), ordered(runs[name]))
+    figure, words = go.Figure(), []
+    for place, study in enumerate(ordered(runs["study"])):
+        # Plotly has the levels of both in the order in which they come.
+        mine = runs[runs["study"].astype(str) == study].sort_values(configuration, kind="stable")
+        tint = style.COLOURS[place]
+        figure.add_trace(
+            go.Box(
+                x=[[escape(level) for level in mine[name]] for name in configuration],
+                y=(mine[response] * factor).to_numpy(),
+                name=escape(study),
+                boxpoints="all",
+                jitter=0.4,
+                pointpos=0,
+                line={"color": tint, "width": 1.2},
+                fillcolor=style.faint(tint),
+                marker=_marker(style.SYMBOLS[place], 7, tint),
+                hovertext=style.hover(mine, [response]),
+                hoverinfo="text",
+                hoveron="points",
+            )
+        )
+        means = mine.groupby(configuration, observed=True)[response].mean() * factor
+        each = (
+            f"{architecture} on {dataset} {number(value)} {shown.unit}".rstrip()
+            for (dataset, architecture), value in means.items()
+        )
+        words.append(f"{study}: {', '.join(each)}")
+    figure.update_layout(boxmode="group")
+    figure.update_yaxes(title=shown.label, rangemode="tozero")
+    return style.finish(figure, title, f"{title}. Means. {'. '.join(words)}.")
+
+
 def _marker(symbol: str, size: int, tint: str) -> dict[str, object]:
     return {"symbol": symbol, "size": size, "color": tint}
 

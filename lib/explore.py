@@ -1,0 +1,304 @@
+"""Controls for `notebooks/analysis.ipynb`: choose study, measure and factor; set two studies
+side by side.
+
+For people only: where nobody watches, as when a report is made, nothing is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lib import analysis, comparison, figures, front_end, records
+from lib.analysis import Analysis
+from lib.measures import measure, ordered
+from lib.page import Prose, Table
+from lib.study import RunConfig
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+
+RESPONSES = (
+    *("energy_consumed", "emissions", "duration", "power", "accuracy", "score"),
+    *("wattmeter_energy", "net_energy", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
+    *("loss", "flops", "flops_training", "parameters", "trainable_parameters"),
+)
+"""Measures to choose from, as far as a study has them."""
+
+FACTORS = (
+    *("architecture", "dataset", "variant", "location"),
+    *(
+        name
+        for name in RunConfig.model_fields
+        if name not in {"architecture", "dataset", "location", "seed", "output_dir", "data_dir"}
+    ),
+    *("machine", "cpu_model", "gpu_model", "campaign"),
+)
+"""Factors to choose from, as far as they vary."""
+
+_ABSENT = Prose(
+    ("These controls need the package ipywidgets, which is not installed: pip install ipywidgets",)
+)
+
+
+def study(study_dir: str | Path) -> VBox | Prose | None:
+    """Show a measure by a factor, each to be chosen, as is the study.
+
+    Args:
+        study_dir: The study to begin with; those beside it are there to choose from.
+
+    Returns:
+        The controls and what they show; a sentence without ipywidgets; None if nobody watches.
+    """
+    return _controls(_Study, study_dir)
+
+
+def compare(study_dir: str | Path) -> VBox | Prose | None:
+    """Set two studies side by side, which are to be chosen, as is the measure.
+
+    Args:
+        study_dir: The study to begin with; those beside it are there to choose from.
+
+    Returns:
+        The controls and what they show; a sentence without ipywidgets; None if nobody watches.
+    """
+    return _controls(_Comparison, study_dir)
+
+
+def _controls(panel: type[_Panel], study_dir: str | Path) -> VBox | Prose | None:
+    if not front_end.is_watched():
+        return None
+    if find_spec("ipywidgets") is None:
+        return _ABSENT
+    return panel(Path(study_dir)).box
+
+
+def folders(study_dir: Path) -> dict[str, Path]:
+    """The studies to choose from, by name: `study_dir` and those beside it that hold results."""
+    here = study_dir.resolve()
+    beside = here.parent.iterdir() if here.parent.is_dir() else []
+    found = {path for path in beside if _has_results(path)} | {here}
+    return {path.name: Path(os.path.relpath(path)) for path in sorted(found)}
+
+
+def _has_results(folder: Path) -> bool:
+    runs = folder.glob(f"runs/*/{records.FILE_NAME}")
+    return (folder / "results.csv").is_file() or any(runs)
+
+
+def responses(runs: pd.DataFrame) -> list[str]:
+    """Measures of which some run has a value."""
+    return [name for name in RESPONSES if name in runs and runs[name].notna().any()]
+
+
+def factors(runs: pd.DataFrame) -> list[str]:
+    """Columns with several levels; the architecture in any case."""
+    several = [name for name in FACTORS if name in runs and _levels(runs[name]).nunique() > 1]
+    return list(dict.fromkeys(["architecture", *several]))
+
+
+def _levels(column: pd.Series) -> pd.Series:
+    """The levels of a factor as text; what is not set is a level too."""
+    return column.map(
+        lambda value: (
+            "none"
+            if pd.isna(value)
+            else str(int(value))  # a count that came as 50.0, because others are not set
+            if isinstance(value, float) and value.is_integer()
+            else str(value)
+        )
+    )
+
+
+def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
+    """A measure by a factor: the figure, and a table of the means.
+
+    Args:
+        study: In each way to read it.
+        response: One of `responses`.
+        factor: One of `factors`.
+    """
+    runs = study.runs.assign(**{factor: _levels(study.runs[factor])})
+    scale, shown = measure(response).scaled_to(runs[response])
+    by = [*(["reading"] if "reading" in runs else []), factor]
+    groups = (runs.assign(_value=runs[response] * scale)).groupby(by, sort=False)["_value"]
+    means = groups.agg(runs="count", mean="mean", sd="std", lowest="min", highest="max")
+    table = means.rename(columns={"sd": "standard_deviation"}).reset_index()
+    order = {level: place for place, level in enumerate(ordered(table[factor]))}
+    table = table.sort_values(factor, key=lambda column: column.map(order), kind="stable")
+    caption = f"{shown.label} by {measure(factor).inline}"
+    return [
+        figures.violins(runs, response, by=factor),
+        Table("means", caption, table, " ".join(study.damaged)),
+    ]
+
+
+def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
+    """Two studies, A and B: what to beware of, the figure, the ratios, and in what they differ.
+
+    Raises:
+        comparison.NothingSharedError: If they share no architecture on the same dataset.
+    """
+    found = comparison.compare(first, second, response)
+    scale, shown = measure(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
+    means = found.means.assign(
+        mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
+    )
+    names = {"A": f"A: {first.folder.resolve().name}", "B": f"B: {second.folder.resolve().name}"}
+    return [
+        *([Prose((found.warning,), lead=True)] if found.warning else []),
+        figures.side_by_side(found.runs.assign(study=found.runs["study"].map(names)), response),
+        Table("comparison", f"{shown.label}: means, and B over A", means, " ".join(found.notes)),
+        Table("unlike", "How A and B were measured, where it differs", found.unlike),
+        Table("settings", "In what else their runs differ", found.settings),
+    ]
+
+
+class _UnreadableError(Exception):
+    """A study can't be read; the message says why."""
+
+
+class _Panel:
+    """Dropdowns in a row, and below them what they chose."""
+
+    def __init__(self, study_dir: Path):
+        from ipywidgets import HBox, Layout, Output, VBox
+
+        self._folders = folders(study_dir)
+        self._first = study_dir.resolve().name
+        self._read: dict[str, Analysis] = {}
+        self._output = Output()
+        controls = HBox(self.controls(), layout=Layout(flex_flow="row wrap"))
+        self.box = VBox([controls, self._output])
+        self.draw()
+
+    def controls(self) -> list[Any]:
+        """Make the dropdowns."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterable[object]:
+        """What to show for the present choice."""
+        raise NotImplementedError
+
+    def draw(self, _change: object = None) -> None:
+        """Show the present choice, or in a sentence why it can't be shown."""
+        from IPython.display import clear_output, display
+
+        with self._output:
+            clear_output(wait=True)
+            display(*_or_sentence(self.parts))
+
+    def dropdown(self, label: str, options: Iterable[Any], value: Any, then: Callable) -> Any:
+        """A dropdown that calls `then` when something else is chosen."""
+        from ipywidgets import Dropdown
+
+        made = Dropdown(
+            description=label,
+            options=list(options),
+            value=value,
+            layout={"width": "17em"},
+            style={"description_width": "5em"},
+        )
+        made.observe(then, "value")
+        return made
+
+    def load(self, name: str) -> Analysis:
+        """A study, read when it is chosen first.
+
+        Raises:
+            _UnreadableError: If it can't be; the message says why.
+        """
+        if name not in self._read:
+            try:
+                self._read[name] = analysis.load(self._folders[name])
+            except analysis.NoResultsError as error:
+                raise _UnreadableError(str(error)) from None
+            except Exception as error:  # a damaged file can make anything fail
+                raise _UnreadableError(f"'{name}' can't be read: {_one_line(error)}") from error
+        return self._read[name]
+
+
+class _Study(_Panel):
+    def controls(self) -> list[Any]:
+        self.study = self.dropdown("Study", self._folders, self._first, self._choose)
+        self.response = self.dropdown("Measure", [], None, self.draw)
+        self.factor = self.dropdown("Factor", [], None, self.draw)
+        self._offer()
+        return [self.study, self.response, self.factor]
+
+    def parts(self) -> Iterable[object]:
+        loaded = self.load(self.study.value)
+        if not self.response.value:
+            return [Prose((f"No run of {self.study.value} is complete yet.",))]
+        return by_factor(loaded, self.response.value, self.factor.value)
+
+    def _choose(self, _change: object) -> None:
+        self._offer()
+        self.draw()
+
+    def _offer(self) -> None:
+        """Offer what the study has; what was chosen stays so where it is there too."""
+        try:
+            runs = self.load(self.study.value).runs
+        except _UnreadableError:
+            runs = pd.DataFrame()  # `draw` says why
+        for control, names in ((self.response, responses(runs)), (self.factor, factors(runs))):
+            _offer(control, names, self.draw)
+
+
+class _Comparison(_Panel):
+    def controls(self) -> list[Any]:
+        others = [name for name in self._folders if name != self._first]
+        second = others[0] if others else self._first
+        self.first = self.dropdown("A", self._folders, self._first, self._choose)
+        self.second = self.dropdown("B", self._folders, second, self._choose)
+        self.response = self.dropdown("Measure", [], None, self.draw)
+        self._offer()
+        return [self.first, self.second, self.response]
+
+    def parts(self) -> Iterable[object]:
+        if self.first.value == self.second.value:
+            return [Prose(("Choose two different studies to compare.",))]
+        return beside(
+            self.load(self.first.value), self.load(self.second.value), self.response.value
+        )
+
+    def _choose(self, _change: object) -> None:
+        self._offer()
+        self.draw()
+
+    def _offer(self) -> None:
+        try:
+            runs = [self.load(control.value).runs for control in (self.first, self.second)]
+        except _UnreadableError:
+            return  # `draw` says why
+        _offer(self.response, [name for name in responses(runs[0]) if name in runs[1]], self.draw)
+
+
+def _offer(control: Any, columns: list[str], redraw: Callable) -> None:
+    """Give a dropdown other options without a call of `redraw` for each change on the way."""
+    control.unobserve(redraw, "value")
+    before = control.value
+    control.options = [(measure(name).name, name) for name in columns]
+    control.value = before if before in columns else next(iter(columns), None)
+    control.observe(redraw, "value")
+
+
+def _or_sentence(make: Callable[[], Iterable[object]]) -> list[object]:
+    """What `make` gives, or one sentence: a control must not answer with a traceback."""
+    try:
+        return list(make())
+    except (_UnreadableError, comparison.NothingSharedError) as error:
+        said = str(error)
+    except Exception as error:
+        said = f"This can't be shown: {_one_line(error)}"
+    return [Prose((said,))]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
