@@ -8,6 +8,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lib.instruments.nvml import visible_gpus
 
 EXTRAS = {
     "tensorflow": "tensorflow",
@@ -34,20 +39,56 @@ def missing(name: str) -> str | None:
 
 
 def use(name: str) -> None:
-    """Let Keras compute with backend `name` in this process, without notes at its start.
+    """Start Keras with backend `name` in this process, without the notes that it starts with.
 
     Raises:
         BackendError: It isn't installed, or Keras is already loaded with another one.
     """
     if sentence := missing(name):
         raise BackendError(sentence)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors still show
-    os.environ["KERAS_BACKEND"] = name
     if "keras" in sys.modules and current() != name:
         raise BackendError(
             f"backend: Keras already computes with {current()} here; to use {name}, "
             "restart the kernel and run the notebook from the top"
         )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors still show
+    os.environ["KERAS_BACKEND"] = name
+    with _notes_held_back() as notes:
+        gpu = has_gpu()
+    if not gpu and visible_gpus().selected:
+        # There is a GPU which it does not find: why may be among them.
+        print(notes.text, file=sys.stderr)
+
+
+class _Notes:
+    text = ""
+
+
+@contextmanager
+def _notes_held_back() -> Iterator[_Notes]:
+    """Hold back what is written to standard error, from C++ too; show it if an error is raised.
+
+    TensorFlow 2.21 says there that it has found no GPU, and why its sums may differ in the last
+    digit, whatever TF_CPP_MIN_LOG_LEVEL says.
+    """
+    notes = _Notes()
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield notes
+            failed = False
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+            held.seek(0)
+            notes.text = held.read().decode(errors="replace")
+            if failed:
+                print(notes.text, file=sys.stderr)
 
 
 def current() -> str:
