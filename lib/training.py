@@ -59,7 +59,8 @@ class Watch:
 
     Attributes:
         energy_so_far: kWh since the start of the training, asked once an epoch.
-        on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last.
+        on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last of an
+            epoch; with that one again while the network is validated.
         on_epoch: Called after every epoch, with all epochs so far.
     """
 
@@ -199,10 +200,15 @@ def _recorder(
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             within = (batch + 1) / self.params["steps"]
             fraction = done + (1 - done) * (self.epoch + within) / epochs
-            self.say(
-                lambda: Step(self.epoch + 1, fraction, float(logs["accuracy"])),
-                now=within == 1,
-            )
+            self.say(lambda: self.step(fraction, logs), now=within == 1)
+
+        def step(self, fraction: float, logs: dict) -> Step:
+            self.last = Step(self.epoch + 1, fraction, float(logs["accuracy"]))
+            return self.last
+
+        def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            # The steps are done, but time and energy go on.
+            self.say(lambda: self.last)
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
             self.history.append(

@@ -74,6 +74,9 @@ def test_fit_tells_steps_and_every_epoch(tf, monkeypatch):
         on_epoch=lambda history: epochs.append(len(history)),
     )
     history = training.fit(model(), *pipelines(tf), epochs=2, watch=watch)
+    while_validating = [a for a, b in itertools.pairwise(steps) if a == b]
+    assert {step.fraction for step in while_validating} == {0.5, 1}
+    steps = list(dict.fromkeys(steps))
     assert len(steps) == 2 * 5
     assert [step.epoch for step in steps] == [1] * 5 + [2] * 5
     assert steps[-1].fraction == 1
