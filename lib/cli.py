@@ -121,8 +121,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
-            if args.figures:
-                _check_figures()
+            if args.figures and (problem := _cannot_draw()):
+                print(f"run_all.py: --figures: {problem}", file=sys.stderr)
+                return BAD_INPUT
             if args.import_dir is not None and args.kaggle is None:
                 return _import(args)
             return _study(args) if args.wattmeter is None else _wattmeter(args)
@@ -145,15 +146,15 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _check_figures() -> None:
-    """See that figures can be drawn here, before hours are spent on what they show."""
+def _cannot_draw() -> str | None:
+    """Why figures can't be drawn here: to be known before hours are spent on what they show."""
     from lib import export
-    from lib.study import StudyError
 
     try:
         export.check()
     except export.ExportError as error:
-        raise StudyError([str(error)], "--figures") from None
+        return str(error)
+    return None
 
 
 @contextmanager

@@ -53,3 +53,22 @@ def notebook(tmp_path, monkeypatch):
         monkeypatch.setattr(runner, "NOTEBOOK", path)
 
     return use
+
+
+@pytest.fixture(scope="session")
+def hostile_study(tmp_path_factory):
+    """A small study with its report, and with markup wherever it holds text of others."""
+    from tests import reports
+
+    return reports.hostile(tmp_path_factory.mktemp("studies") / "small")
+
+
+@pytest.fixture(scope="session")
+def papers_study(tmp_path_factory):
+    """The authors' raw data with their report."""
+    from tests import reports
+    from tests.replication_package import FOLDER
+
+    if not FOLDER.is_dir():
+        pytest.skip("the authors' replication package is not in ../shared/replication")
+    return reports.papers(tmp_path_factory.mktemp("studies") / "published")

@@ -7,11 +7,11 @@ import sys
 from tests.conftest import ROOT
 
 RUN_ALL = """
-import sys, types
+import sys
 from pathlib import Path
-from lib import cli, runner
+from lib import cli, report, runner
 runner.NOTEBOOK = Path(sys.argv[1])
-sys.modules["lib.report"] = types.SimpleNamespace(build=lambda folder: folder, ReportError=OSError)
+report.build = lambda folder: folder
 sys.exit(cli.main(sys.argv[2:]))
 """
 

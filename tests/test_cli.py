@@ -5,9 +5,10 @@ import sys
 import time
 import tomllib
 
+import psutil
 import pytest
 
-from lib import __version__, cli, display, records
+from lib import __version__, cli, display, export, records, report
 from tests.conftest import RECORD, ROOT
 
 STUDY = """
@@ -100,6 +101,58 @@ def test_results_are_there_after_every_run_and_the_summary_names_the_last_error(
         said,
     )
     assert "2 runs: 2 missing" in said
+
+
+def test_the_report_is_refreshed_between_runs_and_may_fail_then(
+    study, tmp_path, notebook, monkeypatch, capsys
+):
+    notebook(RECORD)
+    rows = []
+
+    def build(study_dir):
+        rows.append(len(records.read_results(study_dir)))
+        assert not list(study_dir.glob("unfinished/runs/*")), "while a run is under way"
+        assert psutil.Process().children(recursive=True) == []
+        if len(rows) == 1:
+            raise report.ReportError("no good")
+        return study_dir / "report.html"
+
+    monkeypatch.setattr(report, "build", build)
+    assert cli.main([str(study), "--only", "repetition=1"]) == cli.COMPLETE
+    assert rows == [1, 2]
+    said = capsys.readouterr().out
+    assert "No report so far: no good (0 s)" in said
+    assert said.count("Report: outputs/mine/report.html") == 1
+
+
+def test_figures_that_cannot_be_drawn_are_known_before_anything_is_run(
+    study, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("BROWSER_PATH", "/nowhere")
+    before = files(tmp_path)
+    assert cli.main([str(study), "--figures"]) == cli.BAD_INPUT
+    assert "--figures: BROWSER_PATH names '/nowhere'" in capsys.readouterr().err
+    assert files(tmp_path) == before
+
+
+def test_figures_of_a_finished_study_are_written_without_training(
+    study, tmp_path, notebook, monkeypatch, capsys
+):
+    notebook(RECORD)
+    one = [str(study), "--only", "epochs=1", "repetition=1"]
+    assert cli.main(one) == cli.COMPLETE
+    notebook("raise ValueError('not again')")
+    monkeypatch.setattr(export, "check", lambda: None)
+
+    def write(study_dir):
+        (study_dir / "figures").mkdir()
+        return [study_dir / "figures" / "plane-figure.svg"]
+
+    monkeypatch.setattr(export, "write", write)
+    assert cli.main([*one, "--figures"]) == cli.COMPLETE
+    assert "Figures: 1 files in outputs/mine/figures" in capsys.readouterr().out
+    assert cli.main(one) == cli.COMPLETE
+    assert "figures is of an earlier report; --figures draws it anew" in capsys.readouterr().out
 
 
 def test_a_record_of_another_program_is_set_aside_and_run_again(

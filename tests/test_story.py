@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from lib import analysis, story
@@ -22,6 +24,13 @@ def test_failed_and_missing_runs_are_named(tmp_path):
     partial = repr(story.asked(load(tmp_path / "b", unfinished=True)))
     assert "Not yet run: ResNet50-mnist-r3-" in partial
     assert "partial" in partial
+
+
+def test_an_unfinished_study_is_marked_partial(tmp_path):
+    at = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+    said = story.partial(load(tmp_path / "a", unfinished=True), at)
+    assert said.startswith("Partial: 17 of 18 runs have ended (as of 4 March 2026, 05:06 UTC).")
+    assert story.partial(load(tmp_path / "b", failed="no"), at) is None
 
 
 def test_three_sentences_say_what_was_found(tmp_path):

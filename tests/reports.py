@@ -1,0 +1,44 @@
+"""Studies with their reports, made once for all tests that look at them."""
+
+import json
+from pathlib import Path
+
+from lib import published, records, report
+from tests import small_study
+from tests.replication_package import FOLDER
+
+HOSTILE = "<script>document.title='hacked'</script><b>&amp; \"bold\"</b>"
+
+
+def hostile(folder: Path) -> Path:
+    """A small study with markup wherever a study holds text of others, and with a failed run."""
+    small_study.make(folder, title=HOSTILE, location="USA/oregon", failed=HOSTILE)
+    _put(folder, location=HOSTILE)
+    report.build(folder)
+    return folder
+
+
+def large(folder: Path) -> Path:
+    """102 runs with learning curves of 50 epochs."""
+    small_study.make(folder, repetitions=17)
+    for path in folder.glob("runs/*/history.csv"):
+        head, *rows = path.read_text().splitlines(keepends=True)
+        more = (row.replace(row[0], str(epoch), 1) for epoch, row in enumerate(rows * 25, start=1))
+        path.write_text(head + "".join(more))
+    report.build(folder)
+    return folder
+
+
+def papers(folder: Path) -> Path:
+    """The authors' raw data."""
+    records.write_results(published.import_package(FOLDER), folder)
+    report.build(folder)
+    return folder
+
+
+def _put(folder: Path, **config: str) -> None:
+    """Change the configuration of every record, behind the back of what would check it."""
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        record["config"] |= config
+        path.write_text(json.dumps(record))

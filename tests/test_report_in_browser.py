@@ -1,0 +1,243 @@
+"""Reports in headless Chromium without a network: seen, clicked, printed, read out."""
+
+import csv
+import re
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+
+pytest.importorskip("axe_playwright_python", reason="the extra 'dev' is not installed")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+from tests import reports
+from tests.replication_package import FOLDER
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="neither Chromium nor Chrome is installed")
+
+SMALL, PAPERS, LARGE = "small", "papers", "large"
+DRAWN = "html[data-figures=drawn]"
+INNER = "c => [c.scrollWidth, c.clientWidth, c.getBoundingClientRect().right]"
+
+
+@pytest.fixture(scope="module")
+def studies(request, tmp_path_factory):
+    """Made before the browser is started, which keeps an event loop running."""
+    made = {
+        SMALL: request.getfixturevalue("hostile_study"),
+        LARGE: reports.large(tmp_path_factory.mktemp("studies") / "large"),
+    }
+    if FOLDER.is_dir():
+        made[PAPERS] = request.getfixturevalue("papers_study")
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser(studies):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what it did besides showing itself."""
+
+    page: Page
+    asked_for: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(browser, studies):
+    """Open the report of a study; options are those of a browser's context."""
+    contexts = []
+
+    def open_(name, width=1280, **options):
+        if name not in studies:
+            pytest.skip("the authors' replication package is not in ../shared/replication")
+        size = {"width": width, "height": 900}
+        context = browser.new_context(offline=True, viewport=size, **options)
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        visit.page.on("request", lambda request: visit.asked_for.append(request.url))
+        visit.page.on("console", lambda message: visit.said.append(message.text))
+        visit.page.on("pageerror", lambda error: visit.said.append(str(error)))
+        visit.page.on("dialog", lambda dialog: visit.said.append(dialog.message))
+        visit.page.goto((studies[name] / "report.html").as_uri())
+        visit.page.wait_for_selector(DRAWN, state="attached")
+        return visit
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser, studies):
+    """The small study's report, opened once for all tests that leave it usable."""
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((studies[SMALL] / "report.html").as_uri())
+    page.wait_for_selector(DRAWN, state="attached")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("name", [SMALL, PAPERS, LARGE])
+def test_every_figure_is_drawn_and_nothing_asked_for_or_complained_of(visit, studies, name):
+    seen = visit(name)
+    addresses = [url for url in seen.asked_for if not url.startswith(("data:", "blob:"))]
+    assert addresses == [(studies[name] / "report.html").as_uri()]
+    assert seen.said == []
+    figures = seen.page.locator("figure.plot")
+    assert figures.count() >= 12
+    for figure in figures.all():
+        assert figure.locator("svg.main-svg text").count()
+        box = figure.locator("svg.main-svg").first.bounding_box()
+        assert min(box["width"], box["height"]) > 100
+        drawn = figure.locator(".trace, .trace path, .points path, .annotation-text").count()
+        assert drawn, figure.get_attribute("id")
+
+
+def test_a_study_of_100_runs_is_light_and_quick(visit, studies):
+    assert (studies[LARGE] / "report.html").stat().st_size < 8e6
+    page = visit(LARGE).page
+    assert page.locator("[data-name=runs] tbody tr").count() == 102
+    milliseconds = []
+    while min(milliseconds, default=9e9) > 3000:  # whatever else this machine does meanwhile
+        assert len(milliseconds) < 3, milliseconds
+        page.reload()
+        entry = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        milliseconds.append(page.evaluate(entry))
+
+
+def test_hostile_text_stays_text(page):
+    assert page.title() == reports.HOSTILE
+    assert page.locator("h1").inner_text() == reports.HOSTILE
+    assert page.get_by_text("document.title='hacked'").count() > 2
+
+
+def test_a_script_that_got_in_all_the_same_is_not_run(browser, studies, tmp_path):
+    html = (studies[SMALL] / "report.html").read_text(encoding="utf-8")
+    changed = tmp_path / "changed.html"
+    script = "<script>document.title='hacked'</script>"
+    changed.write_text(html.replace("</main>", f"{script}</main>"), encoding="utf-8")
+    page, said = browser.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(changed.as_uri())
+    assert page.title() == reports.HOSTILE
+    assert "violates" in said[0]
+    page.close()
+
+
+def test_columns_sort_by_value_with_what_is_empty_at_the_end(page):
+    table = page.locator("[data-name=runs]")
+    heads = table.locator("th").all_inner_texts()
+    place = next(i for i, head in enumerate(heads) if head.startswith("Energy"))
+    head = table.locator("th").nth(place)
+    for clicks in ("ascending", "descending"):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == clicks
+        cells = table.locator(f"tbody td:nth-child({place + 1})").all()
+        values = [cell.get_attribute("data-value") for cell in cells]
+        assert values[-1] == "", "the failed run"
+        numbers = [float(value) for value in values[:-1]]
+        assert len(numbers) == 17
+        assert numbers == sorted(numbers, reverse=clicks == "descending")
+
+
+def test_a_table_can_be_saved_with_all_its_digits(page, studies, tmp_path):
+    with page.expect_download() as download:
+        page.locator("[data-name=measurements]").get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename == "measurements.csv"
+    download.value.save_as(tmp_path / "saved.csv")
+    saved = list(csv.reader((tmp_path / "saved.csv").open(encoding="utf-8")))
+    text = (studies[SMALL] / "tables" / "measurements.csv").open(encoding="utf-8")
+    written = list(csv.reader(text))
+    energy = next(i for i, head in enumerate(saved[0]) if head.startswith("Energy"))
+    assert len(saved) == len(written)
+    assert [row[energy] for row in saved[1:]] == [row[energy] for row in written[1:]]
+
+
+def test_code_unfolds_piece_by_piece_and_all_at_once(page):
+    blocks, open_ = page.locator("details.code"), page.locator("details.code[open]")
+    assert open_.count() == 0
+    blocks.first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert open_.count() == 1
+    assert blocks.first.locator("pre").is_visible()
+    for name, count in (("Show all code", blocks.count()), ("Hide all code", 0)):
+        page.get_by_role("button", name=name).click()
+        assert open_.count() == count
+
+
+def test_the_contents_lead_to_every_section(page):
+    for link in page.locator("nav.contents a").all():
+        link.click()
+        page.wait_for_function(
+            "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 120"
+            " || scrollY + innerHeight > document.documentElement.scrollHeight - 2",
+            arg=link.get_attribute("href").removeprefix("#"),
+        )
+
+
+def test_it_is_dark_where_everything_is_dark(visit):
+    colours = {}
+    for scheme in ("light", "dark"):
+        page = visit(SMALL, color_scheme=scheme).page
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        letters = page.evaluate("getComputedStyle(document.querySelector('.xtick text')).fill")
+        colours[scheme] = [_lightness(paper), _lightness(letters)]
+    assert colours["light"][0] > 0.9 > 0.3 > colours["light"][1]
+    assert colours["dark"][0] < 0.2 < 0.7 < colours["dark"][1]
+
+
+def _lightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255
+
+
+@pytest.mark.parametrize("name", [SMALL, PAPERS])
+def test_a_phone_shows_it_all_by_scrolling_down(visit, name):
+    page = visit(name, width=400).page
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    assert page.locator("nav.contents li").first.is_hidden()
+    page.locator("nav.contents summary").click()
+    assert page.locator("nav.contents li").first.is_visible()
+
+
+@pytest.mark.parametrize("name", [SMALL, PAPERS])
+def test_paper_takes_figures_whole(visit, tmp_path, name):
+    page = visit(name).page
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert (tmp_path / "report.pdf").stat().st_size > 100_000
+    # The same page, held where a ruler can reach it: A4 at 96 dots an inch.
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(1000)
+    for canvas in page.locator(".canvas").all():
+        inner, outer, right = canvas.evaluate(INNER)
+        assert inner <= outer
+        assert right <= 794
+        assert canvas.bounding_box()["height"] < 1123
+    assert page.locator("figure.plot").first.evaluate("f => getComputedStyle(f).breakInside") == (
+        "avoid"
+    )
+
+
+@pytest.mark.parametrize(("name", "scheme"), [(SMALL, "light"), (PAPERS, "dark")])
+def test_axe_finds_no_serious_fault(visit, name, scheme):
+    page = visit(name, color_scheme=scheme, bypass_csp=True).page
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 20, "rules that it did check"
+    serious = {
+        fault["id"]: [node["html"][:200] for node in fault["nodes"][:3]]
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+    }
+    assert serious == {}
