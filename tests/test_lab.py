@@ -1,6 +1,7 @@
 """The notebooks in JupyterLab, in a browser: what a reader sees and moves."""
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests import small_study
@@ -29,6 +31,7 @@ def lab(tmp_path_factory):
     """JupyterLab on a copy of the notebooks and on three studies, one of them damaged: its URL."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    _make_short(folder / "notebooks" / "train.ipynb")
     small_study.make(folder / "outputs" / "quick", repetitions=2)
     small_study.make(folder / "outputs" / "second", title=HOSTILE, location="FRA")
     damaged = folder / "outputs" / "damaged"
@@ -58,6 +61,14 @@ def lab(tmp_path_factory):
         server.wait(20)
 
 
+def _make_short(path):
+    """Let train.ipynb train for some ten seconds."""
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "parameters"]
+    cell.source += "\ntrain_limit, test_limit, head = 320, 32, 'linear'"
+    nbformat.write(notebook, path)
+
+
 def _wait_for(url, server):
     for _ in range(300):
         assert server.poll() is None, "JupyterLab ended"
@@ -70,18 +81,38 @@ def _wait_for(url, server):
 
 
 @pytest.fixture(scope="module")
-def page(lab):
+def browser():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 1400})
-        page.goto(lab.format("analysis.ipynb"))
-        page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
-        page.click(".lm-MenuBar-itemLabel:text-is('Run')")
-        page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        last = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
-        last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=120_000)
-        yield page
+        yield browser
         browser.close()
+
+
+def run_all(browser, url):
+    """Open a notebook and choose Run All Cells."""
+    page = browser.new_page(viewport={"width": 1300, "height": 1400})
+    page.goto(url)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(lab, browser):
+    """The analysis, executed."""
+    page = run_all(browser, lab.format("analysis.ipynb"))
+    last = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
+    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=120_000)
+    yield page
+    page.close()
+
+
+def errors(page):
+    """What went to standard error, and tracebacks."""
+    kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
+    found = page.locator(", ".join(f"[data-mime-type='{kind}']" for kind in kinds))
+    return found.all_text_contents()
 
 
 def dropdown(page, cell, label):
@@ -98,8 +129,7 @@ def wait_for_title(page, cell, title):
 
 
 def test_every_cell_runs_and_every_figure_is_drawn(page):
-    assert not page.locator("[data-mime-type='application/vnd.jupyter.error']").count()
-    assert not page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count()
+    assert errors(page) == []
     figures = page.locator(".js-plotly-plot")
     assert figures.count() >= 12
     drawn = figures.evaluate_all("all => all.map(one => one.querySelectorAll('path').length)")
@@ -147,3 +177,24 @@ def test_a_reader_compares_two_studies(page):
 
 def test_text_of_a_study_is_no_markup(page):
     assert page.title() != "hacked"
+
+
+def test_a_training_is_followed_while_it_runs(lab, browser):
+    page = run_all(browser, lab.format("train.ipynb"))
+    page.evaluate(
+        """() => {
+            window.said = new Set();
+            const note = () => document.querySelectorAll(".live p").forEach(
+                one => window.said.add(one.textContent));
+            new MutationObserver(note).observe(document, {childList: true, subtree: true});
+        }"""
+    )
+    last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
+    last.get_by_text("The run is complete").wait_for(timeout=180_000)
+    said = page.evaluate("[...window.said]")
+    assert [text for text in said if re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", text)], said
+    assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
+    cell = page.locator(".jp-CodeCell", has_text="experiment.measure(")
+    cell.locator(".gtitle", has_text="Accuracy and power by epoch").wait_for()
+    assert errors(page) == []
+    page.close()
