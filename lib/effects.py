@@ -22,6 +22,9 @@ SEED = 1
 # fewer than 40, a tail of 2.5 % is narrower than one of them.
 FEWEST = 5
 MOST_UNDEFINED = 0.05
+# Of more values, so many are resampled at a time: the cost of an interval then stays what it is.
+LARGE = 200
+RESAMPLES_OF_LARGE = 500
 
 # Least absolute value for each word. Correlations: Rea and Parker (1992), "Designing and conducting
 # survey research"; it also agrees with the paper's Table 3 (-0.41 and -0.62 strong; -0.06 weak).
@@ -112,12 +115,17 @@ class Interval:
 def bootstrap_interval(
     statistic: Callable[..., np.ndarray], samples: Sequence[np.ndarray], *, paired: bool = False
 ) -> Interval:
-    """Give the bias-corrected and accelerated (BCa) 95 % bootstrap interval of a statistic.
+    """Give the 95 % bootstrap interval of a statistic: bias-corrected and accelerated (BCa).
 
     BCa and not percentile: in simulation (two normal groups of 5 to 30 values, 0 to 2 SD apart) it
     held the true Cliff's delta in 95 % to 100 % of cases and the true point-biserial r in 80 % to
     97 %, percentile in 64 % to 96 % and 73 % to 95 %. The generator is seeded afresh, so that an
     interval doesn't depend on which others were asked for.
+
+    With more than `LARGE` values resamples are smaller than the samples (m out of n), whose spread
+    is then scaled: the cost no longer grows with their number. In simulation (two or three normal
+    groups of 110 to 2000 values, 0 to 2.5 SD apart) it held the true Cliff's delta, epsilon
+    squared, r and ratio of means in 92 % to 99 % of cases.
 
     Args:
         statistic: Takes the samples and `axis`, gives one number a resample; NaN where a resample
@@ -132,7 +140,8 @@ def bootstrap_interval(
         where they are so lopsided that the interval misses the statistic itself.
 
     Source:
-        Efron (1987), doi:10.2307/2289144; `scipy.stats.bootstrap`.
+        Efron (1987), doi:10.2307/2289144; `scipy.stats.bootstrap`. Bickel, Götze and van Zwet
+        (1997), "Resampling fewer than n observations".
     """
     smallest = min(len(sample) for sample in samples)
     if smallest < FEWEST:
@@ -140,24 +149,64 @@ def bootstrap_interval(
         return Interval(
             reason=f"no interval: a bootstrap takes {FEWEST} values{where}, not {smallest}"
         )
-    options = {"paired": paired, "vectorized": True, "confidence_level": CONFIDENCE}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is undefined comes back as NaN and is counted
-        drawn = stats.bootstrap(
-            samples, statistic, n_resamples=RESAMPLES, rng=SEED, method="percentile", **options
-        )
-        defined = drawn.bootstrap_distribution[np.isfinite(drawn.bootstrap_distribution)]
-        undefined = RESAMPLES - len(defined)
-        if undefined > MOST_UNDEFINED * RESAMPLES:
-            return Interval(
-                reason=f"no interval: undefined in {undefined} of {RESAMPLES} resamples"
-            )
-        if np.ptp(defined) <= 1e-12 * np.abs(defined).max():
-            return Interval(reason="no interval: every resample gives the same value")
-        drawn.bootstrap_distribution = defined
-        limits = stats.bootstrap(
-            samples, statistic, n_resamples=0, bootstrap_result=drawn, method="BCa", **options
-        ).confidence_interval
-    if not limits.low <= statistic(*samples) <= limits.high:  # NaN too: all lie to one side
+        large = sum(len(sample) for sample in (samples[:1] if paired else samples)) > LARGE
+        low, high, reason = (_of_parts if large else _bca)(statistic, samples, paired)
+    if reason:
+        return Interval(reason=f"no interval: {reason}")
+    if not low <= statistic(*samples) <= high:  # NaN too: all lie to one side
         return Interval(reason="no interval: the resamples are too lopsided to correct for it")
-    return Interval(float(limits.low), float(limits.high))
+    return Interval(float(low), float(high))
+
+
+def _bca(
+    statistic: Callable[..., np.ndarray], samples: Sequence[np.ndarray], paired: bool
+) -> tuple[float, float, str]:
+    """The limits, or else the reason why there are none."""
+    options = {"paired": paired, "vectorized": True, "confidence_level": CONFIDENCE}
+    drawn = stats.bootstrap(
+        samples, statistic, n_resamples=RESAMPLES, rng=SEED, method="percentile", **options
+    )
+    drawn.bootstrap_distribution, reason = _defined(drawn.bootstrap_distribution)
+    if reason:
+        return math.nan, math.nan, reason
+    limits = stats.bootstrap(
+        samples, statistic, n_resamples=0, bootstrap_result=drawn, method="BCa", **options
+    ).confidence_interval
+    return limits.low, limits.high, ""
+
+
+def _of_parts(
+    statistic: Callable[..., np.ndarray], samples: Sequence[np.ndarray], paired: bool
+) -> tuple[float, float, str]:
+    """The same by the m out of n bootstrap: resamples of about `LARGE` values, less scattered.
+
+    Their spread around their mean shrinks with the square root of the share that they are.
+    """
+    rng = np.random.default_rng(SEED)
+    total = sum(len(sample) for sample in (samples[:1] if paired else samples))
+    share = min(max(LARGE / total, FEWEST / min(map(len, samples))), 1)
+    sizes = [(RESAMPLES_OF_LARGE, round(share * len(sample))) for sample in samples]
+    places = [rng.integers(len(x), size=size) for x, size in zip(samples, sizes, strict=True)]
+    if paired:
+        places = [places[0]] * len(samples)
+    parts = [sample[place] for sample, place in zip(samples, places, strict=True)]
+    defined, reason = _defined(statistic(*parts, axis=-1))
+    if reason:
+        return math.nan, math.nan, reason
+    tail = (1 - CONFIDENCE) / 2
+    around = np.quantile(defined, [tail, 1 - tail]) - defined.mean()
+    low, high = statistic(*samples) + math.sqrt(share) * around
+    return low, high, ""
+
+
+def _defined(drawn: np.ndarray) -> tuple[np.ndarray, str]:
+    """The resampled statistics that are numbers, or else why they are no use."""
+    defined = drawn[np.isfinite(drawn)]
+    undefined = len(drawn) - len(defined)
+    if undefined > MOST_UNDEFINED * len(drawn):
+        return defined, f"undefined in {undefined} of {len(drawn)} resamples"
+    if np.ptp(defined) <= 1e-12 * np.abs(defined).max():
+        return defined, "every resample gives the same value"
+    return defined, ""

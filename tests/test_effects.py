@@ -110,6 +110,38 @@ def test_interval_holds_the_true_effect_about_as_often_as_it_says():
     assert 88 <= sum(interval.low <= true <= interval.high for interval in found) <= 100
 
 
+@pytest.mark.parametrize(
+    ("statistic", "groups"),
+    [(effects.cliffs_delta, 2), (effects.epsilon_squared, 3), (effects.point_biserial_r, 2)],
+)
+def test_of_many_values_the_interval_is_about_that_of_few(statistic, groups, monkeypatch):
+    rng = np.random.default_rng(6)
+    samples = [rng.normal(place / 2, 1, 250) for place in range(groups)]
+    large = effects.bootstrap_interval(statistic, samples)
+    monkeypatch.setattr(effects, "LARGE", 10_000)
+    whole = effects.bootstrap_interval(statistic, samples)
+    width = whole.high - whole.low
+    assert large.low == pytest.approx(whole.low, abs=0.15 * width)
+    assert large.high == pytest.approx(whole.high, abs=0.15 * width)
+
+
+def test_rows_of_many_pairs_stay_together():
+    x = np.random.default_rng(7).normal(size=1000)
+    noisy = x + np.random.default_rng(8).normal(size=1000)
+    found = effects.bootstrap_interval(effects.pearson_r, (x, noisy), paired=True)
+    assert 0.6 < found.low < effects.pearson_r(x, noisy) < found.high < 0.75
+    same = effects.bootstrap_interval(effects.pearson_r, (x, x), paired=True)
+    assert "every resample gives the same" in same.reason
+
+
+def test_a_small_group_beside_a_large_one_is_resampled_too():
+    rng = np.random.default_rng(9)
+    found = effects.bootstrap_interval(
+        effects.cliffs_delta, (rng.normal(size=5), rng.normal(size=5000))
+    )
+    assert -1 <= found.low < found.high <= 1
+
+
 def test_paired_samples_are_resampled_row_by_row():
     """Resampled apart, two equal columns would no longer correlate perfectly."""
     x = np.arange(10.0)
