@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib import effects, samples, variants
+from lib import datasets, effects, samples, variants
 from lib.analysis import Analysis
 from lib.measures import measure, ordered
 from lib.study import RunConfig
@@ -68,7 +68,7 @@ class Comparison:
         if self.unlike.empty or self.response in (*COUNTED, *LEARNED):
             return ""
         return (
-            "A and B were not measured alike, or do not both say how: see "
+            "Beware: A and B were not measured alike, or do not both say how: see "
             f"{_listed(self.unlike['what'])} below. So their {measure(self.response).inline} can't "
             "be compared: a ratio may come from that, and not from the networks."
         )
@@ -129,7 +129,12 @@ def _runs(study: Analysis) -> pd.DataFrame:
     runs = variants.reference_runs(study.best_reading)
     absent = pd.Series(None, index=runs.index, dtype=object)
     version = runs.get("version_codecarbon", runs.get("codecarbon_version", absent))
-    return runs.assign(**{_CODECARBON: version.map(_major, na_action="ignore")})
+    # Where it is not set, it is what the dataset's images are brought to by default.
+    sizes = runs["dataset"].map({name: one.image_size for name, one in datasets.KNOWN.items()})
+    return runs.assign(
+        image_size=runs.get("image_size", absent).fillna(sizes),
+        **{_CODECARBON: version.map(_major, na_action="ignore")},
+    )
 
 
 def _major(version: object) -> str:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lib import analysis, comparison, figures, front_end, records
+from lib import analysis, comparison, figures, front_end, records, variants
 from lib.analysis import Analysis
-from lib.measures import measure, ordered
+from lib.measures import measure
 from lib.page import Prose, Table
 from lib.study import RunConfig
+from lib.tables import shared
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -124,13 +125,16 @@ def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
         factor: One of `factors`.
     """
     runs = study.runs.assign(**{factor: _levels(study.runs[factor])})
+    if factor in study.variants.others:
+        # The variants are what differs in it, so that each has one level only.
+        runs = runs.drop(columns=variants.COLUMN)
     scale, shown = measure(response).scaled_to(runs[response])
-    by = [*(["reading"] if "reading" in runs else []), factor]
-    groups = (runs.assign(_value=runs[response] * scale)).groupby(by, sort=False)["_value"]
-    means = groups.agg(runs="count", mean="mean", sd="std", lowest="min", highest="max")
-    table = means.rename(columns={"sd": "standard_deviation"}).reset_index()
-    order = {level: place for place, level in enumerate(ordered(table[factor]))}
-    table = table.sort_values(factor, key=lambda column: column.map(order), kind="stable")
+    panel = [name for name in ("reading", variants.COLUMN) if name in runs and name != factor]
+    groups = runs.assign(_value=runs[response] * scale).groupby([*panel, factor])["_value"]
+    means = groups.agg(
+        runs="count", mean="mean", standard_deviation="std", lowest="min", highest="max"
+    )
+    table = means.reset_index().sort_values([*panel, factor], key=shared.order, kind="stable")
     caption = f"{shown.label} by {measure(factor).inline}"
     return [
         figures.violins(runs, response, by=factor),
@@ -145,18 +149,27 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
         comparison.NothingSharedError: If they share no architecture on the same dataset.
     """
     found = comparison.compare(first, second, response)
-    scale, shown = measure(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
+    scale, scaled = measure(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
     means = found.means.assign(
         mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
     )
     names = {"A": f"A: {first.folder.resolve().name}", "B": f"B: {second.folder.resolve().name}"}
-    return [
-        *([Prose((found.warning,), lead=True)] if found.warning else []),
+    means, why = shared.reasoned(means)
+    caption = f"{scaled.label}: means, and B over A"
+    shown = [
+        Prose((found.warning,)),
         figures.side_by_side(found.runs.assign(study=found.runs["study"].map(names)), response),
-        Table("comparison", f"{shown.label}: means, and B over A", means, " ".join(found.notes)),
+        Table("comparison", caption, means, " ".join(found.notes) + why),
         Table("unlike", "How A and B were measured, where it differs", found.unlike),
         Table("settings", "In what else their runs differ", found.settings),
     ]
+    return [part for part in shown if _says_something(part)]
+
+
+def _says_something(part: object) -> bool:
+    if isinstance(part, Table):
+        return not part.frame.empty
+    return not isinstance(part, Prose) or any(part.sentences)
 
 
 class _UnreadableError(Exception):

@@ -118,6 +118,13 @@ def test_other_settings_are_listed_but_are_no_warning(first, second):
     assert found.warning == ""
 
 
+def test_an_image_size_that_is_not_set_is_that_of_the_dataset(first, second):
+    edited(second, image_size=32)
+    assert compared(first, second).settings.empty
+    edited(second, image_size=64)
+    assert list(compared(first, second).settings["B"]) == ["64"]
+
+
 def test_studies_that_share_nothing_say_what_they_have(first, tmp_path):
     other = small_study.make(tmp_path / "other", datasets=("cifar10",))
     with pytest.raises(comparison.NothingSharedError, match=r"A has VGG16 on mnist.* VGG16 on cif"):

@@ -56,15 +56,13 @@ def test_measures_and_factors_are_those_that_a_study_has(outputs):
     assert explore.factors(runs) == ["architecture", "dataset", "repetition"]
 
 
-def test_what_is_not_set_is_a_level_of_its_factor(outputs):
-    study = analysis.load(outputs / "quick")
-    study.results.loc[study.results["repetition"] == 1, "train_limit"] = 100
+def test_what_is_not_set_is_a_level_of_its_factor(tmp_path):
+    limits = ({}, {"train_limit": 100})
+    study = analysis.load(small_study.make(tmp_path / "limits", repetitions=2, variants=limits))
     assert "train_limit" in explore.factors(study.runs)
     _, table = explore.by_factor(study, "energy_consumed", "train_limit")
-    assert dict(zip(table.frame["train_limit"], table.frame["runs"], strict=True)) == {
-        "100": 6,
-        "none": 6,
-    }
+    assert list(table.frame["train_limit"]) == ["100", "none"]
+    assert list(table.frame["runs"]) == [12, 12]
 
 
 def test_the_means_are_in_the_unit_of_their_caption(outputs):
@@ -75,6 +73,22 @@ def test_the_means_are_in_the_unit_of_their_caption(outputs):
     means = table.frame.set_index("dataset")["mean"]
     assert list(means.index) == ["mnist", "digits"]
     assert means["digits"] == pytest.approx((0.20 + 0.25 + 0.15) / 3 * 1.015)
+
+
+def test_variants_are_kept_apart_unless_they_are_what_is_compared(tmp_path):
+    sizes = ({"batch_size": 8}, {"batch_size": 32}, {"batch_size": 128})
+    study = analysis.load(small_study.make(tmp_path / "sizes", repetitions=2, variants=sizes))
+    figure, table = explore.by_factor(study, "duration", "architecture")
+    assert len(figure.layout.annotations) == 3, "a panel each"
+    assert list(table.frame["variant"][::3]) == ["reference", "batch_size: 8", "batch_size: 128"]
+    for factor, levels in (
+        ("batch_size", ["8", "32", "128"]),
+        ("variant", ["reference", "batch_size: 8", "batch_size: 128"]),
+    ):
+        figure, table = explore.by_factor(study, "duration", factor)
+        assert list(table.frame[factor]) == levels
+        assert list(figure.layout.xaxis.ticktext) == levels
+        assert set(table.frame["runs"]) == {12}
 
 
 def test_controls_move_figure_and_table(outputs, screen):
@@ -109,13 +123,14 @@ def test_two_studies_are_compared(outputs, screen):
     chosen = controls(explore.compare(outputs / "quick"))
     assert "'damaged' can't be read" in repr(screen.parts[0])
     chosen["B"].value = "second"
-    warning, figure, ratios, unlike, settings = screen.parts
+    warning, figure, ratios, unlike = screen.parts
     assert "not measured alike" in repr(warning)
     assert [trace.name for trace in figure.data] == ["A: quick", "B: second"]
     assert ratios.caption == "Energy (Wh): means, and B over A"
     assert ratios.frame["mean_A"].iloc[0] == pytest.approx(0.20 * 1.015)
     assert list(unlike.frame["what"]) == ["Location"]
-    assert settings.frame.empty
+    assert "reason" not in ratios.frame
+    assert "a bootstrap takes 5 values" in ratios.note
     chosen["B"].value = "quick"
     assert "two different studies" in repr(screen.parts[0])
 

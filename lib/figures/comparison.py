@@ -109,6 +109,7 @@ def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
         )
         words.append(f"{study}: {', '.join(each)}")
     figure.update_layout(boxmode="group")
+    figure.update_xaxes(dividercolor=style.FAINT)
     figure.update_yaxes(title=shown.label, rangemode="tozero")
     return style.finish(figure, title, f"{title}. Means. {'. '.join(words)}.")
 

@@ -38,7 +38,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     factor, shown = measure(response).scaled_to(runs[response])
     levels = ordered(runs[by])
     architectures = ordered(runs.get("architecture", []))
-    panels = list(_panels(runs))
+    panels = list(_panels(runs, by))
     rows, columns = -(-len(panels) // _ABREAST), min(len(panels), _ABREAST)
     figure = make_subplots(
         rows=rows,
@@ -89,10 +89,10 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     return style.finish(figure, title, alt, 140 + 280 * rows, least_width=60 + 8 * letters)
 
 
-def _panels(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A panel for each reading and each variant, where there are several."""
+def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A panel for each reading and, unless they are compared, each variant: where several are."""
     for reading, part in style.panels(runs):
-        variants = ordered(part["variant"]) if "variant" in part else [""]
+        variants = ordered(part["variant"]) if "variant" in part and by != "variant" else [""]
         for variant in variants:
             rows = part[part["variant"] == variant] if variant else part
             yield " · ".join(filter(None, (reading, variant))), rows
