@@ -233,12 +233,7 @@ class Analysis:
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:
         """`history.csv` of every completed run that has one, by run id."""
-        folders = {run: self.run_dir(run) for run in self.completed["run_id"]}
-        return {
-            run: records.read_history(folder)
-            for run, folder in folders.items()
-            if (folder / records.HISTORY_NAME).is_file()
-        }
+        return records.read_histories({run: self.run_dir(run) for run in self.completed["run_id"]})
 
 
 def load(study_dir: str | Path) -> Analysis:

@@ -73,8 +73,10 @@ def energy_to_reach(history: pd.DataFrame, accuracy: float) -> float:
     """
     if "energy_consumed" not in history:
         return np.nan
-    reached = history.loc[history["val_accuracy"] >= accuracy, "energy_consumed"]
-    return float(reached.iloc[0]) if len(reached) else np.nan
+    reached = history["val_accuracy"].to_numpy() >= accuracy
+    return (
+        float(history["energy_consumed"].to_numpy()[reached.argmax()]) if reached.any() else np.nan
+    )
 
 
 def predicted_energy(history: pd.DataFrame, first: int, epochs: int) -> float:
@@ -110,7 +112,9 @@ def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for run, history in histories.items():
         epochs = len(history)
-        actual = history["energy_consumed"].iloc[-1] if "energy_consumed" in history else np.nan
+        if "energy_consumed" not in history or not epochs:
+            continue
+        actual = history["energy_consumed"].iloc[-1]
         for first in FIRST_EPOCHS:
             predicted = predicted_energy(history, first, epochs)
             if first < epochs and np.isfinite(predicted) and actual > 0:

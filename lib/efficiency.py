@@ -154,12 +154,7 @@ class _Group:
         self.energy = samples.numbers(runs["energy_consumed"]).dropna().to_numpy()
         self.accuracy = samples.numbers(runs["accuracy"]).dropna().to_numpy()
         known = [histories[run] for run in runs["run_id"] if run in histories]
-        self.histories = [
-            history
-            for history in known
-            if {"val_accuracy", "energy_consumed"} <= set(history)
-            and history[["val_accuracy", "energy_consumed"]].notna().all(axis=1).any()
-        ]
+        self.histories = [history for history in known if _has_both(history)]
 
     def means(self) -> dict[str, float]:
         return {
@@ -178,6 +173,13 @@ class _Group:
             derived.energy_to_reach(history, accuracy - _ROUNDING) for history in self.histories
         ]
         return np.array([energy for energy in energies if np.isfinite(energy)])
+
+
+def _has_both(history: pd.DataFrame) -> bool:
+    """Whether some epoch has accuracy and energy."""
+    if not {"val_accuracy", "energy_consumed"} <= set(history):
+        return False
+    return bool(np.isfinite(history["val_accuracy"] * history["energy_consumed"]).any())
 
 
 def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[str, object]:

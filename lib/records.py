@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import io
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -212,3 +215,31 @@ def read_results(study_dir: Path) -> pd.DataFrame:
 def read_history(run_dir: Path) -> pd.DataFrame:
     """Read `history.csv`: one row an epoch (accuracy and loss of training and validation)."""
     return pd.read_csv(run_dir / HISTORY_NAME)
+
+
+def read_histories(run_dirs: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
+    """Read `history.csv` of each folder that has one.
+
+    Files of the same columns are read as one, which takes a tenth of the time.
+
+    Args:
+        run_dirs: By any name, such as the run id.
+
+    Returns:
+        As `read_history` gives them, by the same names.
+    """
+    lines: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for name, folder in run_dirs.items():
+        path = folder / HISTORY_NAME
+        if path.is_file():
+            head, *rows = filter(None, path.read_text(encoding="utf-8").splitlines())
+            lines[head][name] = rows
+    found = {}
+    for head, files in lines.items():
+        whole = "\n".join([head, *chain.from_iterable(files.values())])
+        table = pd.read_csv(io.StringIO(whole))
+        begin = 0
+        for name, rows in files.items():
+            found[name] = table.iloc[begin : begin + len(rows)].reset_index(drop=True)
+            begin += len(rows)
+    return {name: found[name] for name in run_dirs if name in found}

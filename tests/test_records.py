@@ -77,3 +77,21 @@ def test_results_survive_the_file(tmp_path):
     results = records.read_results(tmp_path)
     assert results.loc[0, "accuracy"] == 0.5
     assert results.loc[0, "architecture"] == "VGG16"
+
+
+def test_histories_are_read_together_as_one_by_one(tmp_path):
+    texts = {
+        "a": "epoch,val_accuracy,energy_consumed\n1,0.5,0.001\n2,0.625,0.002\n",
+        "b": "epoch,val_accuracy\n1,0.25\n",
+        "c": "epoch,val_accuracy,energy_consumed\n1,0.125,\n",
+        "d": "epoch,val_accuracy,energy_consumed\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "history.csv").write_text(text)
+    found = records.read_histories({name: tmp_path / name for name in [*texts, "none"]})
+    assert list(found) == list(texts)
+    for name in "abc":
+        alone = records.read_history(tmp_path / name)
+        pd.testing.assert_frame_equal(found[name], alone, check_dtype=False)
+    assert found["d"].empty
