@@ -275,6 +275,8 @@ class _Comparison(_Panel):
         return [self.first, self.second, self.response]
 
     def parts(self) -> Iterable[object]:
+        if len(self._folders) == 1:
+            return [Prose((f"There is no other study in the folder of {self._first}.",))]
         if self.first.value == self.second.value:
             return [Prose(("Choose two different studies to compare.",))]
         return beside(

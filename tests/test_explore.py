@@ -135,6 +135,11 @@ def test_two_studies_are_compared(outputs, screen):
     assert "two different studies" in repr(screen.parts[0])
 
 
+def test_a_study_alone_cannot_be_compared(tmp_path, screen):
+    explore.compare(small_study.make(tmp_path / "alone", repetitions=1))
+    assert "no other study in the folder of alone" in repr(screen.parts[0])
+
+
 def test_without_ipywidgets_there_is_a_sentence(outputs, screen, monkeypatch):
     monkeypatch.setattr(explore, "find_spec", lambda name: None)
     assert "ipywidgets, which is not installed" in repr(explore.study(outputs / "quick"))

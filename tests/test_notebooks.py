@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lib.report import NOTEBOOK_ONLY
 from lib.study import RunConfig
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
@@ -48,3 +49,20 @@ def test_the_parameters_of_a_run_are_runconfig_field_for_field():
     assert list(assigned) == list(RunConfig.model_fields)
     defaults = RunConfig().model_dump() | {"output_dir": "../outputs/explore"}
     assert assigned == defaults
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_sentence_says_what_comes(path):
+    words = ""
+    for cell in nbformat.read(path, as_version=nbformat.NO_CONVERT).cells:
+        if cell.cell_type == "markdown":
+            words = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#"))
+        assert words.strip().endswith((".", ")")), cell.id
+
+
+def test_controls_are_no_part_of_the_report():
+    notebook = nbformat.read(NOTEBOOKS[0].with_name("analysis.ipynb"), as_version=4)
+    place = [cell.id for cell in notebook.cells].index("explore")
+    assert any("explore." in cell.source for cell in notebook.cells[place:])
+    for cell in notebook.cells[place:]:
+        assert cell.metadata.tags == [NOTEBOOK_ONLY]
