@@ -6,7 +6,6 @@ For people only: where nobody watches, as when a report is made, nothing is show
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,33 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lib import analysis, comparison, figures, front_end, records, variants
+from lib import analysis, choices, comparison, front_end
 from lib.analysis import Analysis
 from lib.measures import measure
-from lib.page import Prose, Table
-from lib.study import RunConfig
-from lib.tables import shared
+from lib.page import Prose
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
-
-RESPONSES = (
-    *("energy_consumed", "emissions", "duration", "power", "accuracy", "score"),
-    *("wattmeter_energy", "net_energy", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
-    *("loss", "flops", "flops_training", "parameters", "trainable_parameters"),
-)
-"""Measures to choose from, as far as a study has them."""
-
-FACTORS = (
-    *("architecture", "dataset", "variant", "location"),
-    *(
-        name
-        for name in RunConfig.model_fields
-        if name not in {"architecture", "dataset", "location", "seed", "output_dir", "data_dir"}
-    ),
-    *("machine", "cpu_model", "gpu_model", "campaign"),
-)
-"""Factors to choose from, as far as they vary."""
 
 _ABSENT = Prose(
     ("These controls need the package ipywidgets, which is not installed: pip install ipywidgets",)
@@ -79,99 +58,6 @@ def _controls(panel: type[_Panel], study_dir: str | Path) -> VBox | Prose | None
     return panel(Path(study_dir)).box
 
 
-def folders(study_dir: Path) -> dict[str, Path]:
-    """The studies to choose from, by name: `study_dir` and those beside it that hold results."""
-    here = study_dir.resolve()
-    beside = here.parent.iterdir() if here.parent.is_dir() else []
-    found = {path for path in beside if _has_results(path)} | {here}
-    return {path.name: Path(os.path.relpath(path)) for path in sorted(found)}
-
-
-def _has_results(folder: Path) -> bool:
-    runs = folder.glob(f"runs/*/{records.FILE_NAME}")
-    return (folder / "results.csv").is_file() or any(runs)
-
-
-def responses(runs: pd.DataFrame) -> list[str]:
-    """Measures of which some run has a value."""
-    return [name for name in RESPONSES if name in runs and runs[name].notna().any()]
-
-
-def factors(runs: pd.DataFrame) -> list[str]:
-    """Columns with several levels; the architecture in any case."""
-    several = [name for name in FACTORS if name in runs and _levels(runs[name]).nunique() > 1]
-    return list(dict.fromkeys(["architecture", *several]))
-
-
-def _levels(column: pd.Series) -> pd.Series:
-    """The levels of a factor as text; what is not set is a level too."""
-    return column.map(
-        lambda value: (
-            "none"
-            if pd.isna(value)
-            else str(int(value))  # a count that came as 50.0, because others are not set
-            if isinstance(value, float) and value.is_integer()
-            else str(value)
-        )
-    )
-
-
-def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
-    """A measure by a factor: the figure, and a table of the means.
-
-    Args:
-        study: In each way to read it.
-        response: One of `responses`.
-        factor: One of `factors`.
-    """
-    runs = study.runs.assign(**{factor: _levels(study.runs[factor])})
-    if factor in study.variants.others:
-        # The variants are what differs in it, so that each has one level only.
-        runs = runs.drop(columns=variants.COLUMN)
-    scale, shown = measure(response).scaled_to(runs[response])
-    panel = [name for name in ("reading", variants.COLUMN) if name in runs and name != factor]
-    groups = runs.assign(_value=runs[response] * scale).groupby([*panel, factor])["_value"]
-    means = groups.agg(
-        runs="count", mean="mean", standard_deviation="std", lowest="min", highest="max"
-    )
-    table = means.reset_index().sort_values([*panel, factor], key=shared.order, kind="stable")
-    caption = f"{shown.label} by {measure(factor).inline}"
-    return [
-        figures.violins(runs, response, by=factor),
-        Table("means", caption, table, " ".join(study.damaged)),
-    ]
-
-
-def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
-    """Two studies, A and B: what to beware of, the figure, the ratios, and in what they differ.
-
-    Raises:
-        comparison.NothingSharedError: If they share no architecture on the same dataset.
-    """
-    found = comparison.compare(first, second, response)
-    scale, scaled = measure(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
-    means = found.means.assign(
-        mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
-    )
-    names = {"A": f"A: {first.folder.resolve().name}", "B": f"B: {second.folder.resolve().name}"}
-    means, why = shared.reasoned(means)
-    caption = f"{scaled.label}: means, and B over A"
-    shown = [
-        Prose((found.warning,)),
-        figures.side_by_side(found.runs.assign(study=found.runs["study"].map(names)), response),
-        Table("comparison", caption, means, " ".join(found.notes) + why),
-        Table("unlike", "How A and B were measured, where it differs", found.unlike),
-        Table("settings", "In what else their runs differ", found.settings),
-    ]
-    return [part for part in shown if _says_something(part)]
-
-
-def _says_something(part: object) -> bool:
-    if isinstance(part, Table):
-        return not part.frame.empty
-    return not isinstance(part, Prose) or any(part.sentences)
-
-
 class _UnreadableError(Exception):
     """A study can't be read; the message says why."""
 
@@ -182,7 +68,7 @@ class _Panel:
     def __init__(self, study_dir: Path):
         from ipywidgets import HBox, Layout, Output, VBox
 
-        self._folders = folders(study_dir)
+        self._folders = choices.folders(study_dir)
         self._first = study_dir.resolve().name
         self._read: dict[str, Analysis] = {}
         self._output = Output()
@@ -248,7 +134,7 @@ class _Study(_Panel):
         loaded = self.load(self.study.value)
         if not self.response.value:
             return [Prose((f"No run of {self.study.value} is complete yet.",))]
-        return by_factor(loaded, self.response.value, self.factor.value)
+        return choices.by_factor(loaded, self.response.value, self.factor.value)
 
     def _choose(self, _change: object) -> None:
         self._offer()
@@ -260,7 +146,10 @@ class _Study(_Panel):
             runs = self.load(self.study.value).runs
         except _UnreadableError:
             runs = pd.DataFrame()  # `draw` says why
-        for control, names in ((self.response, responses(runs)), (self.factor, factors(runs))):
+        for control, names in (
+            (self.response, choices.responses(runs)),
+            (self.factor, choices.factors(runs)),
+        ):
             _offer(control, names, self.draw)
 
 
@@ -279,7 +168,7 @@ class _Comparison(_Panel):
             return [Prose((f"There is no other study in the folder of {self._first}.",))]
         if self.first.value == self.second.value:
             return [Prose(("Choose two different studies to compare.",))]
-        return beside(
+        return choices.beside(
             self.load(self.first.value), self.load(self.second.value), self.response.value
         )
 
@@ -289,10 +178,11 @@ class _Comparison(_Panel):
 
     def _offer(self) -> None:
         try:
-            runs = [self.load(control.value).runs for control in (self.first, self.second)]
+            one, other = (self.load(control.value).runs for control in (self.first, self.second))
         except _UnreadableError:
             return  # `draw` says why
-        _offer(self.response, [name for name in responses(runs[0]) if name in runs[1]], self.draw)
+        both = [name for name in choices.responses(one) if name in other]
+        _offer(self.response, both, self.draw)
 
 
 def _offer(control: Any, columns: list[str], redraw: Callable) -> None:

@@ -192,7 +192,7 @@ def test_a_training_is_followed_while_it_runs(lab, browser):
     last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
     last.get_by_text("The run is complete").wait_for(timeout=180_000)
     said = page.evaluate("[...window.said]")
-    assert [text for text in said if re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", text)], said
+    assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
     assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
     cell = page.locator(".jp-CodeCell", has_text="experiment.measure(")
     cell.locator(".gtitle", has_text="Accuracy and power by epoch").wait_for()
