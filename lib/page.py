@@ -19,6 +19,9 @@ from lib.measures import Measure, measure, number
 
 DIGITS = 4
 SMALLEST_P = 0.001
+MOST_ROWS = 500
+"""Of a table on a page, which must stay usable; its file has all."""
+
 # Letters of a column's longest text up to which it stands in one line, and up to which in few.
 _SHORT, _WORDS = 32, 100
 # JupyterLab, which knows none of the classes, would set text to the right and show every row.
@@ -52,7 +55,16 @@ class Table:
         return self.frame.rename(columns=heads).to_csv(index=False)
 
     def __repr__(self) -> str:
-        return f"{self.caption}\n{self.frame.to_string(index=False)}\n{self.note}"
+        shown = self.frame.head(MOST_ROWS).to_string(index=False)
+        return "\n".join([self.caption, shown, *filter(None, [self._rest(), self.note])])
+
+    def _rest(self) -> str:
+        """Where the rows are that are not shown."""
+        if len(self.frame) <= MOST_ROWS:
+            return ""
+        return (
+            f"The first {MOST_ROWS:,} of {len(self.frame):,} rows; tables/{self.name}.csv has all."
+        )
 
     def _repr_html_(self) -> str:
         """Sensible digits in the handiest unit; each cell keeps its full value for sorting."""
@@ -60,11 +72,12 @@ class Table:
             return _note(
                 f"{self.caption}: there is nothing to show." if self.caption else self.note
             )
-        columns = [_Column(self.frame[name], shown) for name, shown in self._measures().items()]
+        top = self.frame.head(MOST_ROWS)
+        columns = [_Column(top[name], shown) for name, shown in self._measures().items()]
         heads = "".join(column.head() for column in columns)
         rows = "".join(
             f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
-            for place in range(len(self.frame))
+            for place in range(len(top))
         )
         return (
             f'<div class="table" data-name="{escape(self.name)}">'
@@ -72,7 +85,7 @@ class Table:
             f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0" '
             f'style="{_SCROLL}">'
             f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-            f"{_note(self.note)}</div>"
+            f"{_note(' '.join(filter(None, [self._rest(), self.note])))}</div>"
         )
 
     def _measures(self) -> dict[str, Measure]:

@@ -15,6 +15,9 @@ from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
 from lib.page import Prose
 
+_MOST_NAMED = 30
+"""Runs that a sentence names."""
+
 _SEVERITIES = {
     audit.FAULT: "found a fault (figures are wrong as they stand)",
     audit.DOUBT: "raised a doubt (figures may be wrong)",
@@ -41,9 +44,9 @@ def asked(study: Analysis) -> Prose:
         sentences.append(f"They come in {len(names)} variants: {'; '.join(names)}.")
     failed = results[results["status"] == "failed"]["run_id"]
     if len(failed):
-        sentences.append(f"{_runs(len(failed))} failed: {_listed(failed)}.")
+        sentences.append(f"{_runs(len(failed))} failed: {_first(failed)}.")
     if study.missing:
-        sentences.append(f"Not yet run: {_listed(study.missing)}. This report is partial.")
+        sentences.append(f"Not yet run: {_first(study.missing)}. This report is partial.")
     if len(study.readings) > 1:
         names = _listed(study.readings)
         sentences.append(
@@ -284,6 +287,14 @@ def _sentence(text: str) -> str:
 def _listed(names: Iterable[object]) -> str:
     words = [str(name) for name in names]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _first(names: Iterable[object]) -> str:
+    """All of a few names, the first of many."""
+    names = list(names)
+    if len(names) <= _MOST_NAMED:
+        return _listed(names)
+    return _listed([*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED:,} more"])
 
 
 def _runs(count: int) -> str:

@@ -17,6 +17,9 @@ PASSED = "passed"
 SEVERITIES = (FAULT, DOUBT, NOTE, UNCHECKED, PASSED)
 """Worst first. Fault: the figures are wrong as they stand. Doubt: they may be. Note: to know."""
 
+MOST_NAMED = 30
+"""Things of one kind that a finding names."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -118,3 +121,11 @@ def between(values: pd.Series, digits: str = ".0f") -> str:
     """'34 to 42', or one figure where both ends look the same."""
     low, high = f"{values.min():{digits}}", f"{values.max():{digits}}"
     return low if low == high else f"{low} to {high}"
+
+
+def several(texts: Iterable[str], separator: str = ", ", most: int = MOST_NAMED) -> str:
+    """All of a few texts, the first of many and how many more there are."""
+    listed = list(texts)
+    rest = len(listed) - most
+    shown = listed[:most] + ([f"and {rest:,} more"] if rest > 0 else [])
+    return separator.join(shown)

@@ -17,6 +17,7 @@ from lib.audit.finding import (
     mean_power,
     parts,
     runs,
+    several,
 )
 from lib.counters import ENERGIES
 from lib.replication import ONE_READING_TOLERANCE, one_gpu_reading
@@ -319,5 +320,5 @@ def recorded_doubts(results: pd.DataFrame) -> Found | None:
     counts = split[split != ""].value_counts()
     if counts.empty:
         return None
-    what = "; ".join(f"{doubt} ({runs(count)})" for doubt, count in counts.items())
+    what = several((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
     return Found(NOTE, f"{what}.", results[results["doubts"].fillna("") != ""])

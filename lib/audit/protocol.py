@@ -18,6 +18,7 @@ from lib.audit.finding import (
     check,
     parts,
     runs,
+    several,
 )
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
@@ -102,7 +103,7 @@ def balanced_factors(results: pd.DataFrame) -> Found | None:
     if not sentences:
         return None
     rows = pd.concat(concerned).drop_duplicates("run_id")
-    return Found(DOUBT, " ".join(dict.fromkeys(sentences)), rows)
+    return Found(DOUBT, several(dict.fromkeys(sentences), " "), rows)
 
 
 @check(
@@ -185,9 +186,12 @@ def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
     if guessed.empty:
         return None
     keys = _factors(guessed)
-    which = "; ".join(
-        f"{', '.join(map(str, key))} ({', '.join(f'{value:.3g}' for value in group)})"
-        for key, group in guessed.groupby(keys, dropna=False)["accuracy"]
+    which = several(
+        (
+            f"{', '.join(map(str, key))} ({several(f'{value:.3g}' for value in group)})"
+            for key, group in guessed.groupby(keys, dropna=False)["accuracy"]
+        ),
+        "; ",
     )
     return Found(DOUBT, f"At the level of guessing: {which}.", guessed)
 

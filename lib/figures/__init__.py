@@ -10,8 +10,9 @@ figure fits a light notebook and a dark one.
 
 from lib.figures.agreement import bland_altman
 from lib.figures.comparison import beside_paper, instruments, side_by_side
+from lib.figures.curves import learning_curves
 from lib.figures.live import LiveCurve
-from lib.figures.run import epochs, learning_curve, learning_curves, power, samples
+from lib.figures.run import epochs, learning_curve, power, samples
 from lib.figures.savings import savings
 from lib.figures.study import emissions_by_place, violins
 from lib.figures.style import sentence

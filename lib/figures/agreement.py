@@ -24,16 +24,16 @@ def bland_altman(pair: Pair) -> go.Figure:
     title = f"{pair.reference.capitalize()} less {pair.other}"
     runs = pair.runs
     factor, shown = measure("energy_consumed").scaled_to(runs["reference"])
-    mean = (runs["reference"] + runs["other"]) / 2
-    difference = runs["reference"] - runs["other"]
     architectures = ordered(runs["architecture"])
-    figure = go.Figure()
+    figure, drawn = go.Figure(), 0
     for name in architectures:
-        mine = runs["architecture"].astype(str) == name
+        mine = runs[runs["architecture"].astype(str) == name]
+        mine = style.spread(mine, "reference", style.MOST_POINTS // len(architectures))
+        drawn += len(mine)
         figure.add_trace(
             go.Scatter(
-                x=(mean[mine] * factor).to_numpy(),
-                y=(difference[mine] * factor).to_numpy(),
+                x=((mine["reference"] + mine["other"]) / 2 * factor).to_numpy(),
+                y=((mine["reference"] - mine["other"]) * factor).to_numpy(),
                 mode="markers",
                 marker=style.marker(name, architectures, size=9),
                 name=escape(name),
@@ -63,14 +63,15 @@ def bland_altman(pair: Pair) -> go.Figure:
         )
     figure.update_xaxes(title=f"Mean of both ({shown.unit})")
     figure.update_yaxes(title=f"Difference ({shown.unit})")
-    return style.finish(figure, title, f"{alt}.")
+    note = style.left_out(drawn, len(runs))
+    return style.finish(figure, title, f"{alt}.", note=note)
 
 
-def _hover(pair: Pair, rows: pd.Series) -> list[str]:
+def _hover(pair: Pair, runs: pd.DataFrame) -> list[str]:
     """What each point says: its run, and its energy by both instruments."""
     names = {"reference": pair.reference, "other": pair.other}
     texts = []
-    for _, run in pair.runs[rows].iterrows():
+    for _, run in runs.iterrows():
         lines = [f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"]
         lines += [
             f"{escape(name)}: {number(run[role])} kWh, {number(run[f'{role}_power'])} W"

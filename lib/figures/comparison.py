@@ -130,9 +130,11 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
         return style.sentence(title, "No run of this study was measured by a wattmeter.")
     factor, shown = measure("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
     architectures = ordered(runs["architecture"])
-    figure = go.Figure()
+    figure, drawn = go.Figure(), 0
     for name in architectures:
         rows = runs[runs["architecture"].astype(str) == name]
+        rows = style.spread(rows, "wattmeter_energy", style.MOST_POINTS // len(architectures))
+        drawn += len(rows)
         figure.add_trace(
             go.Scatter(
                 x=(rows["wattmeter_energy"] * factor).to_numpy(),
@@ -164,4 +166,4 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
         f"{title}, {style.count(len(runs))}. CodeCarbon reports between {number(share.min(), 3)} % "
         f"and {number(share.max(), 3)} % of the wattmeter's energy."
     )
-    return style.finish(figure, title, alt)
+    return style.finish(figure, title, alt, note=style.left_out(drawn, len(runs)))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -14,14 +13,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lib.figures import style
-from lib.measures import Measure, measure, number, ordered
+from lib.measures import Measure, measure, number
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
-_MOST_MARKED = 24
-"""Learning curves in one figure; of more, single epochs could not be told apart."""
-
-_AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
+AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
+"""What a learning curve can be drawn against beside a measure."""
 
 
 def samples(
@@ -86,13 +83,13 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
         return style.sentence(title, "No accuracy was recorded for this run.")
     figure = make_subplots(cols=len(axes), shared_yaxes=True, horizontal_spacing=0.05)
     for column, against in enumerate(axes, start=1):
-        factor, shown = _scaled(against, history[against])
+        factor, shown = scaled(against, history[against])
         for place, kind in enumerate(_KINDS):
-            trace = _curve(history, against, factor, kind, style.COLOURS[place], run_id)
+            trace = curve(history, against, factor, kind, style.COLOURS[place], run_id)
             figure.add_trace(
                 trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
             )
-        figure.update_xaxes(**_axis(against, shown, history), col=column)
+        figure.update_xaxes(**axis(against, shown, history), col=column)
     figure.update_yaxes(title="Accuracy", col=1)
     last = history["val_accuracy"].dropna().iloc[-1]
     best = history["val_accuracy"].max()
@@ -103,62 +100,10 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     return style.finish(figure, title, alt, height=380)
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame], against: str = "epoch") -> go.Figure:
-    """Validation accuracy of many runs against epochs, time or energy.
-
-    Args:
-        histories: By run id: epoch, val_accuracy, and `against`. What stands before the first
-            hyphen of a run id is its architecture.
-        against: `epoch`, `seconds`, or `energy_consumed` (kWh since the training began).
-    """
-    named = _AGAINST.get(against, measure(against))
-    title = f"Validation accuracy against {named.inline}"
-    drawn = {
-        run_id: history
-        for run_id, history in histories.items()
-        if style.has(history, against) and style.has(history, "val_accuracy")
-    }
-    if not drawn:
-        return style.sentence(title, f"No run recorded its accuracy by {named.inline}.")
-    factor, shown = _scaled(against, pd.concat([history[against] for history in drawn.values()]))
-    architectures = ordered(run_id.partition("-")[0] for run_id in drawn)
-    figure = go.Figure()
-    counted = Counter()
-    for run_id in _in_turn(drawn, architectures):
-        name = run_id.partition("-")[0]
-        tint = style.colour(name, architectures)
-        trace = _curve(drawn[run_id], against, factor, "validation", tint, run_id)
-        trace.update(name=escape(name), legendgroup=name, showlegend=not counted[name])
-        trace.marker = style.marker(name, architectures, size=5)
-        if len(drawn) > _MOST_MARKED:
-            # The first of each stays as it is, for the legend shows it.
-            trace.update(mode="lines", line_width=1, opacity=0.4 if counted[name] else 1)
-        counted[name] += 1
-        figure.add_trace(trace)
-    longest = max(drawn.values(), key=len)
-    figure.update_xaxes(**_axis(against, shown, longest))
-    figure.update_yaxes(title="Validation accuracy")
-    ends = pd.Series({run: h["val_accuracy"].dropna().iloc[-1] for run, h in drawn.items()})
-    means = ends.groupby([run_id.partition("-")[0] for run_id in ends.index]).mean()
-    words = ", ".join(f"{name} {number(means[name])}" for name in architectures)
-    alt = f"{title}, {style.count(len(drawn))}. Mean accuracy at the end: {words}."
-    return style.finish(figure, title, alt)
-
-
-def _in_turn(run_ids: Iterable[str], architectures: Sequence[str]) -> list[str]:
-    """Runs with their architectures in turn, so that no architecture lies on top of the others."""
-    seen = Counter()
-    places = {}
-    for run_id in run_ids:
-        name = run_id.partition("-")[0]
-        places[run_id] = (seen[name], architectures.index(name))
-        seen[name] += 1
-    return sorted(places, key=places.get)
-
-
-def _curve(
+def curve(
     history: pd.DataFrame, against: str, factor: float, kind: str, tint: str, run_id: str
 ) -> go.Scatter:
+    """One run's accuracy, of the `kind` training or validation, against a column of its history."""
     prefix, dash = _KINDS[kind]
     values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
     return go.Scatter(
@@ -173,11 +118,12 @@ def _curve(
     )
 
 
-def _scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
-    return _AGAINST.get(column, measure(column)).scaled_to(values)
+def scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
+    """The factor and the unit in which to show a column of histories."""
+    return AGAINST.get(column, measure(column)).scaled_to(values)
 
 
-def _axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, object]:
+def axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, object]:
     """Epochs are counted, from 1; everything else begins at 0."""
     if against != "epoch":
         return {"title": shown.label, "rangemode": "tozero"}
@@ -198,7 +144,7 @@ def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     watts = mean_power(history)
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
     for place, kind in enumerate(_KINDS):
-        trace = _curve(history, "epoch", 1.0, kind, style.COLOURS[place], run_id)
+        trace = curve(history, "epoch", 1.0, kind, style.COLOURS[place], run_id)
         figure.add_trace(trace.update(name=kind), row=1, col=1)
     figure.add_trace(
         go.Bar(
@@ -213,7 +159,7 @@ def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     )
     figure.update_yaxes(title="Accuracy", row=1)
     figure.update_yaxes(title="Power (W)", rangemode="tozero", row=2)
-    figure.update_xaxes(**_axis("epoch", _AGAINST["epoch"], history), row=2)
+    figure.update_xaxes(**axis("epoch", AGAINST["epoch"], history), row=2)
     last = history.iloc[-1]
     alt = (
         f"{title}: after epoch {last['epoch']:.0f} validation accuracy is "

@@ -33,7 +33,6 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     panels = list(known.groupby(place, sort=False))
     overall = _overall(compared)
     architectures = ordered(known["architecture"])
-    heads = ("energy saved", "accuracy at the end")
     figure = make_subplots(
         rows=len(panels),
         cols=2,
@@ -42,7 +41,9 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         horizontal_spacing=0.04,
         vertical_spacing=0.16 / len(panels),
         subplot_titles=[
-            escape(" · ".join([*map(str, where), head])) for where, _ in panels for head in heads
+            title
+            for where, _ in panels
+            for title in (escape(" · ".join(map(str, where))), "accuracy")
         ],
     )
     named: set[str] = set()
@@ -65,7 +66,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         )
         words.append(f"{' '.join(map(str, where))}: {shown}")
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
-    figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
+    figure.update_xaxes(title="At the end (points)", row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
     most = max(len(set(panel["variant"] + panel["architecture"])) for _, panel in panels)
     height = 150 + len(panels) * (60 + 26 * most)

@@ -53,6 +53,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         subplot_titles=[escape(name) for name, _ in panels],
     )
     words, named = [], set()
+    most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
+    drawn = 0
     for place_of_panel, (reading, panel) in enumerate(panels):
         row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
         medians = []
@@ -66,7 +68,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             )
             tint = style.colour(level, architectures) if by == "architecture" else style.PLAIN
             if values.nunique() > 1:
-                figure.add_trace(_violin(values, place, tint), row=row, col=column)
+                figure.add_trace(_violin(_outline(values), place, tint), row=row, col=column)
+            group = style.spread(group, response, most)
+            drawn += len(group)
             for points in _points(group, response, factor, place, architectures):
                 points.showlegend = by != "architecture" and points.name not in named
                 named.add(points.name)
@@ -86,7 +90,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
     letters = max(map(len, levels)) * len(levels) * columns
-    return style.finish(figure, title, alt, 140 + 280 * rows, least_width=60 + 8 * letters)
+    note = style.left_out(drawn, len(runs))
+    height, least_width = 140 + 280 * rows, 60 + 8 * letters
+    return style.finish(figure, title, alt, height, least_width, note)
 
 
 def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -96,6 +102,13 @@ def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
         for variant in variants:
             rows = part[part["variant"] == variant] if variant else part
             yield " · ".join(filter(None, (reading, variant))), rows
+
+
+def _outline(values: pd.Series) -> pd.Series:
+    """Values with the same distribution, no more than shape and box of a violin can show."""
+    if len(values) <= style.MOST_POINTS:
+        return values
+    return values.quantile(np.linspace(0, 1, style.MOST_POINTS))
 
 
 def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -19,8 +20,12 @@ FAINT = "rgba(128,128,128,0.25)"
 # As far from white as from the near-black of JupyterLab's dark theme.
 INK = "#797979"
 
+MOST_POINTS = 1000
+"""Runs that a figure shows one by one, so that a page stays usable."""
+
 # Pixels from the axis down to the legend: its ticks and its title have room between.
 _LEGEND_DROP = 64
+_NOTE_HEIGHT = 24
 
 
 def place(level: str, levels: Iterable[str] = ()) -> int:
@@ -58,7 +63,12 @@ def sentence(title: str, text: str) -> go.Figure:
 
 
 def finish(
-    figure: go.Figure, title: str, alt: str, height: int = 420, least_width: int = 0
+    figure: go.Figure,
+    title: str,
+    alt: str,
+    height: int = 420,
+    least_width: int = 0,
+    note: str = "",
 ) -> go.Figure:
     """Give a figure its title, its description and the style of all.
 
@@ -68,13 +78,22 @@ def finish(
         alt: What the figure shows, in words, for those who can't see it.
         height: Pixels; the width is that of the page.
         least_width: Pixels below which it can't be read: a narrower page lets it be moved.
+        note: What it leaves out, as text; it stands below the title and in the description.
     """
     # Plotly sets the titles of panels larger than that of the figure.
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
+    if note:
+        height += _NOTE_HEIGHT
+        figure.update_layout(
+            title_subtitle_text=escape(note),
+            title_y=1 - 18 / height,
+            title_yanchor="top",
+            margin_t=64 + _NOTE_HEIGHT,
+        )
     return figure.update_layout(
         template=_TEMPLATE,
         title_text=escape(title),
-        meta={"alt": alt, "least_width": least_width},
+        meta={"alt": f"{alt} {note}".strip(), "least_width": least_width},
         height=height,
         legend_y=-_LEGEND_DROP / (height - 2 * _LEGEND_DROP),
     )
@@ -118,16 +137,34 @@ def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """What each point says: its run, or else its configuration, and its values with units."""
     of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
     heads = [name for name in (of_a_run if "run_id" in rows else of_a_group) if name in rows]
-    texts = []
-    for _, row in rows.iterrows():
-        head = escape(" · ".join(str(row[name]) for name in heads if not pd.isna(row[name])))
-        lines = [
-            f"{measure(name).name}: {number(row[name])} {measure(name).unit}".rstrip()
-            for name in columns
-            if name in rows and not pd.isna(row[name])
-        ]
-        texts.append("<br>".join([f"<b>{head}</b>", *lines]))
-    return texts
+    named = [
+        [escape(str(value)) if not pd.isna(value) else "" for value in rows[name]] for name in heads
+    ]
+    lines = [["<b>" + " · ".join(filter(None, head)) + "</b>" for head in zip(*named, strict=True)]]
+    for name in (name for name in columns if name in rows):
+        shown = measure(name)
+        lines.append(
+            [
+                "" if pd.isna(value) else f"{shown.name}: {number(value)} {shown.unit}".rstrip()
+                for value in rows[name]
+            ]
+        )
+    return ["<br>".join(filter(None, texts)) for texts in zip(*lines, strict=True)]
+
+
+def spread(rows: pd.DataFrame, column: str, most: int = MOST_POINTS) -> pd.DataFrame:
+    """At most so many rows, evenly along a column, the least and the largest among them."""
+    if len(rows) <= most:
+        return rows
+    places = np.linspace(0, len(rows) - 1, most).round().astype(int)
+    return rows.iloc[np.sort(np.argsort(rows[column].to_numpy(float), kind="stable")[places])]
+
+
+def left_out(drawn: int, runs: int) -> str:
+    """What to say of a figure that shows a part of the runs only."""
+    if drawn >= runs:
+        return ""
+    return f"Points are {drawn:,} of {runs:,} runs, evenly from the least to the largest."
 
 
 def count(runs: int) -> str:

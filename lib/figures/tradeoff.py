@@ -50,7 +50,9 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
         ],
     )
     named: set[str] = set()
-    words = []
+    words, drawn = [], 0
+    groups = ["architecture", "dataset"] + [n for n in ("variant", "reading") if n in runs]
+    most = max(style.MOST_POINTS // max(runs.groupby(groups).ngroups, 1), 2)
     for row, (reading, means) in enumerate(readings, start=1):
         mine = runs if not reading else runs[runs["reading"] == reading]
         for column, dataset in enumerate(datasets, start=1):
@@ -60,9 +62,11 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
                 factor,
                 ordered(runs["architecture"]),
                 ordered(runs["variant"]) if "variant" in runs else [],
+                most,
             )
             if panel.runs.empty:
                 continue
+            drawn += panel.drawn()
             for trace in panel.traces():
                 if trace.name:
                     trace.showlegend = trace.name not in named
@@ -76,7 +80,8 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title="Validation accuracy", col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
     height, least_width = 130 + 320 * len(readings), 40 + 220 * len(datasets)
-    return style.finish(figure, title, alt, height, least_width)
+    known = len(runs.dropna(subset=["accuracy", "energy_consumed"]))
+    return style.finish(figure, title, alt, height, least_width, style.left_out(drawn, known))
 
 
 class _Plane:
@@ -89,9 +94,10 @@ class _Plane:
         factor: float,
         architectures: list[str],
         variants: list[str],
+        most: int,
     ):
         self.runs, self.table, self.factor = runs, means, factor
-        self.architectures, self.variants = architectures, variants
+        self.architectures, self.variants, self.most = architectures, variants, most
 
     def traces(self) -> list[go.Scatter]:
         """Everything in the panel, the lowest first."""
@@ -111,7 +117,8 @@ class _Plane:
                 hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
                 hoverinfo="text",
             )
-            for name, variant, rows in self._parts(self.runs)
+            for name, variant, runs in self._parts(self.runs)
+            for rows in [style.spread(runs, "energy_consumed", self.most)]
         ]
 
     def means(self) -> list[go.Scatter]:
@@ -209,6 +216,10 @@ class _Plane:
                 )
             )
         return traces
+
+    def drawn(self) -> int:
+        """How many runs are shown."""
+        return sum(min(len(runs), self.most) for _, _, runs in self._parts(self.runs))
 
     def limits(self) -> list[tuple[float, float]]:
         """What the panel shows of energy (kWh) and of accuracy: all runs, and a margin."""

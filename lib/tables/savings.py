@@ -15,9 +15,10 @@ _NOTHING_VARIED = (
 )
 _READ = (
     "Equal accuracy is the lower of two means: of the runs' best validation accuracies, here and "
-    "of what it is compared with. The energy until then counts to the end of the epoch in which a "
-    "run first reached it; runs that never did are left out, so few of many make it look small. "
-    "Accuracy and energy are those at the end of the training."
+    "of what it is compared with; the less accurate of the two thus counts up to its best epochs. "
+    "The energy until then is that at the end of the epoch in which a run first reached it. Runs "
+    "that never did are left out, and how many did is told. Accuracy and energy are those at the "
+    "end of the training."
 )
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 from lib import audit
 from lib.analysis import Analysis
 from lib.measures import ordered
-from lib.page import Link, Table
+from lib.page import MOST_ROWS, Link, Table
 from lib.tables import shared
+
+_STATES = ("failed", "not yet run", "completed")
 
 
 def audits(study: Analysis) -> Table:
@@ -84,11 +86,14 @@ def runs(study: Analysis) -> Table:
     frame = shared.present(study.results, [*columns, "started_at", "error"])
     if study.planned:
         places = {run: place for place, run in enumerate(study.planned, start=1)}
-        waiting = pd.DataFrame({"run_id": study.missing, "status": "not yet run"})
+        waiting = pd.DataFrame({"run_id": study.missing, "status": _STATES[1]})
         frame = pd.concat([frame, waiting], ignore_index=True)
         frame["position"] = frame["run_id"].map(places)
         frame = frame[["position", *frame.columns.drop("position")]]
         frame = frame.sort_values("position", kind="stable")
+    if len(frame) > MOST_ROWS:
+        # What went wrong, or is still to come, among the rows that a page shows.
+        frame = frame.sort_values("status", kind="stable", key=lambda s: s.map(_STATES.index))
     frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
     frame["run_id"] = [_notebook(study, run) for run in frame["run_id"]]
     note = "; ".join(study.damaged)
