@@ -5,15 +5,15 @@
 Makes studies as `run_all.py` leaves them (run.json, history.csv and power.csv of every run), of two
 kinds: *plain*, the paper's six configurations many times over, and *varied*, sixty configurations
 in five variants and two places. Prints for each size, in fresh processes that read the study anew,
-the seconds and the peak memory of all processes together
+seconds, processor seconds and the peak memory of all processes together
 
 - to merge the records,
 - to merge and test,
 - to merge, test and write the tables,
 - to make the whole report (notebook, tables, page), and the page's size,
 
-and the seconds for every 1,000 runs, which stay the same where the cost grows linearly (aim: a
-report of 10,000 runs in under 60 s and 2 GB on two cores).
+and the processor seconds for every 1,000 runs, which rise where the cost grows faster than their
+number (aim: a report of 10,000 runs in under 60 s and 2 GB on two cores).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,13 @@ def main() -> None:
                 folder = Path(outputs) / kind
                 made = make(kind, count, folder)
                 for step in STEPS:
-                    seconds, megabytes = cost(step, folder)
-                    line = f"{kind}, {made:,} runs, {step}: {seconds:.1f} s, {megabytes:,.0f} MB"
-                    print(f"{line}, {1000 * seconds / made:.2f} s per 1,000 runs", flush=True)
+                    took = cost(step, folder)
+                    print(
+                        f"{kind}, {made:,} runs, {step}: {took.seconds:.1f} s "
+                        f"({took.processor:.1f} s of processors), {took.megabytes:,.0f} MB, "
+                        f"{1000 * took.processor / made:.2f} s per 1,000 runs",
+                        flush=True,
+                    )
                 page = (folder / report.FILE_NAME).stat().st_size / 1e6
                 print(f"{kind}, {made:,} runs: a page of {page:.1f} MB", flush=True)
 
@@ -196,14 +201,24 @@ def power_trace() -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def cost(step: str, folder: Path) -> tuple[float, float]:
-    """Seconds of a step in a process of its own, and the most memory (MB) of it and its children.
+@dataclass(frozen=True)
+class Cost:
+    """Of one step: seconds, seconds of all processors, and the most memory (MB) at a time."""
 
-    Memory is what `psutil` calls RSS, added up: what processes share counts in each.
+    seconds: float
+    processor: float
+    megabytes: float
+
+
+def cost(step: str, folder: Path) -> Cost:
+    """Take a step in a process of its own.
+
+    Memory is what `psutil` calls RSS, of the process and its children: what they share counts in
+    each.
     """
     program = PROGRAM.format(imports=IMPORTS.get(step, step), step=STEPS[step])
     shutil.rmtree(folder / "tables", ignore_errors=True)
-    started = time.perf_counter()
+    before, started = _processor_seconds(), time.perf_counter()
     child = subprocess.Popen([sys.executable, "-c", program, str(folder)])
     most = [0]
     watcher = threading.Thread(target=_watch, args=(child, most))
@@ -212,7 +227,13 @@ def cost(step: str, folder: Path) -> tuple[float, float]:
         raise RuntimeError(f"{step} failed")
     seconds = time.perf_counter() - started
     watcher.join()
-    return seconds, most[0] / 1e6
+    return Cost(seconds, _processor_seconds() - before, most[0] / 1e6)
+
+
+def _processor_seconds() -> float:
+    """Of all children that have ended, and theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _watch(child: subprocess.Popen, most: list[int]) -> None:
