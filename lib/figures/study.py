@@ -209,4 +209,4 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
     words = ", ".join(f"{name} {number(value)} {shown.unit}" for name, value in means.items())
     alt = f"{title}. Mean over the configurations: {words}."
     height = 180 + 26 * len(names) * len(architectures)
-    return style.finish(figure, title, alt, height, least_width=560)
+    return style.finish(figure, title, alt, height, least_width=200 + 190 * len(datasets))

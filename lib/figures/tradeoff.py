@@ -111,7 +111,7 @@ class _Plane:
                 x=(rows["energy_consumed"] * self.factor).to_numpy(),
                 y=rows["accuracy"].to_numpy(),
                 mode="markers",
-                marker=self._marker(name, variant, size=5) | {"opacity": 0.45},
+                marker=self._marker(name, variant, size=5) | {"opacity": 0.6},
                 legendgroup=name,
                 showlegend=False,
                 hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
@@ -284,7 +284,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     figure = make_subplots(
         cols=len(readings),
         shared_yaxes=True,
-        horizontal_spacing=0.03,
+        horizontal_spacing=0.05,
         subplot_titles=[escape(name) for name, _ in readings],
     )
     for column, (_, panel) in enumerate(readings, start=1):
