@@ -202,7 +202,7 @@ class Analysis:
     @cached_property
     def saved(self) -> pd.DataFrame:
         """Every variant set against the reference, see `lib.efficiency.compared`."""
-        first = variants.first_architecture(self.completed, self.settings)
+        first = variants.first_architecture(self.results, self.settings)
         runs = self.best_reading
         varied = runs if variants.COLUMN in runs else runs.iloc[:0]
         return efficiency.compared(varied, self.histories, first)

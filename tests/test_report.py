@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from lib import report
+from lib import report, story
+from tests import small_study
 from tests.reports import HOSTILE
 
 
@@ -112,6 +115,24 @@ def test_a_failing_analysis_says_where_and_leaves_the_old_report(study):
             report.build(study)
     assert (study / "report.html").read_bytes() == before
     broken.unlink()
+
+
+def test_a_study_whose_first_run_failed_has_a_report_already(tmp_path, monkeypatch):
+    folder = small_study.make(tmp_path / "study", repetitions=1, failed="no such thing")
+    for run in (folder / "runs").iterdir():
+        if "no such thing" not in (run / "run.json").read_text():
+            shutil.rmtree(run)
+    monkeypatch.chdir(folder)
+    names = {"study_dir": "."}
+    notebook = nbformat.read(report.NOTEBOOK, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    shown = [cell for cell in cells if report.NOTEBOOK_ONLY not in cell.metadata.get("tags", [])]
+    for cell in shown[1:]:
+        exec(cell.source, names)
+    study = names["study"]
+    assert len(study.results) == 1
+    assert story.partial(study, datetime.now(UTC)).startswith("Partial: 1 of 6 runs have ended, 1")
+    assert repr(story.found(study)).startswith("No run is complete yet")
 
 
 def test_a_study_without_results_says_what_to_run(tmp_path):

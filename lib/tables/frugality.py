@@ -37,7 +37,7 @@ def frugality(study: Analysis) -> Table:
     runs = study.best_reading.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
     frame = _means(study, runs, columns).dropna(axis="columns", how="all")
     if "energy_to_threshold" not in frame:
-        frame = frame.drop(columns="threshold")
+        frame = frame.drop(columns="threshold", errors="ignore")
     return Table(
         "frugality",
         "What the energy bought, mean of a configuration's runs",
