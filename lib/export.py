@@ -117,7 +117,7 @@ def _draw(figures: list[Figure], formats: list[str]) -> list[bytes]:
         from choreographer.errors import ChromeNotFoundError
         from kaleido import Kaleido
     except ImportError:
-        raise ExportError("the package kaleido is missing; `pip install 'kaleido>=1'`") from None
+        raise ExportError("kaleido is missing; `pip install 'kaleido>=1.5'`") from None
 
     async def draw() -> list[bytes]:
         async with Kaleido(mathjax=False, proxy_server=_NOWHERE, timeout=_SECONDS) as browser:

@@ -112,7 +112,8 @@ class _Column:
         values = values.infer_objects()
         self.values = values
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
-        self.factor, self.named = 1.0, named
+        # The values stay in the unit of the results; what is shown of them may be in another.
+        self.factor, self.named, self.label = 1.0, named, named.label
         if self.is_number:
             numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
             self.factor, self.named = named.scaled_to(numbers)
@@ -130,8 +131,8 @@ class _Column:
     def head(self) -> str:
         kind = 'class="number"' if self.is_number or self.is_printed else _LEFT
         name, unit = escape(self.named.name), escape(self.named.unit)
-        label = f'{name} <span class="unit">({unit})</span>' if unit else name
-        return f'<th scope="col" {kind}>{label}</th>'
+        shown = f'{name} <span class="unit">({unit})</span>' if unit else name
+        return f'<th scope="col" data-full="{escape(self.label)}" {kind}>{shown}</th>'
 
     def cell(self, place: int) -> str:
         value = self.values.iloc[place]

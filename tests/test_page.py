@@ -25,6 +25,7 @@ def test_a_column_has_one_unit_and_one_number_of_decimals():
     table = Table("t", "A table", pd.DataFrame({"energy_consumed": [0.0583, 0.012345678]}))
     head = BeautifulSoup(table._repr_html_(), "html.parser").find("th")
     assert head.text == "Energy (Wh)"
+    assert head["data-full"] == "Energy (kWh)", "the unit of data-value"
     assert column([0.0583, 0.012345678]) == ["58.30", "12.35"]
 
 

@@ -159,9 +159,35 @@ def test_a_table_can_be_saved_with_all_its_digits(page, studies, tmp_path):
     saved = list(csv.reader((tmp_path / "saved.csv").open(encoding="utf-8")))
     text = (studies[SMALL] / "tables" / "measurements.csv").open(encoding="utf-8")
     written = list(csv.reader(text))
-    energy = next(i for i, head in enumerate(saved[0]) if head.startswith("Energy"))
+    assert saved[0] == written[0], "units are those of the values, not those shown"
+    energy = saved[0].index("Energy (kWh)")
     assert len(saved) == len(written)
     assert [row[energy] for row in saved[1:]] == [row[energy] for row in written[1:]]
+
+
+def test_a_table_can_be_copied_into_a_spreadsheet(page):
+    table = page.locator("[data-name=table6_scores]")
+    table.get_by_role("button", name="Copy").click()
+    table.get_by_role("button", name="Copied").wait_for()
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<textarea></textarea>')")
+    sheet = page.locator("textarea")
+    sheet.press("Control+V")
+    rows = [line.split("\t") for line in sheet.input_value().splitlines()]
+    sheet.evaluate("sheet => sheet.remove()")
+    heads = table.locator("th").all()
+    assert rows[0] == [head.get_attribute("data-full") for head in heads]
+    assert len(rows) == 1 + table.locator("tbody tr").count()
+    assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def test_a_point_names_its_run(page):
+    point = page.locator("#figure-two-energy-dataset .point").first
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    said = page.locator("#figure-two-energy-dataset .hoverlayer .hovertext")
+    said.wait_for()
+    assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ kWh", said.text_content())
 
 
 def test_code_unfolds_piece_by_piece_and_all_at_once(page):

@@ -39,7 +39,7 @@ function sortBy(table, column, header) {
 
 function rowsOf(table) {
   return [...table.rows].map((row) =>
-    [...row.cells].map((cell) => (cell.tagName === "TH" ? cell.dataset.label ?? cell.textContent : valueOf(cell))));
+    [...row.cells].map((cell) => (cell.tagName === "TH" ? cell.dataset.full : valueOf(cell))));
 }
 
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
