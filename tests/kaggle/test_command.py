@@ -18,7 +18,7 @@ from tests.kaggle.conftest import FAST, RESULT
 def run_all(tmp_path, monkeypatch):
     """Call `run_all.py` on a study without a report; exit status and folder of the study."""
     monkeypatch.setattr(push, "PACE", FAST)
-    monkeypatch.setattr(batch, "report", lambda console, study_dir: True)
+    monkeypatch.setattr(batch, "report", lambda console, study_dir, figures: True)
 
     def call(*arguments, outputs="outputs", **study):
         path = tmp_path / "small.yaml"
@@ -155,6 +155,8 @@ def test_calls_that_can_not_work_say_why(fake, notebook, run_all, tmp_path, caps
     )
     for option in ("--fresh", "--retry-failed"):
         assert f"{option} does not go" in refused("--kaggle", "pull", option)
+    monkeypatch.setattr("lib.export.check", lambda: None)
+    assert "--figures does not go" in refused("--kaggle", "build", "--figures")
     wants_data = {"defaults": {"dataset": "mnist", "data_dir": "somewhere"}}
     assert "that holds mnist.npz" in refused("--kaggle", "build", **wants_data)
     run_all("--kaggle", "build")
