@@ -89,8 +89,7 @@ def test_rules_of_single_layers_match_the_profiler(hidden):
 @pytest.mark.parametrize(
     "architecture",
     [
-        *("MobileNetV2", "MobileNetV3Small", "EfficientNetV2B0"),
-        *("DenseNet121", "ConvNeXtTiny", "Xception"),
+        *("MobileNetV2", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "Xception"),
     ],
 )
 def test_other_architectures_agree_to_the_digit(architecture):
@@ -244,7 +243,7 @@ def gradient_flops(model, batch_size):
 @pytest.mark.parametrize("trainable", ["head", "all"])
 @pytest.mark.parametrize(
     ("architecture", "tolerance"),
-    [("VGG16", 0.002), ("ResNet50", 0.02), ("MobileNetV2", 0.04), ("EfficientNetV2B0", 0.01)],
+    [("VGG16", 0.002), ("ResNet50", 0.02), ("MobileNetV2", 0.04)],
 )
 def test_training_step_matches_the_graph_of_its_gradients(architecture, tolerance, trainable):
     model = build(architecture, trainable=trainable)
