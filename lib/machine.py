@@ -72,7 +72,7 @@ def _cpu_model() -> str | None:
 def versions() -> dict[str, str | None]:
     """Versions of what computes and measures, and the program's commit; None where unknown."""
     found: dict[str, str | None] = {"program": __version__, "python": platform.python_version()}
-    for package in ("tensorflow", "keras", "codecarbon", "numpy"):
+    for package in ("tensorflow", "jax", "torch", "keras", "codecarbon", "numpy"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib import architectures, features, flops
+from lib import architectures, backends, features, flops
 from lib.datasets import Dataset
 from lib.study import RunConfig
 
@@ -48,10 +54,14 @@ class Network:
 
 def build(config: RunConfig, data: Dataset) -> keras.Model:
     """The network that `config` names, for the images and classes of `data`."""
+    return _build(config, data.image_size, data.classes)
+
+
+def _build(config: RunConfig, image_size: int, classes: int) -> keras.Model:
     return architectures.build_model(
         config.architecture,
-        image_size=data.image_size,
-        classes=data.classes,
+        image_size=image_size,
+        classes=classes,
         weights=config.weights,
         trainable=config.trainable,
         head=config.head,
@@ -65,7 +75,7 @@ def build(config: RunConfig, data: Dataset) -> keras.Model:
 def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
     """Count parameters and floating-point operations; trains nothing."""
     size = architectures.size(model)
-    forward = flops.measure(model)
+    forward = _forward(config, data, model)
     images = {
         "train_images": len(data.y_train),
         "validation_images": len(data.y_test),
@@ -90,3 +100,38 @@ def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
         reason=forward.reason,
         doubts=forward.doubts,
     )
+
+
+def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flops:
+    """FLOPs do not depend on the backend, but keras-flops needs TensorFlow: a process of its own
+    builds the network there where this one computes with another backend.
+    """
+    if backends.current() == "tensorflow" or not backends.installed("tensorflow"):
+        return flops.measure(model)
+    task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
+    child = subprocess.run(
+        [sys.executable, "-m", "lib.networks"],
+        input=json.dumps(task | {"classes": data.classes}),
+        cwd=Path(__file__).resolve().parents[1],
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+    )
+    if child.returncode:
+        said = child.stderr.strip().splitlines()[-1:]
+        reason = f"TensorFlow failed to count: {' '.join(said) or child.returncode}"
+        return dataclasses.replace(flops.measure(model), reason=reason)
+    found = json.loads(child.stdout)
+    return flops.Flops(**found | {"doubts": tuple(found["doubts"])})
+
+
+def main() -> None:
+    """Count a network on TensorFlow: a task on standard input, FLOPs as JSON on standard output."""
+    task = json.load(sys.stdin)
+    config = RunConfig(**task["config"] | {"weights": "none", "backend": "tensorflow"})
+    model = _build(config, task["image_size"], task["classes"])
+    json.dump(dataclasses.asdict(flops.measure(model)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from lib import architectures, datasets
+from lib import architectures, backends, datasets
 from lib.units import JOULES, WATTS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
@@ -167,8 +167,8 @@ class RunConfig(_Strict):
         return Path(self.output_dir).expanduser() / "runs" / self.run_id
 
     def missing_files(self) -> list[str]:
-        """Name what the run would read and isn't there, one sentence each."""
-        problems = []
+        """Name what the run would need and isn't there, one sentence each."""
+        problems = [backends.missing(self.backend)] if backends.missing(self.backend) else []
         if (
             self.weights not in ("imagenet", "none")
             and not Path(self.weights).expanduser().is_file()

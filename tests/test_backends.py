@@ -1,11 +1,14 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lib import backends
+from tests.on_backend import ARCHITECTURE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,3 +48,76 @@ def test_another_backend_in_the_same_process_is_refused():
     with pytest.raises(backends.BackendError, match="restart the kernel"):
         backends.use(other)
     assert os.environ.get("KERAS_BACKEND") != other
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    """What each installed backend computes from the same weights, images and random numbers."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("weights")
+    keras.utils.set_random_seed(1)
+    base = getattr(keras.applications, ARCHITECTURE)(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    base.save_weights(folder / "base.weights.h5")
+    numbers = np.random.default_rng(3)
+    kernel = numbers.normal(scale=0.05, size=(512, 10)).astype("float32")
+    np.savez(folder / "head.npz", kernel_0=kernel, kernel_1=np.zeros(10, "float32"))
+    found = {}
+    for name in filter(backends.installed, backends.EXTRAS):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.on_backend", name, str(folder)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        found[name] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(params=["jax", "torch"])
+def pair(request, computed):
+    """What another backend computes, and what TensorFlow does."""
+    if request.param not in computed:
+        pytest.skip(f"{request.param} is not installed")
+    return computed[request.param], computed["tensorflow"]
+
+
+def test_every_backend_augments_alike(pair):
+    ours, theirs = pair
+    np.testing.assert_allclose(ours["warped"], theirs["warped"], atol=0.02)  # of 255
+
+
+def test_every_backend_learns_alike_from_the_same_weights(pair):
+    ours, theirs = pair
+    for name in ("loss", "val_loss"):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-4)
+    for mine, reference in zip(ours["head"], theirs["head"], strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-3, atol=1e-5)
+
+
+def test_flops_do_not_depend_on_the_backend_but_on_tensorflow_being_there(pair):
+    ours, theirs = pair
+    assert ours["flops"] == theirs["flops"] > 0
+    assert ours["flops_epoch"] == theirs["flops_epoch"]
+    # All that comes before, training too, was computed as if TensorFlow were not installed.
+    assert ours["flops_without_tensorflow"] == [None, theirs["flops_epoch"]]
+    assert "needs Keras on TensorFlow" in ours["reason"]
+
+
+def test_every_pass_over_the_images_is_whole_shuffled_anew_and_follows_from_the_seed(computed):
+    for found in computed.values():
+        first, second = found["passes"]
+        assert sorted(first) == sorted(second) == found["labels"]
+        assert first != second
+        assert found["passes_differ"]
+        assert found["again"]
+
+
+def test_every_backend_learns_from_cached_features_after_a_warm_up(computed):
+    for found in computed.values():
+        assert np.isfinite(found["cached_losses"]).all()
+        assert len(found["cached_losses"]) == 2

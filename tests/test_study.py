@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib import backends
 from lib.study import RunConfig, Study, StudyError, load_study, select
 
 PARAMS = Path(__file__).resolve().parents[1] / "params"
@@ -264,3 +265,11 @@ def test_the_command_line_takes_a_field_out_of_the_variants(tmp_path):
     study = load_study(path, {"head": "linear"})
     assert study.variants == [{}, {"features": "cached"}]
     assert {run.head for run in study.runs("s", Path("outputs"))} == {"linear"}
+
+
+def test_a_backend_that_is_not_installed_is_named_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(backends, "installed", lambda name: name != "jax")
+    study = Study(title="x", factors={"backend": ["tensorflow", "jax"]})
+    with pytest.raises(StudyError, match="backend: jax is not installed; pip install"):
+        study.runs("s", Path("outputs"))
+    assert len(study.runs("s", Path("outputs"), here=False)) == 2, "elsewhere it may be"

@@ -1,0 +1,98 @@
+"""What one backend computes, as JSON: run by test_backends.py in a process for each backend.
+
+`python -m tests.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5` and `head.npz`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lib import augmentation, backends, datasets, networks, pipelines, training
+from lib.study import RunConfig
+
+ARCHITECTURE = "VGG16"
+
+
+def main() -> None:
+    backend, folder = sys.argv[1], Path(sys.argv[2])
+    if backend != "tensorflow":
+        sys.modules["tensorflow"] = None  # as if it were not installed
+    backends.use(backend)
+    import keras
+    from keras import ops
+
+    numbers = np.random.default_rng(0)
+    pixels = numbers.uniform(0, 255, (6, 32, 32, 3)).astype("float32")
+    draws = numbers.uniform(-1, 1, (augmentation.DRAWS, 6)).astype("float32")
+    warped = augmentation.augment(ops.convert_to_tensor(pixels), ops.convert_to_tensor(draws))
+
+    config = RunConfig(
+        architecture=ARCHITECTURE,
+        head="linear",
+        backend=backend,
+        optimizer="sgd",
+        augmentation="none",
+        train_limit=50,
+        test_limit=20,
+        epochs=1,
+        batch_size=50,
+        weights=str(folder / "base.weights.h5"),
+    )
+    data = datasets.load(config)
+    model = networks.build(config, data)
+    with np.load(folder / "head.npz") as head:
+        model.get_layer("head").set_weights([head[name] for name in sorted(head)])
+    without = networks.count(config, data, model)
+    (epoch,) = training.learn(config, model, data)
+    learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
+
+    augmented = config.model_copy(update={"batch_size": 20, "augmentation": "paper", "epochs": 2})
+    feed = pipelines.images(data, augmented).train
+    passes = [_passed(feed) for _ in range(2)]
+    again = _passed(pipelines.images(data, augmented).train)
+
+    cached = augmented.model_copy(update={"features": "cached", "views": 1})
+    little = pipelines.sample(data, cached, 1)
+    training.warm_up(model, lambda: training.learn(cached, model, little), 0)
+    history = training.learn(cached, model, data)
+
+    if backend != "tensorflow":
+        del sys.modules["tensorflow"]
+    counted = networks.count(config, data, model)
+
+    json.dump(
+        {
+            "backend": keras.backend.backend(),
+            "warped": ops.convert_to_numpy(warped).tolist(),
+            "loss": epoch.loss,
+            "val_loss": epoch.val_loss,
+            "head": learned,
+            "flops": counted.flops,
+            "flops_epoch": counted.flops_epoch,
+            "flops_without_tensorflow": [without.flops, without.flops_epoch],
+            "reason": without.reason,
+            "labels": sorted(data.y_train.tolist()),
+            "passes": [labels for _, labels in passes],
+            "passes_differ": bool(abs(passes[0][0].mean(0) - passes[1][0].mean(0)).max() > 1e-4),
+            "again": again[1] == passes[0][1] and bool(np.array_equal(again[0], passes[0][0])),
+            "cached_losses": [epoch.loss for epoch in history],
+        },
+        sys.stdout,
+    )
+
+
+def _passed(feed) -> tuple[np.ndarray, list[int]]:
+    """One pass over a feed, as `fit` makes it."""
+    from keras import ops
+
+    batches = list(feed) if hasattr(feed, "element_spec") else [feed[i] for i in range(len(feed))]
+    if hasattr(feed, "on_epoch_end"):
+        feed.on_epoch_end()
+    images = np.concatenate([ops.convert_to_numpy(images) for images, _ in batches])
+    return images, [int(label) for _, labels in batches for label in labels]
+
+
+if __name__ == "__main__":
+    main()

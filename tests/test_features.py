@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from lib import datasets, features, networks, pipelines, training
+from lib.study import RunConfig
+
+COMMON = {
+    "architecture": "VGG16",
+    "dataset": "digits",
+    "head": "linear",
+    "preprocessing": "imagenet",
+}
+COMMON |= {"train_limit": 70, "test_limit": 40}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load(RunConfig(**COMMON))
+
+
+def config(**fields):
+    return RunConfig(**COMMON | {"features": "cached"} | fields)
+
+
+def rows(feed):
+    x, y = zip(*feed.as_numpy_iterator(), strict=True)
+    return np.concatenate(x), np.concatenate(y)
+
+
+def test_without_augmentation_it_is_the_training_of_the_whole_network(data):
+    ends = {}
+    for how in ("online", "cached"):
+        run = config(features=how, augmentation="none", epochs=3)
+        model = networks.build(run, data)
+        history = training.learn(run, model, data)
+        ends[how] = model.get_weights(), training.history_table(history)
+    for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        np.testing.assert_allclose(ends["online"][1][name], ends["cached"][1][name], rtol=1e-3)
+    for online, cached in zip(ends["online"][0], ends["cached"][0], strict=True):
+        np.testing.assert_allclose(online, cached, atol=1e-4)
+
+
+def test_each_epoch_draws_one_of_the_views_of_every_image(data):
+    run = config(views=3)
+    model = networks.build(run, data)
+    base = model.layers[1]
+    feeds = features.cache(model, data, run)
+    views = [
+        base.predict(pipelines.training_images(data, run, features._seed(run, view), shuffle=False))
+        for view in range(3)
+    ]
+    drawn = []
+    for _ in range(4):
+        seen, labels = rows(feeds.train)
+        assert sorted(labels) == sorted(data.y_train)
+        for row in seen:
+            distances = [abs(all_of_view - row).max(axis=(1, 2, 3)) for all_of_view in views]
+            view, image = np.unravel_index(np.argmin(distances), np.shape(distances))
+            assert distances[view][image] < 1e-4 * abs(row).max()
+            drawn.append((image, view))
+    images, chosen = np.transpose(drawn)
+    assert (np.bincount(images) == 4).all(), "every image once an epoch"
+    assert (np.bincount(chosen) > 60).all(), "every view, of 280 draws"
+
+
+def test_features_for_validation_are_never_augmented_or_shuffled(data):
+    run = config(views=1)
+    model = networks.build(run, data)
+    seen, labels = rows(features.cache(model, data, run).validation)
+    pixels = pipelines.preprocess(data.x_test.astype(np.float32), run)
+    np.testing.assert_allclose(seen, model.layers[1](pixels), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(labels, data.y_test)
+
+
+def test_progress_counts_features_and_epochs(data, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_STEPS", 0)
+    run = config(views=2, epochs=2)
+    steps = []
+    watch = training.Watch(on_step=steps.append)
+    training.learn(run, networks.build(run, data), data, watch)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    of_features = [step for step in steps if step.epoch == 0]
+    assert len(of_features) == 2 * 3 + 2, "batches of both views, and of the validation"
+    assert of_features[-1].fraction == 0.5
+
+
+def test_neighbouring_seeds_share_no_views():
+    seeds = {features._seed(config(seed=seed), view) for seed in range(50) for view in range(20)}
+    assert len(seeds) == 50 * 20
+
+
+def test_the_warm_up_of_cached_features_leaves_no_trace(data):
+    run = config(views=2, epochs=1)
+
+    def end(warm):
+        model = networks.build(run, data)
+        if warm:
+            little = pipelines.sample(data, run, 1)
+            training.warm_up(model, lambda: training.learn(run, model, little), 0)
+        return [epoch.loss for epoch in training.learn(run, model, data)]
+
+    assert end(warm=True) == end(warm=False)
+
+
+def test_the_flops_of_a_cached_training(data):
+    online, cached = (
+        networks.count(run, data, networks.build(run, data))
+        for run in (config(features="online"), config(views=3))
+    )
+    assert cached.flops == online.flops
+    assert online.flops_once == 0
+    assert cached.flops_epoch < 1e-3 * online.flops_epoch
+    # What the frozen base does in one epoch and its validation, for three views of 70 images.
+    base = online.flops_epoch - cached.flops_epoch
+    assert cached.flops_once == pytest.approx(base * (3 * 70 + 40) / (70 + 40), rel=1e-6)
