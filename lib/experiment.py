@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib import datasets, locations, machine, pipelines, training
+from lib import architectures, datasets, locations, machine, pipelines, training
 from lib.files import write_atomically
 from lib.instruments import (
     COMPONENTS,
@@ -217,6 +217,8 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
             reasons["wattmeter_energy"] = part.reason
     if network.reason:
         reasons["flops"] = reasons["flops_head"] = network.reason
+    if network.depth is None:
+        reasons["depth"] = architectures.NO_DEPTH
     if idle_energy is None:
         why = "nothing was measured" if config.idle_seconds else "idle_seconds is 0"
         reasons["idle_energy"] = reasons["net_energy"] = f"no idle baseline ({why})"
@@ -267,12 +269,13 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
 
 
 def _starting_point(config: RunConfig) -> list[str]:
+    doubts = list(architectures.doubts(config.architecture, config.preprocessing))
     if config.weights == "none" and config.trainable == "head":
-        return [
+        doubts.append(
             "the frozen base has random weights: time and energy are those of the architecture, "
             "the accuracy is not"
-        ]
-    return []
+        )
+    return doubts
 
 
 def _second_opinions(readings: Sequence[Reading]) -> dict[str, object]:

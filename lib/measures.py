@@ -190,6 +190,7 @@ MEASURES: dict[str, Measure] = {
     "codecarbon_energy_estimated": Measure("CodeCarbon energy, estimated", *_KWH),
     "carbon_intensity_spread": Measure("Its spread", "g CO₂-eq/kWh"),
     "spearman_rho": Measure("Spearman's rho"),
+    "mnist_over_cifar10": Measure("MNIST over CIFAR-10"),
     "smallest_gap_percent": Measure("Smallest gap (%)"),
     "largest_gap_percent": Measure("Largest gap (%)"),
 }
@@ -205,7 +206,7 @@ def measure(column: str) -> Measure:
     if column in MEASURES:
         return MEASURES[column]
     suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
-    text = column.removesuffix(suffix).replace("_", " ").strip()
+    text = column.removesuffix(suffix).replace("_", " ").replace("%", " %").strip()
     return Measure(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
 
 

@@ -24,7 +24,7 @@ class Network:
     """How large a network is, and how much arithmetic it needs.
 
     Attributes:
-        depth: Layers, as the paper's Table 2 counts them.
+        depth: Layers, as the paper's Table 2 counts them; None where the authors don't say.
         parameters: All of them.
         trainable_parameters: Those that learn.
         flops: Of one forward batch of 32.
@@ -36,7 +36,7 @@ class Network:
         doubts: Where two ways of counting differ.
     """
 
-    depth: int
+    depth: int | None
     parameters: int
     trainable_parameters: int
     flops: int | None

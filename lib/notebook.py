@@ -10,6 +10,7 @@ from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
 from lib import display
+from lib.architectures import NO_DEPTH
 from lib.study import RunConfig
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def network(network: Network, epochs: int) -> Styler:
     """Depth, parameters and FLOPs of a network, and of training it for so many epochs."""
     return _table(
         [
-            ("depth (layers, as in the paper's Table 2)", f"{network.depth}"),
+            ("depth (layers, as in the paper's Table 2)", _depth(network)),
             ("parameters", f"{network.parameters:,}"),
             ("of which trainable", f"{network.trainable_parameters:,}"),
             ("FLOPs of one forward batch of 32", _flops(network.flops)),
@@ -105,6 +106,10 @@ def _text(value: object) -> str:
 
 def _kwh(value: float | None) -> str:
     return "" if value is None else display.energy(value)
+
+
+def _depth(network: Network) -> str:
+    return NO_DEPTH if network.depth is None else f"{network.depth}"
 
 
 def _flops(value: int | None) -> str:

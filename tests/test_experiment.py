@@ -1,7 +1,11 @@
+import dataclasses
+import html
+
 import numpy as np
 import pytest
 
-from lib import experiment
+from lib import experiment, notebook
+from lib.architectures import NO_DEPTH
 from lib.datasets import Dataset
 from lib.experiment import Outcome
 from lib.instruments import Component, Reading
@@ -101,6 +105,22 @@ def test_every_doubt_arrives_once():
     assert made.doubts.count("busy") == 1
     assert "rounded" in made.doubts
     assert any("random weights" in doubt for doubt in made.doubts)
+
+
+def test_pixels_that_an_architecture_cannot_read_are_doubted():
+    made = record(outcome(reading()), architecture="EfficientNetV2B0", preprocessing="rescale")
+    assert any(doubt.startswith("preprocessing: ") for doubt in made.doubts)
+    made = record(outcome(reading()), architecture="EfficientNetV2B0", preprocessing="imagenet")
+    assert not any(doubt.startswith("preprocessing: ") for doubt in made.doubts)
+
+
+def test_a_depth_that_nobody_states_is_empty_with_the_reason(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.NETWORK", dataclasses.replace(NETWORK, depth=None))
+    made = record(outcome(reading()), architecture="EfficientNetV2B0")
+    assert made.depth is None
+    assert made.reasons["depth"] == NO_DEPTH
+    shown = html.unescape(notebook.network(NETWORK, epochs=1).to_html())
+    assert NO_DEPTH in shown
 
 
 def test_the_record_names_no_folder(tmp_path):

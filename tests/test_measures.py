@@ -32,6 +32,7 @@ def test_a_unit_is_found_for_values_that_have_no_size(values):
 def test_a_column_without_an_entry_is_called_by_its_own_name():
     assert measure("image_colour").label == "Image colour"
     assert measure("gap_estimated_percent").label == "Gap estimated (%)"
+    assert measure("for_5%_difference").label == "For 5 % difference"
 
 
 def test_levels_stand_in_the_papers_order_and_then_in_that_of_the_alphabet():

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib import locations, sample_size, variants
 from lib.analysis import Analysis
+from lib.architectures import NO_DEPTH
 from lib.page import Table
 from lib.tables import shared
 
@@ -21,12 +22,17 @@ def networks(study: Analysis) -> Table:
     columns += ["depth", "parameters"]
     columns += ["trainable_parameters", "flops", "flops_head", "flops_training"]
     frame = shared.in_order(shared.present(study.configurations, columns))
+    unknown = ""
+    if "depth" in frame:
+        frame["depth"] = pd.to_numeric(frame["depth"]).astype("Int64")
+        if frame["depth"].isna().any():
+            unknown = f" Where depth is empty, {NO_DEPTH}."
     return Table(
         "table2_networks",
         "Table 2. The networks",
         frame,
         "FLOPs of one forward batch of 32 images, as in the paper; those of the training are of "
-        "the whole run, forward and backward.",
+        "the whole run, forward and backward." + unknown,
     )
 
 

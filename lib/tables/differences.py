@@ -101,7 +101,7 @@ def _of_variants(study: Analysis, name: str, caption: str, *, test: str, note: s
 
 def all_tests(study: Analysis) -> Table:
     """Every test that was made, those too that no other table shows."""
-    frame = study.tests[[*study.tests.columns.drop("family"), "family"]]
+    frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
     return Table(
         "tests", "Every test", frame, "Family: tests whose p-values Holm adjusts together."
     )
@@ -140,8 +140,7 @@ def _tests(
         # The variants of one question under each other.
         frame = frame.iloc[frame.groupby("response", sort=False).ngroup().argsort(kind="stable")]
     groups = list(map(statistics.with_sizes, frame["groups"], frame["n"]))
-    responses = [measure(name).name for name in frame["response"]]
-    frame = frame.assign(response=responses, groups=groups)
+    frame = shared.in_words(frame.assign(groups=groups))
     columns = [*shared.reading(study), *own, "response", "within", "groups", "assessment"]
     columns += ["p", "p_holm", "effect", "effect_low", "effect_high", "statistic", "reason"]
     (effect,) = set(frame["effect_name"]) - {""} or {"effect"}

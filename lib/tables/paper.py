@@ -8,6 +8,7 @@ from lib import conclusions, published, reproduction
 from lib.analysis import Analysis
 from lib.measures import MEASURES, measure
 from lib.page import Stack, Table
+from lib.tables import shared
 
 _VERDICTS = (
     "A result that an instrument could not have measured is undecided, not refuted; a conclusion "
@@ -18,7 +19,10 @@ _VERDICTS = (
 _TESTS = "Holm adjusts over the responses of one question to one part of the data."
 _EVIDENCE = {
     "questions": ("the paper's questions, put to each part of the data", _TESTS),
-    "flops": ("FLOPs of one forward batch on either dataset", "Ratio: MNIST over CIFAR-10."),
+    "flops": (
+        "FLOPs of one forward batch on either dataset",
+        "Of the same network: its images are larger on MNIST.",
+    ),
     "gpu_power": (
         "how the GPU energy of the runs came about",
         "Sampled all along, or one reading for the whole run. A mean power that equals the log's "
@@ -61,6 +65,7 @@ _EVIDENCE = {
 _UNITS = {
     "cifar10": "flops_cifar10",
     "mnist": "flops_mnist",
+    "ratio": "mnist_over_cifar10",
     "lowest": "lowest_energy",
     "highest": "highest_energy",
     "sampled": "sampled_energy",
@@ -99,10 +104,7 @@ def evidence(study: Analysis) -> Stack:
 
 def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns by names that have units, and responses and factors as people call them."""
-    frame = frame.rename(columns=_UNITS)
-    for column in {"response", "factor"} & set(frame):
-        frame[column] = [measure(name).name for name in frame[column]]
-    return frame
+    return shared.in_words(frame.rename(columns=_UNITS))
 
 
 def beside_paper(study: Analysis, name: str) -> Table:

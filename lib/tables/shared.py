@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.analysis import Analysis
-from lib.measures import ordered
+from lib.measures import measure, ordered
 
 
 def reading(study: Analysis) -> list[str]:
@@ -33,6 +33,16 @@ def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     (reason,) = reasons or {""}
     said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
     return frame.drop(columns="reason"), said
+
+
+def in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Responses and factors as people call them."""
+    named = {"response", "factor"} & set(frame)
+    return frame.assign(**{name: list(map(_word, frame[name])) for name in named})
+
+
+def _word(column: str) -> str:
+    return measure(column).name
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
