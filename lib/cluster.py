@@ -29,7 +29,9 @@ from lib.records import Record
 from lib.study import RunConfig
 
 SAME_VERSIONS = ("program", "tensorflow", "keras", "codecarbon")
-"""What may not differ between workers: their measurements could not be compared."""
+"""What may not differ between workers, beside the backends that runs name: their measurements
+could not be compared.
+"""
 
 SECONDS_TO_CONNECT = 10
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -118,10 +120,11 @@ class _Batch:
         self._check_python()
         cloudpickle.register_pickle_by_value(admission)
         found = machine.versions()
+        backends = {run.backend for run in self._runs.values()} - set(SAME_VERSIONS)
         plugin = admission.Admission(
             self._name,
             bundle.program(runner.NOTEBOOK),
-            {name: found[name] for name in SAME_VERSIONS},
+            {name: found[name] for name in (*SAME_VERSIONS, *sorted(backends))},
             [run.model_dump(mode="json") for run in _different_files(self._runs.values())],
         )
         self._client.subscribe_topic(self._name, lambda event: self._reports.put(event[1]))
@@ -247,8 +250,9 @@ def _losing_the_scheduler_stops() -> Iterator[None]:
 
 
 def _different_files(runs: Iterable[RunConfig]) -> list[RunConfig]:
-    """One run for each set of files that runs read."""
-    return list({(run.dataset, run.data_dir, run.weights): run for run in runs}.values())
+    """One run for each set of files that runs read, and each backend."""
+    kinds = {(run.dataset, run.data_dir, run.weights, run.backend): run for run in runs}
+    return list(kinds.values())
 
 
 def _why(error: BaseException) -> str:

@@ -100,12 +100,12 @@ def build(runs: Sequence[RunConfig], study_dir: Path, settings: KaggleKernel) ->
         raise StudyError(problems)
     archive = bundle.program(runner.NOTEBOOK)
     program = _digest(archive)
-    first_cell = _bootstrap_cell(archive)
     shutil.rmtree(study_dir / FOLDER / "kernels", ignore_errors=True)
     kernels = []
     for config in runs:
         # Relative: it is a folder of another machine.
         there = config.model_copy(update={"output_dir": f"outputs/{study_dir.name}"})
+        first_cell = _bootstrap_cell(archive, config.backend)
         text = _text(_notebook(there, first_cell, settings))
         slug = _slug(study_dir.name, config, program, settings)
         folder = folder_of(study_dir, config.run_id)
@@ -185,18 +185,20 @@ def _notebook(config: RunConfig, first_cell: str, settings: KaggleKernel) -> Not
     return node
 
 
-def _bootstrap_cell(archive: bytes) -> str:
+def _bootstrap_cell(archive: bytes, backend: str) -> str:
     encoded = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 100))
-    requirements = json.dumps(_requirements())
+    requirements = json.dumps(_requirements(backend))
     source = inspect.getsource(bootstrap).rstrip()
     return f'{source}\n\n\nset_up({requirements}, archive="""\n{encoded}\n""")'
 
 
-def _requirements() -> list[str]:
-    """`REQUIRED` with the versions that the project asks for, and what pandas' tables need."""
+def _requirements(backend: str) -> list[str]:
+    """`REQUIRED` with the versions that the project asks for, what pandas' tables need, and the
+    backend.
+    """
     project = tomllib.loads((machine.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = {re.split(r"[^\w-]", text)[0]: text for text in project["project"]["dependencies"]}
-    return [*(asked[name] for name in REQUIRED), "jinja2"]
+    return [*(asked[name] for name in REQUIRED), "jinja2", *({backend} - set(REQUIRED))]
 
 
 def _digest(archive: bytes) -> str:

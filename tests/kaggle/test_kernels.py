@@ -162,11 +162,12 @@ def test_what_a_run_would_miss_on_kaggle_is_said_at_once(tmp_path, fields, setti
 
 
 def test_every_requirement_has_the_projects_version():
-    requirements = kernels._requirements()
+    requirements = kernels._requirements("tensorflow")
     project = (ROOT / "pyproject.toml").read_text()
     assert "codecarbon==3.3.2" in requirements
     for text in requirements[:-1]:
         assert f'"{text}"' in project
+    assert set(kernels._requirements("jax")) == {*requirements, "jax"}
 
 
 def test_data_of_another_machine_need_not_be_here(tmp_path):
