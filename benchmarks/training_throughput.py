@@ -47,11 +47,14 @@ STEPS = 8
 
 @dataclass(frozen=True)
 class Pace:
-    """Of one round, each per image: seconds, seconds of all processors, joules if measured."""
+    """Of one round, each per image: seconds, seconds of all processors, joules if measured; and
+    the seconds that `fit` took to return when all was learned.
+    """
 
     seconds: float
     processor: float
     joules: float | None
+    after: float
 
 
 def main() -> None:
@@ -104,6 +107,7 @@ def compare(config: RunConfig, rounds: int) -> None:
             f"  {name:22} {1 / middle(pace.seconds for pace in each):8.1f} images/s "
             f"{1e3 * middle(pace.processor for pace in each):8.2f} processor ms/image  "
             + (f"{middle(joules):.3f} J/image" if joules else "J/image: no counter here")
+            + f"  {middle(pace.after for pace in each):.2f} s after the training"
         )
     for name, of in (("ours", "authors"), ("ours", "authors, our Adam"), ("ours", "limit")):
         speed = pairs(paces[of], paces[name], lambda pace: pace.seconds)
@@ -132,8 +136,8 @@ def load(config: RunConfig) -> Dataset:
     return datasets.load(config)
 
 
-def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], object]]:
-    """Each way to go once through all training images, by its name."""
+def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], float]]:
+    """Each way to go once through all training images, by its name; it tells when it ended."""
     ours, plain = networks.build(config, data), networks.build(config, data)
     architectures.compile_classifier(plain, own_adam())
     feed = pipelines.images(data, config).train
@@ -146,7 +150,7 @@ def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], object]]:
     architectures.compile_classifier(head, optimizers.make("adam"))
     features = base.predict(np.asarray(images), verbose=0)
 
-    found: dict[str, Callable[[], object]] = {
+    found: dict[str, Callable[[], float]] = {
         "authors": lambda: fit(plain, authors),
         "authors, our Adam": lambda: fit(ours, authors),
         "ours": lambda: fit(ours, feed),
@@ -158,15 +162,28 @@ def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], object]]:
         several.steps_per_execution = STEPS
         found[f"limit, {STEPS} steps"] = lambda: fit(several, one)
     only = same_batch(images, None, steps, config.backend)
-    found["base alone"] = lambda: base.predict(only, verbose=0)
+    found["base alone"] = lambda: predict(base, only)
     learned = same_batch(features, labels, steps, config.backend)
     found["head alone"] = lambda: fit(head, learned)
     return found
 
 
-def fit(model: Any, feed: Any) -> None:
-    """One epoch."""
-    model.fit(feed, epochs=1, shuffle=False, verbose=0)
+def fit(model: Any, feed: Any) -> float:
+    """One epoch; the time at which all was learned."""
+    import keras
+
+    ended: list[float] = []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: ended.append(time.perf_counter())
+    )
+    model.fit(feed, epochs=1, shuffle=False, verbose=0, callbacks=[watch])
+    return ended[0]
+
+
+def predict(model: Any, feed: Any) -> float:
+    """One pass; the time at which it ended."""
+    model.predict(feed, verbose=0)
+    return time.perf_counter()
 
 
 def own_adam() -> Any:
@@ -194,7 +211,9 @@ def same_batch(images: Any, labels: Any, steps: int, backend: str) -> Any:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.data.Dataset.from_tensors(batch).repeat(steps).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # as in lib.feeding
+        return tf.data.Dataset.from_tensors(batch).repeat(steps).prefetch(2).with_options(options)
     import keras
 
     class Same(keras.utils.PyDataset):
@@ -207,12 +226,12 @@ def same_batch(images: Any, labels: Any, steps: int, backend: str) -> Any:
     return Same()
 
 
-def measured(work: Callable[[], object], images: int) -> Pace:
+def measured(work: Callable[[], float], images: int) -> Pace:
     """How long some work takes, and the energy of what has a counter."""
     with measuring([CodeCarbon(locate("FRA"))]) as bench:
         began, used = time.perf_counter(), time.process_time()
-        work()
-        seconds, processor = time.perf_counter() - began, time.process_time() - used
+        ended = work()
+        after, processor = time.perf_counter() - ended, time.process_time() - used
     (reading,) = bench.readings
     counted = [
         part.energy
@@ -220,7 +239,7 @@ def measured(work: Callable[[], object], images: int) -> Pace:
         if part.energy is not None and "counter" in part.method
     ]
     joules = sum(counted) * JOULES_PER_KWH / images if counted else None
-    return Pace(seconds / images, processor / images, joules)
+    return Pace((ended - began) / images, processor / images, joules, after)
 
 
 def middle(values: Any) -> float:

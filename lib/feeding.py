@@ -6,6 +6,7 @@ one; elsewhere by a `keras.utils.PyDataset`, so that a run needs no TensorFlow.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ Transform = Callable[[Tensor, Tensor], Tensor]
 """From rows of an array, and random numbers uniform in -1 to 1 of shape [DRAWS, batch]."""
 Feed = Any
 """Batches that `keras.Model.fit` takes; one pass over all rows an epoch."""
+
+
+BATCHES_AHEAD = 2
+"""That lie ready while the network learns from one, where `tf.data` makes them."""
 
 
 def feed(
@@ -70,8 +75,12 @@ def _by_tensorflow(
         order = order.shuffle(len(y), seed=seed)
     seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     batches = tf.data.Dataset.zip(order.batch(batch_size), seeds)
-    fed = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return fed.prefetch(tf.data.AUTOTUNE)
+    fed = batches.map(batch, num_parallel_calls=os.cpu_count(), deterministic=True)
+    options = tf.data.Options()
+    # Its thread wakes after 10, 20, 40 ms and so on up to a minute, and the end of a training
+    # waits for it: as long again as the training took, at worst, while nothing is computed.
+    options.autotune.enabled = False
+    return fed.prefetch(BATCHES_AHEAD).with_options(options)
 
 
 def _by_keras(
