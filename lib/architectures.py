@@ -43,6 +43,9 @@ class Architecture:
     smallest_side: int
 
 
+STEPS_PER_CALL = 32
+"""Of small steps."""
+
 NO_DEPTH = "its authors don't say how many layers deep the architecture is"
 """Why `depth` is None."""
 
@@ -209,9 +212,25 @@ def build_model(
     return model
 
 
-def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Make a network learn integer labels: cross-entropy, and the metric `accuracy`."""
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+def compile_classifier(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, small_steps: bool = False
+) -> None:
+    """Make a network learn integer labels: cross-entropy, and the metric `accuracy`.
+
+    Args:
+        model: It ends in probabilities of classes.
+        optimizer: Of its weights.
+        small_steps: Whether a step takes no longer than what Python does between two, as those of
+            a head alone; then several are one call. Only TensorFlow does that at no cost: JAX would
+            compile a larger program, PyTorch can't.
+    """
+    several = small_steps and backends.current() == "tensorflow"
+    model.compile(
+        optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_PER_CALL if several else 1,
+    )
 
 
 def size(model: keras.Model) -> Size:

@@ -74,7 +74,7 @@ def classifier(model: keras.Model) -> keras.Model:
     """The head of a network, to be trained on features with the network's own optimizer."""
     head = model.get_layer("head")
     if not head.compiled:  # once: compiling again would trace its graphs again
-        architectures.compile_classifier(head, model.optimizer)
+        architectures.compile_classifier(head, model.optimizer, small_steps=True)
     return head
 
 

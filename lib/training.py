@@ -198,7 +198,8 @@ def _recorder(
             self.epoch = epoch
 
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            within = (batch + 1) / self.params["steps"]
+            # Of several steps in one call the number is the last one's, which may be past the end.
+            within = min((batch + 1) / self.params["steps"], 1)
             fraction = done + (1 - done) * (self.epoch + within) / epochs
             self.say(lambda: self.step(fraction, logs), now=within == 1)
 
