@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib import architectures, datasets, locations, machine, pipelines, training
+from lib import architectures, datasets, frozen, locations, machine, pipelines, training
 from lib.files import write_atomically
 from lib.instruments import (
     COMPONENTS,
@@ -47,6 +47,7 @@ class Outcome:
         idle: What CodeCarbon found before it, or None where no baseline was asked for.
         phases: Every part of the protocol with its seconds.
         doubts: What the checks of the machine and the instruments found.
+        base_held_as: See `lib.frozen`.
     """
 
     history: tuple[Epoch, ...]
@@ -54,6 +55,7 @@ class Outcome:
     idle: Reading | None
     phases: tuple[Phase, ...]
     doubts: tuple[str, ...]
+    base_held_as: str = "variables"
 
     def phase(self, name: str) -> Phase:
         """The part of the protocol that is called `name`."""
@@ -94,7 +96,10 @@ def measure(
         with protocol.phase("idle"), measuring([CodeCarbon(location, trace=trace)]) as baseline:
             time.sleep(config.idle_seconds)
         idle = replace(baseline.readings[0], instrument="codecarbon, idle baseline")
+    base_held_as = frozen.held_as(config, data, model)
     with protocol.phase("warmup"):
+        if base_held_as == "constants":
+            frozen.as_constants(model.layers[1])
         short = config.model_copy(update={"epochs": 1})
         little = pipelines.sample(data, config, training.WARM_UP_BATCHES)
         training.warm_up(model, lambda: training.learn(short, model, little), config.warmup_seconds)
@@ -126,6 +131,7 @@ def measure(
         idle=idle,
         phases=tuple(protocol.phases),
         doubts=(*doubts, *found),
+        base_held_as=base_held_as,
     )
 
 
@@ -262,7 +268,8 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         phases=outcome.phases,
         readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
         extra=_second_opinions(outcome.readings[1:])
-        | {"epochs_trained": len(outcome.history), "computed_in": network.precision},
+        | {"epochs_trained": len(outcome.history), "computed_in": network.precision}
+        | {"base_held_as": outcome.base_held_as},
         reasons=reasons,
         doubts=tuple(dict.fromkeys(doubts)),
     )

@@ -1,0 +1,51 @@
+"""Studies of `params/` on real images, cut down to what takes seconds."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lib import backends, batch, cli, records
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+SMALL = [f"data_dir={DATA}", "weights=none", "epochs=2", "train_limit=64", "test_limit=32"]
+QUICK = ["idle_seconds=0", "cooldown_seconds=0"]
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the images in ../shared/data")
+
+
+def run(study, folder, *, only):
+    arguments = ["--only", "repetition=1", *only, "--set", *SMALL, *QUICK]
+    path = ROOT / "params" / f"{study}.yaml"
+    assert cli.main([str(path), "--outputs", str(folder), *arguments]) == cli.COMPLETE
+    return records.read_results(folder / study)
+
+
+def test_greener_trainings_are_set_against_the_papers(tmp_path, monkeypatch):
+    """The paper's VGG16, and with every option that network and the smallest one."""
+    reference = ["head=paper", "features=online", "precision=float32", "batch_size=32"]
+    only = ["dataset=cifar10", "architecture=VGG16", "early_stopping=null", *reference]
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "report", lambda *study, **options: True)
+        run("greener", tmp_path, only=only)
+    results = run("greener", tmp_path, only=["dataset=cifar10", "features=cached", "head=linear"])
+    assert len(results) == 3
+    assert results["accuracy"].notna().all()
+    assert results["flops_training"].nunique() == 3
+    savings = pd.read_csv(tmp_path / "greener" / "tables" / "savings.csv")
+    assert set(savings["Architecture"]) == {"VGG16", "MobileNetV2"}
+    assert savings["Energy over the reference's"].notna().sum() == 2
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_framework_stands_beside_tensorflow(tmp_path, monkeypatch, backend):
+    if not backends.installed(backend):
+        pytest.skip(f"{backend} is not installed")
+    monkeypatch.setattr(batch, "report", lambda *study, **options: True)
+    only = ["dataset=cifar10", "architecture=VGG16", "backend=tensorflow", f"backend={backend}"]
+    results = run("frameworks", tmp_path, only=only).set_index("backend")
+    assert set(results.index) == {"tensorflow", backend}
+    assert results["flops"].nunique() == 1
+    assert (pd.to_numeric(results["energy_consumed"]) > 0).all()
+    assert pd.notna(results.loc[backend, f"version_{backend}"])
