@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from lib.instruments import (
     metering,
     meters,
 )
-from lib.instruments.codecarbon import CodeCarbon
+from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
@@ -89,7 +90,8 @@ def measure(
     protocol = _Protocol(config, ProgressFile(folder), trace, on_progress)
     location = locations.locate(config.location)
 
-    with protocol.phase("checks"):
+    with protocol.phase("checks"), ThreadPoolExecutor(1) as beside:
+        beside.submit(find_hardware, location)  # it waits for as long as the checks look
         doubts = machine.checks()
     idle = None
     if config.idle_seconds:

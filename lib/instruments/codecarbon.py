@@ -41,6 +41,12 @@ class Latest:
     energy_consumed: float | None = None
 
 
+def find_hardware(location: Location) -> None:
+    """Let CodeCarbon find out what machine this is: a second, once in a process."""
+    gpus = visible_gpus()
+    QuietTracker(location, gpus, Recorder(gpus), interval=1.0, project="idle")
+
+
 class CodeCarbon:
     """Measures once, from `start` to `stop`, with CodeCarbon in machine mode.
 

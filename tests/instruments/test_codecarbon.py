@@ -13,7 +13,13 @@ import pytest
 from fake_nvml import FakeGpu
 
 from lib.instruments import JOULES_PER_KWH, Component
-from lib.instruments.codecarbon import CodeCarbon, Latest, check_component, check_row
+from lib.instruments.codecarbon import (
+    CodeCarbon,
+    Latest,
+    check_component,
+    check_row,
+    find_hardware,
+)
 from lib.instruments.trace import PowerTrace, energy_between, read_trace
 from lib.locations import Location, locate
 
@@ -538,3 +544,11 @@ def test_a_gpu_that_codecarbon_does_not_see_is_missed(tmp_path, nvml, monkeypatc
     reading = measure(OREGON, tmp_path)
     assert reading.components["gpu"].method == "none"
     assert "the energy of the GPU is not in the sum: NVML finds a GPU" in reading.doubts[0]
+
+
+def test_finding_the_hardware_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(threading.enumerate())
+    find_hardware(locate("FRA"))
+    assert set(threading.enumerate()) == before
+    assert not list(tmp_path.iterdir())
