@@ -102,10 +102,10 @@ def main() -> None:
 def make(kind: str, count: int, folder: Path) -> int:
     """Write a study of about `count` runs as `run_all.py` leaves it; the number of its runs."""
     content = STUDIES[kind] | {"title": f"A {kind} study", "defaults": COMMON}
-    cells = len(Study(**content).runs(kind, folder.parent, here=False))
+    cells = len(Study(**content).runs(kind, folder.parent))
     content["repetitions"] = max(round(count / cells), 1)
     study = Study(**content)
-    runs = study.runs(kind, folder.parent, here=False)
+    runs = study.runs(kind, folder.parent)
     plan.freeze(runs, folder)
     (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     trace = power_trace()

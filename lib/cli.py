@@ -187,14 +187,16 @@ def _storage(error: OSError) -> str:
 
 def _study(args: argparse.Namespace) -> int:
     from lib import batch, display
-    from lib.study import StudyError, load_study, select
+    from lib.study import StudyError, check_presence, load_study, select
 
     path = args.study or Path("params/quick.yaml")
     study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
     only = dict(_pairs("--only", args.only))
     try:
-        everything = study.runs(path.stem, args.outputs, here=not (args.kaggle or args.scheduler))
-        chosen = frozenset(run.run_id for run in select(everything, only))
+        everything = study.runs(path.stem, args.outputs)
+        chosen = select(everything, only)
+        if not (args.kaggle or args.scheduler):  # elsewhere they may be
+            check_presence(chosen)
     except StudyError as error:
         raise StudyError(error.problems, str(path)) from None
     asked = batch.Batch(
@@ -202,7 +204,7 @@ def _study(args: argparse.Namespace) -> int:
         source=path,
         outputs=args.outputs,
         everything=everything,
-        chosen=chosen,
+        chosen=frozenset(run.run_id for run in chosen),
         scheduler=args.scheduler,
         retry_failed=args.retry_failed,
         fresh=args.fresh,

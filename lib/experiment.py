@@ -147,6 +147,7 @@ class _Protocol:
     tell: Callable[[Progress], None]
     phases: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
+    phase_started: float = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -154,9 +155,9 @@ class _Protocol:
         progress = Progress(name, epochs=self.config.epochs)
         self.file.write(progress, now=True)
         self.tell(progress)
-        started_at, started = _now(), time.perf_counter()
+        started_at, self.phase_started = _now(), time.perf_counter()
         yield
-        duration = time.perf_counter() - started
+        duration = time.perf_counter() - self.phase_started
         self.phases.append(
             Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
         )
@@ -175,6 +176,7 @@ class _Protocol:
             epoch=step.epoch,
             epochs=self.config.epochs,
             fraction=step.fraction,
+            duration=time.perf_counter() - self.phase_started,
             accuracy=accuracy,
             watts=latest.watts,
             energy_consumed=latest.energy_consumed,

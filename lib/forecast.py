@@ -63,20 +63,23 @@ class Forecast:
             at_once: How many runs are executed beside each other.
         """
         now = [(_cell(run.config), run) for run in underway]
-        seconds = [(cell, run.elapsed, run.progress.fraction) for cell, run in now]
-        energy = [(c, run.progress.energy_consumed or 0.0, run.progress.fraction) for c, run in now]
+        seconds = [(cell, run.elapsed, _promised(run)) for cell, run in now]
+        spent = [(cell, run.progress.energy_consumed or 0.0, run.progress) for cell, run in now]
+        energy = [(c, kwh, kwh / at.fraction if at.fraction else None) for c, kwh, at in spent]
         total = self._left(self._seconds, seconds)
         return Left(
             None if total is None else total / at_once,
             self._left(self._energy, energy),
         )
 
-    def _left(self, means: _Means, underway: Iterable[tuple[Cell, float, float]]) -> float | None:
+    def _left(
+        self, means: _Means, underway: Iterable[tuple[Cell, float, float | None]]
+    ) -> float | None:
         rest, wholes = 0.0, []
-        for cell, so_far, fraction in underway:
+        for cell, so_far, promised in underway:
             whole = means.of(cell)
-            if so_far and fraction and (whole is None or so_far > whole):
-                whole = so_far / fraction
+            if whole is None or so_far > whole:
+                whole = promised or whole
             if whole is None:
                 return None
             wholes.append(whole)
@@ -104,6 +107,12 @@ class _Means:
         known = [self.values[cell]] if cell in self.values else list(self.values.values())
         count = sum(number for _, number in known)
         return sum(total for total, _ in known) / count if count else None
+
+
+def _promised(run: Underway) -> float | None:
+    """Seconds of a whole run, from its own training: what came before does not come again."""
+    fraction = run.progress.fraction
+    return run.elapsed + run.progress.duration * (1 / fraction - 1) if fraction else None
 
 
 def _cell(config: RunConfig) -> Cell:

@@ -11,6 +11,7 @@ import json
 import random
 import zoneinfo
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -166,7 +167,7 @@ class RunConfig(_Strict):
         """Where this run leaves its record."""
         return Path(self.output_dir).expanduser() / "runs" / self.run_id
 
-    def missing_files(self) -> list[str]:
+    def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
         problems = [backends.missing(self.backend)] if backends.missing(self.backend) else []
         if (
@@ -297,7 +298,7 @@ class Study(_Strict):
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
     kaggle: KaggleKernel = KaggleKernel()
 
-    def runs(self, name: str, outputs: Path, *, here: bool = True) -> list[RunConfig]:
+    def runs(self, name: str, outputs: Path) -> list[RunConfig]:
         """Every run of the study, in the order in which they will be executed.
 
         Factors are crossed with each other and with the variants, each of which sets some fields
@@ -310,7 +311,6 @@ class Study(_Strict):
         Args:
             name: The study's name, which is its folder under `outputs`.
             outputs: Where studies leave their results.
-            here: Whether they will be run on this machine, so that their files must be on it.
 
         Raises:
             StudyError: With every mistake of every run, each said once.
@@ -336,8 +336,6 @@ class Study(_Strict):
                     runs.append(RunConfig(**(config.model_dump() | own)))
                 except ValidationError as error:
                     problems += _sentences(error)
-        if here:
-            problems += [line for run in runs for line in run.missing_files()]
         if not runs and not problems:
             problems = ["exclude: leaves no run"]
         if twice := [run_id for run_id, n in Counter(r.run_id for r in runs).items() if n > 1]:
@@ -430,6 +428,16 @@ def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
             fixed = [{k: v for k, v in one.items() if k != field} for one in content["variants"]]
             content["variants"] = [v for n, v in enumerate(fixed) if v not in fixed[:n]]
     return Study(**content)
+
+
+def check_presence(runs: Iterable[RunConfig]) -> None:
+    """Make sure that this machine has what `runs` need: files, folders, backends.
+
+    Raises:
+        StudyError: With everything that isn't there, each said once.
+    """
+    if problems := list(dict.fromkeys(line for run in runs for line in run.missing())):
+        raise StudyError(problems)
 
 
 def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]:

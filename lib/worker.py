@@ -37,7 +37,7 @@ def main() -> None:
 
 def describe(runs: list[RunConfig]) -> dict[str, Any]:
     """This machine's anonymous id, its versions, and what `runs` would miss here."""
-    missing = dict.fromkeys(line for run in runs for line in run.missing_files())
+    missing = dict.fromkeys(line for run in runs for line in run.missing())
     return {
         "machine": machine.machine_id(),
         "versions": machine.versions(),

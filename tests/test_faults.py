@@ -84,7 +84,7 @@ def test_killed_at_random_moments_the_study_comes_out_the_same(folder, notebook,
     while strikes < KILLS:
         if process is None or process.poll() is not None:
             process = stand_in.start(runner.NOTEBOOK, folder, "small.yaml", "--retry-failed")
-        time.sleep(dice.uniform(0.2, 4))
+        time.sleep(dice.uniform(0.2, 3))
         if process.poll() is not None:
             continue
         strike(process, way := dice.choice(list(WAYS)))

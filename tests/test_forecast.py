@@ -8,7 +8,7 @@ VGG, RESNET = RunConfig(architecture="VGG16"), RunConfig(architecture="ResNet50"
 
 
 def underway(config, elapsed, fraction, energy=None):
-    progress = Progress("training", fraction=fraction, energy_consumed=energy)
+    progress = Progress("training", 0, 0, fraction, elapsed, energy_consumed=energy)
     return [Underway(config, elapsed, progress)]
 
 
@@ -24,6 +24,14 @@ def test_the_first_run_promises_for_all():
     left = forecast.left(underway(VGG, 10.0, 0.5, 0.2))
     assert left.seconds == pytest.approx(10 + 20 + 20)
     assert left.energy == pytest.approx(0.2 + 0.4 + 0.4)
+
+
+def test_what_comes_before_a_training_comes_once_a_run():
+    forecast = Forecast([VGG, VGG])
+    forecast.begin(VGG)
+    progress = Progress("training", fraction=0.1, duration=2.0)
+    left = forecast.left([Underway(VGG, 17.0, progress)])
+    assert left.seconds == pytest.approx(18 + 35)
 
 
 def test_runs_that_ended_say_what_their_likes_will_take():

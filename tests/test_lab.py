@@ -65,7 +65,7 @@ def _make_short(path):
     """Let train.ipynb train for some ten seconds."""
     notebook = nbformat.read(path, as_version=4)
     (cell,) = [cell for cell in notebook.cells if cell.id == "parameters"]
-    cell.source += "\ntrain_limit, test_limit, head = 320, 32, 'linear'"
+    cell.source += "\ntrain_limit, test_limit, head = 960, 32, 'linear'"
     nbformat.write(notebook, path)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lib import machine, runner
 from lib.kaggle import kernels
-from lib.study import KaggleKernel, RunConfig, StudyError, load_study
+from lib.study import KaggleKernel, RunConfig, StudyError, check_presence, load_study
 from tests.conftest import ROOT
 
 
@@ -174,6 +174,6 @@ def test_data_of_another_machine_need_not_be_here(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("title: t\ndefaults: {dataset: mnist, data_dir: /kaggle/input}\n")
     study = load_study(path)
-    assert study.runs("study", tmp_path, here=False)
+    runs = study.runs("study", tmp_path)
     with pytest.raises(StudyError, match="no folder '/kaggle/input'"):
-        study.runs("study", tmp_path)
+        check_presence(runs)
