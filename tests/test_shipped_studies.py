@@ -47,6 +47,6 @@ def test_a_framework_stands_beside_tensorflow(tmp_path, monkeypatch, backend):
     only = ["dataset=cifar10", "architecture=VGG16", f"backend={backend}"]
     (found,) = run("frameworks", tmp_path, only=only).to_dict("records")
     exact = published.table("table2_exact").set_index(["architecture", "dataset"])
-    assert found["flops"] == exact.loc[("VGG16", "cifar10"), "flops"]
+    assert found["flops"] == int(exact.loc[("VGG16", "cifar10"), "flops"])
     assert found["energy_consumed"] > 0
     assert found[f"version_{backend}"]
