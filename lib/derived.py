@@ -10,12 +10,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lib import datasets
 from lib.instruments import JOULES_PER_KWH
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
 
 SHARE_OF_BEST = 0.9
 """A run is good enough when it reaches this share of the best accuracy on its dataset."""
+
+TEST_IMAGES = 10_000
+"""Of MNIST and CIFAR10, where a table does not say how many were used."""
 
 FIRST_EPOCHS = (1, 2, 5, 10)
 """From how many epochs the energy of a whole run is predicted."""
@@ -59,6 +63,17 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     points = 100 * (accuracy - 1 / _number(results, "data_classes"))
     frame["energy_per_point"] = _number(results, "energy_consumed") / points.where(points > 0)
     return frame
+
+
+def guessing(results: pd.DataFrame) -> pd.Series:
+    """The highest validation accuracy that guessing explains, by run: 0 to 1.
+
+    Three standard errors above chance; NaN where the number of classes isn't known.
+    """
+    known = {name: dataset.classes for name, dataset in datasets.KNOWN.items()}
+    chance = 1 / _number(results, "data_classes").fillna(results["dataset"].map(known))
+    images = _number(results, "data_test_images").fillna(TEST_IMAGES)
+    return chance + 3 * np.sqrt(chance * (1 - chance) / images)
 
 
 def energy_to_reach(history: pd.DataFrame, accuracy: float) -> float:

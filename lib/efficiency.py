@@ -94,7 +94,8 @@ def compared(
 
     Within a dataset, and within a location where there are several. Energy at equal accuracy takes
     the lower of the two means of the runs' best validation accuracies; of every run that reached it
-    the energy until the end of the first epoch that did; and of these energies the means.
+    the energy until the end of the first epoch that did; and of these energies the means. There is
+    none where one of the two only guesses.
 
     Args:
         runs: Completed runs, with the column `variant`.
@@ -153,6 +154,7 @@ class _Group:
         self.size = len(runs)
         self.energy = samples.numbers(runs["energy_consumed"]).dropna().to_numpy()
         self.accuracy = samples.numbers(runs["accuracy"]).dropna().to_numpy()
+        self.guessing = derived.guessing(runs).max()
         known = [histories[run] for run in runs["run_id"] if run in histories]
         self.histories = [history for history in known if _has_both(history)]
 
@@ -205,6 +207,9 @@ def _at_equal_accuracy(group: _Group, base: _Group) -> tuple[dict[str, float], s
         who = "no run" if not group.histories else "no run of the reference"
         return {}, f"no energy at equal accuracy: {who} has the energy of its epochs"
     accuracy = min(group.best_accuracy(), base.best_accuracy())
+    if accuracy <= group.guessing:
+        who = "it" if group.best_accuracy() <= group.guessing else "the reference"
+        return {}, f"no energy at equal accuracy: {who} is no better than guessing"
     mine, theirs = group.energy_to(accuracy), base.energy_to(accuracy)
     found = {"equal_accuracy": accuracy, "reached": len(mine), "reference_reached": len(theirs)}
     if not len(mine) or not len(theirs):

@@ -62,6 +62,18 @@ def test_energy_at_equal_accuracy_by_hand():
     assert (found["runs"], found["accuracy"]) == (2, pytest.approx(0.7))
 
 
+def test_nothing_is_saved_at_an_accuracy_that_guessing_has_too():
+    guesses = [history([0.1, 0.2], [0.1, 0.12])]
+    runs, histories = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("MobileNetV2", "", guesses))
+    runs["data_classes"], runs["data_test_images"] = 10, 500
+    found = row(efficiency.compared(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
+    assert np.isnan(found["saved_percent"])
+    assert "no energy at equal accuracy: it is no better than guessing" in found["reason"]
+    runs["data_test_images"] = 10_000
+    found = row(efficiency.compared(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
+    assert found["saved_percent"] == pytest.approx(100 * (1 - 0.2 / 1))
+
+
 def test_an_epoch_counts_as_a_whole():
     quick = [history([1.0], [0.9])]
     slow = [history([1.5, 3.0], [0.89, 0.95])]
@@ -71,8 +83,8 @@ def test_an_epoch_counts_as_a_whole():
 
 
 def test_equal_runs_reach_their_own_mean():
-    # The mean of three times 0.1 is a little more than 0.1.
-    same = [history([1.0], [0.1])] * 3
+    # The mean of three times 0.2 is a little more than 0.2.
+    same = [history([1.0], [0.2])] * 3
     runs, histories = study(("VGG16", REFERENCE, same), ("VGG16", "head: linear", same))
     found = row(efficiency.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert (found["reached"], found["saved_percent"]) == (3, 0)
@@ -148,7 +160,7 @@ def test_places_are_compared_each_for_itself():
 
 
 curves = st.lists(
-    st.lists(st.floats(0, 1), min_size=1, max_size=6).map(
+    st.lists(st.floats(0.2, 1), min_size=1, max_size=6).map(
         lambda values: history(np.cumsum(np.ones(len(values))), values)
     ),
     min_size=1,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
-from lib import datasets, published, variants
+from lib import derived, published, variants
 from lib.audit.finding import (
     DOUBT,
     FAULT,
@@ -29,9 +28,6 @@ FEWEST_REPETITIONS = 4
 
 SCORE_TOLERANCE = 0.05
 """A mean of ratios is a little above the ratio of means wherever energy scatters."""
-
-TEST_IMAGES = 10_000
-"""Of MNIST and CIFAR10, where a table does not say how many were used."""
 
 
 @check(
@@ -174,15 +170,10 @@ def shuffled_order(results: pd.DataFrame) -> Found | None:
 )
 def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
     """Accuracies within three standard errors of guessing, or below."""
-    classes = results["dataset"].map(
-        {name: known.classes for name, known in datasets.KNOWN.items()}
-    )
-    if classes.isna().all():
+    guessing = derived.guessing(results)
+    if guessing.isna().all():
         raise NotCheckedError("the number of classes of the datasets isn't known")
-    images = results.get("data_test_images", pd.Series(np.nan, index=results.index))
-    chance = 1 / classes
-    error = np.sqrt(chance * (1 - chance) / images.fillna(TEST_IMAGES))
-    guessed = results[results["accuracy"] <= chance + 3 * error]
+    guessed = results[results["accuracy"] <= guessing]
     if guessed.empty:
         return None
     keys = _factors(guessed)
