@@ -176,10 +176,10 @@ class _Protocol:
             epoch=step.epoch,
             epochs=self.config.epochs,
             fraction=step.fraction,
-            duration=time.perf_counter() - self.phase_started,
             accuracy=accuracy,
             watts=latest.watts,
             energy_consumed=latest.energy_consumed,
+            duration=time.perf_counter() - self.phase_started,
         )
         self.file.write(progress)
         self.tell(progress)

@@ -20,20 +20,20 @@ class Progress:
         epoch: The epoch under way, from 1; 0 before the first.
         epochs: How many there will be.
         fraction: Of the training that is done, 0 to 1.
-        duration: Seconds since the training began.
         accuracy: Validation accuracy of the last complete epoch; in the first, of its batches.
         watts: Power of the last sample, W.
         energy_consumed: kWh since the training began.
+        duration: Seconds since the training began.
     """
 
     phase: str
     epoch: int = 0
     epochs: int = 0
     fraction: float = 0.0
-    duration: float = 0.0
     accuracy: float | None = None
     watts: float | None = None
     energy_consumed: float | None = None
+    duration: float = 0.0
 
 
 class ProgressFile:

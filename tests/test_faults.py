@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,10 @@ def test_killed_at_random_moments_the_study_comes_out_the_same(folder, notebook,
     process, known, strikes = None, {}, 0
     while strikes < KILLS:
         if process is None or process.poll() is not None:
+            if process is not None and process.returncode == cli.COMPLETE:
+                assert outcome(folder) == outcome(undisturbed)
+                shutil.rmtree(folder / "outputs")
+                known = {}
             process = stand_in.start(runner.NOTEBOOK, folder, "small.yaml", "--retry-failed")
         time.sleep(dice.uniform(0.2, 3))
         if process.poll() is not None:

@@ -8,7 +8,7 @@ VGG, RESNET = RunConfig(architecture="VGG16"), RunConfig(architecture="ResNet50"
 
 
 def underway(config, elapsed, fraction, energy=None):
-    progress = Progress("training", 0, 0, fraction, elapsed, energy_consumed=energy)
+    progress = Progress("training", fraction=fraction, energy_consumed=energy, duration=elapsed)
     return [Underway(config, elapsed, progress)]
 
 
