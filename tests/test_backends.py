@@ -64,17 +64,21 @@ def computed(tmp_path_factory):
     numbers = np.random.default_rng(3)
     kernel = numbers.normal(scale=0.05, size=(512, 10)).astype("float32")
     np.savez(folder / "head.npz", kernel_0=kernel, kernel_1=np.zeros(10, "float32"))
-    found = {}
-    for name in filter(backends.installed, backends.EXTRAS):
-        done = subprocess.run(
+    at_once = {
+        name: subprocess.Popen(
             [sys.executable, "-m", "tests.on_backend", name, str(folder)],
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == 0, done.stderr
-        found[name] = json.loads(done.stdout)
+        for name in filter(backends.installed, backends.EXTRAS)
+    }
+    found = {}
+    for name, process in at_once.items():
+        said, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        found[name] = json.loads(said)
     return found
 
 

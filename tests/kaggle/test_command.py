@@ -78,7 +78,7 @@ def test_a_real_run_without_network_gives_the_record_of_run_all(
         pytest.skip(f"this system gives no process a network of its own: {error}")
     study = {
         "defaults": {
-            **{"architecture": "ResNet50", "head": "linear", "epochs": 2, "location": "FRA"},
+            **{"architecture": "MobileNet", "head": "linear", "epochs": 2, "location": "FRA"},
             **{"train_limit": 64, "test_limit": 32, "idle_seconds": 1},
         }
     }
