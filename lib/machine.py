@@ -148,10 +148,9 @@ def checks(seconds: float = 1.0) -> list[str]:
 
 def _load(seconds: float) -> Iterator[str]:
     """Compare the CPU time of all with that of this program and what started it."""
-    family = _family()
-    times, own, throttled = psutil.cpu_times(), _cpu_seconds(family), _throttle_counts()
+    times, own, throttled = psutil.cpu_times(), _own_cpu_seconds(), _throttle_counts()
     time.sleep(seconds)
-    later, own_later = psutil.cpu_times(), _cpu_seconds(family)
+    later, own_later = psutil.cpu_times(), _own_cpu_seconds()
     total = _total(later) - _total(times)
     if total <= 0:
         yield "not checked: the load of other programs, because the system does not count it"
@@ -166,21 +165,29 @@ def _load(seconds: float) -> Iterator[str]:
         yield "the CPU is slowed down because it is hot"
 
 
-def _family() -> list[psutil.Process]:
-    """This process, those above it (papermill, the runner) and those below it."""
-    this = psutil.Process()
-    return [this, *this.parents(), *this.children(recursive=True)]
+def _own_cpu_seconds() -> float:
+    """CPU seconds of this process, of those above it (papermill, the runner) and those below it.
 
-
-def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    Children that have ended count too: CodeCarbon starts some that last less than a second, to find
+    out what processor this is.
+    """
+    above, below = _family()
     seconds = 0.0
-    for process in processes:
+    for process in above + below:
         try:
             times = process.cpu_times()
         except psutil.Error:
             continue
         seconds += times.user + times.system
+        if process in below:
+            seconds += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
     return seconds
+
+
+def _family() -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """Those above this process (papermill, the runner); it and those below it."""
+    this = psutil.Process()
+    return this.parents(), [this, *this.children(recursive=True)]
 
 
 def _total(times: Any) -> float:
@@ -252,7 +259,7 @@ def _gpu_processes(gpus: Gpus) -> Iterator[str]:
         return
     import pynvml
 
-    family = {process.pid for process in _family()}
+    family = {process.pid for processes in _family() for process in processes}
     for gpu in gpus.selected:
         try:
             running = pynvml.nvmlDeviceGetComputeRunningProcesses(gpu.handle)

@@ -153,7 +153,7 @@ class Load:
         self.seconds = 0.0
         self.rates = {"user": 0.0, "system": 0.0, "idle": 2.0, "iowait": 0.0, "steal": 0.0} | rates
         monkeypatch.setattr(machine.psutil, "cpu_times", self.times)
-        monkeypatch.setattr(machine, "_cpu_seconds", lambda _: own * self.seconds)
+        monkeypatch.setattr(machine, "_own_cpu_seconds", lambda: own * self.seconds)
         monkeypatch.setattr(machine.time, "sleep", self.sleep)
 
     def times(self):
@@ -186,14 +186,18 @@ def test_load_that_is_not_counted_is_not_checked(monkeypatch):
     assert next(machine._load(1.0)).startswith("not checked: the load of other programs")
 
 
-def test_this_program_is_its_parents_and_children():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        family = {process.pid for process in machine._family()}
-    finally:
-        child.kill()
-        child.wait()
-    assert {os.getpid(), os.getppid(), child.pid} <= family
+@linux
+def test_the_load_of_a_child_is_this_programs_whether_it_goes_on_or_has_ended():
+    """CodeCarbon starts some while the machine is checked, and they end before the check does."""
+    code = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"
+    before = machine._own_cpu_seconds()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as child:
+        child.stdout.readline()
+        living = machine._own_cpu_seconds()
+        child.communicate(b"\n")
+    ended = machine._own_cpu_seconds()
+    assert ended >= living >= before + 0.45  # Linux counts in hundredths
 
 
 @pytest.mark.parametrize(("used", "said"), [(0, []), (3 * 2**29, ["swap is in use (1.50 GB)"])])
@@ -315,7 +319,7 @@ GPU = Gpus((Gpu(0, "GPU-0", "T4", None),), 1)
 )
 def test_other_programs_on_the_gpu(monkeypatch, pids, said):
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(pids))
-    monkeypatch.setattr(machine, "_family", lambda: [psutil.Process()])
+    monkeypatch.setattr(machine, "_family", lambda: ([], [psutil.Process()]))
     lines = list(machine._gpu_processes(GPU))
     assert (lines == []) if said is None else (said in lines[0])
 
