@@ -249,6 +249,14 @@ def test_a_missing_combination_confounds(results):
     assert "cifar10 has no USA" in found.what
 
 
+def test_where_most_combinations_are_missing_their_number_says_it(results):
+    """Options are tried on one architecture; listing each that the others lack fills a page."""
+    options = "option: " + results["repetition"].astype(str)
+    results["variant"] = options.where(results["architecture"] == "VGG16", "reference")
+    found = finding(results, "Factors are balanced")
+    assert found.what == "9 of the 15 combinations of architecture and variant have no run."
+
+
 def test_unequal_numbers_of_runs(results):
     assert "3 to 4 runs a combination" in finding(results.iloc[1:], "Factors are balanced").what
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import pandas as pd
 
@@ -25,6 +26,9 @@ ALPHA = 0.05
 
 FEWEST_REPETITIONS = 4
 """With three against three no rank test of two groups can give p < 0.05 (two-sided: 0.10)."""
+
+MOST_GAPS = 6
+"""A study of variants leaves most combinations out: then how many says more than which."""
 
 SCORE_TOLERANCE = 0.05
 """A mean of ratios is a little above the ratio of means wherever energy scatters."""
@@ -87,12 +91,16 @@ def balanced_factors(results: pd.DataFrame) -> Found | None:
         counts = part.groupby(keys)["run_id"].size()
         full = counts.reindex(pd.MultiIndex.from_product(counts.index.levels), fill_value=0)
         head = f"{name}: " if name else ""
-        for one, other in ((a, b) for a in keys for b in keys if a != b):
-            for level, group in part.groupby(one):
-                if group[other].nunique() < part[other].nunique():
-                    missing = sorted(set(part[other]) - set(group[other]))
-                    sentences.append(f"{head}{level} has no {', '.join(map(str, missing))}.")
-                    concerned.append(group)
+        for pair in combinations(keys, 2):
+            incomplete, lacking = _gaps(part, *pair)
+            if len(lacking) > MOST_GAPS:
+                together = pd.crosstab(*(part[key] for key in pair))
+                lacking = [
+                    f"{(together == 0).sum(axis=None)} of the {together.size} combinations of "
+                    f"{' and '.join(pair)} have no run."
+                ]
+            sentences += [head + sentence for sentence in lacking]
+            concerned += incomplete
         if (full > 0).all() and full.nunique() > 1:
             sentences.append(f"{head}{full.min()} to {full.max()} runs a combination.")
             concerned.append(part)
@@ -100,6 +108,18 @@ def balanced_factors(results: pd.DataFrame) -> Found | None:
         return None
     rows = pd.concat(concerned).drop_duplicates("run_id")
     return Found(DOUBT, several(dict.fromkeys(sentences), " "), rows)
+
+
+def _gaps(part: pd.DataFrame, *pair: str) -> tuple[list[pd.DataFrame], list[str]]:
+    """Levels of one factor that lack levels of the other: their runs, a sentence for each."""
+    incomplete, sentences = [], []
+    for one, other in (pair, pair[::-1]):
+        for level, group in part.groupby(one):
+            missing = sorted(set(part[other]) - set(group[other]))
+            if missing:
+                incomplete.append(group)
+                sentences.append(f"{level} has no {', '.join(map(str, missing))}.")
+    return incomplete, sentences
 
 
 @check(
