@@ -1,6 +1,7 @@
 """What the tests of a run share: small notebooks that stand in for training."""
 
 import os
+import signal
 from pathlib import Path
 
 import nbformat
@@ -23,6 +24,14 @@ Record(
     config=config.model_dump(exclude={"output_dir"}),
 ).write(config.run_dir)
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_as_in_a_terminal():
+    """Programs that tests start inherit what is ignored: by nohup, by a shell in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

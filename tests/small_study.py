@@ -137,3 +137,14 @@ def _files(config: RunConfig) -> None:
 
 def _fields(config: RunConfig) -> dict:
     return config.model_dump(mode="json", exclude={"output_dir"})
+
+
+def make_outputs(folder):
+    """Two studies, one that has no results, one that is damaged, and what is no study."""
+    make(folder / "quick", repetitions=2)
+    make(folder / "second", datasets=("digits",), location="FRA")
+    (folder / "damaged").mkdir()
+    (folder / "damaged" / "results.csv").write_text("a,b\n1,2\n")
+    (folder / "empty").mkdir()
+    (folder / "no study.txt").write_text("")
+    return folder

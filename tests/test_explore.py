@@ -12,15 +12,7 @@ from tests import small_study
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """Two studies, one that has no results, one that is damaged, and what is no study."""
-    folder = tmp_path_factory.mktemp("outputs")
-    small_study.make(folder / "quick", repetitions=2)
-    small_study.make(folder / "second", datasets=("digits",), location="FRA")
-    (folder / "damaged").mkdir()
-    (folder / "damaged" / "results.csv").write_text("a,b\n1,2\n")
-    (folder / "empty").mkdir()
-    (folder / "no study.txt").write_text("")
-    return folder
+    return small_study.make_outputs(tmp_path_factory.mktemp("outputs"))
 
 
 @pytest.fixture
