@@ -106,8 +106,11 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
     """FLOPs do not depend on the backend, but keras-flops needs TensorFlow: a process of its own
     builds the network there where this one computes with another backend.
     """
-    if backends.current() == "tensorflow" or not backends.installed("tensorflow"):
+    if backends.current() == "tensorflow":
         return flops.measure(model)
+    if not backends.installed("tensorflow"):
+        reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
+        return dataclasses.replace(flops.measure(model), reason=reason)
     task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
     child = subprocess.run(
         [sys.executable, "-m", "lib.networks"],
