@@ -15,7 +15,7 @@ from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
 from lib.page import Prose
 
-_MOST_NAMED = 30
+_MOST_NAMED = 10
 """Runs that a sentence names."""
 
 _SEVERITIES = {
@@ -166,14 +166,20 @@ def _best_score(study: Analysis) -> str:
         if accurate.name == best.name:
             text += " and is the most accurate too" if len(rows) > 1 else ""
         else:
-            more = accurate["mean_energy_consumed"] / best["mean_energy_consumed"] - 1
+            ratio = accurate["mean_energy_consumed"] / best["mean_energy_consumed"]
             text += (
                 f", while {_named(accurate)} is the most accurate "
-                f"({number(accurate['mean_accuracy'], 3)}) for {abs(more):.0%} "
-                f"{'more' if more >= 0 else 'less'} energy"
+                f"({number(accurate['mean_accuracy'], 3)}) for {_ratio(ratio)}"
             )
         parts.append(text)
     return _sentence("; ".join(parts))
+
+
+def _ratio(energy: float) -> str:
+    """More energy, as people say it: whoever is more accurate for less has the best Score too."""
+    if energy >= 2:
+        return f"{number(energy, 3)} times the energy"
+    return f"{(energy - 1) * 100:.0f} % more energy"
 
 
 def _settings(runs: pd.DataFrame) -> str:

@@ -150,7 +150,7 @@ def test_sentences_and_findings_name_the_first_of_many(runs, tmp_path):
     )
     planned = tuple(f"waiting-{n}" for n in range(5000))
     text = repr(story.asked(Analysis(tmp_path, {}, planned, results, ())))
-    assert "and 4,970 more. This report is partial." in text
+    assert "and 4,990 more. This report is partial." in text
     assert "100 runs failed: VGG16-mnist-r0-x, " in text
     assert len(text) < 3000
     findings = {finding.name: finding for finding in audit(results)}

@@ -43,6 +43,18 @@ def test_three_sentences_say_what_was_found(tmp_path):
     assert sure.startswith("No wattmeter was there: energy is CPU by load model")
 
 
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1.25, "for 25 % more energy"), (22, "for 22 times the energy")]
+)
+def test_what_the_most_accurate_costs_reads_well(tmp_path, factor, said):
+    study = load(tmp_path / "s", datasets=("digits",))
+    best, other = study.ranked.index[:2]
+    study.ranked.loc[other, "mean_accuracy"] = 0.99
+    energy = study.ranked.loc[best, "mean_energy_consumed"] * factor
+    study.ranked.loc[other, "mean_energy_consumed"] = energy
+    assert said in story.found(study).sentences[1]
+
+
 def test_what_cannot_be_tested_is_said_in_the_sentence(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
     assert "(not tested: only one value" in story.found(study).sentences[0]
