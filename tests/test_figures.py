@@ -107,6 +107,29 @@ def test_a_violin_shows_every_run_and_names_it(runs):
     np.testing.assert_allclose(values, np.sort(runs["energy_consumed"]))
 
 
+def test_panels_of_variants_have_room_for_long_names_and_their_labels_below(runs):
+    names = ["reference", "precision: mixed", "head: linear", "features: cached, head: linear, <b>"]
+    varied = pd.concat([runs.assign(variant=name) for name in names])
+    figure = figures.violins(varied, "energy_consumed", "dataset")
+    titles = [note.text for note in figure.layout.annotations]
+    assert "features: cached, head: linear, &lt;b&gt;" in titles
+    labelled = [axis.showticklabels for axis in figure.select_xaxes()]
+    assert labelled == [False, True, True, True], "three panels abreast, the fourth below the first"
+    longer = varied.replace({"variant": {names[-1]: ", ".join(names)}})
+    taller = figures.violins(longer, "energy_consumed", "dataset")
+    assert max(note.text.count("<br>") for note in taller.layout.annotations) == 2
+    assert taller.layout.height > figure.layout.height
+    assert taller.layout.margin.t > 64
+    assert figure.layout.margin.t is None
+
+
+def test_many_levels_do_not_widen_the_page(runs):
+    many = pd.concat([runs.assign(architecture=f"EfficientNetV2B{n}") for n in range(8)])
+    varied = pd.concat([many.assign(variant=name) for name in ("reference", "a", "b")])
+    figure = figures.violins(varied, "energy_consumed", "architecture")
+    assert figure.layout.meta["least_width"] < 900
+
+
 def test_a_violin_says_its_medians_in_words(runs):
     alt = figures.violins(runs, "energy_consumed", "architecture").layout.meta["alt"]
     assert "VGG16 median 0.05200 kWh (6 runs)" in alt

@@ -18,6 +18,12 @@ _GOLDEN_RATIO = (5**0.5 - 1) / 2
 _ABREAST = 3
 """Panels beside each other; more stand below."""
 
+_ROW = 224
+"""Pixels of a panel."""
+
+_TURNED_WIDTH = 30
+"""Pixels that a label takes which is turned."""
+
 
 def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     """Distribution of a measure by a factor: violin, box, and every run as a point.
@@ -40,6 +46,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     architectures = ordered(runs.get("architecture", []))
     panels = list(_panels(runs, by))
     rows, columns = -(-len(panels) // _ABREAST), min(len(panels), _ABREAST)
+    titles, labels = [style.lines(name) for name, _ in panels], [style.lines(x) for x in levels]
+    between = style.LINE_HEIGHT * (2 + max(title.count("<br>") for title in titles))
+    plot = _ROW * rows + between * (rows - 1)
     figure = make_subplots(
         rows=rows,
         cols=columns,
@@ -49,8 +58,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         ],
         shared_yaxes="all" if rows > 1 else True,
         horizontal_spacing=0.03,
-        vertical_spacing=0.2 / rows,
-        subplot_titles=[escape(name) for name, _ in panels],
+        vertical_spacing=between / plot,
+        subplot_titles=titles,
     )
     words, named = [], set()
     most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
@@ -78,21 +87,24 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
     figure.update_xaxes(
         tickvals=list(range(len(levels))),
-        ticktext=[escape(level) for level in levels],
+        ticktext=labels,
+        showticklabels=False,
         range=[-0.6, len(levels) - 0.4],
         showgrid=False,
         zeroline=False,
     )
     for place_of_panel in range(len(panels) - columns, len(panels)):
         row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
-        figure.update_xaxes(title=measure(by).name, row=row, col=column)
+        figure.update_xaxes(showticklabels=True, title=measure(by).name, row=row, col=column)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
-    letters = max(map(len, levels)) * len(levels) * columns
+    across = len(levels) * style.longest_line(labels) * columns * style.LETTER_WIDTH
+    if across > style.PAGE_WIDTH:  # Plotly turns them
+        across = len(levels) * columns * _TURNED_WIDTH
+    least_width = 60 + max(across, style.longest_line(titles) * columns * style.LETTER_WIDTH)
     note = style.left_out(drawn, len(runs))
-    height, least_width = 140 + 280 * rows, 60 + 8 * letters
-    return style.finish(figure, title, alt, height, least_width, note)
+    return style.finish(figure, title, alt, 196 + plot, least_width, note)
 
 
 def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
+from html import escape, unescape
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,17 @@ INK = "#797979"
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
 
+_LINE_LETTERS = 36
+"""In a line above a panel, where three stand beside each other."""
+
+LINE_HEIGHT = 17
+LETTER_WIDTH = 8
+PAGE_WIDTH = 900
+
 # Pixels from the axis down to the legend: its ticks and its title have room between.
 _LEGEND_DROP = 64
 _NOTE_HEIGHT = 24
+_TOP = 64
 
 
 def place(level: str, levels: Iterable[str] = ()) -> int:
@@ -81,14 +90,17 @@ def finish(
         note: What it leaves out, as text; it stands below the title and in the description.
     """
     # Plotly sets the titles of panels larger than that of the figure.
+    panels = figure.select_annotations(selector={"font": {"size": 16}})
+    further_lines = max((panel.text.count("<br>") for panel in panels), default=0)
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
-    if note:
-        height += _NOTE_HEIGHT
+    more = LINE_HEIGHT * further_lines + (_NOTE_HEIGHT if note else 0)
+    if more:
+        height += more
         figure.update_layout(
-            title_subtitle_text=escape(note),
+            title_subtitle_text=escape(note) or None,
             title_y=1 - 18 / height,
             title_yanchor="top",
-            margin_t=64 + _NOTE_HEIGHT,
+            margin_t=_TOP + more,
         )
     return figure.update_layout(
         template=_TEMPLATE,
@@ -131,6 +143,16 @@ def panels(runs: pd.DataFrame, column: str = "reading") -> Iterator[tuple[str, p
         return
     for name in dict.fromkeys(runs[column]):
         yield str(name), runs[runs[column] == name]
+
+
+def lines(text: str) -> str:
+    """A text that does not run into the next one: escaped, and in several lines if it is long."""
+    return "<br>".join(map(escape, textwrap.wrap(text, _LINE_LETTERS)))
+
+
+def longest_line(texts: Iterable[str]) -> int:
+    """Letters of the longest line among texts of `lines`."""
+    return max(len(unescape(line)) for text in texts for line in text.split("<br>"))
 
 
 def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -192,7 +214,7 @@ _TEMPLATE = go.layout.Template(
         "yaxis": _AXIS,
         "title": {"x": 0, "xref": "container", "font": {"size": 15}},
         "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
-        "margin": {"l": 10, "r": 10, "t": 64, "b": 10},
+        "margin": {"l": 10, "r": 10, "t": _TOP, "b": 10},
         "hoverlabel": {"align": "left"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},
     }
