@@ -65,6 +65,11 @@ CHANGES: dict[str, dict[str, str]] = {
 """What each option changes in the mathematics, by field of RunConfig and value."""
 
 
+def cached(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs whose base sees the images once, before the head trains: in their first epoch."""
+    return runs[runs["features"] == "cached"] if "features" in runs else runs.iloc[:0]
+
+
 def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
     """Say of every field that varies which values it has and what each changes.
 
@@ -72,8 +77,7 @@ def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
         variants: Of the study.
         runs: One row a run, for the number of `views`.
     """
-    cached = runs[runs["features"] == "cached"] if "features" in runs else runs.iloc[:0]
-    views = sorted(set(cached["views"].dropna().astype(int))) if "views" in runs else []
+    views = sorted(set(cached(runs)["views"].dropna().astype(int))) if "views" in runs else []
     numbers = " or ".join(map(str, views)) or "some"
     said: dict[tuple[str, str], list[str]] = {}
     for field, values in variants.others.items():

@@ -245,6 +245,14 @@ def test_first_epochs_foretell_the_whole(study, papers):
     assert "nothing to foretell" in tables.predictions(papers).note
 
 
+def test_runs_with_cached_features_are_not_foretold(varied):
+    table = tables.predictions(varied)
+    cached = varied.completed["features"] == "cached"
+    assert 0 < cached.sum() < len(cached)
+    assert (table.frame["runs"] <= (~cached).sum()).all()
+    assert "cached features" in table.note
+
+
 def test_a_study_names_further_places(tmp_path):
     folder = small_study.make(tmp_path / "study", datasets=("digits",), repetitions=1)
     before = set(tables.places(analysis.load(folder)).frame["name"])

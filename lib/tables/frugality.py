@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib import derived
+from lib import derived, efficiency
 from lib.analysis import Analysis
 from lib.page import Table
 from lib.tables import shared
@@ -49,7 +49,9 @@ def frugality(study: Analysis) -> Table:
 
 def predictions(study: Analysis) -> Table:
     """How well the first epochs foretell the energy of the whole run."""
-    errors = derived.prediction_errors(study.histories)
+    cached = set(efficiency.cached(study.completed)["run_id"])
+    histories = {run: history for run, history in study.histories.items() if run not in cached}
+    errors = derived.prediction_errors(histories)
     if errors.empty:
         reason = "No run has the energy of at least two epochs, so there is nothing to foretell."
         return Table("predictions", "", pd.DataFrame(), reason)
@@ -60,7 +62,9 @@ def predictions(study: Analysis) -> Table:
         "Energy of a whole run, foretold from its first epochs",
         frame.reset_index().rename(columns={"error": "mean_error", "largest": "largest_error"}),
         "Predicted over actual energy, less 1: 0.05 is 5 % too much. The prediction is the mean of "
-        "the first epochs times the number of epochs.",
+        "the first epochs times the number of epochs."
+        + " Runs with cached features, whose first epoch is unlike the others, are left out."
+        * bool(cached),
     )
 
 
