@@ -203,8 +203,7 @@ def _saved(study: Analysis) -> str:
     against = table[table["compared_with"] == efficiency.reference_name(base["architecture"])]
     known = against.dropna(subset=["saved_percent"])
     if known.empty:
-        why = next(filter(None, against["reason"]), "there is nothing else")
-        return f"What is saved at equal accuracy is unknown: {why}."
+        return _unsaved(against, base)
     parts = []
     for dataset, rows in _by_level(known, "dataset"):
         best = rows.loc[rows["saved_percent"].idxmax()]
@@ -218,6 +217,22 @@ def _saved(study: Analysis) -> str:
             f"{_named(base)}, and ends {_points(best['accuracy_difference'])}"
         )
     return _sentence("; ".join(parts))
+
+
+def _unsaved(against: pd.DataFrame, base: pd.Series) -> str:
+    """Why nothing is known of equal accuracy, and how far the plain energies lie apart."""
+    if against.empty:
+        return "What is saved at equal accuracy is unknown: there is nothing else."
+    first = against.iloc[0]
+    why = first["reason"].rpartition("; ")[2].removeprefix("no energy at equal accuracy: ")
+    text = f"nothing is known of savings at equal accuracy ({_named(first)}: {why})"
+    for dataset, rows in _by_level(against.dropna(subset=["energy_ratio"]), "dataset"):
+        least, most = (
+            f"{number(row['energy_ratio'], 3)} times ({_named(row)})"
+            for _, row in rows.sort_values("energy_ratio").iloc[[0, -1]].iterrows()
+        )
+        text += f"; on {dataset} energies are from {least} to {most} that of {_named(base)}"
+    return _sentence(text)
 
 
 def _points(difference: float) -> str:

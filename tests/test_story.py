@@ -91,6 +91,19 @@ def test_audits_are_counted(tmp_path):
     assert repr(story.trusted(study)).startswith(f"Of {len(study.findings)} checks")
 
 
+def test_where_networks_guess_their_plain_energies_are_compared(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), variants=({}, {"precision": "mixed"}))
+    for history in study.histories.values():
+        history["val_accuracy"] = 0.1
+    saved = story.found(study).sentences[2]
+    assert saved.startswith("Nothing is known of savings at equal accuracy (ResNet50")
+    assert ": it is no better than guessing); on digits energies are from" in saved
+    assert saved.endswith(
+        "energies are from 0.525 times (ResNet50 (precision: mixed)) to 1.25 times (VGG19 "
+        "(reference)) that of VGG16 (reference)."
+    )
+
+
 def test_a_study_of_variants_says_what_they_save(tmp_path):
     variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
     study = load(tmp_path / "s", datasets=("digits",), variants=variants)
