@@ -85,6 +85,20 @@ def test_savings_are_bars_against_the_study_and_marks_against_the_architecture(s
     assert "VGG16 with precision: mixed 30" in figure.layout.meta["alt"]
 
 
+def test_long_names_take_several_lines_and_leave_room_for_the_bars(study):
+    long = "head: linear, features: cached, early_stopping: 3, batch_size: 128, precision: mixed"
+    for draw, table in ((figures.savings, study.saved), (figures.scores, study.ranked)):
+        short = draw(table)
+        renamed = table.assign(variant=table["variant"].replace("precision: mixed", long))
+        figure = draw(renamed)
+        labels = {label for trace in figure.data if trace.y is not None for label in trace.y}
+        assert [
+            label.count("<br>") for label in labels if "VGG16" in label and "early" in label
+        ] == [1]
+        assert figure.layout.height > short.layout.height
+        assert figure.layout.meta["least_width"] < style.PAGE_WIDTH
+
+
 def test_savings_that_are_unknown_say_why(study):
     unknown = study.saved.assign(saved_percent=np.nan, reason="no run has it")
     figure = figures.savings(unknown)

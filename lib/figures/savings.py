@@ -29,6 +29,8 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     known = compared.dropna(subset=["saved_percent"]).sort_values(
         ["dataset", "architecture", "variant"], kind="stable", key=_place
     )
+    names = known["architecture"].astype(str) + " · " + known["variant"].astype(str)
+    known = known.assign(_label=[style.lines(name, style.ROW_LETTERS) for name in names])
     place = [name for name in ("location", "dataset") if name in known]
     panels = list(known.groupby(place, sort=False))
     overall = _overall(compared)
@@ -43,14 +45,12 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         subplot_titles=[
             title
             for where, _ in panels
-            for title in (escape(" · ".join(map(str, where))), "accuracy")
+            for title in (escape(" · ".join(map(str, where))), "accuracy at the end")
         ],
     )
     named: set[str] = set()
     words = []
     for row, (where, panel) in enumerate(panels, start=1):
-        labels = panel["architecture"].astype(str) + " · " + panel["variant"].astype(str)
-        panel = panel.assign(_label=labels.map(escape))
         whole = panel[panel["compared_with"] == overall]
         for trace in (*_bars(whole, architectures), *_own(panel, overall)):
             trace.showlegend = trace.name not in named
@@ -66,11 +66,12 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         )
         words.append(f"{' '.join(map(str, where))}: {shown}")
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
-    figure.update_xaxes(title="At the end (points)", row=len(panels), col=2)
+    figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
-    most = max(len(set(panel["variant"] + panel["architecture"])) for _, panel in panels)
-    height = 150 + len(panels) * (60 + 26 * most)
-    return style.finish(figure, title, alt, height, least_width=640)
+    rows = max(panel["_label"].nunique() for _, panel in panels)
+    height = 150 + len(panels) * (60 + style.row_height(known["_label"]) * rows)
+    least_width = 400 + style.longest_line(known["_label"]) * style.LETTER_WIDTH
+    return style.finish(figure, title, alt, height, least_width)
 
 
 def _place(column: pd.Series) -> pd.Series:

@@ -46,8 +46,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     architectures = ordered(runs.get("architecture", []))
     panels = list(_panels(runs, by))
     rows, columns = -(-len(panels) // _ABREAST), min(len(panels), _ABREAST)
-    titles, labels = [style.lines(name) for name, _ in panels], [style.lines(x) for x in levels]
-    between = style.LINE_HEIGHT * (2 + max(title.count("<br>") for title in titles))
+    titles = [style.lines(name, style.TITLE_LETTERS) for name, _ in panels]
+    labels = [style.lines(level, style.TITLE_LETTERS) for level in levels]
+    between = style.LINE_HEIGHT * (2 + style.further_lines(titles))
     plot = _ROW * rows + between * (rows - 1)
     figure = make_subplots(
         rows=rows,

@@ -24,8 +24,11 @@ INK = "#797979"
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
 
-_LINE_LETTERS = 36
+TITLE_LETTERS = 36
 """In a line above a panel, where three stand beside each other."""
+
+ROW_LETTERS = 52
+"""In a line that names a row."""
 
 LINE_HEIGHT = 17
 LETTER_WIDTH = 8
@@ -90,10 +93,9 @@ def finish(
         note: What it leaves out, as text; it stands below the title and in the description.
     """
     # Plotly sets the titles of panels larger than that of the figure.
-    panels = figure.select_annotations(selector={"font": {"size": 16}})
-    further_lines = max((panel.text.count("<br>") for panel in panels), default=0)
+    titles = [panel.text for panel in figure.select_annotations({"font": {"size": 16}})]
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
-    more = LINE_HEIGHT * further_lines + (_NOTE_HEIGHT if note else 0)
+    more = LINE_HEIGHT * further_lines(titles) + (_NOTE_HEIGHT if note else 0)
     if more:
         height += more
         figure.update_layout(
@@ -145,14 +147,24 @@ def panels(runs: pd.DataFrame, column: str = "reading") -> Iterator[tuple[str, p
         yield str(name), runs[runs[column] == name]
 
 
-def lines(text: str) -> str:
+def lines(text: str, letters: int) -> str:
     """A text that does not run into the next one: escaped, and in several lines if it is long."""
-    return "<br>".join(map(escape, textwrap.wrap(text, _LINE_LETTERS)))
+    return "<br>".join(map(escape, textwrap.wrap(text, letters)))
 
 
 def longest_line(texts: Iterable[str]) -> int:
     """Letters of the longest line among texts of `lines`."""
     return max(len(unescape(line)) for text in texts for line in text.split("<br>"))
+
+
+def further_lines(texts: Iterable[str]) -> int:
+    """Lines after the first, of that text of `lines` which has most."""
+    return max((text.count("<br>") for text in texts), default=0)
+
+
+def row_height(labels: Iterable[str]) -> int:
+    """Pixels of a row that one of these labels of `lines` names."""
+    return 26 + LINE_HEIGHT * further_lines(labels)
 
 
 def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -271,15 +271,16 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
         return style.sentence(title, missing)
     ranked = ranked.dropna(subset=["score_ratio_of_means"])
     factors = [name for name in _FACTORS if _varies(ranked, name)]
-    labels = ranked[factors or ["architecture"]].astype(str).agg(" · ".join, axis=1)
-    ranked = ranked.assign(_label=labels)
+    names = ranked[factors or ["architecture"]].astype(str).agg(" · ".join, axis=1)
+    labels = [style.lines(name, style.ROW_LETTERS) for name in names]
+    ranked = ranked.assign(_name=names, _label=labels)
     bounds = ["score_ratio_of_means_low", "score_ratio_of_means_high"]
     whisker = "95 % interval"
     if ranked[bounds].isna().any(axis=None):
         bounds, whisker = ["score_min", "score_max"], "lowest and highest run"
     readings = list(style.panels(ranked))
     last = readings[-1][1].sort_values("score_ratio_of_means")
-    order = [escape(label) for label in last["_label"]]
+    order = list(last["_label"])
     architectures = ordered(ranked["architecture"])
     figure = make_subplots(
         cols=len(readings),
@@ -294,7 +295,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
             figure.add_trace(
                 go.Scatter(
                     x=value.to_numpy(),
-                    y=[escape(label) for label in rows["_label"]],
+                    y=rows["_label"].to_numpy(),
                     mode="markers",
                     marker=style.marker(name, architectures, size=9),
                     # A mean of few runs may lie outside the interval of a lopsided bootstrap.
@@ -318,12 +319,13 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="Score (accuracy per kWh)", rangemode="tozero")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
     best = [
-        f"{name + ': ' if name else ''}{top['_label']} {number(top['score_ratio_of_means'])}"
+        f"{name + ': ' if name else ''}{top['_name']} {number(top['score_ratio_of_means'])}"
         for name, panel in readings
         for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
     ]
     alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
-    height, least_width = 160 + 26 * max(len(order), 3), 240 + 180 * len(readings)
+    height = 160 + style.row_height(order) * max(len(order), 3)
+    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(readings)
     return style.finish(figure, title, alt, height, least_width)
 
 
