@@ -147,14 +147,14 @@ class _Protocol:
     tell: Callable[[Progress], None]
     phases: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
+    latest: Progress = Progress("checks")
     phase_started: float = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         self.trace.mark(name)
-        progress = Progress(name, epochs=self.config.epochs)
-        self.file.write(progress, now=True)
-        self.tell(progress)
+        # After the training, what it reached and took stays known.
+        self._say(replace(self.latest, phase=name, epoch=0, epochs=self.config.epochs), now=True)
         started_at, self.phase_started = _now(), time.perf_counter()
         yield
         duration = time.perf_counter() - self.phase_started
@@ -181,7 +181,11 @@ class _Protocol:
             energy_consumed=latest.energy_consumed,
             duration=time.perf_counter() - self.phase_started,
         )
-        self.file.write(progress)
+        self._say(progress)
+        self.latest = replace(progress, watts=None)
+
+    def _say(self, progress: Progress, *, now: bool = False) -> None:
+        self.file.write(progress, now=now)
         self.tell(progress)
 
     def finish(self) -> None:

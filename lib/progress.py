@@ -16,10 +16,10 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        phase: checks, idle, warmup, training or cooldown.
+        phase: starting, checks, idle, warmup, training, cooldown or saving.
         epoch: The epoch under way, from 1; 0 before the first.
         epochs: How many there will be.
-        fraction: Of the training that is done, 0 to 1.
+        fraction: Of the training that is done, 0 to 1; it stays 1 after it.
         accuracy: Validation accuracy of the last complete epoch; in the first, of its batches.
         watts: Power of the last sample, W.
         energy_consumed: kWh since the training began.

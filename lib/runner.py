@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -192,6 +192,7 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
     folder.mkdir(parents=True)
     task = {"notebook": str(NOTEBOOK), "parameters": unfinished.model_dump(mode="json")}
     error, kills = None, memory_kills()
+    progress = Progress("starting", epochs=config.epochs)
     with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "lib.execute"],
@@ -210,7 +211,8 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
                 if timeout is not None and time.monotonic() - started > timeout:
                     error = f"stopped after {timeout:g} s, the study's run_timeout"
                     break
-                yield read_progress(folder) or Progress("starting", epochs=config.epochs)
+                progress = read_progress(folder) or _silent(progress)
+                yield progress
                 time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
             _kill_tree(child)
@@ -221,6 +223,11 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
     if error is not None:
         failed_record(unfinished, error).write(folder)
     settle(config, study_dir)
+
+
+def _silent(before: Progress) -> Progress:
+    """Where a run stands that says nothing: it has not begun to, or has done all but saving."""
+    return before if before.phase == "starting" else replace(before, phase="saving", watts=None)
 
 
 def _left_a_record(folder: Path) -> bool:

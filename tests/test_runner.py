@@ -108,6 +108,9 @@ def test_progress_reaches_the_watcher(tmp_path, notebook):
     notes = Notes()
     list(runner.execute_all([config(tmp_path)], tmp_path, notes))
     assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
+    phases = list(dict.fromkeys(seen.phase for seen in notes.seen))
+    assert phases == ["starting", "training", "saving"]
+    assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
 def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook):
