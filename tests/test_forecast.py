@@ -54,6 +54,16 @@ def test_a_run_that_takes_longer_than_expected_is_judged_by_itself():
     assert forecast.left(underway(VGG, 40.0, 0.8)) == Left(pytest.approx(10), None)
 
 
+def test_variants_are_no_repetitions_of_each_other():
+    frugal = VGG.model_copy(update={"head": "linear", "features": "cached"})
+    again = [one.model_copy(update={"repetition": 2, "seed": 2}) for one in (VGG, frugal)]
+    forecast = Forecast([VGG, frugal, *again])
+    for config, seconds, energy in ((VGG, 30.0, 0.3), (frugal, 4.0, 0.02), (again[0], 30.0, 0.3)):
+        forecast.begin(config)
+        forecast.end(config, seconds, energy)
+    assert forecast.left([]) == Left(pytest.approx(4), pytest.approx(0.02))
+
+
 def test_nothing_is_left_at_the_end():
     forecast = Forecast([VGG])
     forecast.begin(VGG)
