@@ -1,4 +1,4 @@
-"""The report of a study that is not over: made between two runs, and only as often as it is cheap.
+"""The report of a study that is not over: made after every run, unless runs are very short.
 
 The kernel and the imports of a report take seconds, with which a study of many short runs would
 spend more of its time than with training.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.lock import BusyError
 
-SHARE = 0.1
+SHARE = 0.25
 """Of the time that a study takes, what its reports on the way may take."""
 
 

@@ -10,13 +10,13 @@ from lib.live import LiveReport
     ("cost", "since", "due"),
     [
         (None, 0.0, True),  # the first run
-        (12.0, 119.0, False),
-        (12.0, 120.0, True),
-        (0.5, 5.0, True),
+        (12.0, 47.0, False),
+        (12.0, 48.0, True),
+        (0.5, 2.0, True),
         (12.0, 0.0, False),
     ],
 )
-def test_a_report_is_due_while_reports_take_a_tenth_of_the_time(cost, since, due):
+def test_a_report_is_due_while_reports_take_a_quarter_of_the_time(cost, since, due):
     assert live.is_due(cost, since) == due
 
 
@@ -53,9 +53,17 @@ def test_short_runs_share_a_report(clock, built, tmp_path):
     for _ in range(10):
         clock.now += 40
         so_far.refresh()
-    # After the first run, then once 120 s have passed, which is every third run.
-    assert built == [1040, 1172, 1304, 1436]
-    assert said == [f"Report so far: {tmp_path / 'report.html'} (12 s)"] * 4
+    # After the first run, then once 48 s have passed, which is every second run.
+    assert built == [1040, 1132, 1224, 1316, 1408]
+    assert said == [f"Report so far: {tmp_path / 'report.html'} (12 s)"] * 5
+
+
+def test_runs_of_a_minute_have_a_report_each(clock, built, tmp_path):
+    so_far = LiveReport(tmp_path, lambda _: None, nullcontext)
+    for _ in range(10):
+        clock.now += 60
+        so_far.refresh()
+    assert len(built) == 10
 
 
 def test_a_report_that_fails_stops_nothing_and_is_not_tried_at_every_run(
