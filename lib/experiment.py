@@ -147,7 +147,7 @@ class _Protocol:
     tell: Callable[[Progress], None]
     phases: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
-    latest: Progress = Progress("checks")
+    latest: Progress = field(default_factory=lambda: Progress("checks"))
     phase_started: float = 0.0
 
     @contextmanager
