@@ -154,7 +154,8 @@ class _Protocol:
     def phase(self, name: str) -> Iterator[None]:
         self.trace.mark(name)
         # After the training, what it reached and took stays known.
-        self._say(replace(self.latest, phase=name, epoch=0, epochs=self.config.epochs), now=True)
+        known = replace(self.latest, accuracy=self.accuracy, epochs=self.config.epochs)
+        self._say(replace(known, phase=name, epoch=0), now=True)
         started_at, self.phase_started = _now(), time.perf_counter()
         yield
         duration = time.perf_counter() - self.phase_started
