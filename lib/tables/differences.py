@@ -151,5 +151,11 @@ def _tests(
         # Of the responses energy is the one that every study has; "Every test" has all reasons.
         energy = frame[frame["response"] == measure("energy_consumed").name]["reason"]
         return Table(name, "", frame.iloc[:0], f"{caption}: not tested, because {energy.iloc[0]}.")
-    frame, why = shared.reasoned(frame.rename(columns={"effect": effect}))
+    # Beside what was asked, not at the far end of the row, stands why it was not answered.
+    untested = frame["p"].isna()
+    frame = frame.assign(
+        assessment=frame["assessment"].mask(untested, "not tested: " + frame["reason"]),
+        reason=frame["reason"].mask(untested, ""),
+    )
+    frame, why = shared.reasoned(frame.rename(columns={"effect": effect}), ~untested, "test")
     return Table(name, caption, frame, f"{note}{why}")

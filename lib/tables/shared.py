@@ -23,15 +23,23 @@ def present(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame[[name for name in columns if name in frame and frame[name].notna().any()]]
 
 
-def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Take out the reasons where there is none, or where one sentence can say it for all rows."""
+def reasoned(
+    frame: pd.DataFrame, rows: pd.Series | slice = slice(None), each: str = "row"
+) -> tuple[pd.DataFrame, str]:
+    """Take out the reasons where there is none, or where one sentence can say it for all rows.
+
+    Args:
+        frame: With a column `reason`, or without.
+        rows: Those that can have one, as `loc` takes them.
+        each: What to call one of them.
+    """
     if "reason" not in frame:
         return frame, ""
-    reasons = set(frame["reason"].fillna(""))
+    reasons = set(frame.loc[rows, "reason"].fillna(""))
     if len(reasons) > 1:
         return frame, ""
     (reason,) = reasons or {""}
-    said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
+    said = f" {reason[:1].upper()}{reason[1:]} (every {each})." if reason else ""
     return frame.drop(columns="reason"), said
 
 
