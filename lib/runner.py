@@ -227,7 +227,9 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
 
 def _silent(before: Progress) -> Progress:
     """Where a run stands that says nothing: it has not begun to, or has done all but saving."""
-    return before if before.phase == "starting" else replace(before, phase="saving", watts=None)
+    if before.phase == "starting":
+        return before
+    return replace(before, phase="saving", accuracy=None, watts=None)
 
 
 def _left_a_record(folder: Path) -> bool:
