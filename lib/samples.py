@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lib.measures import measure
+
 # Beyond this, squares overflow: as good as infinite for any statistic.
 LARGEST = 1e150
 FEWEST_PAIRS = 3
@@ -96,4 +98,5 @@ def _absent(df: pd.DataFrame, *columns: str) -> str:
 def _nothing(df: pd.DataFrame, response: str, factor: str) -> str:
     if df.empty:
         return "the table has no rows"
-    return f"none of {len(df)} rows has both {response} and {factor}"
+    both = f"{measure(response).inline} and {measure(factor).inline}"
+    return f"none of {len(df)} rows has both {both}"

@@ -81,7 +81,7 @@ def test_the_correlation_with_the_dataset_has_the_papers_sign(study):
     [
         (tables.dataset_correlation, "dataset has one level only, digits"),
         (tables.architecture_differences, "only one value of energy_consumed"),
-        (tables.location_differences, "has both energy_consumed and location"),
+        (tables.location_differences, "has both energy and location"),
     ],
 )
 def test_what_is_too_small_to_test_says_why(small, make, reason):
