@@ -5,12 +5,14 @@ installed where it is missing. Made by `run_all.py --kaggle build`; works on Kag
 elsewhere.
 """
 
+import atexit
 import base64
 import importlib
 import importlib.metadata
 import importlib.util
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ def set_up(requirements: list[str], archive: str) -> None:
     """Make `import lib` find the program, and install the requirements that are missing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     folder = tempfile.mkdtemp(prefix="training-energy-study-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as program:
         program.extractall(folder)
     for name in [name for name in sys.modules if name.split(".")[0] == "lib"]:

@@ -59,9 +59,10 @@ def test_nothing_else_is_replaced_for_keras_flops(monkeypatch):
 def test_the_program_is_unpacked_outside_the_working_folder(tmp_path, monkeypatch):
     """In a process of its own, for it changes what `import lib` finds."""
     script = """
-import base64, inspect, io, sys, zipfile
+import base64, inspect, io, sys, tempfile, zipfile
 from pathlib import Path
 from lib.kaggle import bootstrap
+tempfile.tempdir = sys.argv[1]
 buffer = io.BytesIO()
 with zipfile.ZipFile(buffer, "w") as archive:
     archive.writestr("lib/__init__.py", "word = 'unpacked'")
@@ -71,7 +72,14 @@ import lib
 assert lib.word == "unpacked", lib
 assert not list(Path.cwd().iterdir())
 """
+    working, temporary = tmp_path / "working", tmp_path / "temporary"
+    working.mkdir()
+    temporary.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", script, str(temporary)],
+        cwd=working,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert not list(temporary.iterdir()), "nothing is left when the notebook ends"
