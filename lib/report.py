@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -25,6 +28,7 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "analysis.ipynb"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 FILE_NAME = "report.html"
 PLOTLY = "application/vnd.plotly.v1+json"
+RENDERER = "PLOTLY_RENDERER"
 NOTEBOOK_ONLY = "notebook-only"
 KERNEL_START_SECONDS = 60
 CELL_SECONDS = 600
@@ -73,17 +77,18 @@ def execute(study_dir: Path) -> NotebookNode:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     try:
-        notebook = papermill.execute_notebook(
-            NOTEBOOK,
-            None,
-            parameters={"study_dir": "."},
-            kernel_name="python3",
-            cwd=study_dir,
-            progress_bar=False,
-            start_timeout=KERNEL_START_SECONDS,
-            execution_timeout=CELL_SECONDS,
-            extra_arguments=["--log-level=50"],  # of the kernel, for what it says at every start
-        )
+        with _figures_as_data():
+            notebook = papermill.execute_notebook(
+                NOTEBOOK,
+                None,
+                parameters={"study_dir": "."},
+                kernel_name="python3",
+                cwd=study_dir,
+                progress_bar=False,
+                start_timeout=KERNEL_START_SECONDS,
+                execution_timeout=CELL_SECONDS,
+                extra_arguments=["--log-level=50"],  # for what a kernel says at every start
+            )
     except papermill.PapermillExecutionError as error:
         code = textwrap.shorten(error.source, 80)
         said = f"{NOTEBOOK.name}: `{code}` failed: {error.ename}: {error.evalue}"
@@ -96,6 +101,22 @@ def execute(study_dir: Path) -> NotebookNode:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
     return notebook
+
+
+@contextmanager
+def _figures_as_data() -> Iterator[None]:
+    """Let kernels show figures as data, whatever plotly would choose: on Kaggle and on Colab it is
+    HTML that loads plotly.js from elsewhere.
+    """
+    before = os.environ.get(RENDERER)
+    os.environ[RENDERER] = "plotly_mimetype"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[RENDERER]
+        else:
+            os.environ[RENDERER] = before
 
 
 def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """The report, made for real: the notebook is executed and its page is read."""
 
 import json
+import os
 import re
 import shutil
 from datetime import UTC, datetime
@@ -39,6 +40,17 @@ def test_no_path_of_this_machine_leaves_it(study):
         text = (study / name).read_text(encoding="utf-8")
         for place in (str(study), str(report.NOTEBOOK.parents[1])):
             assert place not in text
+
+
+@pytest.mark.parametrize("renderer", ["notebook_connected", "browser"])
+def test_figures_are_there_whatever_plotly_would_choose(tmp_path, monkeypatch, renderer):
+    monkeypatch.setenv("PLOTLY_RENDERER", renderer)
+    study = small_study.make(tmp_path / "s", datasets=("digits",), repetitions=1)
+    html = report.build(study).read_text(encoding="utf-8")
+    main = BeautifulSoup(html, "html.parser").find("main")
+    assert len(main.select("figure.plot")) >= 12
+    assert "cdn.plot.ly" not in main.decode()
+    assert os.environ["PLOTLY_RENDERER"] == renderer
 
 
 def test_the_executed_notebook_stays_small(study):
