@@ -130,10 +130,14 @@ def _most_energy(study: Analysis) -> str:
         test = statistics.kruskal_wallis(rows, column, "architecture")
         parts.append(
             f"on {dataset} a training took from {number(means[least], 3)} {shown.unit} ({least}) "
-            f"to {number(means[most], 3)} {shown.unit} ({most}), "
-            f"{number(means[most] / means[least], 3)} times as much{_chance(test)}"
+            f"to {number(means[most], 3)} {shown.unit} ({most}){_times(means[most], means[least])}"
+            f"{_chance(test)}"
         )
     return _sentence(how + "; ".join(parts))
+
+
+def _times(most: float, least: float) -> str:
+    return f", {number(most / least, 3)} times as much" if least > 0 else ""
 
 
 def _chance(test: statistics.TestResult) -> str:
@@ -155,11 +159,12 @@ def _best_score(study: Analysis) -> str:
     if ranked.empty:
         return "No configuration has a Score: accuracy or energy is missing."
     parts = []
-    for dataset, rows in _by_level(ranked, "dataset"):
+    for where, rows in _by_dataset_and_place(ranked):
         best = rows.loc[rows["score_ratio_of_means"].idxmax()]
-        accurate = rows.loc[rows["mean_accuracy"].idxmax()]
+        most_accurate = rows[rows["mean_accuracy"] == rows["mean_accuracy"].max()]
+        accurate = most_accurate.loc[most_accurate["mean_energy_consumed"].idxmin()]
         text = (
-            f"on {dataset} {_named(best)} gives the most accuracy for its energy (Score "
+            f"on {where} {_named(best)} gives the most accuracy for its energy (Score "
             f"{number(best['score_ratio_of_means'], 3)} per kWh, accuracy "
             f"{number(best['mean_accuracy'], 3)})"
         )
@@ -299,6 +304,16 @@ def ordered_how(study: Analysis) -> Prose:
 def _by_level(rows: pd.DataFrame, factor: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for level in ordered(rows[factor]):
         yield level, rows[rows[factor].astype(str) == level]
+
+
+def _by_dataset_and_place(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each dataset, and where there are several locations each of them."""
+    for dataset, part in _by_level(rows, "dataset"):
+        if "location" not in rows or rows["location"].nunique() < 2:
+            yield dataset, part
+            continue
+        for location, here in _by_level(part, "location"):
+            yield f"{dataset} in {location}", here
 
 
 def _sentence(text: str) -> str:

@@ -1,5 +1,7 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from lib import analysis, story
@@ -53,6 +55,26 @@ def test_what_the_most_accurate_costs_reads_well(tmp_path, factor, said):
     energy = study.ranked.loc[best, "mean_energy_consumed"] * factor
     study.ranked.loc[other, "mean_energy_consumed"] = energy
     assert said in story.found(study).sentences[1]
+
+
+def test_each_location_has_its_best_score(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",))
+    other = study.completed.assign(location="FRA")
+    other["energy_consumed"] *= 1.5
+    completed = pd.concat([study.completed, other], ignore_index=True)
+    two = replace(study, results=completed)
+    said = story.found(two).sentences[1]
+    assert "On digits in USA/oregon VGG16 gives the most accuracy for its energy" in said
+    assert "on digits in FRA VGG16 gives the most accuracy for its energy" in said
+    assert said.count("and is the most accurate too") == 2
+
+
+def test_no_energy_is_no_multiple_of_none(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",))
+    study.completed["energy_consumed"] = 0.0
+    said = story.found(study).sentences[0]
+    assert "from 0 kWh" in said
+    assert "times" not in said
 
 
 def test_what_cannot_be_tested_is_said_in_the_sentence(tmp_path):
