@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from lib.measures import Measure, measure, number
 
@@ -138,7 +138,8 @@ class _Column:
         value = self.values.iloc[place]
         if self.is_number:
             text = self._number(self.numbers[place])
-            full = "" if pd.isna(value) else repr(float(value))
+            whole = is_integer_dtype(self.values)
+            full = "" if pd.isna(value) else repr(int(value) if whole else float(value))
             return f'<td class="number" data-value="{full}">{escape(text)}</td>'
         if isinstance(value, Link):
             return f'<td {_LEFT}><a href="{escape(value.target)}">{escape(value.text)}</a></td>'

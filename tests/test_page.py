@@ -57,6 +57,12 @@ def test_a_cell_keeps_its_full_value_for_sorting_and_saving():
     assert cell.text == "0.3333"
 
 
+@pytest.mark.parametrize("values", [[26704938880, 3], pd.array([26704938880, None], "Int64")])
+def test_whole_numbers_are_saved_whole(values):
+    html = Table("t", "A table", pd.DataFrame({"flops": values}))._repr_html_()
+    assert BeautifulSoup(html, "html.parser").find("td")["data-value"] == "26704938880"
+
+
 @given(st.text(), st.text(), st.text())
 def test_text_is_never_markup(caption, name, value):
     table = Table("t", caption, pd.DataFrame({name: [value, HOSTILE]}), note=caption)
