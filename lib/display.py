@@ -37,7 +37,7 @@ def energy(kwh: float | None) -> str:
     """Energy in the unit that leaves the fewest zeros."""
     if kwh is None:
         return "?"
-    return f"{kwh:.3f} kWh" if kwh >= 1 else f"{kwh * 1000:.3g} Wh"
+    return f"{kwh:.3f} kWh" if abs(kwh) >= 0.9995 else f"{kwh * 1000:.3g} Wh"
 
 
 def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:

@@ -328,3 +328,12 @@ def test_sample_images_are_shown_pixel_by_pixel():
     decoded = Image.open(io.BytesIO(base64.b64decode(sources[0].partition(",")[2])))
     factor = decoded.width // 4
     np.testing.assert_array_equal(np.asarray(decoded)[::factor, ::factor], plain[0])
+
+
+@pytest.mark.parametrize("low", [1e-6, 0.7, 1.0, 1300.0, 2600.0, 8100.0])
+def test_some_line_of_equal_score_passes_wherever_the_runs_lie(low):
+    from lib.figures.tradeoff import _round_values
+
+    values = _round_values(low, 1.46 * low)
+    assert 1 <= len(values) <= 4
+    assert all(0.8 * low <= value <= 1.25 * 1.46 * low for value in values)

@@ -20,7 +20,7 @@ MOST_CURVES = 120
 """Of more runs, each configuration is one curve: their mean, and how far they scatter."""
 
 _BAND = (0.1, 0.9)
-_DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
+_DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot", "1px,8px", "12px,2px")
 
 
 def learning_curves(

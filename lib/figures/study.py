@@ -188,7 +188,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
         cols=len(datasets),
         shared_xaxes="all",
         shared_yaxes=True,
-        horizontal_spacing=0.03,
+        horizontal_spacing=min(0.03, 0.5 / len(datasets)),
         subplot_titles=[escape(name) for name in datasets],
     )
     for column, dataset in enumerate(datasets, start=1):

@@ -41,7 +41,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     figure = make_subplots(
         rows=len(readings),
         cols=len(datasets),
-        horizontal_spacing=0.08,
+        horizontal_spacing=min(0.08, 0.5 / len(datasets)),
         vertical_spacing=0.16 / len(readings),
         subplot_titles=[
             escape(" · ".join(filter(None, (dataset, reading))))
@@ -246,13 +246,18 @@ class _Plane:
 
 
 def _round_values(low: float, high: float, most: int = 4) -> list[float]:
-    """Values of the form 1, 2 or 5 times a power of ten from `low` to `high`, at most `most`."""
+    """Round values from `low` to `high`, at most `most`: 1, 2 or 5 times a power of ten, and where
+    none lies between, more of them.
+    """
     if not (0 < low < math.inf and 0 < high < math.inf):
         return []
     exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    steps = [lead * 10.0**exponent for exponent in exponents for lead in (1, 2, 5)]
-    inside = [value for value in steps if low * 0.8 <= value <= high * 1.25]
-    return inside[:: -(-len(inside) // most)] if inside else []
+    for leads in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        steps = [lead * 10.0**exponent for exponent in exponents for lead in leads]
+        inside = [value for value in steps if low * 0.8 <= value <= high * 1.25]
+        if inside:
+            return inside[:: -(-len(inside) // most)]
+    return []
 
 
 def scores(ranked: pd.DataFrame) -> go.Figure:
