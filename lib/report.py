@@ -176,7 +176,8 @@ def _figure(figure: dict[str, Any], number: int) -> str:
     layout = figure["layout"]
     meta = layout.get("meta", {})
     alt = meta.get("alt", "")
-    size = f"height:{layout.get('height', 450)}px;min-width:{meta.get('least_width', 0)}px"
+    height = layout.get("height", 450)
+    size = f"--height:{height};height:{height}px;min-width:{meta.get('least_width', 0)}px"
     # Inside a script element only "<" could end it; as an escape it is the same JSON.
     data = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
     return (

@@ -29,6 +29,15 @@ def large(folder: Path) -> Path:
     return folder
 
 
+def varied(folder: Path) -> Path:
+    """As many configurations as in params/greener.yaml, and more: figures taller than a page."""
+    options = [{}, {"features": "cached"}, {"precision": "mixed"}, {"head": "linear"}]
+    options += [{**one, "batch_size": 128} for one in options]
+    small_study.make(folder, repetitions=1, variants=tuple(options))
+    report.build(folder)
+    return folder
+
+
 def papers(folder: Path) -> Path:
     """The authors' raw data."""
     records.write_results(published.import_package(FOLDER), folder)

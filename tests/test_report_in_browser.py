@@ -18,7 +18,9 @@ from tests.replication_package import FOLDER
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="neither Chromium nor Chrome is installed")
 
-SMALL, PAPERS, LARGE = "small", "papers", "large"
+SMALL, PAPERS, LARGE, VARIED = "small", "papers", "large", "varied"
+LETTER = 11 * 96 - 2 * 38
+"""Pixels of a US Letter page, which is lower than A4, between Chrome's margins."""
 DRAWN = "html[data-figures=drawn]"
 INNER = "c => [c.scrollWidth, c.clientWidth, c.getBoundingClientRect().right]"
 
@@ -29,6 +31,7 @@ def studies(request, tmp_path_factory):
     made = {
         SMALL: request.getfixturevalue("hostile_study"),
         LARGE: reports.large(tmp_path_factory.mktemp("studies") / "large"),
+        VARIED: reports.varied(tmp_path_factory.mktemp("studies") / "varied"),
     }
     if FOLDER.is_dir():
         made[PAPERS] = request.getfixturevalue("papers_study")
@@ -88,7 +91,7 @@ def page(browser, studies):
     context.close()
 
 
-@pytest.mark.parametrize("name", [SMALL, PAPERS, LARGE])
+@pytest.mark.parametrize("name", [SMALL, PAPERS, LARGE, VARIED])
 def test_every_figure_is_drawn_and_nothing_asked_for_or_complained_of(visit, studies, name):
     seen = visit(name)
     addresses = [url for url in seen.asked_for if not url.startswith(("data:", "blob:"))]
@@ -227,7 +230,7 @@ def _lightness(colour):
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255
 
 
-@pytest.mark.parametrize("name", [SMALL, PAPERS])
+@pytest.mark.parametrize("name", [SMALL, PAPERS, VARIED])
 def test_a_phone_shows_it_all_by_scrolling_down(visit, name):
     page = visit(name, width=400).page
     assert page.evaluate("document.documentElement.scrollWidth") == 400
@@ -236,9 +239,11 @@ def test_a_phone_shows_it_all_by_scrolling_down(visit, name):
     assert page.locator("nav.contents li").first.is_visible()
 
 
-@pytest.mark.parametrize("name", [SMALL, PAPERS])
+@pytest.mark.parametrize("name", [SMALL, PAPERS, VARIED])
 def test_paper_takes_figures_whole(visit, tmp_path, name):
     page = visit(name).page
+    tallest = max(canvas.bounding_box()["height"] for canvas in page.locator(".canvas").all())
+    assert name != VARIED or tallest > LETTER, "else this tests nothing"
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 100_000
     # The same page, held where a ruler can reach it: A4 at 96 dots an inch.
@@ -250,7 +255,9 @@ def test_paper_takes_figures_whole(visit, tmp_path, name):
         inner, outer, right = canvas.evaluate(INNER)
         assert inner <= outer
         assert right <= 794
-        assert canvas.bounding_box()["height"] < 1123
+        assert canvas.bounding_box()["height"] <= LETTER
+        drawn = canvas.locator("svg.main-svg").first.bounding_box()["height"]
+        assert drawn <= canvas.bounding_box()["height"] + 1
     assert page.locator("figure.plot").first.evaluate("f => getComputedStyle(f).breakInside") == (
         "avoid"
     )
