@@ -44,6 +44,15 @@ def test_what_has_ended_is_merged_and_the_rest_is_named(fake, pushed):
     assert all(outcome.is_here for outcome in pull_all(study_dir, [first, second]).values())
 
 
+def test_a_run_that_stopped_early_is_whole(fake, pushed):
+    study_dir, (first, _) = pushed
+    results.finish(fake, study_dir, first.run_id, extra={"epochs_trained": 1})
+    session = results.session_of(fake, study_dir, first.run_id)
+    (name,) = [name for name in session.files if name.endswith("history.csv")]
+    session.files[name] = b"epoch,val_accuracy\n1,0.5\n"
+    assert pull_all(study_dir, [first])[first.run_id].is_here
+
+
 def test_a_kernel_that_failed_becomes_a_failed_run(fake, pushed):
     study_dir, (first, _) = pushed
     results.fail(fake, study_dir, first.run_id, "out of luck\nand time")
