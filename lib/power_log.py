@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from lib.instruments.metering import Samples, utc
 from lib.log_times import Clock, TimeError
@@ -161,7 +162,14 @@ class _Reading:
         if self.mapping.time_format != "iso" and texts.dtype == object:
             texts = texts.astype(str)
         seconds = self.clock.seconds(texts)
-        value = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float)
+        numbers = raw
+        if not is_numeric_dtype(raw):
+            # One text among the numbers, and pandas leaves all of them as they were written.
+            numbers = raw.astype(str)
+            if self.mapping.decimal != ".":
+                numbers = numbers.str.replace(".", "?", regex=False)  # of thousands: no number
+                numbers = numbers.str.replace(self.mapping.decimal, ".", regex=False)
+        value = pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=float)
         # A logger that was started again may have written its header again.
         repeated = (texts.astype(object) == self.mapping.time).to_numpy() & np.isnan(seconds)
         unreadable = np.flatnonzero(np.isnan(seconds) & ~repeated)

@@ -291,3 +291,11 @@ def test_ten_million_rows_are_read_in_seconds_and_little_memory(tmp_path):
     # Of the processor: what else runs on the machine is no matter.
     assert seconds < 20
     assert megabytes < 200
+
+
+def test_one_text_among_decimal_commas_loses_no_other_number(tmp_path):
+    values = ["950,5", "ERR", "980,5", "1.970", "960,1"]
+    path = write(tmp_path, table(iso(), values, "time;power", ";"))
+    log = power_log.read(path, mapping(time="time", separator=";", decimal=","))
+    assert list(log.samples.power) == [950.5, 980.5, 960.1]
+    assert any("2 of 5 rows have no number (such as 'ERR')" in note for note in log.notes)
