@@ -54,7 +54,8 @@ def grouped(df: pd.DataFrame, response: str, factor: str) -> Sample:
     if len(groups) == 1:
         reason = f"{factor} has one level only, {sample.names[0]}"
     elif single:
-        reason = f"only one value of {response} in {', '.join(single)}: its spread is unknown"
+        named = f"{measure(response).inline} in {', '.join(single)}"
+        reason = f"only one value of {named}: its spread is unknown"
     else:
         reason = constant(response, values[kept].to_numpy())
     return Sample(sample.values, sample.names, dropped, reason)

@@ -80,7 +80,7 @@ def test_the_correlation_with_the_dataset_has_the_papers_sign(study):
     ("make", "reason"),
     [
         (tables.dataset_correlation, "dataset has one level only, digits"),
-        (tables.architecture_differences, "only one value of energy_consumed"),
+        (tables.architecture_differences, "only one value of energy"),
         (tables.location_differences, "has both energy and location"),
     ],
 )
