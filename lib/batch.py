@@ -167,8 +167,8 @@ def _prepare(batch: Batch, console: Console) -> tuple[list[RunConfig], dict[str,
     known = {}
     for run in runs:
         here = found[run.run_id]
-        again = batch.retry_failed and here.state == runner.FAILED and run.run_id in batch.chosen
-        if here.unusable or again:
+        again = batch.retry_failed and here.state == runner.FAILED
+        if (here.unusable or again) and run.run_id in batch.chosen:
             kept = runner.set_aside(run.run_dir, study_dir / runner.ASIDE)
             console.print(f"Set aside in {kept}: {display.plain(here.state)}", soft_wrap=True)
         elif here.record is not None:

@@ -121,6 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
+            if args.dry_run and (option := _of_no_training(args)):
+                raise StudyError(
+                    [f"--dry-run shows what would be trained; {option} trains nothing"]
+                )
             if args.figures and (problem := _cannot_draw()):
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
                 return BAD_INPUT
@@ -155,6 +159,13 @@ def _cannot_draw() -> str | None:
     except export.ExportError as error:
         return str(error)
     return None
+
+
+def _of_no_training(args: argparse.Namespace) -> str | None:
+    """The option that stands in place of training, if there is one."""
+    if args.kaggle is not None:
+        return None
+    return "--import" if args.import_dir else "--wattmeter" if args.wattmeter else None
 
 
 @contextmanager
@@ -302,7 +313,7 @@ def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:
             continue
         try:
             pairs.setdefault(field, []).append(yaml.safe_load(value))
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # the latter of a date such as 2024-13-45
             problems.append(f"{option}: '{text}': the value is not valid YAML")
     if problems:
         raise StudyError(problems)

@@ -25,6 +25,7 @@ from lib.records import FILE_NAME, Record
 from lib.study import RunConfig
 
 KERNEL_START_SECONDS = 60
+NOTEBOOK_NAME = "train.ipynb"
 LOG_NAME = "log.txt"
 OUT_OF_MEMORY = "out of memory"
 
@@ -56,7 +57,7 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
     try:
         papermill.execute_notebook(
             notebook,
-            folder / "train.ipynb",
+            folder / NOTEBOOK_NAME,
             parameters=config.model_dump(mode="json"),
             kernel_name="python3",
             cwd=Path.cwd(),
@@ -75,7 +76,7 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
         return one_line(f"{type(error).__name__}: {error}")
     finally:
-        _leave_out_private_paths(folder / "train.ipynb")
+        leave_out_private_paths(folder / NOTEBOOK_NAME)
     # After a killed kernel the notebook can look complete; only the record proves that it was.
     if not (folder / FILE_NAME).is_file():
         return "the notebook ended without leaving a record"
@@ -94,11 +95,18 @@ def _last_words(log: Path) -> bytes:
     return log.read_bytes()[-10_000:] if log.is_file() else b""
 
 
-def _leave_out_private_paths(notebook: Path) -> None:
-    """Take from an executed notebook where on this machine it was read and written."""
+def leave_out_private_paths(notebook: Path) -> None:
+    """Take from an executed notebook where on this machine it was read and written.
+
+    One that was cut off in the middle, which no program can open, is taken away.
+    """
     if not notebook.is_file():
         return
-    content = json.loads(without_home(notebook.read_text(encoding="utf-8")))
+    try:
+        content = json.loads(without_home(notebook.read_text(encoding="utf-8")))
+    except ValueError:
+        notebook.unlink()
+        return
     for name in ("input_path", "output_path"):
         content["metadata"].get("papermill", {}).pop(name, None)
     write_atomically(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -231,4 +232,5 @@ def _machine(frame: pd.DataFrame) -> pd.Series:
 def _run_id(row: tuple) -> str:
     source = f"{row.source_file}:{row.source_row}:{row.tracker_run_id}:{row.ended_at}"
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-    return f"{row.architecture}-{row.dataset.lower()}-r{row.repetition}-{digest}"
+    name = f"{row.architecture}-{row.dataset.lower()}-r{row.repetition}-{digest}"
+    return re.sub(r"[^\w.-]", "_", name)  # it names a folder

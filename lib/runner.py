@@ -23,11 +23,19 @@ from typing import Protocol
 import psutil
 
 from lib import __version__, records
-from lib.execute import LOG_NAME, OUT_OF_MEMORY, failed_record, kill, memory_kills
+from lib.execute import (
+    LOG_NAME,
+    NOTEBOOK_NAME,
+    OUT_OF_MEMORY,
+    failed_record,
+    kill,
+    leave_out_private_paths,
+    memory_kills,
+)
 from lib.forecast import Forecast, Left, Underway
 from lib.progress import Progress, read_progress
 from lib.records import Record
-from lib.study import RunConfig
+from lib.study import NOT_OF_A_RUN, RunConfig
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "train.ipynb"
 UNFINISHED = "unfinished"
@@ -99,10 +107,10 @@ def look(config: RunConfig) -> Found:
 
 
 def _other_fields(config: RunConfig, record: Record) -> list[str]:
-    ours = config.model_dump(mode="json", exclude={"output_dir"})
+    ours = config.model_dump(mode="json", exclude=set(NOT_OF_A_RUN))
     return sorted(
         name
-        for name in ours.keys() | record.config.keys() - {"output_dir"}
+        for name in ours.keys() | record.config.keys() - NOT_OF_A_RUN
         if ours.get(name) != record.config.get(name)
     )
 
@@ -222,6 +230,7 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
         error = _why_it_ended(child.returncode, memory_kills() > kills)
     if error is not None:
         failed_record(unfinished, error).write(folder)
+        leave_out_private_paths(folder / NOTEBOOK_NAME)  # what was killed did not do it itself
     settle(config, study_dir)
 
 

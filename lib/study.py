@@ -47,6 +47,10 @@ class StudyError(ValueError):
         super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in problems))
 
 
+NOT_OF_A_RUN = frozenset({"output_dir", "meter"})
+"""Fields of RunConfig that change nothing in a run: where results go, which wattmeter is asked."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -112,7 +116,7 @@ class RunConfig(_Strict):
     def _without_home(cls, value: str | None) -> str | None:
         """Write the home folder as `~`: results are handed round, and it names a person."""
         home = str(Path.home())
-        if value and (value == home or value.startswith(home.rstrip("/") + "/")):
+        if value and home != "/" and (value == home or value.startswith(f"{home}/")):
             return "~" + value[len(home) :]
         return value
 
@@ -159,7 +163,7 @@ class RunConfig(_Strict):
 
         Not of the folder that results go to, nor of the wattmeter beside the machine.
         """
-        fields = self.model_dump(mode="json", exclude={"output_dir", "meter"})
+        fields = self.model_dump(mode="json", exclude=set(NOT_OF_A_RUN))
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -348,7 +352,9 @@ class Study(_Strict):
 
     def as_yaml(self) -> str:
         """The study as a study file: what was run, with what the command line had set."""
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+        home = str(Path.home())
+        return text if home == "/" else text.replace(f"{home}/", "~/")
 
     def _misplaced_fields(self) -> list[str]:
         allowed = set(RunConfig.model_fields) - {"repetition", "output_dir"}
@@ -395,6 +401,9 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     Raises:
         StudyError: If the file is missing, is no YAML or says what a study does not know.
     """
+    if path.stem.startswith(".") or path.stem == "published":
+        reason = "a study is named after its file, and so is its folder of results"
+        raise StudyError([f"{reason}: '{path.stem}' can't be its name; rename it"], str(path))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -403,7 +412,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError([f"can't be read: {error}"], str(path)) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date such as 2024-13-45
         raise StudyError(
             [f"is not valid YAML: {' '.join(str(error).split())}"], str(path)
         ) from None
@@ -452,7 +461,7 @@ def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]
             fields = ", ".join(RunConfig.model_fields)
             problems.append(f"--only: unknown field '{field}'; allowed are {fields}")
             continue
-        present = {getattr(run, field) for run in runs}
+        present = list({getattr(run, field) for run in runs})
         problems += [
             f"--only: no run has {field}={value}; there are {', '.join(sorted(map(str, present)))}"
             for value in values

@@ -249,3 +249,12 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 1
     assert run([str(study)]) == cli.COMPLETE
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 4
+
+
+@pytest.mark.parametrize("option", ["--import", "--wattmeter"])
+def test_what_trains_nothing_has_no_dry_run(tmp_path, capsys, option):
+    outputs = tmp_path / "out"
+    arguments = ["--dry-run", option, str(tmp_path), "--outputs", str(outputs)]
+    assert cli.main(arguments) == cli.BAD_INPUT
+    assert f"{option} trains nothing" in capsys.readouterr().err
+    assert not outputs.exists()

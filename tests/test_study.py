@@ -275,3 +275,35 @@ def test_a_backend_that_is_not_installed_is_named_before_anything_runs(monkeypat
     with pytest.raises(StudyError, match="backend: jax is not installed; pip install"):
         check_presence(runs)
     check_presence(select(runs, {"backend": ["tensorflow"]}))
+
+
+@pytest.mark.parametrize("name", ["..yaml", "...yaml", "published.yaml"])
+def test_a_file_that_can_not_name_a_folder_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("factors: {architecture: [VGG16]}")
+    with pytest.raises(StudyError, match="can't be its name"):
+        load_study(tmp_path / name)
+
+
+def test_what_was_run_does_not_name_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        f"title: t\ndefaults: {{data_dir: {tmp_path}/images}}\nfactors: {{dataset: [mnist]}}"
+    )
+    said = load_study(path).as_yaml()
+    assert str(tmp_path) not in said
+    assert yaml.safe_load(said)["defaults"]["data_dir"] == "~/images"
+
+
+def test_a_root_that_is_home_is_no_name(monkeypatch):
+    monkeypatch.setenv("HOME", "/")
+    assert RunConfig(data_dir="/srv/data").data_dir == "/srv/data"
+
+
+def test_a_list_as_a_choice_is_refused_in_words():
+    with pytest.raises(StudyError, match="no run has architecture"):
+        select([RunConfig()], {"architecture": [["VGG16"]]})
+
+
+def test_a_wattmeter_makes_no_other_run():
+    assert RunConfig(meter="meter.yaml").run_id == RunConfig().run_id
