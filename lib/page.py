@@ -112,6 +112,7 @@ class _Column:
         values = values.infer_objects()
         self.values = values
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
+        self.plain = int if is_integer_dtype(values) else float
         # The values stay in the unit of the results; what is shown of them may be in another.
         self.factor, self.named, self.label = 1.0, named, named.label
         if self.is_number:
@@ -138,8 +139,7 @@ class _Column:
         value = self.values.iloc[place]
         if self.is_number:
             text = self._number(self.numbers[place])
-            whole = is_integer_dtype(self.values)
-            full = "" if pd.isna(value) else repr(int(value) if whole else float(value))
+            full = "" if pd.isna(value) else repr(self.plain(value))
             return f'<td class="number" data-value="{full}">{escape(text)}</td>'
         if isinstance(value, Link):
             return f'<td {_LEFT}><a href="{escape(value.target)}">{escape(value.text)}</a></td>'

@@ -163,12 +163,10 @@ class _Reading:
             texts = texts.astype(str)
         seconds = self.clock.seconds(texts)
         numbers = raw
-        if not is_numeric_dtype(raw):
+        if self.mapping.decimal != "." and not is_numeric_dtype(raw):
             # One text among the numbers, and pandas leaves all of them as they were written.
-            numbers = raw.astype(str)
-            if self.mapping.decimal != ".":
-                numbers = numbers.str.replace(".", "?", regex=False)  # of thousands: no number
-                numbers = numbers.str.replace(self.mapping.decimal, ".", regex=False)
+            numbers = raw.astype(str).str.replace(".", "?", regex=False)  # thousands: no number
+            numbers = numbers.str.replace(self.mapping.decimal, ".", regex=False)
         value = pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=float)
         # A logger that was started again may have written its header again.
         repeated = (texts.astype(object) == self.mapping.time).to_numpy() & np.isnan(seconds)
