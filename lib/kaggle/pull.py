@@ -189,7 +189,7 @@ def _cut_off(record: Record, folder: Path, config: RunConfig) -> str | None:
         return "history.csv is damaged"
     epochs = record.extra.get("epochs_trained", config.epochs)  # it may have stopped early
     if len(history) != epochs or "val_accuracy" not in history:
-        return f"history.csv has {len(history)} of {config.epochs} epochs"
+        return f"history.csv has {len(history)} of {epochs} epochs"
     if history["val_accuracy"].iloc[-1] != record.accuracy:
         return "history.csv and the record give different accuracies"
     return None
