@@ -237,14 +237,14 @@ def _import(args: argparse.Namespace) -> int:
 
     from lib import batch, display, published, records, runner
     from lib.files import write_atomically
-    from lib.study import StudyError
+    from lib.study import PUBLISHED, StudyError
 
     try:
         package = published.read_package(args.import_dir)
     except ValueError as error:
         raise StudyError([str(error)], "--import") from None
     console = display.console()
-    study_dir = args.outputs.expanduser() / "published"
+    study_dir = args.outputs.expanduser() / PUBLISHED
     imported = [records.from_row(row) for row in package.results.to_dict("records")]
     results = records.table(imported)
     if study_dir.exists() and not records.merge(study_dir).results.equals(results):

@@ -47,6 +47,9 @@ class StudyError(ValueError):
         super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in problems))
 
 
+PUBLISHED = "published"
+"""The folder of an import, which no study may have."""
+
 NOT_OF_A_RUN = frozenset({"output_dir", "meter"})
 """Fields of RunConfig that change nothing in a run: where results go, which wattmeter is asked."""
 
@@ -401,7 +404,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     Raises:
         StudyError: If the file is missing, is no YAML or says what a study does not know.
     """
-    if path.stem.startswith(".") or path.stem == "published":
+    if path.stem.startswith(".") or path.stem == PUBLISHED:
         reason = "a study is named after its file, and so is its folder of results"
         raise StudyError([f"{reason}: '{path.stem}' can't be its name; rename it"], str(path))
     try:
