@@ -11,13 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib import derived, effects, samples
+from lib import derived, effects, equal_accuracy, samples, statistics
+from lib.equal_accuracy import Curves
 from lib.variants import COLUMN, REFERENCE, Variants
 
 COMPARED_WITH = "compared_with"
-
-_ROUNDING = 1e-9
-"""A mean may come out above equal values by as much."""
 
 _ANY = ""
 CHANGES: dict[str, dict[str, str]] = {
@@ -96,10 +94,8 @@ def compared(
 ) -> pd.DataFrame:
     """Set every configuration against the reference of its architecture, and of the study.
 
-    Within a dataset, and within a location where there are several. Energy at equal accuracy takes
-    the lower of the two means of the runs' best validation accuracies; of every run that reached it
-    the energy until the end of the first epoch that did; and of these energies the means. There is
-    none where one of the two only guesses.
+    Within a dataset, and within a location where there are several. Energy at equal accuracy is
+    `lib.equal_accuracy`'s; there is none where one of the two only guesses.
 
     Args:
         runs: Completed runs, with the column `variant`.
@@ -116,8 +112,10 @@ def compared(
           `_low`, `_high`
         - accuracy_difference: percentage points above the reference
         - equal_accuracy, energy_to_equal, reference_energy_to_equal (kWh)
-        - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal)
-        - reached, reference_reached: runs behind the two energies
+        - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), with a 95 %
+          interval `_low`, `_high`, its p, and p_holm: adjusted for all comparisons with the same
+          reference
+        - reached, reference_reached: runs that had the equal accuracy in some epoch
         - reason: why something of the row is empty
     """
     several = "location" in runs and runs["location"].nunique() > 1
@@ -135,10 +133,13 @@ def compared(
             if (architecture, variant) == (first_architecture, REFERENCE):
                 rows.append(row | {COMPARED_WITH: "", "reason": ""})
     columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
-    columns += ["energy_consumed", "saved_percent", "accuracy_difference", "energy_ratio"]
-    columns += ["energy_ratio_low", "energy_ratio_high", "equal_accuracy", "energy_to_equal"]
+    columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
+    columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
+    columns += ["energy_ratio_high", "equal_accuracy", "energy_to_equal"]
     columns += ["reference_energy_to_equal", "reached", "reference_reached"]
-    return pd.DataFrame(rows, columns=[*columns, "reason"])
+    frame = pd.DataFrame(rows, columns=[*columns, "reason"])
+    frame["p_holm"] = frame.groupby(COMPARED_WITH)["p"].transform(statistics.holm_adjusted)
+    return frame
 
 
 def reference_name(architecture: str) -> str:
@@ -159,8 +160,7 @@ class _Group:
         self.energy = samples.numbers(runs["energy_consumed"]).dropna().to_numpy()
         self.accuracy = samples.numbers(runs["accuracy"]).dropna().to_numpy()
         self.guessing = derived.guessing(runs).max()
-        known = [histories[run] for run in runs["run_id"] if run in histories]
-        self.histories = [history for history in known if _has_both(history)]
+        self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
 
     def means(self) -> dict[str, float]:
         return {
@@ -168,24 +168,6 @@ class _Group:
             "accuracy": _mean(self.accuracy),
             "energy_consumed": _mean(self.energy),
         }
-
-    def best_accuracy(self) -> float:
-        """Mean of the runs' best validation accuracies."""
-        return _mean([history["val_accuracy"].max() for history in self.histories])
-
-    def energy_to(self, accuracy: float) -> np.ndarray:
-        """Energy of each run that reached an accuracy until it did."""
-        energies = [
-            derived.energy_to_reach(history, accuracy - _ROUNDING) for history in self.histories
-        ]
-        return np.array([energy for energy in energies if np.isfinite(energy)])
-
-
-def _has_both(history: pd.DataFrame) -> bool:
-    """Whether some epoch has accuracy and energy."""
-    if not {"val_accuracy", "energy_consumed"} <= set(history):
-        return False
-    return bool(np.isfinite(history["val_accuracy"] * history["energy_consumed"]).any())
 
 
 def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[str, object]:
@@ -201,28 +183,19 @@ def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[
     else:
         reasons.append("no ratio: one of the two has no energy")
     found["accuracy_difference"] = 100 * (_mean(group.accuracy) - _mean(base.accuracy))
-    equal, reason = _at_equal_accuracy(group, base)
-    return found | equal | {"reason": "; ".join(filter(None, [*reasons, reason]))}
-
-
-def _at_equal_accuracy(group: _Group, base: _Group) -> tuple[dict[str, float], str]:
-    """The energies of both until the accuracy that both reached, or why there are none."""
-    if not group.histories or not base.histories:
-        who = "no run" if not group.histories else "no run of the reference"
-        return {}, f"no energy at equal accuracy: {who} has the energy of its epochs"
-    accuracy = min(group.best_accuracy(), base.best_accuracy())
-    if accuracy <= group.guessing:
-        who = "it" if group.best_accuracy() <= group.guessing else "the reference"
-        return {}, f"no energy at equal accuracy: {who} is no better than guessing"
-    mine, theirs = group.energy_to(accuracy), base.energy_to(accuracy)
-    found = {"equal_accuracy": accuracy, "reached": len(mine), "reference_reached": len(theirs)}
-    if not len(mine) or not len(theirs):
-        who = "no run" if not len(mine) else "no run of the reference"
-        return found, f"no energy at equal accuracy: {who} reached it"
-    found |= {"energy_to_equal": _mean(mine), "reference_energy_to_equal": _mean(theirs)}
-    if _mean(theirs) <= 0:
-        return found, "nothing saved: the reference's energy is not above 0"
-    return found | {"saved_percent": 100 * (1 - _mean(mine) / _mean(theirs))}, ""
+    saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
+    found |= {
+        "equal_accuracy": saving.accuracy,
+        "energy_to_equal": saving.energy,
+        "reference_energy_to_equal": saving.reference_energy,
+        "saved_percent": saving.percent,
+        "saved_percent_low": saving.low,
+        "saved_percent_high": saving.high,
+        "p": saving.p,
+        "reached": saving.reached,
+        "reference_reached": saving.reference_reached,
+    }
+    return found | {"reason": "; ".join(filter(None, [*reasons, saving.reason]))}
 
 
 def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:

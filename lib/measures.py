@@ -128,6 +128,8 @@ MEASURES: dict[str, Measure] = {
     "energy_to_equal": Measure("Energy until then", *_KWH),
     "reference_energy_to_equal": Measure("Reference's until then", *_KWH),
     "saved_percent": Measure("Saved at equal accuracy", "%"),
+    "saved_percent_low": Measure("95 % from", "%"),
+    "saved_percent_high": Measure("95 % to", "%"),
     "ratio": Measure("B / A"),
     "ratio_low": Measure("95 % from"),
     "ratio_high": Measure("95 % to"),

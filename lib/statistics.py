@@ -332,7 +332,20 @@ def _against_reference(df: pd.DataFrame, response: str, factor: str) -> list[Tes
 
 
 def holm(results: Iterable[TestResult]) -> list[TestResult]:
-    """Adjust the p-values of each family; empty results don't count as tests.
+    """Adjust the p-values of each family by `holm_adjusted`."""
+    results = list(results)
+    families: dict[str, list[int]] = {}
+    for index, result in enumerate(results):
+        families.setdefault(result.family, []).append(index)
+    for members in families.values():
+        adjusted = holm_adjusted([results[index].p for index in members])
+        for index, p in zip(members, adjusted, strict=True):
+            results[index] = replace(results[index], p_holm=float(p))
+    return results
+
+
+def holm_adjusted(p_values: Sequence[float]) -> np.ndarray:
+    """Adjust p-values for their number; NaN is no test and stays.
 
     The same as `statsmodels.stats.multitest.multipletests`, which collects garbage at every call
     and so takes longer than all the tests of a study.
@@ -340,18 +353,12 @@ def holm(results: Iterable[TestResult]) -> list[TestResult]:
     Source:
         Holm (1979), "A simple sequentially rejective multiple test procedure".
     """
-    results = list(results)
-    families: dict[str, list[int]] = {}
-    for index, result in enumerate(results):
-        if not math.isnan(result.p):
-            families.setdefault(result.family, []).append(index)
-    for members in families.values():
-        members.sort(key=lambda index: results[index].p)
-        adjusted = 0.0
-        for rank, index in enumerate(members):
-            adjusted = max(adjusted, min(1.0, (len(members) - rank) * results[index].p))
-            results[index] = replace(results[index], p_holm=adjusted)
-    return results
+    p = np.array(p_values, dtype=float)
+    tests = np.flatnonzero(~np.isnan(p))
+    ordered = tests[np.argsort(p[tests], kind="stable")]
+    factors = np.arange(len(ordered), 0, -1)
+    p[ordered] = np.maximum.accumulate(np.minimum(1.0, factors * p[ordered]))
+    return p
 
 
 def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:

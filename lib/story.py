@@ -143,11 +143,14 @@ def _times(most: float, least: float) -> str:
 def _chance(test: statistics.TestResult) -> str:
     if math.isnan(test.p):
         return f" (not tested: {test.reason})"
-    bound = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.2g}"
-    said = f"{bound}, Kruskal-Wallis, n = {sum(test.n)}"
+    said = f"{_bound(test.p)}, Kruskal-Wallis, n = {sum(test.n)}"
     if test.p < statistics.ALPHA:
         return f", more than chance explains ({said})"
     return f", which may still be chance ({said})"
+
+
+def _bound(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def _best_score(study: Analysis) -> str:
@@ -210,18 +213,38 @@ def _saved(study: Analysis) -> str:
     if known.empty:
         return _unsaved(against, base)
     parts = []
-    for dataset, rows in _by_level(known, "dataset"):
+    for where, rows in _by_dataset_and_place(known):
+        better = rows[(rows["p_holm"] < statistics.ALPHA) & (rows["saved_percent"] > 0)]
+        if len(better):
+            best = better.loc[better["saved_percent"].idxmax()]
+            ends = f", and ends {_points(best['accuracy_difference'])}"
+            parts.append(f"on {where} {_saves(best, base)}{ends} ({_of(best, rows)})")
+            continue
         best = rows.loc[rows["saved_percent"].idxmax()]
-        saved = best["saved_percent"]
-        if saved <= 0:
-            parts.append(f"on {dataset} nothing saves energy against {_named(base)}")
+        if best["saved_percent"] <= 0:
+            parts.append(f"on {where} nothing saves energy against {_named(base)}")
             continue
         parts.append(
-            f"on {dataset} {_named(best)} reaches an accuracy of "
-            f"{number(best['equal_accuracy'], 3)} with {number(saved, 3)} % less energy than "
-            f"{_named(base)}, and ends {_points(best['accuracy_difference'])}"
+            f"on {where} nothing was shown to save energy against {_named(base)}: the most is "
+            f"{number(best['saved_percent'], 2)} % ({_named(best)}; {_of(best, rows)})"
         )
     return _sentence("; ".join(parts))
+
+
+def _saves(row: pd.Series, base: pd.Series) -> str:
+    accuracy, saved = number(row["equal_accuracy"], 3), number(row["saved_percent"], 3)
+    than = f"{saved} % less energy than {_named(base)}"
+    return f"{_named(row)} reaches an accuracy of {accuracy} with {than}"
+
+
+def _of(row: pd.Series, compared: pd.DataFrame) -> str:
+    """How sure a saving is: the largest of many is large by chance too, so p is adjusted."""
+    runs = _runs(int(row["runs"]))
+    if math.isnan(row["p_holm"]):
+        return f"{row['reason'].rpartition('; ')[2]}; {runs}"
+    ends = " to ".join(number(row[f"saved_percent_{end}"], 3) for end in ("low", "high"))
+    p = _bound(row["p_holm"])
+    return f"95 % interval {ends} %, {p} after Holm, best of {len(compared)}, {runs}"
 
 
 def _unsaved(against: pd.DataFrame, base: pd.Series) -> str:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -119,7 +120,7 @@ def test_where_networks_guess_their_plain_energies_are_compared(tmp_path):
         history["val_accuracy"] = 0.1
     saved = story.found(study).sentences[2]
     assert saved.startswith("Nothing is known of savings at equal accuracy (ResNet50")
-    assert ": it is no better than guessing); on digits energies are from" in saved
+    assert ": it is hardly better than guessing); on digits energies are from" in saved
     assert saved.endswith(
         "energies are from 0.525 times (ResNet50 (precision: mixed)) to 1.25 times (VGG19 "
         "(reference)) that of VGG16 (reference)."
@@ -134,13 +135,34 @@ def test_a_study_of_variants_says_what_they_save(tmp_path):
     assert "0.153 Wh (ResNet50) to 0.255 Wh (VGG19)" in energy
     assert "VGG16 (head: linear, features: cached) gives the most accuracy" in score
     assert "while VGG16 (reference) is the most accurate" in score
-    assert "with 90 % less energy than VGG16 (reference)" in saved
+    assert "reaches an accuracy of 0.570 with 90 % less energy than VGG16 (reference)" in saved
+    assert "p < 0.001 after Holm, best of 8, 3 runs)" in saved
     asked = repr(story.asked(study))
     assert "3 variants: reference; head: linear, features: cached; precision: mixed." in asked
     head, features, precision = story.varied(study).sentences
     assert head.startswith("head: linear (instead of paper)")
     assert features.startswith("features: cached (instead of online): the frozen base sees 5 fixed")
     assert precision.startswith("precision: mixed (instead of float32): 16-bit")
+
+
+def test_a_saving_that_may_be_chance_is_no_finding(tmp_path):
+    study = load(
+        tmp_path / "s", datasets=("digits",), repetitions=2, variants=({}, {"precision": "mixed"})
+    )
+    rng = np.random.default_rng(1)
+    for history in study.histories.values():
+        history["energy_consumed"] = [1e-4, 2e-4] * rng.normal(1, 0.2, 1)
+    saved = story.found(study).sentences[2]
+    assert saved.startswith("On digits nothing was shown to save energy against VGG16 (reference)")
+    assert "after Holm, best of 5, 2 runs)" in saved
+
+
+def test_a_saving_of_one_run_is_not_tested(tmp_path):
+    study = load(
+        tmp_path / "s", datasets=("digits",), repetitions=1, variants=({}, {"precision": "mixed"})
+    )
+    saved = story.found(study).sentences[2]
+    assert saved.endswith("not tested: one run alone has no spread; 1 run).")
 
 
 def test_a_study_without_the_reference_says_so(tmp_path):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib import variants
 from lib.analysis import Analysis
+from lib.equal_accuracy import SHARE_OF_BEST
 from lib.page import Table
 from lib.tables import shared
 
@@ -14,11 +15,11 @@ _NOTHING_VARIED = (
     "reference to save energy against."
 )
 _READ = (
-    "Equal accuracy is the lower of two means: of the runs' best validation accuracies, here and "
-    "of what it is compared with; the less accurate of the two thus counts up to its best epochs. "
-    "The energy until then is that at the end of the epoch in which a run first reached it. Runs "
-    "that never did are left out, and how many did is told. Accuracy and energy are those at the "
-    "end of the training."
+    f"Equal accuracy is {100 * SHARE_OF_BEST:.0f} % of what the less accurate of the two reaches "
+    "at its best, and the energy until then is read off both mean learning curves. The interval "
+    "and p are Student's, with the spread between runs found by leaving out each in turn; p (Holm) "
+    "is adjusted for all comparisons with the same reference. How many runs had the equal accuracy "
+    "in some epoch is told. Accuracy and energy are those at the end of the training."
 )
 
 
