@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import analysis, story
+from lib import analysis, story, tables
 from tests import small_study
 
 
@@ -40,7 +40,11 @@ def test_three_sentences_say_what_was_found(tmp_path):
     energy, score, sure = story.found(load(tmp_path / "s")).sentences
     assert "on digits a training took from 0.153 Wh (ResNet50) to 0.255 Wh (VGG19)" in energy
     assert "1.67 times as much" in energy
-    assert "p = " in energy
+    table = tables.architecture_differences_within(load(tmp_path / "s")).frame
+    (p,) = table.loc[table["within"].eq("dataset = digits") & table["response"].eq("Energy")][
+        "p_holm"
+    ]
+    assert f"(p = {p:.2g} after Holm, Kruskal-Wallis, n = 9)" in energy
     assert "on digits VGG16 gives the most accuracy for its energy" in score
     assert "is the most accurate too" in score
     assert sure.startswith("No wattmeter was there: energy is CPU by load model")
