@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from lib import audit, conclusions, efficiency, instrument_pairs, statistics, variants
+from lib import audit, conclusions, derived, efficiency, instrument_pairs, statistics, variants
 from lib.analysis import Analysis
 from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
@@ -184,8 +184,12 @@ def _best_score(study: Analysis) -> str:
     ranked = ranked.dropna(subset=["score_ratio_of_means"])
     if ranked.empty:
         return "No configuration has a Score: accuracy or energy is missing."
+    learned = ranked[~_guesses(study, ranked)]
+    guessing = dict.fromkeys(map(_named, (row for _, row in ranked.drop(learned.index).iterrows())))
+    if learned.empty:
+        return "Every network is hardly better than guessing, so a Score says nothing."
     parts = []
-    for where, rows in _by_dataset_and_place(ranked):
+    for where, rows in _by_dataset_and_place(learned):
         best = rows.loc[rows["score_ratio_of_means"].idxmax()]
         most_accurate = rows[rows["mean_accuracy"] == rows["mean_accuracy"].max()]
         accurate = most_accurate.loc[most_accurate["mean_energy_consumed"].idxmin()]
@@ -203,7 +207,18 @@ def _best_score(study: Analysis) -> str:
                 f"({number(accurate['mean_accuracy'], 3)}) for {_ratio(ratio)}"
             )
         parts.append(text)
+    if guessing:
+        parts.append(f"left out, because they hardly do better than guessing: {_first(guessing)}")
     return _sentence("; ".join(parts))
+
+
+def _guesses(study: Analysis, ranked: pd.DataFrame) -> pd.Series:
+    """Which rows of a ranking are of networks that did not learn: their Score is that of chance."""
+    keys = study.configuration
+    runs = study.best_reading.assign(_bound=derived.guessing(study.best_reading))
+    bound = runs.groupby(keys, as_index=False)["_bound"].max()
+    bounds = ranked[keys].merge(bound, how="left", on=keys)["_bound"].to_numpy()
+    return ranked["mean_accuracy"] <= bounds
 
 
 def _ratio(energy: float) -> str:
@@ -297,12 +312,8 @@ def _how_sure(study: Analysis) -> str:
     """RQ3: whether software's figures were checked, and how its components came about."""
     metered = study.metered
     if len(metered):
-        share = 100 * (1 - metered["energy_consumed"] / metered["wattmeter_energy"])
-        ends = dict.fromkeys(f"{number(value, 2)} %" for value in (share.min(), share.max()))
-        return (
-            f"CodeCarbon reports {' to '.join(ends)} less energy than the wattmeter "
-            f"({_runs(len(metered))})."
-        )
+        runs = _runs(len(metered))
+        return f"CodeCarbon reports {_less(metered)} energy than the wattmeter ({runs})."
     runs = study.best_reading
     parts = [
         f"{name.upper()} by {_listed(methods)}"
@@ -315,6 +326,17 @@ def _how_sure(study: Analysis) -> str:
         f"No wattmeter was there{how}. So the figures compare runs with each other, and are no "
         "measure of what came out of the socket."
     )
+
+
+def _less(metered: pd.DataFrame) -> str:
+    """Between which shares CodeCarbon's energy lies below the wattmeter's, or above."""
+    gaps = 100 * (1 - metered["energy_consumed"] / metered["wattmeter_energy"])
+    low, high = gaps.min(), gaps.max()
+    if low < 0 < high:
+        return f"from {number(-low, 2)} % more to {number(high, 2)} % less"
+    ends = sorted((abs(low), abs(high)))
+    shares = " to ".join(dict.fromkeys(f"{number(end, 2)} %" for end in ends))
+    return f"{shares} {'less' if high > 0 else 'more'}"
 
 
 def agreed(study: Analysis) -> Prose:

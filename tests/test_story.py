@@ -96,6 +96,36 @@ def test_a_wattmeter_has_the_last_word(tmp_path):
     assert sure == "CodeCarbon reports 50 % less energy than the wattmeter (18 runs)."
 
 
+@pytest.mark.parametrize(
+    ("factors", "said"),
+    [
+        ((0.8, 0.8), "25 % more energy than the wattmeter"),
+        ((0.8, 0.5), "25 % to 100 % more energy"),
+        ((0.8, 2.0), "from 25 % more to 50 % less energy"),
+        ((1.25, 2.0), "20 % to 50 % less energy"),
+    ],
+)
+def test_whether_the_profiler_says_more_or_less(tmp_path, factors, said):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    study.completed["wattmeter_energy"] = study.completed["energy_consumed"] * [
+        *factors,
+        factors[0],
+    ]
+    assert f"CodeCarbon reports {said}" in story.found(study).sentences[-1]
+
+
+def test_a_network_that_guesses_has_no_best_score(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",))
+    guesses = study.completed["architecture"] == "ResNet50"
+    study.completed.loc[guesses, ["accuracy", "energy_consumed"]] = 0.1, 1e-9
+    score = story.found(study).sentences[1]
+    assert score.startswith("On digits VGG16 gives the most accuracy for its energy")
+    assert score.endswith("left out, because they hardly do better than guessing: ResNet50.")
+    everything = load(tmp_path / "t", datasets=("digits",))
+    everything.completed["accuracy"] = 0.1
+    assert "a Score says nothing" in story.found(everything).sentences[1]
+
+
 @pytest.mark.parametrize("column", ["energy_consumed", "accuracy"])
 def test_missing_measurements_are_said(tmp_path, column):
     study = load(tmp_path / "s")
