@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from lib import figures, ranking
-from lib.figures import style
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
 
@@ -147,42 +146,6 @@ def test_readings_stand_side_by_side_on_one_scale(runs):
     figure = figures.violins(both, "energy_consumed", "architecture")
     assert [note.text for note in figure.layout.annotations] == ["as published", "corrected"]
     assert figure.layout.yaxis2.matches == "y"
-
-
-def test_architectures_have_the_same_colour_and_symbol_in_every_figure(runs, ranked):
-    for figure in (
-        figures.violins(runs, "energy_consumed", "dataset"),
-        figures.accuracy_energy(runs, ranked),
-        figures.scores(ranked),
-    ):
-        looks = {trace.name: (trace.marker.color, trace.marker.symbol) for trace in points(figure)}
-        for name in ("VGG16", "VGG19", "ResNet50", "Xception"):
-            expected = style.marker(name, ["Xception"])
-            assert looks[name] == (expected["color"], expected["symbol"])
-
-
-def test_seven_architectures_differ_in_colour_and_symbol():
-    names = ["VGG16", "VGG19", "ResNet50", "A", "B", "C", "D"]
-    markers = [style.marker(name, names) for name in names]
-    assert len({marker["color"] for marker in markers}) == 7
-    assert len({marker["symbol"] for marker in markers}) == 7
-
-
-def contrast(one, other):
-    def luminance(colour):
-        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("background", ["#ffffff", "#111111"])
-def test_lettering_and_the_papers_architectures_are_seen_on_light_and_dark(background):
-    assert contrast(style.INK, background) >= 4.3
-    for colour in style.COLOURS[:3]:
-        assert contrast(colour, background) >= 3
 
 
 def test_text_from_the_data_is_never_markup(runs, ranked):

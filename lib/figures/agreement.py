@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.instrument_pairs import Pair, compare
 from lib.measures import measure, number, ordered
 
@@ -35,8 +35,8 @@ def bland_altman(pair: Pair) -> go.Figure:
                 x=((mine["reference"] + mine["other"]) / 2 * factor).to_numpy(),
                 y=((mine["reference"] - mine["other"]) * factor).to_numpy(),
                 mode="markers",
-                marker=style.marker(name, architectures, size=9),
-                name=escape(name),
+                marker=palette.marker(name, size=9),
+                **style.entry(name, architectures),
                 hovertext=_hover(pair, mine),
                 hoverinfo="text",
             )
@@ -53,7 +53,7 @@ def bland_altman(pair: Pair) -> go.Figure:
         if not pd.isna(level):
             figure.add_hline(
                 y=level * factor,
-                line={"color": style.PLAIN, "dash": dash, "width": 1},
+                line={"color": palette.PLAIN, "dash": dash, "width": 1},
                 annotation={"text": name, "font": {"size": 11}},
             )
     if not pd.isna(found.limit_low):

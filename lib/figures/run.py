@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.measures import Measure, measure, number
 
 _COMPONENTS = ("cpu", "gpu", "ram")
@@ -85,7 +85,7 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     for column, against in enumerate(axes, start=1):
         factor, shown = scaled(against, history[against])
         for place, kind in enumerate(_KINDS):
-            trace = curve(history, against, factor, kind, style.COLOURS[place], run_id)
+            trace = curve(history, against, factor, kind, palette.COLOURS[place], run_id)
             figure.add_trace(
                 trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
             )
@@ -144,13 +144,13 @@ def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     watts = mean_power(history)
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
     for place, kind in enumerate(_KINDS):
-        trace = curve(history, "epoch", 1.0, kind, style.COLOURS[place], run_id)
+        trace = curve(history, "epoch", 1.0, kind, palette.COLOURS[place], run_id)
         figure.add_trace(trace.update(name=kind), row=1, col=1)
     figure.add_trace(
         go.Bar(
             x=history["epoch"].to_numpy(),
             y=watts.to_numpy(),
-            marker={"color": style.PLAIN},
+            marker={"color": palette.PLAIN},
             hovertemplate="epoch %{x}: %{y:.1f} W<extra></extra>",
             showlegend=False,
         ),
@@ -190,7 +190,7 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
         return style.sentence(title, "No power was recorded.")
     figure = go.Figure()
     for name in parts:
-        tint = style.COLOURS[_COMPONENTS.index(name)]
+        tint = palette.COLOURS[_COMPONENTS.index(name)]
         figure.add_trace(
             go.Scatter(
                 x=trace["time"].to_numpy(),
@@ -200,7 +200,7 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
                 mode="lines",
                 # Each sample is the mean over the interval that ends at its time.
                 line={"color": tint, "width": 1.5, "shape": "vh"},
-                fillcolor=style.faint(tint),
+                fillcolor=palette.faint(tint),
                 hovertemplate="%{y:.1f} W",
             )
         )
@@ -225,7 +225,7 @@ def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
         figure.add_vrect(
             x0=begin,
             x1=end,
-            fillcolor="rgba(0,0,0,0)" if name == "training" else style.FAINT,
+            fillcolor="rgba(0,0,0,0)" if name == "training" else palette.FAINT,
             line_width=0,
             layer="below",
             annotation_text=escape(name),

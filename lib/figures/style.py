@@ -1,4 +1,4 @@
-"""What all figures share: palette, symbols, lettering, hover, and the figure that is a sentence."""
+"""What all figures share: lettering, legend, hover, and the figure that is a sentence."""
 
 from __future__ import annotations
 
@@ -10,22 +10,17 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.measures import ARCHITECTURES, measure, number, ordered
-
-# Okabe and Ito (2008), https://jfly.uni-koeln.de/color: told apart with every kind of colour
-# vision. Their yellow and black are left out: each vanishes on one of the two backgrounds.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "pentagon")
-PLAIN = "#808080"
-FAINT = "rgba(128,128,128,0.25)"
-# As far from white as from the near-black of JupyterLab's dark theme.
-INK = "#797979"
+from lib.figures.palette import COLOURS, FAINT, INK
+from lib.measures import measure, number
 
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
 
 TITLE_LETTERS = 36
 """In a line above a panel, where three stand beside each other."""
+
+LEGEND_LETTERS = 34
+"""In a line of a legend, on a phone too."""
 
 ROW_LETTERS = 52
 """In a line that names a row."""
@@ -40,27 +35,19 @@ _NOTE_HEIGHT = 24
 _TOP = 64
 
 
-def place(level: str, levels: Iterable[str] = ()) -> int:
-    """Where an architecture stands: the paper's three first, then the others among `levels`."""
-    known = ordered([*ARCHITECTURES, *levels])
-    return known.index(level) if level in known else len(known)
+def entry(name: str, levels: Sequence[str]) -> dict[str, object]:
+    """What puts a trace into the legend under the name of a level, in the order of `levels`."""
+    shown = lines(name, LEGEND_LETTERS)
+    return {"name": shown, "legendgroup": name, "legendrank": levels.index(name)}
 
 
-def colour(level: str, levels: Iterable[str] = ()) -> str:
-    """The colour of an architecture, the same in every figure."""
-    return COLOURS[place(level, levels) % len(COLOURS)]
-
-
-def marker(level: str, levels: Iterable[str] = (), size: int = 8) -> dict[str, object]:
-    """The marker of an architecture: colour and symbol, since nothing is told by colour alone."""
-    symbol = SYMBOLS[place(level, levels) % len(SYMBOLS)]
-    return {"color": colour(level, levels), "symbol": symbol, "size": size, "opacity": 0.9}
-
-
-def faint(tint: str) -> str:
-    """A colour, so thin that grid and points show through."""
-    red, green, blue = (int(tint[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"
+def shown_once(figure: go.Figure) -> None:
+    """Give each name that is in the legend one entry: at the first trace with points."""
+    named: set[str] = set()
+    for trace in figure.data:
+        if trace.name and trace.showlegend is not False:
+            trace.showlegend = trace.name not in named and len(trace.x) > 0
+            named |= {trace.name} if trace.showlegend else set()
 
 
 def sentence(title: str, text: str) -> go.Figure:
@@ -227,7 +214,7 @@ _TEMPLATE = go.layout.Template(
         "title": {"x": 0, "xref": "container", "font": {"size": 15}},
         "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
         "margin": {"l": 10, "r": 10, "t": _TOP, "b": 10},
-        "hoverlabel": {"align": "left"},
+        "hoverlabel": {"align": "left", "bgcolor": "white", "font": {"color": "#1c2126"}},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},
     }
 )
