@@ -29,8 +29,10 @@ LINE_HEIGHT = 17
 LETTER_WIDTH = 8
 PAGE_WIDTH = 900
 
-# Pixels from the axis down to the legend: its ticks and its title have room between.
-_LEGEND_DROP = 64
+_LEGEND_ROW = 30
+_KEY_WIDTH = 60
+"""Pixels of a line or a symbol in a legend, with what stands between it and the next entry."""
+
 _NOTE_HEIGHT = 24
 _TOP = 64
 
@@ -75,7 +77,8 @@ def finish(
         figure: With its traces and axes.
         title: As text; it is escaped here.
         alt: What the figure shows, in words, for those who can't see it.
-        height: Pixels; the width is that of the page.
+        height: Pixels with one row of a legend, for further rows are added here; the width is that
+            of the page. How high the legend is taken to be stands in `layout.meta["legend"]`.
         least_width: Pixels below which it can't be read: a narrower page lets it be moved.
         note: What it leaves out, as text; it stands below the title and in the description.
     """
@@ -84,20 +87,26 @@ def finish(
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
     more = LINE_HEIGHT * further_lines(titles) + (_NOTE_HEIGHT if note else 0)
     if more:
-        height += more
-        figure.update_layout(
-            title_subtitle_text=escape(note) or None,
-            title_y=1 - 18 / height,
-            title_yanchor="top",
-            margin_t=_TOP + more,
-        )
+        figure.update_layout(title_subtitle_text=escape(note) or None, margin_t=_TOP + more)
+    legend = _legend_height(figure)
     return figure.update_layout(
         template=_TEMPLATE,
         title_text=escape(title),
-        meta={"alt": f"{alt} {note}".strip(), "least_width": least_width},
-        height=height,
-        legend_y=-_LEGEND_DROP / (height - 2 * _LEGEND_DROP),
+        meta={"alt": f"{alt} {note}".strip(), "least_width": least_width, "legend": legend},
+        height=height + more + legend - _LEGEND_ROW,
     )
+
+
+def _legend_height(figure: go.Figure) -> int:
+    """Pixels of the legend on a page of `PAGE_WIDTH`, where its entries stand in rows."""
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    height, left = _LEGEND_ROW, 0
+    for name in names:
+        width = _KEY_WIDTH + LETTER_WIDTH * longest_line([name])
+        if left + width > PAGE_WIDTH:
+            height, left = height + _LEGEND_ROW, 0
+        left += width
+    return height + LINE_HEIGHT * further_lines(names)
 
 
 def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
@@ -211,8 +220,24 @@ _TEMPLATE = go.layout.Template(
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
-        "title": {"x": 0, "xref": "container", "font": {"size": 15}},
-        "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
+        "title": {
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 18},
+            "font": {"size": 15},
+        },
+        # At the bottom of the figure, whatever its height; the axes end above it.
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+        },
         "margin": {"l": 10, "r": 10, "t": _TOP, "b": 10},
         "hoverlabel": {"align": "left", "bgcolor": "white", "font": {"color": "#1c2126"}},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},
