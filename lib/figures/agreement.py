@@ -37,7 +37,7 @@ def bland_altman(pair: Pair) -> go.Figure:
                 mode="markers",
                 marker=palette.marker(name, size=9),
                 **style.entry(name, architectures),
-                hovertext=_hover(pair, mine),
+                hovertext=_hover(pair, mine, factor, shown.unit),
                 hoverinfo="text",
             )
         )
@@ -67,14 +67,14 @@ def bland_altman(pair: Pair) -> go.Figure:
     return style.finish(figure, title, f"{alt}.", note=note)
 
 
-def _hover(pair: Pair, runs: pd.DataFrame) -> list[str]:
+def _hover(pair: Pair, runs: pd.DataFrame, factor: float, unit: str) -> list[str]:
     """What each point says: its run, and its energy by both instruments."""
     names = {"reference": pair.reference, "other": pair.other}
     texts = []
     for _, run in runs.iterrows():
         lines = [f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"]
         lines += [
-            f"{escape(name)}: {number(run[role])} kWh, {number(run[f'{role}_power'])} W"
+            f"{escape(name)}: {number(run[role] * factor)} {unit}, {number(run[f'{role}_power'])} W"
             for role, name in names.items()
         ]
         texts.append("<br>".join(lines))

@@ -12,6 +12,8 @@ from plotly.subplots import make_subplots
 from lib.figures import palette, style
 from lib.measures import measure, number, ordered
 
+_PAIR = ["wattmeter_energy", "energy_consumed"]
+
 
 def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
     """What the paper prints beside what its data give, row by row.
@@ -98,7 +100,7 @@ def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
                 line={"color": tint, "width": 1.2},
                 fillcolor=palette.faint(tint),
                 marker={"symbol": symbol, "size": 7, "color": tint},
-                hovertext=style.hover(mine, [response]),
+                hovertext=style.hover(mine, [response], (factor, shown)),
                 hoverinfo="text",
                 hoveron="points",
             )
@@ -122,8 +124,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
         runs: run_id, architecture, dataset, wattmeter_energy and energy_consumed (kWh).
     """
     title = "CodeCarbon against the wattmeter"
-    missing = style.missing(runs, ["wattmeter_energy", "energy_consumed"])
-    if missing:
+    if style.missing(runs, _PAIR):
         return style.sentence(title, "No run of this study was measured by a wattmeter.")
     factor, shown = measure("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
     architectures = ordered(runs["architecture"])
@@ -139,7 +140,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 marker=palette.marker(name, size=9),
                 **style.entry(name, architectures),
-                hovertext=style.hover(rows, ["wattmeter_energy", "energy_consumed", "power"]),
+                hovertext=style.hover(rows, [*_PAIR, "power"], (factor, shown)),
                 hoverinfo="text",
             )
         )

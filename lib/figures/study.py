@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lib.figures import palette, style
-from lib.measures import measure, number, ordered
+from lib.measures import Measure, measure, number, ordered
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -83,7 +83,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
                 figure.add_trace(_violin(_outline(values), place, tint), row=row, col=column)
             group = style.spread(group, response, most)
             drawn += len(group)
-            for points in _points(group, response, factor, place, architectures):
+            for points in _points(group, response, (factor, shown), place, architectures):
                 points.showlegend = by != "architecture"
                 figure.add_trace(points, row=row, col=column)
         words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
@@ -143,7 +143,11 @@ def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
 
 
 def _points(
-    group: pd.DataFrame, response: str, factor: float, place: int, architectures: Sequence[str]
+    group: pd.DataFrame,
+    response: str,
+    scale: tuple[float, Measure],
+    place: int,
+    architectures: Sequence[str],
 ) -> Iterator[go.Scatter]:
     """Every run of a violin, spread sideways by a fixed rule so that none hides another."""
     group = group.assign(
@@ -153,11 +157,11 @@ def _points(
         part = group[group["architecture"].astype(str) == name]
         yield go.Scatter(
             x=part["_x"].to_numpy(),
-            y=(part[response] * factor).to_numpy(),
+            y=(part[response] * scale[0]).to_numpy(),
             mode="markers",
             **style.entry(name, architectures),
             marker=palette.marker(name, 7),
-            hovertext=style.hover(part, [response]),
+            hovertext=style.hover(part, [response], scale),
             hoverinfo="text",
         )
 
@@ -202,7 +206,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
                     orientation="h",
                     **style.entry(name, architectures),
                     marker=palette.bar(name),
-                    hovertext=style.hover(part, hovered),
+                    hovertext=style.hover(part, hovered, (factor, shown)),
                     hoverinfo="text",
                 ),
                 row=1,

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lib.figures.palette import COLOURS, FAINT, INK
-from lib.measures import measure, number
+from lib.measures import Measure, measure, number
 
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
@@ -21,6 +21,9 @@ TITLE_LETTERS = 36
 
 LEGEND_LETTERS = 34
 """In a line of a legend, on a phone too."""
+
+NOTE_LETTERS = 52
+"""In a line below a title."""
 
 ROW_LETTERS = 52
 """In a line that names a row."""
@@ -85,9 +88,11 @@ def finish(
     # Plotly sets the titles of panels larger than that of the figure.
     titles = [panel.text for panel in figure.select_annotations({"font": {"size": 16}})]
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
-    more = LINE_HEIGHT * further_lines(titles) + (_NOTE_HEIGHT if note else 0)
+    subtitle = lines(note, NOTE_LETTERS)
+    more = LINE_HEIGHT * (further_lines(titles) + further_lines([subtitle]))
+    more += _NOTE_HEIGHT if note else 0
     if more:
-        figure.update_layout(title_subtitle_text=escape(note) or None, margin_t=_TOP + more)
+        figure.update_layout(title_subtitle_text=subtitle or None, margin_t=_TOP + more)
     legend = _legend_height(figure)
     return figure.update_layout(
         template=_TEMPLATE,
@@ -163,8 +168,17 @@ def row_height(labels: Iterable[str]) -> int:
     return 26 + LINE_HEIGHT * further_lines(labels)
 
 
-def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """What each point says: its run, or else its configuration, and its values with units."""
+def hover(
+    rows: pd.DataFrame, columns: Sequence[str], scale: tuple[float, Measure] = (1.0, Measure(""))
+) -> list[str]:
+    """What each point says: its run, or else its configuration, and its values with units.
+
+    Args:
+        rows: Of the points.
+        columns: Which values; those that are absent are left out.
+        scale: The factor and the measure of the axis, as `Measure.scaled_to` gives them: what is
+            of the same kind has its unit.
+    """
     of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
     heads = [name for name in (of_a_run if "run_id" in rows else of_a_group) if name in rows]
     named = [
@@ -173,9 +187,11 @@ def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     lines = [["<b>" + " · ".join(filter(None, head)) + "</b>" for head in zip(*named, strict=True)]]
     for name in (name for name in columns if name in rows):
         shown = measure(name)
+        alike = (scale[1].unit, scale[0]) in shown.ladder
+        factor, unit = (scale[0], scale[1].unit) if alike else (1.0, shown.unit)
         lines.append(
             [
-                "" if pd.isna(value) else f"{shown.name}: {number(value)} {shown.unit}".rstrip()
+                "" if pd.isna(value) else f"{shown.name}: {number(value * factor)} {unit}".rstrip()
                 for value in rows[name]
             ]
         )

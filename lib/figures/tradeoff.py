@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lib.figures import palette, style
-from lib.measures import measure, number, ordered
+from lib.measures import Measure, measure, number, ordered
 
 _RIM = {"color": "white", "width": 1}
 _FACTORS = ("architecture", "dataset", "variant", "location")
@@ -59,7 +59,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             panel = _Plane(
                 mine[mine["dataset"] == dataset].dropna(subset=["accuracy", "energy_consumed"]),
                 means[means["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
-                factor,
+                (factor, shown),
                 ordered(runs["architecture"]),
                 ordered(runs["variant"]) if "variant" in runs else [],
                 most,
@@ -89,12 +89,13 @@ class _Plane:
         self,
         runs: pd.DataFrame,
         means: pd.DataFrame,
-        factor: float,
+        scale: tuple[float, Measure],
         architectures: list[str],
         variants: list[str],
         most: int,
     ):
-        self.runs, self.table, self.factor = runs, means, factor
+        self.runs, self.table, self.scale = runs, means, scale
+        self.factor, self.unit = scale[0], scale[1].unit
         self.architectures, self.variants, self.most = architectures, variants, most
 
     def traces(self) -> list[go.Scatter]:
@@ -104,6 +105,7 @@ class _Plane:
 
     def points(self) -> list[go.Scatter]:
         """Every run, small."""
+        shown = ["accuracy", "energy_consumed", "score"]
         return [
             go.Scatter(
                 x=(rows["energy_consumed"] * self.factor).to_numpy(),
@@ -112,7 +114,7 @@ class _Plane:
                 marker=self._marker(name, variant, size=5),
                 legendgroup=name,
                 showlegend=False,
-                hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
+                hovertext=style.hover(rows, shown, self.scale),
                 hoverinfo="text",
             )
             for name, variant, runs in self._parts(self.runs)
@@ -131,7 +133,7 @@ class _Plane:
                 marker=self._marker(name, variant, size=12) | {"line": _RIM},
                 **style.entry(name, self.architectures),
                 showlegend=not self.variants,
-                hovertext=style.hover(rows, shown),
+                hovertext=style.hover(rows, shown, self.scale),
                 hoverinfo="text",
             )
             for name, variant, rows in self._parts(self.table)
@@ -235,7 +237,8 @@ class _Plane:
         """The configurations that no other beats."""
         return ", ".join(
             f"{' '.join([row.architecture, *self._called(row)])} "
-            f"({number(row.mean_accuracy, 3)} for {number(row.mean_energy_consumed, 3)} kWh)"
+            f"({number(row.mean_accuracy, 3)} for "
+            f"{number(row.mean_energy_consumed * self.factor, 3)} {self.unit})"
             for row in self._best().itertuples()
         )
 
