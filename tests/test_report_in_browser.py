@@ -206,7 +206,7 @@ def test_a_point_names_its_run(page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     said = page.locator("#figure-two-energy-dataset .hoverlayer .hovertext")
     said.wait_for()
-    assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ kWh", said.text_content())
+    assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ Wh", said.text_content())
 
 
 def test_code_unfolds_piece_by_piece_and_all_at_once(page):
