@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
-from lib import published, records, report
+import nbformat
+import pandas as pd
+
+from lib import figures, published, ranking, records, report
+from lib.architectures import REGISTRY
 from tests import small_study
 from tests.replication_package import FOLDER
 
@@ -35,6 +39,25 @@ def varied(folder: Path) -> Path:
     options += [{**one, "batch_size": 128} for one in options]
     small_study.make(folder, repetitions=1, variants=tuple(options))
     report.build(folder)
+    return folder
+
+
+def forty(folder: Path) -> Path:
+    """Three figures of every architecture that there is, as a report that is nothing else."""
+    places = enumerate([*REGISTRY] * 2)
+    rows = [(f"{name}-digits-r{n}-x", name, "digits", 0.1 + n / 100, n + 1) for n, name in places]
+    columns = ["run_id", "architecture", "dataset", "accuracy", "energy_consumed"]
+    runs = pd.DataFrame(rows, columns=columns)
+    drawn = [
+        figures.accuracy_energy(runs, ranking.rank(runs, ("architecture",), ("dataset",))),
+        figures.instruments(runs.assign(wattmeter_energy=runs["energy_consumed"] * 2)),
+        figures.violins(runs, "energy_consumed", "dataset"),
+    ]
+    data = [{report.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
+    outputs = [nbformat.v4.new_output("display_data", one) for one in data]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
+    html = report.to_html(notebook, "Every architecture")
+    (folder / report.FILE_NAME).write_text(html, encoding="utf-8")
     return folder
 
 

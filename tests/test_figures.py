@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lib import figures, ranking
-from lib.figures import style
+from lib.instrument_pairs import pairs
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
 
@@ -149,42 +149,6 @@ def test_readings_stand_side_by_side_on_one_scale(runs):
     assert figure.layout.yaxis2.matches == "y"
 
 
-def test_architectures_have_the_same_colour_and_symbol_in_every_figure(runs, ranked):
-    for figure in (
-        figures.violins(runs, "energy_consumed", "dataset"),
-        figures.accuracy_energy(runs, ranked),
-        figures.scores(ranked),
-    ):
-        looks = {trace.name: (trace.marker.color, trace.marker.symbol) for trace in points(figure)}
-        for name in ("VGG16", "VGG19", "ResNet50", "Xception"):
-            expected = style.marker(name, ["Xception"])
-            assert looks[name] == (expected["color"], expected["symbol"])
-
-
-def test_seven_architectures_differ_in_colour_and_symbol():
-    names = ["VGG16", "VGG19", "ResNet50", "A", "B", "C", "D"]
-    markers = [style.marker(name, names) for name in names]
-    assert len({marker["color"] for marker in markers}) == 7
-    assert len({marker["symbol"] for marker in markers}) == 7
-
-
-def contrast(one, other):
-    def luminance(colour):
-        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("background", ["#ffffff", "#111111"])
-def test_lettering_and_the_papers_architectures_are_seen_on_light_and_dark(background):
-    assert contrast(style.INK, background) >= 4.3
-    for colour in style.COLOURS[:3]:
-        assert contrast(colour, background) >= 3
-
-
 def test_text_from_the_data_is_never_markup(runs, ranked):
     hostile = runs.replace({"VGG16": HOSTILE, "mnist": HOSTILE, "USA/oregon": HOSTILE})
     hostile["run_id"] = HOSTILE
@@ -301,6 +265,81 @@ def test_power_is_stacked_with_its_phases_named():
     assert [note.text for note in figure.layout.annotations] == ["idle", "training", "cooldown"]
     assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(1, 2), (2, 5), (5, 6)]
     assert "training 28 W" in figure.layout.meta["alt"]
+
+
+DAY = 86_400
+
+
+def long_trace(seed, missing=0.0):
+    """The power of a day, a sample a second, in four phases, with single samples that stand out."""
+    draw = np.random.default_rng(seed)
+    watts = draw.normal(50, 5, (DAY, 3)) + 40 * np.sin(np.arange(DAY) / 9000)[:, None]
+    for component in range(3):
+        watts[draw.integers(0, DAY, 5), component] += draw.normal(0, 300, 5)
+    watts[draw.random((DAY, 3)) < missing] = np.nan
+    ends = np.sort(draw.choice(np.arange(1, DAY), 3, replace=False))
+    names = np.array(["idle", "warmup", "training", "cooldown"])
+    phases = names[np.searchsorted(ends, np.arange(DAY), side="right")]
+    columns = dict(zip(["cpu_power", "gpu_power", "ram_power"], watts.T, strict=True))
+    return pd.DataFrame({"time": np.arange(1.0, DAY + 1), "phase": phases, **columns})
+
+
+@pytest.mark.parametrize(("seed", "missing"), [(1, 0), (2, 0), (3, 0.3), (4, 0.999)])
+def test_a_day_of_power_is_thinned_and_keeps_its_extremes(seed, missing):
+    trace = long_trace(seed, missing)
+    figure = figures.power(trace)
+    assert len(figure.to_json()) < 300_000
+    kept = trace["time"].isin(figure.data[0].x)
+    for part in figure.data:
+        np.testing.assert_array_equal(part.x, trace["time"][kept])
+        column = trace[f"{part.name.lower()}_power"]
+        assert len(part.x) <= 2020
+        assert (np.nanmin(part.y), np.nanmax(part.y)) == (column.min(), column.max())
+    assert f"of {DAY:,} samples" in figure.layout.title.subtitle.text.replace("<br>", " ")
+    assert f"of {DAY:,} samples" in figure.layout.meta["alt"]
+    ends = trace.groupby("phase", sort=False)["time"].max()
+    assert [shape.x1 for shape in figure.layout.shapes] == list(ends)
+    assert set(ends) | set(ends[:-1] + 1) <= set(figure.data[0].x)
+    assert "training" in figure.layout.meta["alt"]
+
+
+def test_power_that_is_not_long_is_drawn_sample_by_sample():
+    trace = long_trace(1).head(2000)
+    figure = figures.power(trace)
+    np.testing.assert_array_equal(figure.data[0].y, trace["cpu_power"])
+    assert figure.layout.title.subtitle.text is None
+
+
+def test_a_hover_has_the_unit_of_its_axis(runs):
+    small = runs.assign(**{name: runs[name] / 1e5 for name in ("energy_consumed", "emissions")})
+    small["wattmeter_energy"] = small["energy_consumed"] * 2
+    means = ranking.rank(small, ("architecture",), ("dataset",))
+    (pair,) = pairs(small.assign(duration=10.0))
+    for figure, unit in (
+        (figures.violins(small, "energy_consumed", "dataset"), "mWh"),
+        (figures.violins(small, "emissions", "dataset"), "mg CO₂-eq"),
+        (figures.accuracy_energy(small, means), "mWh"),
+        (figures.instruments(small), "mWh"),
+        (figures.bland_altman(pair), "mWh"),
+        (figures.side_by_side(small.assign(study="a"), "energy_consumed"), "mWh"),
+    ):
+        axes = [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes())]
+        assert any(f"({unit})" in (title or "") for title in axes)
+        hovers = [text for trace in figure.data for text in np.ravel(trace.hovertext) if text]
+        assert len(hovers) >= len(runs)
+        for text in hovers:
+            assert f" {unit}" in text
+            assert " kWh" not in text.replace("per kWh", "")
+    assert "for 0.624 mWh)" in figures.accuracy_energy(small, means).layout.meta["alt"]
+    hover = figures.violins(small, "energy_consumed", "architecture").data[-1].hovertext[0]
+    assert hover == "<b>Xception-mnist-r1-abc</b><br>Energy: 2.040 mWh"
+
+
+def test_a_curve_without_a_run_names_none():
+    history = pd.DataFrame({"epoch": [1], "accuracy": [0.1], "val_accuracy": [0.2]})
+    for draw in (figures.learning_curve, figures.epochs):
+        assert all("<b>" not in (t.hovertemplate or "") for t in draw(history).data)
+        assert "<b>a-run</b>" in draw(history, "a-run").data[0].hovertemplate
 
 
 def test_mean_power_of_an_epoch_is_its_energy_over_its_seconds():

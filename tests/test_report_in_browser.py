@@ -18,10 +18,25 @@ from tests.replication_package import FOLDER
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="neither Chromium nor Chrome is installed")
 
-SMALL, PAPERS, LARGE, VARIED = "small", "papers", "large", "varied"
+SMALL, PAPERS, LARGE, VARIED, FORTY = "small", "papers", "large", "varied", "forty"
 LETTER = 11 * 96 - 2 * 38
 """Pixels of a US Letter page, which is lower than A4, between Chrome's margins."""
 DRAWN = "html[data-figures=drawn]"
+MISPLACED_LEGENDS = """() => [...document.querySelectorAll(".canvas")].flatMap((canvas) => {
+  const legend = canvas.querySelector(".infolayer > .legend");
+  if (!legend) return [];
+  const box = (element) => element.getBoundingClientRect();
+  const boxes = (found) => [...canvas.querySelectorAll(found)].map(box);
+  const [page] = boxes(".main-svg");
+  const frame = box(legend);
+  const apart = (box) => box.bottom <= frame.top + 1 || box.right <= frame.left;
+  const inside = (box) => box.left >= page.left && box.right <= page.right + 1
+    && box.bottom <= page.bottom + 1 && box.bottom <= frame.bottom + 1;
+  const right = boxes(".infolayer [class$=title], .xtick text").every(apart)
+    && boxes(".infolayer > .legend .legendtext").every(inside);
+  return right ? [] : [canvas.closest("figure").id];
+})"""
+LEGENDS = ".canvas .infolayer > .legend"
 INNER = "c => [c.scrollWidth, c.clientWidth, c.getBoundingClientRect().right]"
 
 
@@ -32,6 +47,7 @@ def studies(request, tmp_path_factory):
         SMALL: request.getfixturevalue("hostile_study"),
         LARGE: reports.large(tmp_path_factory.mktemp("studies") / "large"),
         VARIED: reports.varied(tmp_path_factory.mktemp("studies") / "varied"),
+        FORTY: reports.forty(tmp_path_factory.mktemp("forty")),
     }
     if FOLDER.is_dir():
         made[PAPERS] = request.getfixturevalue("papers_study")
@@ -190,7 +206,7 @@ def test_a_point_names_its_run(page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     said = page.locator("#figure-two-energy-dataset .hoverlayer .hovertext")
     said.wait_for()
-    assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ kWh", said.text_content())
+    assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ Wh", said.text_content())
 
 
 def test_code_unfolds_piece_by_piece_and_all_at_once(page):
@@ -228,6 +244,20 @@ def test_it_is_dark_where_everything_is_dark(visit):
 
 def _lightness(colour):
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255
+
+
+@pytest.mark.parametrize("name", [VARIED, FORTY])
+def test_legends_have_room_whatever_the_width(visit, name):
+    page = visit(name, width=360).page
+    heights = []
+    for width in (360, 480, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"innerWidth === {width}")
+        page.wait_for_timeout(600)  # Plotly waits for a window to keep its size
+        assert page.locator(LEGENDS).count() >= 3
+        assert page.evaluate(MISPLACED_LEGENDS) == []
+        heights.append(page.locator(".canvas").last.bounding_box()["height"])
+    assert name != FORTY or heights[0] > heights[1] > heights[2], "rows take height, not panels"
 
 
 @pytest.mark.parametrize("name", [SMALL, PAPERS, VARIED])

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.instrument_pairs import Pair, compare
 from lib.measures import measure, number, ordered
 
@@ -35,9 +35,9 @@ def bland_altman(pair: Pair) -> go.Figure:
                 x=((mine["reference"] + mine["other"]) / 2 * factor).to_numpy(),
                 y=((mine["reference"] - mine["other"]) * factor).to_numpy(),
                 mode="markers",
-                marker=style.marker(name, architectures, size=9),
-                name=escape(name),
-                hovertext=_hover(pair, mine),
+                marker=palette.marker(name, size=9),
+                **style.entry(name, architectures),
+                hovertext=_hover(pair, mine, factor, shown.unit),
                 hoverinfo="text",
             )
         )
@@ -53,7 +53,7 @@ def bland_altman(pair: Pair) -> go.Figure:
         if not pd.isna(level):
             figure.add_hline(
                 y=level * factor,
-                line={"color": style.PLAIN, "dash": dash, "width": 1},
+                line={"color": palette.PLAIN, "dash": dash, "width": 1},
                 annotation={"text": name, "font": {"size": 11}},
             )
     if not pd.isna(found.limit_low):
@@ -67,14 +67,14 @@ def bland_altman(pair: Pair) -> go.Figure:
     return style.finish(figure, title, f"{alt}.", note=note)
 
 
-def _hover(pair: Pair, runs: pd.DataFrame) -> list[str]:
+def _hover(pair: Pair, runs: pd.DataFrame, factor: float, unit: str) -> list[str]:
     """What each point says: its run, and its energy by both instruments."""
     names = {"reference": pair.reference, "other": pair.other}
     texts = []
     for _, run in runs.iterrows():
         lines = [f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"]
         lines += [
-            f"{escape(name)}: {number(run[role])} kWh, {number(run[f'{role}_power'])} W"
+            f"{escape(name)}: {number(run[role] * factor)} {unit}, {number(run[f'{role}_power'])} W"
             for role, name in names.items()
         ]
         texts.append("<br>".join(lines))

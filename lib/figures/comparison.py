@@ -9,8 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.measures import measure, number, ordered
+
+_PAIR = ["wattmeter_energy", "energy_consumed"]
 
 
 def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
@@ -31,12 +33,12 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
         subplot_titles=[measure(name).label for name in quantities],
     )
     sources = {
-        "the_paper": ("the paper", {"symbol": "circle-open", "size": 13, "color": style.PLAIN}),
+        "the_paper": ("the paper", {"symbol": "circle-open", "size": 13, "color": palette.PLAIN}),
         "as_published": (
             "as published",
-            {"symbol": "circle", "size": 6, "color": style.COLOURS[1]},
+            {"symbol": "circle", "size": 6, "color": palette.COLOURS[1]},
         ),
-        "corrected": ("corrected", {"symbol": "diamond", "size": 9, "color": style.COLOURS[0]}),
+        "corrected": ("corrected", {"symbol": "diamond", "size": 9, "color": palette.COLOURS[0]}),
     }
     for column, quantity in enumerate(quantities, start=1):
         rows = cells[cells["quantity"] == measure(quantity).label]
@@ -85,19 +87,20 @@ def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
     for place, study in enumerate(ordered(runs["study"])):
         # Plotly has the levels of both in the order in which they come.
         mine = runs[runs["study"].astype(str) == study].sort_values(configuration, kind="stable")
-        tint = style.COLOURS[place]
+        tint = palette.COLOURS[place % len(palette.COLOURS)]
+        symbol = palette.SYMBOLS[place % len(palette.SYMBOLS)]
         figure.add_trace(
             go.Box(
                 x=[[escape(level) for level in mine[name]] for name in configuration],
                 y=(mine[response] * factor).to_numpy(),
-                name=escape(study),
+                name=style.lines(study, style.LEGEND_LETTERS),
                 boxpoints="all",
                 jitter=0.4,
                 pointpos=0,
                 line={"color": tint, "width": 1.2},
-                fillcolor=style.faint(tint),
-                marker=_marker(style.SYMBOLS[place], 7, tint),
-                hovertext=style.hover(mine, [response]),
+                fillcolor=palette.faint(tint),
+                marker={"symbol": symbol, "size": 7, "color": tint},
+                hovertext=style.hover(mine, [response], (factor, shown)),
                 hoverinfo="text",
                 hoveron="points",
             )
@@ -109,13 +112,9 @@ def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
         )
         words.append(f"{study}: {', '.join(each)}")
     figure.update_layout(boxmode="group")
-    figure.update_xaxes(dividercolor=style.FAINT)
+    figure.update_xaxes(dividercolor=palette.FAINT)
     figure.update_yaxes(title=shown.label, rangemode="tozero")
     return style.finish(figure, title, f"{title}. Means. {'. '.join(words)}.")
-
-
-def _marker(symbol: str, size: int, tint: str) -> dict[str, object]:
-    return {"symbol": symbol, "size": size, "color": tint}
 
 
 def instruments(runs: pd.DataFrame) -> go.Figure:
@@ -125,8 +124,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
         runs: run_id, architecture, dataset, wattmeter_energy and energy_consumed (kWh).
     """
     title = "CodeCarbon against the wattmeter"
-    missing = style.missing(runs, ["wattmeter_energy", "energy_consumed"])
-    if missing:
+    if style.missing(runs, _PAIR):
         return style.sentence(title, "No run of this study was measured by a wattmeter.")
     factor, shown = measure("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
     architectures = ordered(runs["architecture"])
@@ -140,9 +138,9 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
                 x=(rows["wattmeter_energy"] * factor).to_numpy(),
                 y=(rows["energy_consumed"] * factor).to_numpy(),
                 mode="markers",
-                marker=style.marker(name, architectures, size=9),
-                name=escape(name),
-                hovertext=style.hover(rows, ["wattmeter_energy", "energy_consumed", "power"]),
+                marker=palette.marker(name, size=9),
+                **style.entry(name, architectures),
+                hovertext=style.hover(rows, [*_PAIR, "power"], (factor, shown)),
                 hoverinfo="text",
             )
         )
@@ -154,7 +152,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
             mode="lines+text",
             text=["", "the same energy"],
             textposition="bottom left",
-            line={"color": style.PLAIN, "dash": "dot", "width": 1},
+            line={"color": palette.PLAIN, "dash": "dot", "width": 1},
             hoverinfo="skip",
             showlegend=False,
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.figures import run, style
+from lib.figures import palette, run, style
 from lib.measures import measure, number, ordered
 
 MOST_MARKED = 24
@@ -20,6 +20,7 @@ MOST_CURVES = 120
 """Of more runs, each configuration is one curve: their mean, and how far they scatter."""
 
 _BAND = (0.1, 0.9)
+_MARKED = 8
 _DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot", "1px,8px", "12px,2px")
 
 
@@ -95,7 +96,7 @@ class _Look:
         return (*parts, self._variant_of[run_id]) if self.variants else parts
 
     def colour(self, run_id: str) -> str:
-        return style.colour(run_id.partition("-")[0], self.architectures)
+        return palette.colour(run_id.partition("-")[0])
 
     def dash(self, run_id: str) -> str:
         if not self.variants:
@@ -109,8 +110,8 @@ class _Look:
                 x=[None],
                 y=[None],
                 mode="lines",
-                line={"color": style.PLAIN, "dash": self._dash(name), "width": 1.8},
-                name=escape(name),
+                line={"color": palette.PLAIN, "dash": self._dash(name), "width": 1.8},
+                name=style.lines(name, style.LEGEND_LETTERS),
                 hoverinfo="skip",
             )
             for name in self.variants
@@ -128,12 +129,12 @@ def _each(
     for run_id in _in_turn(drawn, look.architectures):
         name = run_id.partition("-")[0]
         trace = run.curve(drawn[run_id], against, factor, "validation", look.colour(run_id), run_id)
-        trace.update(name=escape(name), legendgroup=name, showlegend=not counted[name])
+        trace.update(**style.entry(name, look.architectures), showlegend=not counted[name])
         trace.update(line_dash=look.dash(run_id))
-        trace.marker = style.marker(name, look.architectures, size=5)
+        trace.marker = palette.marker(name, size=5)
         if len(drawn) > MOST_MARKED:
             # The first of each stays as it is, for the legend shows it.
-            trace.update(mode="lines", line_width=1, opacity=0.4 if counted[name] else 1)
+            trace.update(line_width=1, mode="lines" if counted[name] else "lines+markers")
         counted[name] += 1
         traces.append(trace)
     return traces
@@ -180,7 +181,7 @@ def _mean(
         x=np.concatenate([x, x[::-1]]),
         y=np.concatenate([high, low[::-1]]),
         fill="toself",
-        fillcolor=style.faint(tint),
+        fillcolor=palette.faint(tint),
         line={"width": 0},
         mode="lines",
         legendgroup=architecture,
@@ -190,10 +191,10 @@ def _mean(
     mean = go.Scatter(
         x=x.to_numpy(),
         y=y.to_numpy(),
-        mode="lines",
+        mode="lines+markers",
         line={"color": tint, "dash": look.dash(first), "width": 1.8},
-        name=escape(architecture),
-        legendgroup=architecture,
+        marker=palette.marker(architecture, size=6) | {"maxdisplayed": _MARKED},
+        **style.entry(architecture, look.architectures),
         customdata=np.column_stack([y.index, count]),
         hovertemplate=f"<b>{escape(name)}</b><br>epoch %{{customdata[0]}}: %{{y:.4f}}, mean of "
         "%{customdata[1]} runs<extra></extra>",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lib import display, front_end
-from lib.figures import style
+from lib.figures import palette
 from lib.figures.run import epochs
 from lib.progress import Progress
 
@@ -149,7 +149,7 @@ def _panel(
         return f"{right:.1f},{_TOP + height * (1 - y / (highest or 1)):.1f}"
 
     drawn, named = [], []
-    for name, tint, dash in zip(lines, style.COLOURS, ("", "4 3"), strict=False):
+    for name, tint, dash in zip(lines, palette.COLOURS, ("", "4 3"), strict=False):
         points = [place(x, y) for x, y in lines[name]]
         drawn.append(
             f'<polyline points="{" ".join(points)}" fill="none" stroke="{tint}" '
@@ -158,10 +158,10 @@ def _panel(
         if name:  # few points, of which the first alone makes no line
             circles = (point.split(",") for point in points)
             drawn += [f'<circle cx="{x}" cy="{y}" r="3" fill="{tint}"/>' for x, y in circles]
-            named.append(f'<tspan fill="{tint}" dx="14">{name}</tspan>')
+            named.append(f'<tspan fill="{tint}" dx="14">●</tspan> {name}')
     bottom = _TOP + height
     rules = "".join(
-        f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}" stroke="{style.FAINT}"/>'
+        f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}" stroke="{palette.FAINT}"/>'
         for y in (_TOP, bottom)
     )
     return (

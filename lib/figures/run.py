@@ -6,14 +6,18 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.measures import Measure, measure, number
+
+MOST_SAMPLES = 2000
+"""Of the power of a run in a figure: more would lie on the same pixels."""
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
@@ -85,7 +89,7 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     for column, against in enumerate(axes, start=1):
         factor, shown = scaled(against, history[against])
         for place, kind in enumerate(_KINDS):
-            trace = curve(history, against, factor, kind, style.COLOURS[place], run_id)
+            trace = curve(history, against, factor, kind, palette.COLOURS[place], run_id)
             figure.add_trace(
                 trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
             )
@@ -106,6 +110,7 @@ def curve(
     """One run's accuracy, of the `kind` training or validation, against a column of its history."""
     prefix, dash = _KINDS[kind]
     values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
+    named = f"<b>{escape(run_id)}</b><br>" if run_id else ""
     return go.Scatter(
         x=(history[against] * factor).to_numpy(),
         y=values.to_numpy(),
@@ -113,8 +118,7 @@ def curve(
         line={"color": tint, "dash": dash, "width": 1.8},
         marker={"size": 4},
         customdata=history["epoch"].to_numpy() if "epoch" in history else None,
-        hovertemplate=f"<b>{escape(run_id)}</b><br>epoch %{{customdata}}: %{{y:.4f}} ({kind})"
-        "<extra></extra>",
+        hovertemplate=f"{named}epoch %{{customdata}}: %{{y:.4f}} ({kind})<extra></extra>",
     )
 
 
@@ -144,13 +148,13 @@ def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     watts = mean_power(history)
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
     for place, kind in enumerate(_KINDS):
-        trace = curve(history, "epoch", 1.0, kind, style.COLOURS[place], run_id)
+        trace = curve(history, "epoch", 1.0, kind, palette.COLOURS[place], run_id)
         figure.add_trace(trace.update(name=kind), row=1, col=1)
     figure.add_trace(
         go.Bar(
             x=history["epoch"].to_numpy(),
             y=watts.to_numpy(),
-            marker={"color": style.PLAIN},
+            marker={"color": palette.PLAIN},
             hovertemplate="epoch %{x}: %{y:.1f} W<extra></extra>",
             showlegend=False,
         ),
@@ -180,6 +184,8 @@ def mean_power(history: pd.DataFrame) -> pd.Series:
 def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     """Power of one run over time, component upon component, with its phases named.
 
+    Of more than `MOST_SAMPLES` those are drawn that are extreme; the words are of all.
+
     Args:
         trace: `power.csv`: time (s), phase, cpu_power, gpu_power and ram_power (W).
         run_id: For the title.
@@ -188,33 +194,62 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     parts = [name for name in _COMPONENTS if style.has(trace, f"{name}_power")]
     if not parts or not style.has(trace, "time"):
         return style.sentence(title, "No power was recorded.")
+    phases = trace.get("phase", pd.Series("run", index=trace.index)).fillna("run")
+    columns = [f"{name}_power" for name in parts]
+    together = trace[columns].sum(axis=1)
+    kept = _extremes(trace[columns].assign(together=together), phases)
+    drawn, note = trace.iloc[kept], ""
+    if len(kept) < len(trace):
+        note = f"Drawn are {len(kept):,} of {len(trace):,} samples, the lowest and the highest of "
+        note += "every stretch."
     figure = go.Figure()
     for name in parts:
-        tint = style.COLOURS[_COMPONENTS.index(name)]
+        tint = palette.COLOURS[_COMPONENTS.index(name)]
         figure.add_trace(
             go.Scatter(
-                x=trace["time"].to_numpy(),
-                y=trace[f"{name}_power"].to_numpy(),
+                x=drawn["time"].to_numpy(),
+                y=drawn[f"{name}_power"].to_numpy(),
                 name=name.upper(),
                 stackgroup="power",
                 mode="lines",
                 # Each sample is the mean over the interval that ends at its time.
                 line={"color": tint, "width": 1.5, "shape": "vh"},
-                fillcolor=style.faint(tint),
+                fillcolor=palette.faint(tint),
                 hovertemplate="%{y:.1f} W",
             )
         )
-    together = trace[[f"{name}_power" for name in parts]].sum(axis=1)
     figure.update_xaxes(title="Time (s)")
     # The phases have their names above the curve.
     figure.update_yaxes(title="Power (W)", range=[0, 1.2 * together.max() or 1])
     figure.update_layout(hovermode="x unified", legend_traceorder="normal")
-    phases = trace.get("phase", pd.Series("run", index=trace.index)).fillna("run")
     _name_phases(figure, trace["time"], phases)
     means = together.groupby(phases, sort=False).mean()
     words = ", ".join(f"{phase} {number(watts, 3)} W" for phase, watts in means.items())
     alt = f"{title}. Mean of {', '.join(name.upper() for name in parts)} together: {words}."
-    return style.finish(figure, title, alt)
+    return style.finish(figure, title, alt, note=note)
+
+
+def _extremes(columns: pd.DataFrame, phases: pd.Series) -> np.ndarray:
+    """Places of samples that look like all: of each stretch of time the least and the largest.
+
+    Args:
+        columns: Samples in the order of time.
+        phases: Of each sample; the first and the last of a phase are among those returned.
+
+    Returns:
+        In order, about `MOST_SAMPLES` at most.
+    """
+    count = len(columns)
+    if count <= MOST_SAMPLES:
+        return np.arange(count)
+    ends = np.linspace(0, count, MOST_SAMPLES // (2 * columns.shape[1]) + 1).astype(int)
+    kept = set(np.flatnonzero(phases != phases.shift())) | {count - 1}
+    kept |= {place - 1 for place in kept if place}
+    for values in columns.to_numpy(float).T:
+        low, high = np.where(np.isnan(values), np.inf, values), np.nan_to_num(values, nan=-np.inf)
+        for begin, end in pairwise(ends):
+            kept |= {begin + low[begin:end].argmin(), begin + high[begin:end].argmax()}
+    return np.array(sorted(kept))
 
 
 def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
@@ -225,7 +260,7 @@ def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
         figure.add_vrect(
             x0=begin,
             x1=end,
-            fillcolor="rgba(0,0,0,0)" if name == "training" else style.FAINT,
+            fillcolor="rgba(0,0,0,0)" if name == "training" else palette.FAINT,
             line_width=0,
             layer="below",
             annotation_text=escape(name),

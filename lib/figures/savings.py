@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
+from lib.figures import palette, style
 from lib.measures import number, ordered
 
 
@@ -48,13 +48,10 @@ def savings(compared: pd.DataFrame) -> go.Figure:
             for title in (escape(" · ".join(map(str, where))), "accuracy at the end")
         ],
     )
-    named: set[str] = set()
     words = []
     for row, (where, panel) in enumerate(panels, start=1):
         whole = panel[panel["compared_with"] == overall]
         for trace in (*_bars(whole, architectures), *_own(panel, overall)):
-            trace.showlegend = trace.name not in named
-            named.add(trace.name)
             figure.add_trace(trace, row=row, col=1)
         for trace in _differences(whole, architectures):
             figure.add_trace(trace, row=row, col=2)
@@ -65,6 +62,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
             for one in whole.itertuples()
         )
         words.append(f"{' '.join(map(str, where))}: {shown}")
+    style.shown_once(figure)
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
     figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
@@ -91,9 +89,8 @@ def _bars(rows: pd.DataFrame, architectures: list[str]) -> list[go.Bar]:
             x=part["saved_percent"].to_numpy(),
             y=part["_label"].to_numpy(),
             orientation="h",
-            name=escape(name),
-            legendgroup=name,
-            marker={"color": style.colour(name, architectures)},
+            **style.entry(name, architectures),
+            marker=palette.bar(name),
             hovertext=_hover(part),
             hoverinfo="text",
         )
@@ -112,8 +109,8 @@ def _own(panel: pd.DataFrame, overall: str) -> list[go.Scatter]:
             x=rows["saved_percent"].to_numpy(),
             y=rows["_label"].to_numpy(),
             mode="markers",
-            marker={"symbol": "diamond-open", "size": 10, "color": style.INK, "line_width": 2},
-            name="against the same architecture's reference",
+            marker={"symbol": "diamond-open", "size": 10, "color": palette.INK, "line_width": 2},
+            name=style.lines("against the same architecture's reference", style.LEGEND_LETTERS),
             hovertext=_hover(rows),
             hoverinfo="text",
         )
@@ -126,7 +123,7 @@ def _differences(rows: pd.DataFrame, architectures: list[str]) -> list[go.Scatte
             x=part["accuracy_difference"].to_numpy(),
             y=part["_label"].to_numpy(),
             mode="markers",
-            marker=style.marker(name, architectures, size=9),
+            marker=palette.marker(name, size=9),
             legendgroup=name,
             showlegend=False,
             hovertext=_hover(part),

@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
-from lib.measures import measure, number, ordered
+from lib.figures import palette, style
+from lib.measures import Measure, measure, number, ordered
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -43,7 +43,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     runs = runs.dropna(subset=[response, by])
     factor, shown = measure(response).scaled_to(runs[response])
     levels = ordered(runs[by])
-    architectures = ordered(runs.get("architecture", []))
+    if "architecture" not in runs:
+        runs = runs.assign(architecture="runs")
+    architectures = ordered(runs["architecture"])
     panels = list(_panels(runs, by))
     rows, columns = -(-len(panels) // _ABREAST), min(len(panels), _ABREAST)
     titles = [style.lines(name, style.TITLE_LETTERS) for name, _ in panels]
@@ -62,7 +64,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         vertical_spacing=between / plot,
         subplot_titles=titles,
     )
-    words, named = [], set()
+    words = []
     most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
     drawn = 0
     for place_of_panel, (reading, panel) in enumerate(panels):
@@ -76,16 +78,16 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             medians.append(
                 f"{level} median {number(values.median())} {shown.unit} ({style.count(len(group))})"
             )
-            tint = style.colour(level, architectures) if by == "architecture" else style.PLAIN
+            tint = palette.colour(level) if by == "architecture" else palette.PLAIN
             if values.nunique() > 1:
                 figure.add_trace(_violin(_outline(values), place, tint), row=row, col=column)
             group = style.spread(group, response, most)
             drawn += len(group)
-            for points in _points(group, response, factor, place, architectures):
-                points.showlegend = by != "architecture" and points.name not in named
-                named.add(points.name)
+            for points in _points(group, response, (factor, shown), place, architectures):
+                points.showlegend = by != "architecture"
                 figure.add_trace(points, row=row, col=column)
         words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
+    style.shown_once(figure)
     figure.update_xaxes(
         tickvals=list(range(len(levels))),
         ticktext=labels,
@@ -131,33 +133,35 @@ def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
         width=0.9,
         points=False,
         spanmode="hard",
-        box={"visible": True, "width": 0.18, "fillcolor": style.FAINT, "line": {"color": tint}},
+        box={"visible": True, "width": 0.18, "fillcolor": palette.FAINT, "line": {"color": tint}},
         meanline={"visible": False},
         line={"color": tint, "width": 1.2},
-        fillcolor=style.faint(tint),
+        fillcolor=palette.faint(tint),
         hoverinfo="skip",
         showlegend=False,
     )
 
 
 def _points(
-    group: pd.DataFrame, response: str, factor: float, place: int, architectures: Sequence[str]
+    group: pd.DataFrame,
+    response: str,
+    scale: tuple[float, Measure],
+    place: int,
+    architectures: Sequence[str],
 ) -> Iterator[go.Scatter]:
     """Every run of a violin, spread sideways by a fixed rule so that none hides another."""
     group = group.assign(
         _x=place + ((np.arange(len(group)) * _GOLDEN_RATIO + 0.5) % 1 - 0.5) * 0.5,
-        _name=group["architecture"].astype(str) if "architecture" in group else "runs",
     )
-    for name in ordered(group["_name"]):
-        part = group[group["_name"] == name]
+    for name in ordered(group["architecture"]):
+        part = group[group["architecture"].astype(str) == name]
         yield go.Scatter(
             x=part["_x"].to_numpy(),
-            y=(part[response] * factor).to_numpy(),
+            y=(part[response] * scale[0]).to_numpy(),
             mode="markers",
-            name=escape(name),
-            legendgroup=name,
-            marker=style.marker(name, architectures, 7),
-            hovertext=style.hover(part, [response]),
+            **style.entry(name, architectures),
+            marker=palette.marker(name, 7),
+            hovertext=style.hover(part, [response], scale),
             hoverinfo="text",
         )
 
@@ -200,16 +204,15 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
                     x=(part["emissions"] * factor).to_numpy(),
                     y=[escape(place) for place in part["name"]],
                     orientation="h",
-                    name=escape(name),
-                    legendgroup=name,
-                    showlegend=column == 1,
-                    marker={"color": style.colour(name, architectures)},
-                    hovertext=style.hover(part, hovered),
+                    **style.entry(name, architectures),
+                    marker=palette.bar(name),
+                    hovertext=style.hover(part, hovered, (factor, shown)),
                     hoverinfo="text",
                 ),
                 row=1,
                 col=column,
             )
+    style.shown_once(figure)
     figure.update_xaxes(title=shown.label, rangemode="tozero")
     # Reversed, so that bars stand in the order of the legend.
     figure.update_yaxes(

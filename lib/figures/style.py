@@ -1,4 +1,4 @@
-"""What all figures share: palette, symbols, lettering, hover, and the figure that is a sentence."""
+"""What all figures share: lettering, legend, hover, and the figure that is a sentence."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.measures import ARCHITECTURES, measure, number, ordered
-
-# Okabe and Ito (2008), https://jfly.uni-koeln.de/color: told apart with every kind of colour
-# vision. Their yellow and black are left out: each vanishes on one of the two backgrounds.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "pentagon")
-PLAIN = "#808080"
-FAINT = "rgba(128,128,128,0.25)"
-# As far from white as from the near-black of JupyterLab's dark theme.
-INK = "#797979"
+from lib.figures.palette import COLOURS, FAINT, INK
+from lib.measures import Measure, measure, number
 
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
 
 TITLE_LETTERS = 36
 """In a line above a panel, where three stand beside each other."""
+
+LEGEND_LETTERS = 34
+"""In a line of a legend, on a phone too."""
+
+NOTE_LETTERS = 52
+"""In a line below a title."""
 
 ROW_LETTERS = 52
 """In a line that names a row."""
@@ -34,33 +32,27 @@ LINE_HEIGHT = 17
 LETTER_WIDTH = 8
 PAGE_WIDTH = 900
 
-# Pixels from the axis down to the legend: its ticks and its title have room between.
-_LEGEND_DROP = 64
+_LEGEND_ROW = 30
+_KEY_WIDTH = 60
+"""Pixels of a line or a symbol in a legend, with what stands between it and the next entry."""
+
 _NOTE_HEIGHT = 24
 _TOP = 64
 
 
-def place(level: str, levels: Iterable[str] = ()) -> int:
-    """Where an architecture stands: the paper's three first, then the others among `levels`."""
-    known = ordered([*ARCHITECTURES, *levels])
-    return known.index(level) if level in known else len(known)
+def entry(name: str, levels: Sequence[str]) -> dict[str, object]:
+    """What puts a trace into the legend under the name of a level, in the order of `levels`."""
+    shown = lines(name, LEGEND_LETTERS)
+    return {"name": shown, "legendgroup": name, "legendrank": levels.index(name)}
 
 
-def colour(level: str, levels: Iterable[str] = ()) -> str:
-    """The colour of an architecture, the same in every figure."""
-    return COLOURS[place(level, levels) % len(COLOURS)]
-
-
-def marker(level: str, levels: Iterable[str] = (), size: int = 8) -> dict[str, object]:
-    """The marker of an architecture: colour and symbol, since nothing is told by colour alone."""
-    symbol = SYMBOLS[place(level, levels) % len(SYMBOLS)]
-    return {"color": colour(level, levels), "symbol": symbol, "size": size, "opacity": 0.9}
-
-
-def faint(tint: str) -> str:
-    """A colour, so thin that grid and points show through."""
-    red, green, blue = (int(tint[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"
+def shown_once(figure: go.Figure) -> None:
+    """Give each name that is in the legend one entry: at the first trace with points."""
+    named: set[str] = set()
+    for trace in figure.data:
+        if trace.name and trace.showlegend is not False:
+            trace.showlegend = trace.name not in named and len(trace.x) > 0
+            named |= {trace.name} if trace.showlegend else set()
 
 
 def sentence(title: str, text: str) -> go.Figure:
@@ -88,29 +80,38 @@ def finish(
         figure: With its traces and axes.
         title: As text; it is escaped here.
         alt: What the figure shows, in words, for those who can't see it.
-        height: Pixels; the width is that of the page.
+        height: Pixels with one row of a legend, for further rows are added here; the width is that
+            of the page. How high the legend is taken to be stands in `layout.meta["legend"]`.
         least_width: Pixels below which it can't be read: a narrower page lets it be moved.
         note: What it leaves out, as text; it stands below the title and in the description.
     """
     # Plotly sets the titles of panels larger than that of the figure.
     titles = [panel.text for panel in figure.select_annotations({"font": {"size": 16}})]
     figure.update_annotations(selector={"font": {"size": 16}}, font_size=13)
-    more = LINE_HEIGHT * further_lines(titles) + (_NOTE_HEIGHT if note else 0)
+    subtitle = lines(note, NOTE_LETTERS)
+    more = LINE_HEIGHT * (further_lines(titles) + further_lines([subtitle]))
+    more += _NOTE_HEIGHT if note else 0
     if more:
-        height += more
-        figure.update_layout(
-            title_subtitle_text=escape(note) or None,
-            title_y=1 - 18 / height,
-            title_yanchor="top",
-            margin_t=_TOP + more,
-        )
+        figure.update_layout(title_subtitle_text=subtitle or None, margin_t=_TOP + more)
+    legend = _legend_height(figure)
     return figure.update_layout(
         template=_TEMPLATE,
         title_text=escape(title),
-        meta={"alt": f"{alt} {note}".strip(), "least_width": least_width},
-        height=height,
-        legend_y=-_LEGEND_DROP / (height - 2 * _LEGEND_DROP),
+        meta={"alt": f"{alt} {note}".strip(), "least_width": least_width, "legend": legend},
+        height=height + more + legend - _LEGEND_ROW,
     )
+
+
+def _legend_height(figure: go.Figure) -> int:
+    """Pixels of the legend on a page of `PAGE_WIDTH`, where its entries stand in rows."""
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    height, left = _LEGEND_ROW, 0
+    for name in names:
+        width = _KEY_WIDTH + LETTER_WIDTH * longest_line([name])
+        if left + width > PAGE_WIDTH:
+            height, left = height + _LEGEND_ROW, 0
+        left += width
+    return height + LINE_HEIGHT * further_lines(names)
 
 
 def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
@@ -167,8 +168,17 @@ def row_height(labels: Iterable[str]) -> int:
     return 26 + LINE_HEIGHT * further_lines(labels)
 
 
-def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """What each point says: its run, or else its configuration, and its values with units."""
+def hover(
+    rows: pd.DataFrame, columns: Sequence[str], scale: tuple[float, Measure] = (1.0, Measure(""))
+) -> list[str]:
+    """What each point says: its run, or else its configuration, and its values with units.
+
+    Args:
+        rows: Of the points.
+        columns: Which values; those that are absent are left out.
+        scale: The factor and the measure of the axis, as `Measure.scaled_to` gives them: what is
+            of the same kind has its unit.
+    """
     of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
     heads = [name for name in (of_a_run if "run_id" in rows else of_a_group) if name in rows]
     named = [
@@ -177,9 +187,11 @@ def hover(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     lines = [["<b>" + " · ".join(filter(None, head)) + "</b>" for head in zip(*named, strict=True)]]
     for name in (name for name in columns if name in rows):
         shown = measure(name)
+        alike = (scale[1].unit, scale[0]) in shown.ladder
+        factor, unit = (scale[0], scale[1].unit) if alike else (1.0, shown.unit)
         lines.append(
             [
-                "" if pd.isna(value) else f"{shown.name}: {number(value)} {shown.unit}".rstrip()
+                "" if pd.isna(value) else f"{shown.name}: {number(value * factor)} {unit}".rstrip()
                 for value in rows[name]
             ]
         )
@@ -224,10 +236,26 @@ _TEMPLATE = go.layout.Template(
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
-        "title": {"x": 0, "xref": "container", "font": {"size": 15}},
-        "legend": {"orientation": "h", "x": 0, "yanchor": "top"},
+        "title": {
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 18},
+            "font": {"size": 15},
+        },
+        # At the bottom of the figure, whatever its height; the axes end above it.
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+        },
         "margin": {"l": 10, "r": 10, "t": _TOP, "b": 10},
-        "hoverlabel": {"align": "left"},
+        "hoverlabel": {"align": "left", "bgcolor": "white", "font": {"color": "#1c2126"}},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLOURS[0]},
     }
 )

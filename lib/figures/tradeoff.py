@@ -12,9 +12,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.figures import style
-from lib.measures import measure, number, ordered
+from lib.figures import palette, style
+from lib.measures import Measure, measure, number, ordered
 
+_RIM = {"color": "white", "width": 1}
 _FACTORS = ("architecture", "dataset", "variant", "location")
 
 
@@ -49,7 +50,6 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             for dataset in datasets
         ],
     )
-    named: set[str] = set()
     words, drawn = [], 0
     groups = ["architecture", "dataset"] + [n for n in ("variant", "reading") if n in runs]
     most = max(style.MOST_POINTS // max(runs.groupby(groups).ngroups, 1), 2)
@@ -59,7 +59,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             panel = _Plane(
                 mine[mine["dataset"] == dataset].dropna(subset=["accuracy", "energy_consumed"]),
                 means[means["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
-                factor,
+                (factor, shown),
                 ordered(runs["architecture"]),
                 ordered(runs["variant"]) if "variant" in runs else [],
                 most,
@@ -68,14 +68,12 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
                 continue
             drawn += panel.drawn()
             for trace in panel.traces():
-                if trace.name:
-                    trace.showlegend = trace.name not in named
-                    named.add(trace.name)
                 figure.add_trace(trace, row=row, col=column)
             across, up = panel.limits()
             figure.update_xaxes(range=[end * factor for end in across], row=row, col=column)
             figure.update_yaxes(range=up, row=row, col=column)
             words.append(f"{' '.join(filter(None, (dataset, reading)))}: {panel.words()}")
+    style.shown_once(figure)
     figure.update_xaxes(title=shown.label, row=len(readings))
     figure.update_yaxes(title="Validation accuracy", col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
@@ -91,12 +89,13 @@ class _Plane:
         self,
         runs: pd.DataFrame,
         means: pd.DataFrame,
-        factor: float,
+        scale: tuple[float, Measure],
         architectures: list[str],
         variants: list[str],
         most: int,
     ):
-        self.runs, self.table, self.factor = runs, means, factor
+        self.runs, self.table, self.scale = runs, means, scale
+        self.factor, self.unit = scale[0], scale[1].unit
         self.architectures, self.variants, self.most = architectures, variants, most
 
     def traces(self) -> list[go.Scatter]:
@@ -106,15 +105,16 @@ class _Plane:
 
     def points(self) -> list[go.Scatter]:
         """Every run, small."""
+        shown = ["accuracy", "energy_consumed", "score"]
         return [
             go.Scatter(
                 x=(rows["energy_consumed"] * self.factor).to_numpy(),
                 y=rows["accuracy"].to_numpy(),
                 mode="markers",
-                marker=self._marker(name, variant, size=5) | {"opacity": 0.6},
+                marker=self._marker(name, variant, size=5),
                 legendgroup=name,
                 showlegend=False,
-                hovertext=style.hover(rows, ["accuracy", "energy_consumed", "score"]),
+                hovertext=style.hover(rows, shown, self.scale),
                 hoverinfo="text",
             )
             for name, variant, runs in self._parts(self.runs)
@@ -129,11 +129,11 @@ class _Plane:
                 x=(rows["mean_energy_consumed"] * self.factor).to_numpy(),
                 y=rows["mean_accuracy"].to_numpy(),
                 mode="markers",
-                marker=self._marker(name, variant, size=12),
-                name="" if self.variants else escape(name),
-                legendgroup=name,
+                # On a cloud of its own colour it is seen by its rim.
+                marker=self._marker(name, variant, size=12) | {"line": _RIM},
+                **style.entry(name, self.architectures),
                 showlegend=not self.variants,
-                hovertext=style.hover(rows, shown),
+                hovertext=style.hover(rows, shown, self.scale),
                 hoverinfo="text",
             )
             for name, variant, rows in self._parts(self.table)
@@ -143,21 +143,24 @@ class _Plane:
         """What the colours and the symbols say, where they say two things."""
         if not self.variants:
             return []
+        drawn = set(self.runs["architecture"].astype(str))
         colours = {
-            name: {"color": style.colour(name, self.architectures), "symbol": "circle"}
+            name: palette.with_symbol(name, "circle", 10)
             for name in self.architectures
+            if name in drawn
         }
         symbols = {
-            name: {"color": style.PLAIN, "symbol": self._symbol(name)} for name in self.variants
+            name: {"color": palette.PLAIN, "symbol": self._symbol(name), "size": 10}
+            for name in self.variants
         }
+        levels = [*self.architectures, *self.variants]
         return [
             go.Scatter(
                 x=[None],
                 y=[None],
                 mode="markers",
-                marker=marker | {"size": 10},
-                name=escape(name),
-                legendgroup=name,
+                marker=marker,
+                **style.entry(name, levels),
                 hoverinfo="skip",
             )
             for name, marker in (*colours.items(), *symbols.items())
@@ -172,11 +175,12 @@ class _Plane:
                     yield name, variant, part
 
     def _marker(self, name: str, variant: str, size: int) -> dict[str, object]:
-        marker = style.marker(name, self.architectures, size)
-        return marker | {"symbol": self._symbol(variant)} if variant else marker
+        if not variant:
+            return palette.marker(name, size)
+        return palette.with_symbol(name, self._symbol(variant), size)
 
     def _symbol(self, variant: str) -> str:
-        return style.SYMBOLS[self.variants.index(variant) % len(style.SYMBOLS)]
+        return palette.SYMBOLS[self.variants.index(variant) % len(palette.SYMBOLS)]
 
     def front(self) -> list[go.Scatter]:
         """The Pareto front: along it, more accuracy costs more energy."""
@@ -186,7 +190,7 @@ class _Plane:
                 x=(best["mean_energy_consumed"] * self.factor).to_numpy(),
                 y=best["mean_accuracy"].to_numpy(),
                 mode="lines",
-                line={"color": style.PLAIN, "width": 1.5, "shape": "hv"},
+                line={"color": palette.PLAIN, "width": 1.5, "shape": "hv"},
                 name="Pareto front",
                 hoverinfo="skip",
             )
@@ -209,7 +213,7 @@ class _Plane:
                     text=["", f"{score:,.10g}"],
                     textposition="bottom right" if end < right else "top left",
                     textfont={"size": 10},
-                    line={"color": style.PLAIN, "width": 1, "dash": "dot"},
+                    line={"color": palette.PLAIN, "width": 1, "dash": "dot"},
                     name="equal Score (accuracy per kWh)",
                     legendgroup="score",
                     hoverinfo="skip",
@@ -233,7 +237,8 @@ class _Plane:
         """The configurations that no other beats."""
         return ", ".join(
             f"{' '.join([row.architecture, *self._called(row)])} "
-            f"({number(row.mean_accuracy, 3)} for {number(row.mean_energy_consumed, 3)} kWh)"
+            f"({number(row.mean_accuracy, 3)} for "
+            f"{number(row.mean_energy_consumed * self.factor, 3)} {self.unit})"
             for row in self._best().itertuples()
         )
 
@@ -302,7 +307,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
                     x=value.to_numpy(),
                     y=rows["_label"].to_numpy(),
                     mode="markers",
-                    marker=style.marker(name, architectures, size=9),
+                    marker=palette.marker(name, size=9),
                     # A mean of few runs may lie outside the interval of a lopsided bootstrap.
                     error_x={
                         "array": np.maximum(rows[bounds[1]] - value, 0).to_numpy(),
@@ -310,9 +315,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
                         "thickness": 1.5,
                         "width": 4,
                     },
-                    name=escape(name),
-                    legendgroup=name,
-                    showlegend=column == 1,
+                    **style.entry(name, architectures),
                     hovertext=style.hover(
                         rows, ["score_ratio_of_means", *bounds, "n", "mean_accuracy"]
                     ),
@@ -321,6 +324,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
+    style.shown_once(figure)
     figure.update_xaxes(title="Score (accuracy per kWh)", rangemode="tozero")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
     best = [

@@ -11,10 +11,30 @@ async function drawFigures() {
   for (const plot of document.querySelectorAll("figure.plot")) {
     const { data, layout } = JSON.parse(plot.querySelector("script").textContent);
     const toImageButtonOptions = { format: "svg", filename: plot.id };
-    await Plotly.newPlot(plot.querySelector(".canvas"), data, layout, { ...settings, toImageButtonOptions });
+    const canvas = plot.querySelector(".canvas");
+    const { height, meta } = layout;
+    delete layout.height; // the canvas has it, and may change it
+    await Plotly.newPlot(canvas, data, layout, { ...settings, toImageButtonOptions });
+    if (meta?.legend) {
+      const makeRoom = () => makeRoomForLegend(canvas, height - meta.legend);
+      canvas.on("plotly_afterplot", makeRoom);
+      await makeRoom();
+    }
     await new Promise((resume) => setTimeout(resume)); // let the page answer between two figures
   }
   document.documentElement.dataset.figures = "drawn";
+}
+
+// A narrow page takes more rows for a legend: the figure grows by them, and its panels stay as high.
+function makeRoomForLegend(canvas, withoutLegend) {
+  const rows = canvas.querySelector(".infolayer > .legend .scrollbox");
+  if (!rows) return;
+  const legend = Math.ceil(rows.getBBox().height) + 12;
+  const height = String(withoutLegend + legend);
+  if (canvas.style.getPropertyValue("--height") === height) return;
+  canvas.style.setProperty("--height", height);
+  canvas.style.height = `${height}px`;
+  return Plotly.relayout(canvas, { autosize: true, "legend.maxheight": legend });
 }
 
 function fitFiguresToPage() {
