@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import log_folder, replication
+from lib import datasets, log_folder, replication
 from lib.counters import COUNTERS, difference_cumulative
 from lib.emissions_log import LogError
 from lib.log_folder import Imported
@@ -21,6 +21,26 @@ TABLES = Path(__file__).resolve().parents[1] / "params" / "published"
 AS_PUBLISHED = "as published"
 CORRECTED = "corrected"
 MEASURED = "measured"
+
+NETWORK = {"head": "paper"}
+"""What makes a network of Table 2, beside architecture, dataset and image size."""
+
+TRAINING = {
+    **NETWORK,
+    "weights": "imagenet",
+    "trainable": "head",
+    "features": "online",
+    "epochs": 50,
+    "early_stopping": None,
+    "batch_size": 32,
+    "optimizer": "adam",
+    "precision": "float32",
+    "augmentation": "paper",
+    "train_limit": None,
+    "test_limit": None,
+}
+"""What makes a training that Table 6 is about (paper, section 3.4). Not among it is what became of
+the pixels, which the paper's text and its code say differently, and the framework."""
 
 SCORE_ENERGY = "score_energy"
 """Energy that Scores are made of, kWh: as published it isn't `energy_consumed`."""
@@ -42,6 +62,27 @@ def source(name: str) -> str:
     """Say where the figures of a table come from: the first line of its file."""
     with (TABLES / f"{name}.csv").open(encoding="utf-8") as file:
         return file.readline().lstrip("# ").strip()
+
+
+def alike(results: pd.DataFrame, design: dict[str, object]) -> pd.DataFrame:
+    """The runs that are of the paper's design in all that `NETWORK` or `TRAINING` name.
+
+    Args:
+        results: A study's results table; of an import without these columns no run is known to be.
+        design: Field of RunConfig and its value.
+    """
+    columns = ["architecture", "dataset", "image_size"]
+    if not {*columns, *design} <= {*results.columns}:
+        return results.iloc[:0]
+    printed = table("table2").set_index(["architecture", "dataset"])["image_size"].astype(float)
+    configuration = zip(results["architecture"], results["dataset"], strict=True)
+    size = pd.Series([printed.get(key) for key in configuration], results.index, dtype=float)
+    usual = {name: dataset.image_size for name, dataset in datasets.KNOWN.items()}
+    own = pd.to_numeric(results["image_size"]).fillna(results["dataset"].map(usual))
+    same = own == size
+    for name, value in design.items():
+        same &= results[name].isna() if value is None else results[name] == value
+    return results[same]
 
 
 def import_package(folder: Path) -> pd.DataFrame:

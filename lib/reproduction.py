@@ -173,17 +173,35 @@ def reproduce(results: pd.DataFrame) -> pd.DataFrame:
 
 def compare(item: Reproduction, reading: pd.DataFrame) -> pd.DataFrame:
     """Set one computed table beside the paper's, one row a cell, in the paper's order."""
-    keys = list(item.keys)
-    ours = item.compute(reading).astype(dict.fromkeys(keys, str))
+    return _beside_printed(item, item.compute(reading), list(item.keys))
+
+
+def beside(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:
+    """Set runs of our own beside Table 2 or 6, one row a printed cell that they have.
+
+    A place is none of them: beside each of the paper's locations stands the same mean.
+    """
+    if item.name == "table2":
+        ours = characteristics(runs).drop(columns="image_size")
+    else:
+        values = ["accuracy", "energy_consumed", "score"]
+        numbers = runs.assign(**{name: pd.to_numeric(runs[name]) for name in values})
+        ours = numbers.groupby(_CONFIGURATION, as_index=False)[values].mean()
+    return _beside_printed(item, ours, _CONFIGURATION).dropna(subset=["ours"])
+
+
+def _beside_printed(item: Reproduction, ours: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The printed cells, each with ours of the same `keys`."""
+    ours = ours.astype(dict.fromkeys(keys, str))
     printed = published.table(item.name)
     values = [name for name in ours if name in printed and name not in keys]
-    cells = printed.melt(keys, values, "column", "paper").merge(
+    cells = printed.melt(list(item.keys), values, "column", "paper").merge(
         ours.melt(keys, values, "column", "ours"), on=[*keys, "column"], how="left"
     )
     paper = pd.to_numeric(cells["paper"], errors="coerce")
     return cells.assign(
         table=item.title,
-        row=cells[keys].agg(", ".join, axis="columns"),
+        row=cells[list(item.keys)].agg(", ".join, axis="columns"),
         difference=cells["ours"] - paper,
         match=[match(a, b) for a, b in zip(cells["ours"], cells["paper"], strict=True)],
     )

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lib import analysis, published, records, tables
+from lib import analysis, figures, published, records, tables, variants
+from lib.measures import measure
 from lib.page import Link
 from tests import small_study
 from tests.replication_package import FOLDER, needs_package
@@ -171,8 +172,66 @@ def test_every_table_can_be_shown_for_every_study(study, small, varied):
 
 def test_a_study_of_our_own_has_nothing_of_the_papers(study):
     assert tables.weighed(study)._repr_html_() == ""
-    assert tables.beside_paper(study, "table6")._repr_html_() == ""
+    assert tables.beside_paper(study, "table6")._repr_html_() == "", "it trained two epochs"
+    assert tables.beside_paper(study, "table3")._repr_html_() == ""
     assert tables.evidence(study)._repr_html_() == ""
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """Runs of the paper's trainings, and others."""
+    found = analysis.load(small_study.make(tmp_path / "s", datasets=("cifar10", "mnist")))
+    return replace(found, results=found.results.assign(epochs=50, weights="imagenet"))
+
+
+def test_networks_of_the_papers_stand_beside_its_table(alike):
+    table = tables.beside_paper(alike, "table2")
+    flops = table.frame[table.frame["quantity"] == measure("flops_G").label].set_index("row")
+    # The made-up study has FLOPs of 32 pixels on both datasets.
+    assert flops.loc["VGG16, cifar10", "match"] == "rounded"
+    assert flops.loc["VGG16, mnist", "match"] == "differs"
+    assert flops.loc["VGG19, cifar10", "measured"] == pytest.approx(26.704938880)
+    assert "Table 2" in table.caption
+
+
+def test_trainings_of_the_papers_stand_beside_its_scores(alike):
+    table = tables.beside_paper(alike, "table6")
+    assert len(table.frame) == 45
+    assert "are no reproduction" in table.note
+    accuracy = table.frame[table.frame["quantity"] == measure("accuracy").label].set_index("row")
+    row = accuracy.loc["USA/oregon, cifar10, VGG16"]
+    assert (row["the_paper"], row["measured"]) == ("0.6189", pytest.approx(0.64))
+    assert row["difference"] == pytest.approx(0.64 - 0.6189)
+    figure = figures.beside_paper(table.frame, ("energy_consumed", "score"))
+    assert {trace.name for trace in figure.data} == {"the paper", "our runs"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"epochs": 49},
+        {"weights": "none"},
+        {"train_limit": 100.0},
+        {"image_size": 64},
+        {"precision": "mixed"},
+        {"architecture": "MobileNetV2"},
+    ],
+)
+def test_other_trainings_do_not_stand_beside_the_papers(alike, other):
+    one = replace(alike, results=alike.results.assign(**other))
+    assert tables.beside_paper(one, "table6").frame.empty
+
+
+def test_variants_of_the_papers_trainings_stand_each_for_itself(alike):
+    pixels = alike.results["repetition"].map({1: "imagenet", 2: "rescale", 3: "rescale"})
+    runs = alike.results.assign(preprocessing=pixels)
+    one = replace(alike, results=variants.named(runs, {}))
+    frame = tables.beside_paper(one, "table6").frame
+    assert len(frame) == 90
+    assert {row.rpartition(" (")[2] for row in frame["row"]} == {
+        "reference)",
+        "preprocessing: rescale)",
+    }
 
 
 @needs_package

@@ -16,11 +16,11 @@ _PAIR = ["wattmeter_energy", "energy_consumed"]
 
 
 def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
-    """What the paper prints beside what its data give, row by row.
+    """What the paper prints beside what its data give, or what our own runs took, row by row.
 
     Args:
-        cells: As `lib.tables.beside_paper` has them: row, quantity, the_paper (as printed),
-            as_published, corrected.
+        cells: As `lib.tables.beside_paper` has them: row, quantity, the_paper (as printed), and
+            as_published and corrected, or measured.
         quantities: Which of them to show, a panel each.
     """
     title = "The paper's figures beside ours"
@@ -39,7 +39,9 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
             {"symbol": "circle", "size": 6, "color": palette.COLOURS[1]},
         ),
         "corrected": ("corrected", {"symbol": "diamond", "size": 9, "color": palette.COLOURS[0]}),
+        "measured": ("our runs", {"symbol": "diamond", "size": 9, "color": palette.COLOURS[0]}),
     }
+    sources = {source: look for source, look in sources.items() if source in cells}
     for column, quantity in enumerate(quantities, start=1):
         rows = cells[cells["quantity"] == measure(quantity).label]
         for source, (name, marker) in sources.items():
@@ -60,9 +62,11 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(type="category", autorange="reversed")
     changed = cells[cells["quantity"].isin([measure(name).label for name in quantities])]
-    ratio = (changed["corrected"] / changed["as_published"]).dropna()
+    new, old = ("measured", "the_paper") if "measured" in cells else ("corrected", "as_published")
+    ratio = (changed[new] / pd.to_numeric(changed[old], errors="coerce")).dropna()
+    whose = {"measured": "Ours", "corrected": "Corrected values"}[new]
     alt = (
-        f"{title}. Corrected values are between {number(ratio.min(), 3)} and "
+        f"{title}. {whose} are between {number(ratio.min(), 3)} and "
         f"{number(ratio.max(), 3)} times the published ones."
     )
     return style.finish(figure, title, alt, 170 + 24 * cells["row"].nunique(), least_width=600)

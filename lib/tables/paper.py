@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib import conclusions, published, reproduction
+from lib import conclusions, published, reproduction, variants
 from lib.analysis import Analysis
 from lib.measures import MEASURES, measure
 from lib.page import Stack, Table
@@ -17,6 +17,11 @@ _VERDICTS = (
 )
 
 _TESTS = "Holm adjusts over the responses of one question to one part of the data."
+_OTHER_MACHINE = (
+    "Measured: mean of our runs of the same training, wherever they ran; the paper's stand there "
+    "for each of its locations. Energies of other machines are no reproduction, and the paper's "
+    "have faults of their own (docs/reanalysis.md), so only accuracies should agree."
+)
 _EVIDENCE = {
     "questions": ("the paper's questions, put to each part of the data", _TESTS),
     "flops": (
@@ -108,16 +113,19 @@ def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_paper(study: Analysis, name: str) -> Table:
-    """One of the paper's tables computed from its raw data, cell beside cell with the printed one.
+    """One of the paper's tables, cell beside cell: the printed one and what it should be.
+
+    From the authors' data every table is computed. Beside any other study stand the networks of
+    Table 2 and the trainings of Table 6 that it has runs of.
 
     Args:
-        study: The authors' data; for any other study the table is empty.
+        study: The authors' data, or a study of our own.
         name: Of the paper's table: `table2` to `table7`, `rq3`.
     """
     (item,) = [item for item in reproduction.REPRODUCTIONS if item.name == name]
     file = f"{name}_beside_paper"
     if not study.is_the_papers:
-        return Table(file, "", pd.DataFrame())
+        return _beside_ours(study, item, file)
     cells = pd.concat(
         [
             reproduction.compare(item, reading).assign(reading=reading_name)
@@ -137,9 +145,7 @@ def beside_paper(study: Analysis, name: str) -> Table:
             "corrected": last["ours"],
         }
     ).reset_index()
-    frame = frame.rename(columns={"column": "quantity", "paper": "the_paper"})
-    frame["quantity"] = [measure(quantity).label for quantity in frame["quantity"]]
-    frame["row"] = [measure(row).name if row in MEASURES else row for row in frame["row"]]
+    frame = _named(frame)
     agreeing = frame["match"].isin(reproduction.AGREEING).sum()
     return Table(
         file,
@@ -148,3 +154,44 @@ def beside_paper(study: Analysis, name: str) -> Table:
         f"{agreeing} of {len(frame)} cells come out as the paper prints them. "
         f"{published.source(name)}.",
     )
+
+
+def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) -> Table:
+    """Cells of Table 2 or 6 whose configuration this study has too; none for other tables."""
+    if item.name == "table2":
+        alike = published.alike(study.configurations, published.NETWORK)
+        note = "Match: whether our figure, rounded or cut off as printed, is the paper's."
+    elif item.name == "table6":
+        alike = published.alike(study.best_reading, published.TRAINING)
+        note = _OTHER_MACHINE
+    else:
+        alike = study.completed.iloc[:0]
+    if alike.empty:
+        return Table(file, "", pd.DataFrame())
+    cells = pd.concat(
+        [
+            _suffixed(reproduction.beside(item, runs), name)
+            for name, runs in alike.groupby(variants.COLUMN, sort=False)
+        ]
+        if alike.get(variants.COLUMN, pd.Series()).nunique() > 1
+        else [reproduction.beside(item, alike)]
+    )
+    frame = _named(cells[["row", "column", "paper", "ours", "difference", "match"]])
+    frame = frame.rename(columns={"ours": "measured"})
+    if item.name == "table6":
+        frame = frame.drop(columns="match")
+    return Table(
+        file, f"{item.title}, beside our own", frame, f"{note} {published.source(item.name)}."
+    )
+
+
+def _suffixed(cells: pd.DataFrame, variant: str) -> pd.DataFrame:
+    return cells.assign(row=cells["row"] + f" ({variant})")
+
+
+def _named(cells: pd.DataFrame) -> pd.DataFrame:
+    """Quantities and rows as people call them."""
+    frame = cells.rename(columns={"column": "quantity", "paper": "the_paper"})
+    frame["quantity"] = [measure(quantity).label for quantity in frame["quantity"]]
+    frame["row"] = [measure(row).name if row in MEASURES else row for row in frame["row"]]
+    return frame
