@@ -40,7 +40,8 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
         - joules_per_epoch: J
         - mean_power: W, energy over duration (not CodeCarbon's mean of samples)
         - peak_power: W, the highest second
-        - threshold: the validation accuracy that `energy_to_threshold` is about
+        - threshold: the validation accuracy that `energy_to_threshold` is about; NaN where guessing
+          reaches it
         - energy_to_threshold: kWh until an epoch ended with it; NaN if none did
         - energy_per_point: kWh for each percentage point of accuracy over guessing; NaN if the run
           guesses no better than chance
@@ -55,7 +56,8 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     frame["mean_power"] = joules / _number(results, "duration")
     frame["peak_power"] = _number(results, "peak_power")
     accuracy = _number(results, "accuracy")
-    frame["threshold"] = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
+    threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
+    frame["threshold"] = threshold.mask(threshold <= guessing(results))
     frame["energy_to_threshold"] = [
         energy_to_reach(histories[run], threshold) if run in histories else np.nan
         for run, threshold in zip(frame["run_id"], frame["threshold"], strict=True)

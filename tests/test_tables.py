@@ -230,7 +230,7 @@ def test_variants_of_the_papers_trainings_stand_each_for_itself(alike):
     assert len(frame) == 90
     assert {row.rpartition(" (")[2] for row in frame["row"]} == {
         "reference)",
-        "preprocessing: rescale)",
+        "preprocessing: imagenet)",
     }
 
 
