@@ -79,10 +79,22 @@ def test_savings_are_bars_against_the_study_and_marks_against_the_architecture(s
     assert [bar.name for bar in bars] == ["VGG16", "VGG19", "ResNet50"]
     values = dict(zip(bars[0].y, bars[0].x, strict=True))
     assert values["VGG16 · precision: mixed"] == pytest.approx(30)
+    # Every run of the made-up study scatters by 1 %.
+    assert 0 < max(bars[0].error_x.array) < 5
+    assert figure.layout.xaxis.range[0] <= min(min(bar.x) for bar in bars)
     own = dict(zip(marks.y, marks.x, strict=True))
     assert own["ResNet50 · head: linear, features: cached"] == pytest.approx(90)
     assert not any(label.startswith("VGG16") for label in own)
     assert "VGG16 with precision: mixed 30" in figure.layout.meta["alt"]
+
+
+def test_intervals_of_few_runs_do_not_squeeze_the_bars(study):
+    wide = study.saved.assign(saved_percent_low=-1e6, saved_percent_high=99.0)
+    low, high = figures.savings(wide).layout.xaxis.range
+    assert -150 < low < high < 110
+    unknown = study.saved.assign(saved_percent_low=np.nan, saved_percent_high=np.nan)
+    low, _ = figures.savings(unknown).layout.xaxis.range
+    assert -150 < low < 0
 
 
 def test_long_names_take_several_lines_and_leave_room_for_the_bars(study):

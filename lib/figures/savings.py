@@ -15,8 +15,8 @@ from lib.measures import number, ordered
 def savings(compared: pd.DataFrame) -> go.Figure:
     """Energy saved at equal accuracy, and beside it how accuracy ended, by configuration.
 
-    Bars are set against the study's reference, open diamonds against the reference of the same
-    architecture. Below 0 more energy was used.
+    Bars are set against the study's reference, with 95 % intervals that go on where the axis ends;
+    open diamonds against the reference of the same architecture. Below 0 more energy was used.
 
     Args:
         compared: As `lib.efficiency.compared` gives it; empty where nothing varied.
@@ -63,6 +63,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         )
         words.append(f"{' '.join(map(str, where))}: {shown}")
     style.shown_once(figure)
+    figure.update_xaxes(range=_range(known), col=1)
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
     figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
@@ -91,12 +92,32 @@ def _bars(rows: pd.DataFrame, architectures: list[str]) -> list[go.Bar]:
             orientation="h",
             **style.entry(name, architectures),
             marker=palette.bar(name),
+            error_x=_interval(part),
             hovertext=_hover(part),
             hoverinfo="text",
         )
         for name in architectures
         if len(part := rows[rows["architecture"].astype(str) == name])
     ]
+
+
+def _interval(rows: pd.DataFrame) -> dict[str, object]:
+    """Whiskers of the 95 % interval, none where there is none."""
+    saved = rows["saved_percent"]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (rows["saved_percent_high"] - saved).fillna(0).to_numpy(),
+        "arrayminus": (saved - rows["saved_percent_low"]).fillna(0).to_numpy(),
+        "color": palette.INK,
+        "width": 3,
+    }
+
+
+def _range(compared: pd.DataFrame) -> list[float]:
+    """From all bars to all that can be saved; of two runs an interval may go far beyond."""
+    least = compared["saved_percent"].min()
+    return [min(-10, max(compared["saved_percent_low"].min(), least - 50), 1.1 * least), 102]
 
 
 def _own(panel: pd.DataFrame, overall: str) -> list[go.Scatter]:
@@ -135,8 +156,9 @@ def _differences(rows: pd.DataFrame, architectures: list[str]) -> list[go.Scatte
 
 
 def _hover(rows: pd.DataFrame) -> list[str]:
-    shown = ["saved_percent", "equal_accuracy", "energy_to_equal", "reference_energy_to_equal"]
-    shown += ["reached", "reference_reached", "accuracy_difference"]
+    shown = ["saved_percent", "saved_percent_low", "saved_percent_high", "p_holm"]
+    shown += ["equal_accuracy", "energy_to_equal", "reference_energy_to_equal", "reached"]
+    shown += ["reference_reached", "accuracy_difference"]
     texts = style.hover(rows, shown)
     against = rows["compared_with"].map(escape)
     return [f"{text}<br>compared with {name}" for text, name in zip(texts, against, strict=True)]
