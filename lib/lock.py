@@ -7,11 +7,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import lock_descriptor
 
 _PREFIX = "training-energy-study"
 
@@ -54,21 +54,35 @@ def alone_in_study(study_dir: Path) -> Iterator[None]:
 def _held(name: str, refusal: str, what: str, wait: bool) -> Iterator[None]:
     path = Path(tempfile.gettempdir()) / f"{name}.lock"
     holder = path.with_suffix(".json")
-    lock = FileLock(path, timeout=-1 if wait else 0, mode=0o666)
+    file = _opened(path)
     try:
-        lock.acquire()
-    except Timeout:
-        try:
-            said = json.loads(holder.read_text(encoding="utf-8"))
-            who = f"process {said['pid']} ({said['what']}) since {said['since']}"
-        except (OSError, ValueError, KeyError):
-            who = f"the process that holds {path}"
-        raise BusyError(f"{refusal}: {who}") from None
-    try:
+        if not lock_descriptor(file, blocking=wait):
+            raise BusyError(f"{refusal}: {_who(holder, path)}")
         since = datetime.now(UTC).isoformat(timespec="seconds")
         said = {"pid": os.getpid(), "since": since, "what": what}
-        holder.write_text(json.dumps(said), encoding="utf-8")
-        yield
+        # Another user, killed while holding the lock, may have left one that is not ours to change.
+        with suppress(OSError):
+            holder.write_text(json.dumps(said), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink()
     finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+        os.close(file)  # which gives the lock back
+
+
+def _opened(path: Path) -> int:
+    """The lock's file; one that another user of this machine made can at least be read."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
+
+
+def _who(holder: Path, path: Path) -> str:
+    try:
+        said = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {said['pid']} ({said['what']}) since {said['since']}"
+    except (OSError, ValueError, KeyError):
+        return f"the process that holds {path}"

@@ -392,6 +392,18 @@ class Study(_Strict):
         return problems
 
 
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error: of two values one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value != "<<" and (first := lines.setdefault(str(key.value), line)) != line:
+                raise yaml.YAMLError(f"'{key.value}' stands twice, in lines {first} and {line}")
+        return super().construct_mapping(node, deep)
+
+
 def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     """Read a study file.
 
@@ -408,7 +420,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
         reason = "a study is named after its file, and so is its folder of results"
         raise StudyError([f"{reason}: '{path.stem}' can't be its name; rename it"], str(path))
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _NoKeyTwice)
     except FileNotFoundError:
         raise StudyError(
             [f"no such file; studies lie in params/, e.g. {_examples()}"], str(path)

@@ -47,6 +47,22 @@ def test_a_dead_holder_holds_nothing():
         pass
 
 
+def test_a_file_of_another_user_locks_too(monkeypatch):
+    """Linux refuses to create or write what another user has in a shared temporary folder."""
+    with lock.alone_on_this_machine("the other user"):
+        pass
+    real = os.open
+
+    def refusing(path, flags, *mode, **options):
+        if flags & (os.O_CREAT | os.O_RDWR) and str(path).endswith(".lock"):
+            raise PermissionError
+        return real(path, flags, *mode, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with lock.alone_on_this_machine("me"):
+        assert f"process {os.getpid()} (me)" in second("machine")
+
+
 def test_waiting_ends_when_the_holder_is_gone():
     command = [sys.executable, "-c", HOLD, tempfile.gettempdir()]
     holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -307,3 +307,16 @@ def test_a_list_as_a_choice_is_refused_in_words():
 
 def test_a_wattmeter_makes_no_other_run():
     assert RunConfig(meter="meter.yaml").run_id == RunConfig().run_id
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("title: t\nrepetitions: 2\nfactors: {dataset: [mnist]}\nrepetitions: 3\n", "2 and 4"),
+        ("title: t\nfactors:\n  dataset: [mnist]\n  dataset: [cifar10]\n", "3 and 4"),
+    ],
+)
+def test_a_key_that_stands_twice_is_an_error(tmp_path, text, lines):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(StudyError, match=f"stands twice, in lines {lines}"):
+        load_study(tmp_path / "s.yaml")
