@@ -21,6 +21,7 @@ import psutil
 
 from lib import machine
 from lib.files import write_atomically
+from lib.private import without_home
 from lib.records import FILE_NAME, Record
 from lib.study import RunConfig
 
@@ -110,12 +111,6 @@ def leave_out_private_paths(notebook: Path) -> None:
     for name in ("input_path", "output_path"):
         content["metadata"].get("papermill", {}).pop(name, None)
     write_atomically(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def without_home(text: str) -> str:
-    """`text` with the home folder as `~`, for it names a person."""
-    home = str(Path.home())
-    return text if home == "/" else text.replace(home, "~")
 
 
 def one_line(text: str) -> str:

@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from lib import architectures, backends, datasets
+from lib.private import without_home
 from lib.units import JOULES, WATTS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
@@ -118,10 +119,7 @@ class RunConfig(_Strict):
     @classmethod
     def _without_home(cls, value: str | None) -> str | None:
         """Write the home folder as `~`: results are handed round, and it names a person."""
-        home = str(Path.home())
-        if value and home != "/" and (value == home or value.startswith(f"{home}/")):
-            return "~" + value[len(home) :]
-        return value
+        return value and without_home(value)
 
     @model_validator(mode="after")
     def _features_of_a_frozen_base(self) -> RunConfig:
@@ -355,9 +353,9 @@ class Study(_Strict):
 
     def as_yaml(self) -> str:
         """The study as a study file: what was run, with what the command line had set."""
-        text = yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
-        home = str(Path.home())
-        return text if home == "/" else text.replace(f"{home}/", "~/")
+        # By way of JSON, so that YAML puts quotes around what is now `~`, its word for nothing.
+        said = json.loads(without_home(json.dumps(self.model_dump(mode="json"))))
+        return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
     def _misplaced_fields(self) -> list[str]:
         allowed = set(RunConfig.model_fields) - {"repetition", "output_dir"}

@@ -17,6 +17,7 @@ from typing import Any
 from lib.instruments import COMPONENTS, Component
 from lib.instruments.nvml import Gpus
 from lib.locations import Location
+from lib.private import without_home
 
 RAPL = Path("/sys/class/powercap/intel-rapl")
 
@@ -271,7 +272,7 @@ class _LogCollector(logging.Handler):
         message = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             message = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
-        message = message.replace(str(Path.home()), "~")
+        message = without_home(message)
         if message not in (*_BOILERPLATE, *self.messages):
             self.messages.append(message)
 
