@@ -286,7 +286,8 @@ def _check_words(pdf, page):
     printed = BeautifulSoup(text, "html.parser").find_all("page")
     words = [word for sheet in printed for word in sheet.find_all("word")]
     for sheet in printed:
-        right = max((float(word["xmax"]) for word in sheet.find_all("word")), default=0)
+        assert sheet.find("word"), "an empty page"
+        right = max(float(word["xmax"]) for word in sheet.find_all("word"))
         assert right <= float(sheet["width"]) - 72 * 10 / 25.4, "the margin is narrower"
     widest = page.locator("div.table table").evaluate_all(
         "all => all.sort((a, b) => b.rows[0].cells.length - a.rows[0].cells.length)[0].rows[0]"
