@@ -13,6 +13,7 @@ from lib.measures import measure
 from lib.page import Prose, Table
 from lib.study import RunConfig
 from lib.tables import shared
+from lib.wording import level
 
 RESPONSES = (
     *("energy_consumed", "emissions", "duration", "power", "accuracy", "score"),
@@ -59,15 +60,7 @@ def factors(runs: pd.DataFrame) -> list[str]:
 
 def _levels(column: pd.Series) -> pd.Series:
     """The levels of a factor as text; what is not set is a level too."""
-    return column.map(
-        lambda value: (
-            "none"
-            if pd.isna(value)
-            else str(int(value))  # a count that came as 50.0, because others are not set
-            if isinstance(value, float) and value.is_integer()
-            else str(value)
-        )
-    )
+    return column.map(lambda value: "none" if pd.isna(value) else level(value))
 
 
 def by_factor(study: Analysis, response: str, factor: str) -> list[object]:

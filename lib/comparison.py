@@ -12,6 +12,7 @@ from lib import datasets, effects, samples, variants
 from lib.analysis import Analysis
 from lib.measures import measure, ordered
 from lib.study import RunConfig
+from lib.wording import level, listed
 
 NOT_RECORDED = "not recorded"
 
@@ -69,7 +70,7 @@ class Comparison:
             return ""
         return (
             "Beware: A and B were not measured alike, or do not both say how: see "
-            f"{_listed(self.unlike['what'])} below. So their {measure(self.response).inline} can't "
+            f"{listed(self.unlike['what'])} below. So their {measure(self.response).inline} can't "
             "be compared: a ratio may come from that, and not from the networks."
         )
 
@@ -98,7 +99,7 @@ def compare(first: Analysis, second: Analysis, response: str) -> Comparison:
     shared = [pair for pair in configurations[0] if pair in configurations[1]]
     if not shared:
         has = [
-            f"{name} has {_listed(' on '.join(pair) for pair in pairs) or 'no complete run'}"
+            f"{name} has {listed(' on '.join(pair) for pair in pairs) or 'no complete run'}"
             for name, pairs in zip(sides, configurations, strict=True)
         ]
         said = f"A and B share no architecture on the same dataset: {'; '.join(has)}."
@@ -177,7 +178,7 @@ def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
     found: dict[str, object] = {"runs_A": len(a), "runs_B": len(b)}
     found |= {f"mean_{name}": x.mean() for name, x in (("A", a), ("B", b)) if len(x)}
     if empty := [name for name, values in (("A", a), ("B", b)) if not len(values)]:
-        return found | {"reason": f"no run of {_listed(empty)} has a value"}
+        return found | {"reason": f"no run of {listed(empty)} has a value"}
     if a.mean() <= 0:
         return found | {"reason": "no ratio: the mean of A is not above 0"}
     interval = effects.bootstrap_interval(_ratio, (b, a))
@@ -205,18 +206,8 @@ def _levels(runs: pd.DataFrame, column: str) -> str:
     """The values of a column in words."""
     if column not in runs:
         return NOT_RECORDED
-    values = [*runs[column].dropna().map(_text)]
+    values = [*runs[column].dropna().map(level)]
     field = RunConfig.model_fields.get(column)
     if len(values) < len(runs) and field is not None and field.default is None:
         values.append("none")
     return ", ".join(ordered(values)) or NOT_RECORDED
-
-
-def _text(value: object) -> str:
-    """A count that came as 50.0, because it is missing elsewhere in its column, as 50."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _listed(names: Iterable[str]) -> str:
-    words = [str(name) for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

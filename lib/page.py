@@ -30,7 +30,13 @@ _SCROLL = "max-height:34rem;overflow:auto"
 # Words of a verdict, a severity or a status, and how they stand out.
 _MARKS = {"fault": "bad", "falls": "bad", "failed": "bad", "doubt": "open", "undecided": "open"}
 _MARKS |= {"stands": "good", "passed": "good"}
-_PRINTED = re.compile(r"<?[-−]?[0-9][0-9,]*([.][0-9]+)?")
+# A number as people print it: "< 0.001", "1,234", "1.2 ± 0.3", "12 %".
+_NUMBER = r"[-−+]?[0-9][0-9,]*(?:[.][0-9]+)?(?:e[-−+]?[0-9]+)?"
+_PRINTED = re.compile(rf"(?P<bound>[<>]?) ?(?P<value>{_NUMBER})(?: ?± ?{_NUMBER})?(?: ?%)?")
+# Characters side by side that an upright page of a printed report has room for.
+_UPRIGHT = 100
+_COLUMN_OF_TEXT, _LONGEST_WORD = 14, 16
+"""Characters that a line of sentences has at least in print, and a word that is not broken."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,20 @@ class Table:
             f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
             for place in range(len(top))
         )
+        width = sum(column.width + 1 for column in columns)  # with the space between columns
+        wide = " wide" if width > _UPRIGHT else ""
+        file, caption = self.name, self.caption
+        if self._rest():
+            # What the page saves is what it shows.
+            file += f"-first-{MOST_ROWS}"
+            caption += f" (first {MOST_ROWS:,} of {len(self.frame):,} rows)"
         return (
-            f'<div class="table" data-name="{escape(self.name)}">'
-            f'<div class="bar"><p class="title"><b>{escape(self.caption)}</b></p></div>'
+            f'<div class="table{wide}" data-name="{escape(self.name)}" data-file="{escape(file)}">'
+            f'<div class="bar"><p class="title"><b>{escape(caption)}</b></p></div>'
             f'<div class="scroll" role="region" aria-label="{escape(self.caption)}" tabindex="0" '
             f'style="{_SCROLL}">'
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<table style="--chars:{width}"><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
             f"{_note(' '.join(filter(None, [self._rest(), self.note])))}</div>"
         )
 
@@ -125,12 +139,23 @@ class _Column:
 
         # Numbers that are text, because every digit of theirs was printed so, stand like numbers.
         texts = [] if self.is_number else [_text(value) for value in values]
-        self.is_printed = bool(texts) and all(_PRINTED.fullmatch(text) for text in texts)
+        self.is_printed = any(texts) and all(_PRINTED.fullmatch(text) for text in texts if text)
         longest = max(map(len, texts), default=0)
         self.kind = "short" if longest <= _SHORT else "words" if longest <= _WORDS else "long"
+        # Heads wrap, and so does text; what wraps takes the room of its longest word.
+        shown = texts or [self._number(value) for value in self.numbers]
+        breakable = [self.named.name, self.named.unit, *texts]
+        self.width = max(len(word) for text in breakable for word in text.split() or [""])
+        if self.is_number or self.is_printed:
+            self.width = max([self.width, *map(len, shown)])
+        elif self.kind != "short":
+            self.width = max(self.width, _COLUMN_OF_TEXT)
+        self.width = min(self.width, _LONGEST_WORD)
 
     def head(self) -> str:
-        kind = 'class="number"' if self.is_number or self.is_printed else _LEFT
+        is_number = self.is_number or self.is_printed
+        align = 'class="number" style="' if is_number else _LEFT.removesuffix('"') + ";"
+        kind = f'{align}--chars:{self.width}"'
         name, unit = escape(self.named.name), escape(self.named.unit)
         shown = f'{name} <span class="unit">({unit})</span>' if unit else name
         return f'<th scope="col" data-full="{escape(self.label)}" {kind}>{shown}</th>'
@@ -140,12 +165,14 @@ class _Column:
         if self.is_number:
             text = self._number(self.numbers[place])
             full = "" if pd.isna(value) else repr(self.plain(value))
-            return f'<td class="number" data-value="{full}">{escape(text)}</td>'
+            # What is infinite has another name in JavaScript.
+            sort = f' data-sort="{full.replace("inf", "Infinity")}"' if full.endswith("inf") else ""
+            return f'<td class="number" data-value="{full}"{sort}>{escape(text)}</td>'
         if isinstance(value, Link):
             return f'<td {_LEFT}><a href="{escape(value.target)}">{escape(value.text)}</a></td>'
         text = _text(value)
         if self.is_printed:
-            return f'<td class="number">{escape(text)}</td>'
+            return f'<td class="number" data-sort="{_sort_key(text)}">{escape(text)}</td>'
         return f'<td class="{_MARKS.get(text, self.kind)}" {_LEFT}>{escape(text)}</td>'
 
     def _number(self, value: float) -> str:
@@ -217,6 +244,17 @@ def _text(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return "" if value is None or value is pd.NA or value != value else str(value)
+
+
+def _sort_key(text: str) -> str:
+    """A printed number as JavaScript reads it; what is bounded stands just beyond its bound."""
+    if not text:
+        return ""
+    found = _PRINTED.fullmatch(text)
+    value = float(found["value"].replace(",", "").replace("−", "-"))
+    if found["bound"]:
+        value = math.nextafter(value, -math.inf if found["bound"] == "<" else math.inf)
+    return repr(value)
 
 
 def _decimals(values: np.ndarray) -> tuple[int | None, bool]:

@@ -199,5 +199,7 @@ def _code_colours() -> str:
 
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    # "and", "in", "not" are too pale on this ground to be read by everybody.
     own = ".highlight, .highlight pre { background: var(--surface); }"
+    light += "\n.highlight .ow { color: #8a00d4 }"
     return f"\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{own}\n"

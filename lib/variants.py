@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from lib.measures import REFERENCE, ordered
 from lib.study import RunConfig
+from lib.wording import level
 
 COLUMN = "variant"
 
@@ -149,6 +150,4 @@ def _texts(column: pd.Series, name: str) -> pd.Series:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a count, beside empty cells
-    return "none" if value is None else str(value)
+    return "none" if value is None else level(value)

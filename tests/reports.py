@@ -11,13 +11,15 @@ from lib.architectures import REGISTRY
 from tests import small_study
 from tests.replication_package import FOLDER
 
-HOSTILE = "<script>document.title='hacked'</script><b>&amp; \"bold\"</b>"
+SCRIPT = "<script>document.title='hacked'</script>"
+HOSTILE = f'{SCRIPT}<b>&amp; "bold"</b>'
 
 
 def hostile(folder: Path) -> Path:
     """A small study with markup wherever a study holds text of others, and with a failed run."""
     small_study.make(folder, title=HOSTILE, location="USA/oregon", failed=HOSTILE)
-    _put(folder, location=HOSTILE)
+    put(folder, location=HOSTILE, data_dir=f"/data/{HOSTILE}")
+    put(folder, "VGG19-*", architecture=SCRIPT)
     report.build(folder)
     return folder
 
@@ -68,9 +70,9 @@ def papers(folder: Path) -> Path:
     return folder
 
 
-def _put(folder: Path, **config: str) -> None:
-    """Change the configuration of every record, behind the back of what would check it."""
-    for path in folder.glob("runs/*/run.json"):
+def put(folder: Path, runs: str = "*", **config: str) -> None:
+    """Change the configuration of records, behind the back of what would check it."""
+    for path in folder.glob(f"runs/{runs}/run.json"):
         record = json.loads(path.read_text())
         record["config"] |= config
         path.write_text(json.dumps(record))

@@ -15,11 +15,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests import small_study
+from tests import reports, small_study
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
+STRANGE = f"third {HOSTILE}"
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("jupyterlab")
@@ -32,8 +33,11 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     _make_short(folder / "notebooks" / "train.ipynb")
-    small_study.make(folder / "outputs" / "quick", repetitions=2)
+    small_study.make(folder / "outputs" / "quick", repetitions=2, failed=HOSTILE)
     small_study.make(folder / "outputs" / "second", title=HOSTILE, location="FRA")
+    small_study.make(folder / "outputs" / STRANGE)
+    reports.put(folder / "outputs" / STRANGE, location=HOSTILE)
+    reports.put(folder / "outputs" / STRANGE, "*-mnist-*", dataset=HOSTILE)
     damaged = folder / "outputs" / "damaged"
     damaged.mkdir()
     (damaged / "results.csv").write_text("a,b\n1,2\n")
@@ -176,6 +180,16 @@ def test_a_reader_compares_two_studies(page):
 
 
 def test_text_of_a_study_is_no_markup(page):
+    runs = page.locator(".jp-CodeCell", has_text="tables.runs(study)")
+    runs.locator("td", has_text=HOSTILE).first.wait_for(state="attached")
+    explore = page.locator(".jp-CodeCell", has_text="explore.study(study_dir)")
+    dropdown(page, "explore.study(study_dir)", "Study").select_option(STRANGE)
+    dropdown(page, "explore.study(study_dir)", "Factor").select_option("Dataset")
+    explore.locator("td", has_text=HOSTILE).first.wait_for()
+    compared = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
+    dropdown(page, "explore.compare(study_dir)", "B").select_option(STRANGE)
+    compared.locator("td", has_text=HOSTILE).first.wait_for()
+    assert page.locator("[onerror]").count() == 0
     assert page.title() != "hacked"
 
 

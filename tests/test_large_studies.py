@@ -125,11 +125,13 @@ def test_a_page_shows_the_first_rows_of_a_long_table_and_its_file_all():
     html = table._repr_html_()
     assert html.count("<tr>") == MOST_ROWS + 1
     assert "The first 500 of 1,500 rows; tables/long.csv has all. Read it." in html
+    assert "(first 500 of 1,500 rows)" in html
+    assert 'data-file="long-first-500"' in html, "what the page saves is what it shows"
     assert "The first 500 of 1,500 rows" in repr(table)
     assert repr(table).count("\n") < MOST_ROWS + 5
     assert table.to_csv().count("\n") == 3 * MOST_ROWS + 1
     short = Table("short", "A short table", pd.DataFrame({"n": range(MOST_ROWS)}))
-    assert "The first" not in short._repr_html_()
+    assert "first" not in short._repr_html_()
 
 
 def test_of_many_runs_those_that_failed_or_wait_come_first(runs, tmp_path):

@@ -74,6 +74,25 @@ def test_text_is_never_markup(caption, name, value):
     assert HOSTILE in soup.find_all("td")[-1].text
 
 
+def test_printed_numbers_sort_as_numbers():
+    texts = ["1,234", "0.001", "<0.001", "1.2 ± 0.3", "12 %", "−3", "7.5e−07", "", "> 9"]
+    html = Table("t", "T", pd.DataFrame({"the_paper": texts}))._repr_html_()
+    found = BeautifulSoup(html, "html.parser").find_all("td")
+    keys = [float(cell["data-sort"]) for cell in found if cell.text]
+    assert [cell["data-sort"] for cell in found if not cell.text] == [""]
+    shown = [cell.text for cell in found if cell.text]
+    assert [text for _, text in sorted(zip(keys, shown, strict=True))] == [
+        *("−3", "7.5e−07", "<0.001", "0.001", "1.2 ± 0.3", "> 9", "12 %", "1,234")
+    ]
+
+
+def test_what_is_infinite_sorts_beside_numbers():
+    html = Table("t", "T", pd.DataFrame({"value": [-np.inf, 1.0]}))._repr_html_()
+    first, second = BeautifulSoup(html, "html.parser").find_all("td")
+    assert first["data-sort"] == "-Infinity"
+    assert "data-sort" not in second.attrs
+
+
 def test_a_link_leads_to_its_file():
     frame = pd.DataFrame({"run_id": [Link("a<b", 'runs/"a/train.ipynb')]})
     link = BeautifulSoup(Table("t", "T", frame)._repr_html_(), "html.parser").find("a")

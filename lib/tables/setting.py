@@ -9,6 +9,7 @@ from lib.analysis import Analysis
 from lib.measures import ordered
 from lib.page import MOST_ROWS, Link, Table
 from lib.tables import shared
+from lib.wording import level
 
 _STATES = ("failed", "not yet run", "completed")
 
@@ -27,14 +28,9 @@ def protocol(study: Analysis) -> Table:
     rows = []
     for name in RunConfig.model_fields:
         if name in study.completed and name not in ("repetition", "output_dir"):
-            values = ordered(_whole(value) for value in study.completed[name].dropna())
+            values = ordered(map(level, study.completed[name].dropna()))
             rows.append((name, ", ".join(values) if values else "not set, so the default"))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
-
-
-def _whole(value: object) -> object:
-    """A count that came as 50.0, because it is missing elsewhere in its column, as 50."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def machines(study: Analysis) -> Table:

@@ -23,6 +23,7 @@ async function drawFigures() {
     await new Promise((resume) => setTimeout(resume)); // let the page answer between two figures
   }
   document.documentElement.dataset.figures = "drawn";
+  performance.mark("figures drawn");
 }
 
 // A narrow page takes more rows for a legend: the figure grows by them, and its panels stay as high.
@@ -37,17 +38,32 @@ function makeRoomForLegend(canvas, withoutLegend) {
   return Plotly.relayout(canvas, { autosize: true, "legend.maxheight": legend });
 }
 
+// An upright page (A4, US Letter) between its margins. Printing does not wait for a figure that
+// measures the page by itself, and one that is wider makes the browser shrink all there is.
+const PAGE_WIDTH = 680;
+
+const allDrawn = () => document.querySelectorAll(".canvas.js-plotly-plot");
+
 function fitFiguresToPage() {
-  for (const canvas of document.querySelectorAll(".canvas.js-plotly-plot")) Plotly.Plots.resize(canvas);
+  for (const canvas of allDrawn()) {
+    const width = Math.max(PAGE_WIDTH, parseInt(canvas.style.minWidth));
+    canvas.style.setProperty("--width", width);
+    Plotly.relayout(canvas, { width });
+  }
+}
+
+function fitFiguresToScreen() {
+  for (const canvas of allDrawn()) Plotly.relayout(canvas, { width: null, autosize: true });
 }
 
 const valueOf = (cell) => cell.dataset.value ?? cell.textContent;
+const keyOf = (cell) => cell.dataset.sort ?? valueOf(cell);
 
 function sortBy(table, column, header) {
   const descending = header.getAttribute("aria-sort") === "ascending";
   const sign = descending ? -1 : 1;
   const order = (a, b) => {
-    const [x, y] = [a, b].map((row) => valueOf(row.cells[column]));
+    const [x, y] = [a, b].map((row) => keyOf(row.cells[column]));
     if (x === "" || y === "") return (x === "") - (y === ""); // what is empty stays at the end
     const numeric = Number(x) - Number(y);
     return sign * (Number.isNaN(numeric) ? x.localeCompare(y, "en", { numeric: true }) : numeric);
@@ -104,7 +120,7 @@ function equipTable(block) {
   tools.className = "tools";
   tools.append(
     button("Copy", (pressed) => copy(tabbed(rowsOf(table)), pressed)),
-    button("CSV", () => save(csv(rowsOf(table)), `${block.dataset.name}.csv`)),
+    button("CSV", () => save(csv(rowsOf(table)), `${block.dataset.file}.csv`)),
   );
   block.querySelector(".bar").append(tools);
 }
@@ -124,5 +140,5 @@ if (window.matchMedia("(max-width: 78rem)").matches) document.querySelector("nav
 document.querySelectorAll("div.table").forEach(equipTable);
 equipCodeToggle();
 window.addEventListener("beforeprint", fitFiguresToPage);
-window.addEventListener("afterprint", fitFiguresToPage);
+window.addEventListener("afterprint", fitFiguresToScreen);
 drawFigures();
