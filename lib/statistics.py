@@ -384,6 +384,8 @@ def with_sizes(groups: str, n: str) -> str:
     names = groups.split(separator) if len(sizes) > 1 else [groups]
     if not groups:
         return ""
+    if len(names) != len(sizes):  # an imported name may have both separators in it
+        return f"{groups} ({n})"
     return separator.join(f"{name} ({size})" for name, size in zip(names, sizes, strict=True))
 
 

@@ -9,7 +9,16 @@ from datetime import datetime
 
 import pandas as pd
 
-from lib import audit, conclusions, derived, efficiency, instrument_pairs, statistics, variants
+from lib import (
+    audit,
+    conclusions,
+    derived,
+    efficiency,
+    instrument_pairs,
+    statistics,
+    variants,
+    wording,
+)
 from lib.analysis import Analysis
 from lib.conclusions import FALLS, STANDS, UNDECIDED
 from lib.measures import measure, number, ordered
@@ -30,11 +39,11 @@ _SEVERITIES = {
 def asked(study: Analysis) -> Prose:
     """Which runs were planned and which there are."""
     results, completed = study.results, study.completed
-    architectures = _listed(ordered(results["architecture"]))
-    most = int(pd.to_numeric(results["repetition"]).max())
+    architectures = wording.listed(ordered(results["architecture"]))
+    most = int(results.groupby(study.configuration, dropna=False).size().max())
     sentences = [
-        f"Trained were {architectures} on {_listed(ordered(results['dataset']))}, "
-        f"{'once' if most == 1 else f'up to {most} times'} each: {_runs(len(completed))} "
+        f"Trained were {architectures} on {wording.listed(ordered(results['dataset']))}, "
+        f"{'once' if most == 1 else f'up to {most} times'} each: {wording.runs(len(completed))} "
         + (f"of {len(study.planned)} planned " if study.planned else "")
         + ("is" if len(completed) == 1 else "are")
         + " complete."
@@ -44,11 +53,11 @@ def asked(study: Analysis) -> Prose:
         sentences.append(f"They come in {len(names)} variants: {'; '.join(names)}.")
     failed = results[results["status"] == "failed"]["run_id"]
     if len(failed):
-        sentences.append(f"{_runs(len(failed))} failed: {_first(failed)}.")
+        sentences.append(f"{wording.runs(len(failed))} failed: {_first(failed)}.")
     if study.missing:
         sentences.append(f"Not yet run: {_first(study.missing)}. This report is partial.")
     if len(study.readings) > 1:
-        names = _listed(study.readings)
+        names = wording.listed(study.readings)
         sentences.append(
             f"The same measurements are read in {len(study.readings)} ways, {names}, which stand "
             "side by side in every figure and table below."
@@ -76,7 +85,7 @@ def partial(study: Analysis, at: datetime) -> str | None:
     planned = len(study.planned)
     failed = int((study.results["status"] == "failed").sum())
     return (
-        f"Partial: {planned - len(study.missing)} of {_runs(planned)} have ended"
+        f"Partial: {planned - len(study.missing)} of {wording.runs(planned)} have ended"
         + (f", {failed} of them failed" if failed else "")
         + f" (as of {at.day} {at:%B %Y, %H:%M} UTC). The figures will change as others end."
     )
@@ -277,7 +286,7 @@ def _saves(row: pd.Series, base: pd.Series) -> str:
 
 def _of(row: pd.Series, compared: pd.DataFrame) -> str:
     """How sure a saving is: the largest of many is large by chance too, so p is adjusted."""
-    runs = _runs(int(row["runs"]))
+    runs = wording.runs(int(row["runs"]))
     if math.isnan(row["p_holm"]):
         return f"{row['reason'].rpartition('; ')[2]}; {runs}"
     ends = " to ".join(number(row[f"saved_percent_{end}"], 3) for end in ("low", "high"))
@@ -312,11 +321,11 @@ def _how_sure(study: Analysis) -> str:
     """RQ3: whether software's figures were checked, and how its components came about."""
     metered = study.metered
     if len(metered):
-        runs = _runs(len(metered))
+        runs = wording.runs(len(metered))
         return f"CodeCarbon reports {_less(metered)} energy than the wattmeter ({runs})."
     runs = study.best_reading
     parts = [
-        f"{name.upper()} by {_listed(methods)}"
+        f"{name.upper()} by {wording.listed(methods)}"
         for name in ("cpu", "gpu", "ram")
         if f"{name}_method" in runs
         and (methods := [m for m in ordered(runs[f"{name}_method"]) if m != "none"])
@@ -356,7 +365,7 @@ def trusted(study: Analysis) -> Prose:
     """What the audits say in all, before their table."""
     counts = Counter(finding.severity for finding in study.findings)
     said = [f"{counts[kind]} {words}" for kind, words in _SEVERITIES.items() if counts[kind]]
-    return Prose((f"Of {len(study.findings)} checks {_listed(said)}.",))
+    return Prose((f"Of {len(study.findings)} checks {wording.listed(said)}.",))
 
 
 def ordered_how(study: Analysis) -> Prose:
@@ -388,18 +397,9 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _listed(names: Iterable[object]) -> str:
-    words = [str(name) for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
 def _first(names: Iterable[object]) -> str:
     """All of a few names, the first of many."""
     names = list(names)
     if len(names) <= _MOST_NAMED:
-        return _listed(names)
-    return _listed([*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED:,} more"])
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
+        return wording.listed(names)
+    return wording.listed([*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED:,} more"])

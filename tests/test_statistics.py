@@ -483,6 +483,7 @@ def test_groups_and_sizes_are_joined_whatever_the_names():
     assert with_sizes("head: x, views: 2; b", "3, 4") == "head: x, views: 2 (3); b (4)"
     assert with_sizes("head: x, views: 2", "3") == "head: x, views: 2 (3)"
     assert with_sizes("", "") == ""
+    assert with_sizes("a; b; c, d", "3, 4") == "a; b; c, d (3, 4)"
 
 
 def test_dunn_against_a_base_is_dunn_of_its_pairs():

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
+from lib import wording
 from lib.figures import palette, style
 from lib.instrument_pairs import Pair, compare
 from lib.measures import measure, number, ordered
@@ -43,7 +44,7 @@ def bland_altman(pair: Pair) -> go.Figure:
         )
     found = compare(pair)
     bias = f"{number(found.bias * factor, 3)} {shown.unit}"
-    alt = f"{title}, {style.count(len(runs))}: {bias} on average"
+    alt = f"{title}, {wording.runs(len(runs))}: {bias} on average"
     levels = (
         ("mean", "solid", found.bias),
         ("mean − 1.96 SD", "dot", found.limit_low),

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from lib import wording
 from lib.figures import palette, style
 from lib.measures import measure, number, ordered
 
@@ -165,7 +166,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title=f"CodeCarbon ({shown.unit})", rangemode="tozero")
     share = 100 * (runs["energy_consumed"] / runs["wattmeter_energy"]).replace(np.inf, np.nan)
     alt = (
-        f"{title}, {style.count(len(runs))}. CodeCarbon reports between {number(share.min(), 3)} % "
-        f"and {number(share.max(), 3)} % of the wattmeter's energy."
+        f"{title}, {wording.runs(len(runs))}. CodeCarbon reports between "
+        f"{number(share.min(), 3)} % and {number(share.max(), 3)} % of the wattmeter's energy."
     )
     return style.finish(figure, title, alt, note=style.left_out(drawn, len(runs)))

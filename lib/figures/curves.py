@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lib import wording
 from lib.figures import palette, run, style
 from lib.measures import measure, number, ordered
 
@@ -79,7 +80,7 @@ def learning_curves(
     ends = pd.Series({name: h["val_accuracy"].dropna().iloc[-1] for name, h in drawn.items()})
     means = ends.groupby([name.partition("-")[0] for name in ends.index]).mean()
     words = ", ".join(f"{name} {number(means[name])}" for name in look.architectures)
-    alt = f"{title}, {style.count(len(drawn))}. Mean accuracy at the end: {words}."
+    alt = f"{title}, {wording.runs(len(drawn))}. Mean accuracy at the end: {words}."
     return style.finish(figure, title, alt, note=note)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from lib import wording
 from lib.figures import palette, style
 from lib.measures import Measure, measure, number, ordered
 
@@ -75,9 +76,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             values = group[response] * factor
             if group.empty:
                 continue
-            medians.append(
-                f"{level} median {number(values.median())} {shown.unit} ({style.count(len(group))})"
-            )
+            size = wording.runs(len(group))
+            medians.append(f"{level} median {number(values.median())} {shown.unit} ({size})")
             tint = palette.colour(level) if by == "architecture" else palette.PLAIN
             if values.nunique() > 1:
                 figure.add_trace(_violin(_outline(values), place, tint), row=row, col=column)

@@ -213,11 +213,6 @@ def left_out(drawn: int, runs: int) -> str:
     return f"Points are {drawn:,} of {runs:,} runs, evenly from the least to the largest."
 
 
-def count(runs: int) -> str:
-    """`1 run`, `2 runs`."""
-    return "1 run" if runs == 1 else f"{runs} runs"
-
-
 _AXIS = {
     "gridcolor": FAINT,
     "zerolinecolor": FAINT,
