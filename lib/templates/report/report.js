@@ -31,11 +31,13 @@ function makeRoomForLegend(canvas, withoutLegend) {
   const rows = canvas.querySelector(".infolayer > .legend .scrollbox");
   if (!rows) return;
   const legend = Math.ceil(rows.getBBox().height) + 12;
-  const height = String(withoutLegend + legend);
-  if (canvas.style.getPropertyValue("--height") === height) return;
+  const height = withoutLegend + legend;
+  if (canvas.style.getPropertyValue("--height") === String(height)) return;
   canvas.style.setProperty("--height", height);
   canvas.style.height = `${height}px`;
-  return Plotly.relayout(canvas, { autosize: true, "legend.maxheight": legend });
+  // On paper the width is given; a figure that measured the page again would have the screen's.
+  const size = canvas.layout.width ? { height } : { autosize: true };
+  return Plotly.relayout(canvas, { ...size, "legend.maxheight": legend });
 }
 
 // An upright page (A4, US Letter) between its margins. Printing does not wait for a figure that
@@ -53,7 +55,7 @@ function fitFiguresToPage() {
 }
 
 function fitFiguresToScreen() {
-  for (const canvas of allDrawn()) Plotly.relayout(canvas, { width: null, autosize: true });
+  for (const canvas of allDrawn()) Plotly.relayout(canvas, { width: null, height: null, autosize: true });
 }
 
 const valueOf = (cell) => cell.dataset.value ?? cell.textContent;
