@@ -50,7 +50,8 @@ def feed(
         x: Anything [rows, ...].
         y: int32 [rows].
         batch_size: Rows in a batch.
-        transform: Written with `keras.ops`.
+        transform: Written with `keras.ops`. JAX compiles a function once for each shape, but one
+            that is made anew each time, such as a lambda within a function, anew each time.
         seed: Of order and random numbers.
         shuffle: Whether each pass goes through the rows in a random order.
     """

@@ -67,7 +67,9 @@ def test_features_for_validation_are_never_augmented_or_shuffled(data):
     run = config(views=1)
     model = networks.build(run, data)
     seen, labels = rows(features.cache(model, data, run).validation)
-    pixels = pipelines.preprocess(data.x_test.astype(np.float32), run)
+    pixels = pipelines.preprocess(
+        data.x_test.astype(np.float32), run.architecture, run.preprocessing
+    )
     np.testing.assert_allclose(seen, model.layers[1](pixels), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(labels, data.y_test)
 
