@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from lib import augmentation, backends, datasets, networks, pipelines, training
+from lib import augmentation, backends, datasets, feeding, networks, pipelines, training
 from lib.study import RunConfig
 
 ARCHITECTURE = "VGG16"
@@ -127,7 +127,7 @@ def _passed(feed) -> tuple[np.ndarray, list[int]]:
     """One pass over a feed, as `fit` makes it."""
     from keras import ops
 
-    batches = list(feed) if hasattr(feed, "element_spec") else [feed[i] for i in range(len(feed))]
+    batches = list(feeding.batches(feed))
     if hasattr(feed, "on_epoch_end"):
         feed.on_epoch_end()
     images = np.concatenate([ops.convert_to_numpy(images) for images, _ in batches])
