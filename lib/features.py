@@ -7,6 +7,7 @@ nothing to keep; so an image has a fixed number of views, and an epoch draws one
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import psutil
 
 from lib import architectures, pipelines
 from lib.datasets import Dataset
-from lib.feeding import Feed, batches, empty, feed
+from lib.feeding import Feed, aligned, batches, empty, feed
 from lib.machine import GIGABYTE
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def cache(
     shape = base.output_shape[1:]
     train = empty((len(dataset.y_train), views, *shape), np.float32)
     test = empty((len(dataset.y_test), *shape), np.float32)
+    # Else each view's feed would copy the images, and leave the copy to the garbage collector.
+    dataset = dataclasses.replace(dataset, x_train=aligned(dataset.x_train))
     for view in range(views):
         seed = _seed(config, view)
         compute(pipelines.training_images(dataset, config, seed, shuffle=False), train[:, view])

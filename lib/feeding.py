@@ -77,7 +77,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return room[begin : begin + size].view(dtype).reshape(shape)
 
 
-def _aligned(x: np.ndarray) -> np.ndarray:
+def aligned(x: np.ndarray) -> np.ndarray:
+    """`x`, or a copy of it, that `feed` needs no copy of."""
     if x.flags.c_contiguous and x.flags.writeable and x.ctypes.data % ALIGNMENT == 0:
         return x
     copy = empty(x.shape, x.dtype)
@@ -92,7 +93,7 @@ def _by_tensorflow(
 
     with tf.device("CPU"):  # the arrays stay in main memory, batches go to the accelerator
         # tf.constant would copy the rows, and hold two copies.
-        rows = tf.experimental.dlpack.from_dlpack(_aligned(x).__dlpack__())
+        rows = tf.experimental.dlpack.from_dlpack(aligned(x).__dlpack__())
         labels = tf.constant(y)
 
     def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

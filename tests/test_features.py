@@ -1,3 +1,4 @@
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -123,10 +124,12 @@ def test_the_flops_of_a_cached_training(data):
 
 
 def test_features_are_computed_into_the_only_array_that_holds_them(data, monkeypatch):
-    run = config(views=8, image_size=96)
-    large = datasets.load(run)
+    run = config(views=16, image_size=96)
+    few = datasets.load(run)
+    many = {"x_train": np.repeat(few.x_train, 4, axis=0), "y_train": np.repeat(few.y_train, 4)}
+    large = dataclasses.replace(few, **many)
     model = networks.build(run, large)
-    size = 8 * 70 * 3 * 3 * 512 * 4
+    size = 16 * 4 * 70 * 3 * 3 * 512 * 4
     # What the base computes is none of this test's business, and would take long.
     base = model.layers[1]
     monkeypatch.setattr(base, "predict_on_batch", lambda x: np.zeros((len(x), 3, 3, 512), "f4"))
@@ -134,7 +137,7 @@ def test_features_are_computed_into_the_only_array_that_holds_them(data, monkeyp
     features.cache(model, large, run)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert size < peak < 1.6 * size
+    assert size < peak < 1.5 * size, peak / size
 
 
 def test_features_that_do_not_fit_are_refused_before_anything_is_computed(

@@ -26,7 +26,7 @@ def test_the_end_of_a_training_waits_for_no_thread(feed):
 def test_rows_are_fed_in_place_where_they_can_be_and_right_in_any_case():
     made = feeding.empty((5, 3), np.float32)
     made[:] = np.arange(15).reshape(5, 3)
-    assert feeding._aligned(made) is made
+    assert feeding.aligned(made) is made
     unchangeable = made.copy()
     unchangeable.flags.writeable = False
     for x in (made, made[1:], made[:, 1:], made[::2], unchangeable):
