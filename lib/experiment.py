@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib import architectures, datasets, frozen, locations, machine, pipelines, training
+from lib import architectures, datasets, features, frozen, locations, machine, pipelines, training
 from lib.files import write_atomically
 from lib.instruments import (
     COMPONENTS,
@@ -83,6 +83,8 @@ def measure(
         on_epoch: Called after every epoch with the epochs so far, to show them.
         on_progress: Called when a phase begins and after every step, with where the run stands.
     """
+    if config.features == "cached":
+        features.check_memory(config, data, model)
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
     asking = meters.logging(config.meter, folder)

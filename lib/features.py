@@ -7,15 +7,19 @@ nothing to keep; so an image has a fixed number of views, and an epoch draws one
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from lib import architectures, pipelines
 from lib.datasets import Dataset
-from lib.feeding import Feed, feed
+from lib.feeding import Feed, aligned, batches, empty, feed
+from lib.machine import GIGABYTE
 
 if TYPE_CHECKING:
     import keras
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from lib.study import RunConfig
 
 Tensor = Any
+
+
+class NoRoomError(ValueError):
+    """The features of a training do not fit into the memory."""
 
 
 def cache(
@@ -43,31 +51,56 @@ def cache(
 
     Returns:
         Batches of features and labels for `classifier`.
-    """
-    import keras
 
+    Raises:
+        NoRoomError: They would not fit into the memory.
+    """
     views = views_of(config)
     base = model.layers[1]
-    passes = [
-        pipelines.training_images(dataset, config, _seed(config, view), shuffle=False)
-        for view in range(views)
-    ]
+    check_memory(config, dataset, model)
     everything = views * _batches(dataset.y_train, config) + _batches(dataset.y_test, config)
     count = itertools.count(1)
-    watch = keras.callbacks.LambdaCallback(
-        on_predict_batch_end=lambda batch, logs: on_batch(next(count) / everything)
-    )
 
-    def features(images: Feed) -> np.ndarray:
-        return np.asarray(base.predict(images, verbose=0, callbacks=[watch]), np.float32)
+    def compute(images: Feed, into: np.ndarray) -> None:
+        begin = 0
+        for pixels, labels in batches(images):
+            into[begin : begin + len(labels)] = base.predict_on_batch(pixels)
+            begin += len(labels)
+            on_batch(next(count) / everything)
 
-    train = np.stack([features(images) for images in passes], axis=1)
-    test = features(pipelines.images(dataset, config).validation)
+    # Filled in place: of a whole pass that `predict` collects there would be two.
+    shape = base.output_shape[1:]
+    train = empty((len(dataset.y_train), views, *shape), np.float32)
+    test = empty((len(dataset.y_test), *shape), np.float32)
+    # Else each view's feed would copy the images, and leave the copy to the garbage collector.
+    dataset = dataclasses.replace(dataset, x_train=aligned(dataset.x_train))
+    for view in range(views):
+        seed = _seed(config, view)
+        compute(pipelines.training_images(dataset, config, seed, shuffle=False), train[:, view])
+    compute(pipelines.images(dataset, config).validation, test)
     settings = {"batch_size": config.batch_size, "seed": config.seed}
     return pipelines.Feeds(
         feed(train, dataset.y_train, transform=_one_view, shuffle=True, **settings),
-        feed(test, dataset.y_test, transform=lambda rows, _: rows, shuffle=False, **settings),
+        feed(test, dataset.y_test, transform=_as_they_are, shuffle=False, **settings),
     )
+
+
+def check_memory(config: RunConfig, dataset: Dataset, model: keras.Model) -> None:
+    """See that there is room for the features of a training, before anything is computed.
+
+    Raises:
+        NoRoomError: There is not.
+    """
+    images = views_of(config) * len(dataset.y_train) + len(dataset.y_test)
+    needed = images * math.prod(model.layers[1].output_shape[1:]) * np.float32().itemsize
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise NoRoomError(
+            f"features: cached ones of {config.run_id} need {needed / GIGABYTE:.3g} GB of memory, "
+            f"and {available / GIGABYTE:.3g} GB are available; set fewer views "
+            f"({views_of(config)} here), a smaller image_size or a train_limit, or features to "
+            "online"
+        )
 
 
 def classifier(model: keras.Model) -> keras.Model:
@@ -90,6 +123,10 @@ def _seed(config: RunConfig, view: int) -> int:
 
 def _batches(labels: np.ndarray, config: RunConfig) -> int:
     return -(-len(labels) // config.batch_size)
+
+
+def _as_they_are(rows: Tensor, draws: Tensor) -> Tensor:
+    return rows
 
 
 def _one_view(rows: Tensor, draws: Tensor) -> Tensor:

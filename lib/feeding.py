@@ -6,8 +6,9 @@ one; elsewhere by a `keras.utils.PyDataset`, so that a run needs no TensorFlow.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,10 @@ Feed = Any
 BATCHES_AHEAD = 2
 """That lie ready while the network learns from one, where `tf.data` makes them."""
 
+ALIGNMENT = 64
+"""Bytes of which the address of an array must be a multiple where TensorFlow reads it in place; it
+aborts at others."""
+
 
 def feed(
     x: np.ndarray,
@@ -50,12 +55,35 @@ def feed(
         x: Anything [rows, ...].
         y: int32 [rows].
         batch_size: Rows in a batch.
-        transform: Written with `keras.ops`.
+        transform: Written with `keras.ops`. JAX compiles a function once for each shape, but one
+            that is made anew each time, such as a lambda within a function, anew each time.
         seed: Of order and random numbers.
         shuffle: Whether each pass goes through the rows in a random order.
     """
     make = _by_tensorflow if backends.current() == "tensorflow" else _by_keras
     return make(x, y, batch_size, transform, seed, shuffle)
+
+
+def batches(feed: Feed) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of one pass over a feed, outside of `fit`."""
+    return iter(feed) if hasattr(feed, "element_spec") else (feed[i] for i in range(len(feed)))
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array to fill, which `feed` then needs no copy of."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + ALIGNMENT, np.uint8)
+    begin = -room.ctypes.data % ALIGNMENT
+    return room[begin : begin + size].view(dtype).reshape(shape)
+
+
+def aligned(x: np.ndarray) -> np.ndarray:
+    """`x`, or a copy of it, that `feed` needs no copy of."""
+    if x.flags.c_contiguous and x.flags.writeable and x.ctypes.data % ALIGNMENT == 0:
+        return x
+    copy = empty(x.shape, x.dtype)
+    copy[:] = x
+    return copy
 
 
 def _by_tensorflow(
@@ -64,7 +92,9 @@ def _by_tensorflow(
     import tensorflow as tf
 
     with tf.device("CPU"):  # the arrays stay in main memory, batches go to the accelerator
-        rows, labels = tf.constant(x), tf.constant(y)
+        # tf.constant would copy the rows, and hold two copies.
+        rows = tf.experimental.dlpack.from_dlpack(aligned(x).__dlpack__())
+        labels = tf.constant(y)
 
     def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = tf.random.stateless_uniform([DRAWS, tf.shape(indices)[0]], seed, minval=-1.0)
@@ -80,6 +110,8 @@ def _by_tensorflow(
     # Its thread wakes after 10, 20, 40 ms and so on up to a minute, and the end of a training
     # waits for it: as long again as the training took, at worst, while nothing is computed.
     options.autotune.enabled = False
+    # Rewriting the graph would copy the rows that it holds, and finds nothing to fuse here.
+    options.experimental_optimization.apply_default_optimizations = False
     return fed.prefetch(BATCHES_AHEAD).with_options(options)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lib import architectures, augmentation
 from lib.datasets import Dataset
-from lib.feeding import Feed, feed
+from lib.feeding import Feed, Transform, feed
 
 if TYPE_CHECKING:
     from lib.study import RunConfig
@@ -24,7 +25,7 @@ class Feeds(NamedTuple):
     validation: Feed
 
 
-def preprocess(images: Tensor, config: RunConfig) -> Tensor:
+def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
     """Bring pixels to the range that the network is fed with.
 
     `rescale` divides by 255, as the authors did. `imagenet` is `preprocess_input` of
@@ -32,14 +33,15 @@ def preprocess(images: Tensor, config: RunConfig) -> Tensor:
 
     Args:
         images: float32 [batch, side, side, 3], 0 to 255.
-        config: Names the preprocessing and the architecture.
+        architecture: A name in `lib.architectures.REGISTRY`.
+        preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
 
     Returns:
         float32 [batch, side, side, 3].
     """
-    if config.preprocessing == "rescale":
+    if preprocessing == "rescale":
         return images / 255.0
-    mode = architectures.REGISTRY[config.architecture].preprocessing_mode
+    mode = architectures.REGISTRY[architecture].preprocessing_mode
     if mode == "none":
         return images
     from keras.applications.imagenet_utils import preprocess_input
@@ -59,7 +61,7 @@ def images(dataset: Dataset, config: RunConfig) -> Feeds:
             dataset.x_test,
             dataset.y_test,
             config.batch_size,
-            lambda pixels, _: preprocess(_float(pixels), config),
+            _transform(config.architecture, config.preprocessing, augmented=False),
             seed=config.seed,
             shuffle=False,
         ),
@@ -68,15 +70,28 @@ def images(dataset: Dataset, config: RunConfig) -> Feeds:
 
 def training_images(dataset: Dataset, config: RunConfig, seed: int, *, shuffle: bool) -> Feed:
     """Batches of training images, augmented if the configuration says so."""
-
-    def transform(pixels: Tensor, draws: Tensor) -> Tensor:
-        seen = _float(pixels)
-        if config.augmentation == "paper":
-            seen = augmentation.augment(seen, draws)
-        return preprocess(seen, config)
-
+    augmented = config.augmentation == "paper"
+    transform = _transform(config.architecture, config.preprocessing, augmented=augmented)
     x, y = dataset.x_train, dataset.y_train
     return feed(x, y, config.batch_size, transform, seed=seed, shuffle=shuffle)
+
+
+@functools.cache
+def _transform(architecture: str, preprocessing: str, *, augmented: bool) -> Transform:
+    """What happens to a batch of images: for equal arguments the same function.
+
+    So what is compiled for the warm-up serves the training.
+    """
+
+    def transform(pixels: Tensor, draws: Tensor) -> Tensor:
+        from keras import ops
+
+        seen = ops.cast(pixels, "float32")
+        if augmented:
+            seen = augmentation.augment(seen, draws)
+        return preprocess(seen, architecture, preprocessing)
+
+    return transform
 
 
 def sample(dataset: Dataset, config: RunConfig, batches: int) -> Dataset:
@@ -121,9 +136,3 @@ def examples(
         ops.convert_to_tensor(plain, "float32"), ops.convert_to_tensor(draws)
     )
     return plain, np.rint(ops.convert_to_numpy(seen)).astype(np.uint8), labels
-
-
-def _float(pixels: Tensor) -> Tensor:
-    from keras import ops
-
-    return ops.cast(pixels, "float32")

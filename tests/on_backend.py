@@ -5,11 +5,14 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
-from lib import augmentation, backends, datasets, networks, pipelines, training
+from lib import augmentation, backends, datasets, feeding, networks, pipelines, training
 from lib.study import RunConfig
 
 ARCHITECTURE = "VGG16"
@@ -53,10 +56,9 @@ def main() -> None:
     passes = [_passed(feed) for _ in range(2)]
     again = _passed(pipelines.images(data, augmented).train)
 
+    _, made_online = _warmed_up(augmented.model_copy(update={"epochs": 1}), model, data)
     cached = augmented.model_copy(update={"features": "cached", "views": 1})
-    little = pipelines.sample(data, cached, 1)
-    training.warm_up(model, lambda: training.learn(cached, model, little), 0)
-    history = training.learn(cached, model, data)
+    history, made_cached = _warmed_up(cached, model, data)
 
     if backend != "tensorflow":
         del sys.modules["tensorflow"]
@@ -77,17 +79,55 @@ def main() -> None:
             "passes": [labels for _, labels in passes],
             "passes_differ": bool(abs(passes[0][0].mean(0) - passes[1][0].mean(0)).max() > 1e-4),
             "again": again[1] == passes[0][1] and bool(np.array_equal(again[0], passes[0][0])),
+            "made_anew": [*made_online, *made_cached],
             "cached_losses": [epoch.loss for epoch in history],
         },
         sys.stdout,
     )
 
 
+def _warmed_up(config, model, data) -> tuple[list[training.Epoch], list[str]]:
+    """The history of a training after its warm-up, and what the framework made anew in it."""
+    little = pipelines.sample(data, config, 1)
+    training.warm_up(model, lambda: training.learn(config, model, little), 0)
+    with _noting() as made:
+        return training.learn(config, model, data), made
+
+
+@contextmanager
+def _noting() -> Iterator[list[str]]:
+    """Note what JAX compiles, and layers that are called: on TensorFlow, as they are traced."""
+    import keras
+
+    made = []
+    call = keras.layers.Layer.__call__
+
+    def noted(layer, *arguments, **named):
+        made.append(layer.name)
+        return call(layer, *arguments, **named)
+
+    def compiled(event, seconds, **about):
+        if "backend_compile" in event:
+            made.append(about.get("fun_name", event))
+
+    if keras.backend.backend() == "torch":  # which makes nothing, and calls layers at every step
+        yield made
+        return
+    if keras.backend.backend() == "jax":
+        from jax import monitoring
+
+        monitoring.register_event_duration_secs_listener(compiled)
+    with mock.patch.object(keras.layers.Layer, "__call__", noted):
+        yield made
+    if keras.backend.backend() == "jax":
+        monitoring.unregister_event_duration_listener(compiled)
+
+
 def _passed(feed) -> tuple[np.ndarray, list[int]]:
     """One pass over a feed, as `fit` makes it."""
     from keras import ops
 
-    batches = list(feed) if hasattr(feed, "element_spec") else [feed[i] for i in range(len(feed))]
+    batches = list(feeding.batches(feed))
     if hasattr(feed, "on_epoch_end"):
         feed.on_epoch_end()
     images = np.concatenate([ops.convert_to_numpy(images) for images, _ in batches])

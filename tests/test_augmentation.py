@@ -8,7 +8,9 @@ import tensorflow as tf
 from scipy import stats
 from sklearn.datasets import load_sample_image
 
-from lib import augmentation
+from lib import augmentation, pipelines
+from lib.datasets import Dataset
+from lib.study import RunConfig
 
 PHOTO = load_sample_image("china.jpg").astype(np.float32)
 
@@ -76,8 +78,12 @@ SIDE, DRAWS = 40, 4000
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, np.ndarray]:
-    images = np.repeat(coordinates(SIDE)[np.newaxis], DRAWS, axis=0)
-    return parameters(augmented(images, 1))
+    """What a training sees: the random numbers are those of its own pipeline."""
+    images = np.repeat(coordinates(SIDE)[np.newaxis].astype(np.uint8), DRAWS, axis=0)
+    labels = np.zeros(DRAWS, np.int32)
+    data = Dataset("x", images, labels, images, labels, ("a", "b"), "f00", "made", ())
+    feed = pipelines.training_images(data, RunConfig(), seed=1, shuffle=True)
+    return parameters(np.concatenate([seen for seen, _ in feed.as_numpy_iterator()]) * 255)
 
 
 def test_parameters_can_be_read_off_what_the_generator_returns():

@@ -1,7 +1,11 @@
+import dataclasses
+import tracemalloc
+
 import numpy as np
+import psutil
 import pytest
 
-from lib import datasets, features, networks, pipelines, training
+from lib import datasets, experiment, features, networks, pipelines, training
 from lib.study import RunConfig
 
 COMMON = {
@@ -67,7 +71,9 @@ def test_features_for_validation_are_never_augmented_or_shuffled(data):
     run = config(views=1)
     model = networks.build(run, data)
     seen, labels = rows(features.cache(model, data, run).validation)
-    pixels = pipelines.preprocess(data.x_test.astype(np.float32), run)
+    pixels = pipelines.preprocess(
+        data.x_test.astype(np.float32), run.architecture, run.preprocessing
+    )
     np.testing.assert_allclose(seen, model.layers[1](pixels), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(labels, data.y_test)
 
@@ -115,3 +121,39 @@ def test_the_flops_of_a_cached_training(data):
     # What the frozen base does in one epoch and its validation, for three views of 70 images.
     base = online.flops_epoch - cached.flops_epoch
     assert cached.flops_once == pytest.approx(base * (3 * 70 + 40) / (70 + 40), rel=1e-6)
+
+
+def test_features_are_computed_into_the_only_array_that_holds_them(data, monkeypatch):
+    run = config(views=16, image_size=96)
+    few = datasets.load(run)
+    many = {"x_train": np.repeat(few.x_train, 4, axis=0), "y_train": np.repeat(few.y_train, 4)}
+    large = dataclasses.replace(few, **many)
+    model = networks.build(run, large)
+    size = 16 * 4 * 70 * 3 * 3 * 512 * 4
+    # What the base computes is none of this test's business, and would take long.
+    base = model.layers[1]
+    monkeypatch.setattr(base, "predict_on_batch", lambda x: np.zeros((len(x), 3, 3, 512), "f4"))
+    tracemalloc.start()
+    features.cache(model, large, run)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < peak < 1.5 * size, peak / size
+
+
+def test_features_that_do_not_fit_are_refused_before_anything_is_computed(
+    data, monkeypatch, tmp_path
+):
+    run = config(views=3, output_dir=str(tmp_path))
+    model = networks.build(run, data)
+    needed = (3 * 70 + 40) * 512 * 4
+    memory = type(psutil.virtual_memory())
+    fields = dict.fromkeys(memory._fields, 0)
+    for available, fits in ((needed, True), (needed - 1, False)):
+        found = memory(**fields | {"available": available})
+        monkeypatch.setattr(psutil, "virtual_memory", lambda found=found: found)
+        if fits:
+            features.check_memory(run, data, model)
+            continue
+        with pytest.raises(features.NoRoomError, match=f"{run.run_id} need .* GB.*fewer views"):
+            experiment.measure(run, model, data)
+    assert not run.run_dir.exists()

@@ -1,4 +1,5 @@
 import numpy as np
+import psutil
 import pytest
 
 from lib import backends, feeding
@@ -20,3 +21,26 @@ def feed():
 def test_the_end_of_a_training_waits_for_no_thread(feed):
     """See `_by_tensorflow`: about every second training was waited for; which ones is chance."""
     assert feed.options().autotune.enabled is False
+
+
+def test_rows_are_fed_in_place_where_they_can_be_and_right_in_any_case():
+    made = feeding.empty((5, 3), np.float32)
+    made[:] = np.arange(15).reshape(5, 3)
+    assert feeding.aligned(made) is made
+    unchangeable = made.copy()
+    unchangeable.flags.writeable = False
+    for x in (made, made[1:], made[:, 1:], made[::2], unchangeable):
+        labels = np.arange(len(x), dtype=np.int32)
+        settings = {"transform": lambda rows, draws: rows, "seed": 1, "shuffle": False}
+        fed = feeding.batches(feeding.feed(x, labels, 2, **settings))
+        np.testing.assert_array_equal(np.concatenate([rows for rows, _ in fed]), x)
+
+
+def test_rows_are_in_memory_once():
+    large = feeding.empty((1000, 100_000), np.float32)
+    large[:] = 1
+    before = psutil.Process().memory_info().rss
+    settings = {"transform": lambda rows, draws: rows, "seed": 1, "shuffle": False}
+    fed = feeding.feed(large, np.zeros(1000, np.int32), 8, **settings)
+    next(iter(feeding.batches(fed)))
+    assert psutil.Process().memory_info().rss - before < large.nbytes / 2

@@ -1,0 +1,43 @@
+import subprocess
+
+import keras
+import pytest
+
+from lib import backends, datasets, networks
+from lib.study import RunConfig
+
+SMALL = {"architecture": "MobileNetV2", "head": "linear", "train_limit": 20, "test_limit": 10}
+
+
+@pytest.mark.parametrize(("gpu", "computed_in"), [(False, "bfloat16"), (True, "float16")])
+def test_mixed_precision_computes_in_16_bits_and_keeps_weights_and_output_in_32(
+    monkeypatch, gpu, computed_in
+):
+    monkeypatch.setattr(backends, "has_gpu", lambda: gpu)
+    config = RunConfig(**SMALL, precision="mixed")
+    data = datasets.load(config)
+    model = networks.build(config, data)
+    base, head = model.layers[1], model.get_layer("head")
+    *hidden, output = [*base.layers[1:], *head.layers]
+    assert {layer.compute_dtype for layer in hidden} == {computed_in}
+    assert output.compute_dtype == "float32"
+    assert model.output.dtype == "float32"
+    # Counters, as that of a random generator, are whole numbers.
+    kinds = {weight.dtype for weight in model.weights}
+    assert kinds == {"float32"}
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == gpu, "gradients of float16 would vanish without"
+    assert networks.count(config, data, model).precision == f"mixed_{computed_in}"
+    assert keras.config.dtype_policy().name == "float32", "as it was before"
+
+
+def test_a_count_that_fails_on_tensorflow_says_why(monkeypatch):
+    config = RunConfig(**SMALL, backend="jax")
+    data = datasets.load(config)
+    model = networks.build(config, data)
+    monkeypatch.setattr(backends, "current", lambda: "jax")
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr="Traceback\nMemoryError: none\n")
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: failed)
+    counted = networks.count(config, data, model)
+    assert counted.reason == "TensorFlow failed to count: MemoryError: none"
+    assert counted.flops_epoch > 0, "counted from the shapes of layers all the same"
