@@ -113,3 +113,29 @@ def has_gpu() -> bool:
             import torch
 
             return torch.cuda.is_available()
+
+
+def tf32() -> bool:
+    """Whether a GPU of the Ampere generation or newer may round what it multiplies to 10 bits.
+
+    By default TensorFlow and JAX let it, PyTorch only in convolutions. Older GPUs never do.
+
+    Source:
+        `tf.config.experimental.enable_tensor_float_32_execution`, `jax.default_matmul_precision`,
+        PyTorch's notes on CUDA semantics.
+    """
+    if not has_gpu():
+        return False
+    match current():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.config.experimental.tensor_float_32_execution_enabled()
+        case "jax":
+            import jax
+
+            return jax.config.jax_default_matmul_precision not in ("float32", "highest")
+        case _:
+            import torch
+
+            return torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32

@@ -47,7 +47,8 @@ CHANGES: dict[str, dict[str, str]] = {
     "learning_rate": {_ANY: "steps of another size"},
     "precision": {
         "mixed": "16-bit arithmetic; weights and output stay in 32 bits",
-        "float32": "32-bit arithmetic throughout",
+        "float32": "32-bit arithmetic; `computed_in` of a run says where a GPU may round what it "
+        "multiplies (TF32)",
     },
     "backend": {_ANY: "nothing, up to rounding and random numbers"},
     "image_size": {_ANY: "images of another size, so another number of operations"},

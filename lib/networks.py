@@ -31,7 +31,8 @@ class Network:
         flops_head: The head's part of it.
         flops_once: Of what is done once before the first epoch: features that are cached.
         flops_epoch: Of an epoch, forward and backward, and its validation.
-        precision: What its layers compute in: float32, mixed_float16 or mixed_bfloat16.
+        precision: What its layers compute in: float32, "float32 (TF32 allowed)" where a newer GPU
+            may round what it multiplies, mixed_float16 or mixed_bfloat16.
         reason: Why `flops` and `flops_head` are None.
         doubts: Where two ways of counting differ.
     """
@@ -96,10 +97,15 @@ def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
         flops_head=forward.flops_head,
         flops_once=once,
         flops_epoch=flops.flops_training(learning, **images),
-        precision=model.get_layer("head").layers[0].dtype_policy.name,
+        precision=_precision(model),
         reason=forward.reason,
         doubts=forward.doubts,
     )
+
+
+def _precision(model: keras.Model) -> str:
+    policy = model.get_layer("head").layers[0].dtype_policy.name
+    return f"{policy} (TF32 allowed)" if policy == "float32" and backends.tf32() else policy
 
 
 def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flops:

@@ -2,6 +2,7 @@ import subprocess
 
 import keras
 import pytest
+import tensorflow as tf
 
 from lib import backends, datasets, networks
 from lib.study import RunConfig
@@ -41,3 +42,19 @@ def test_a_count_that_fails_on_tensorflow_says_why(monkeypatch):
     counted = networks.count(config, data, model)
     assert counted.reason == "TensorFlow failed to count: MemoryError: none"
     assert counted.flops_epoch > 0, "counted from the shapes of layers all the same"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "allowed", "computed_in"),
+    [(False, True, "float32"), (True, False, "float32"), (True, True, "float32 (TF32 allowed)")],
+)
+def test_a_gpu_that_may_round_is_told_from_one_that_may_not(monkeypatch, gpu, allowed, computed_in):
+    monkeypatch.setattr(backends, "has_gpu", lambda: gpu)
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    try:
+        config = RunConfig(**SMALL)
+        data = datasets.load(config)
+        assert networks.count(config, data, networks.build(config, data)).precision == computed_in
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
