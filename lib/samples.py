@@ -57,7 +57,7 @@ def grouped(df: pd.DataFrame, response: str, factor: str) -> Sample:
         named = f"{measure(response).inline} in {', '.join(single)}"
         reason = f"only one value of {named}: its spread is unknown"
     else:
-        reason = constant(response, values[kept].to_numpy())
+        reason = constant(measure(response).inline, values[kept].to_numpy())
     return Sample(sample.values, sample.names, dropped, reason)
 
 
@@ -74,7 +74,9 @@ def paired(df: pd.DataFrame, response: str, factor: str) -> Sample:
     if len(columns[0]) < FEWEST_PAIRS:
         reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(columns[0])}"
     else:
-        reason = constant(factor, columns[0]) or constant(response, columns[1])
+        reason = constant(measure(factor).inline, columns[0]) or constant(
+            measure(response).inline, columns[1]
+        )
     return Sample(columns, dropped=dropped, reason=reason)
 
 

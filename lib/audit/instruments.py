@@ -198,13 +198,15 @@ def modelled_ram(results: pd.DataFrame) -> Found | None:
     if not modelled.any():
         return None
     some = results[modelled]
-    share = some["ram_energy"].sum() / some["energy_consumed"].sum()
+    whole = some["energy_consumed"].sum()
+    share = some["ram_energy"].sum() / whole if whole else 0.0
     power = " and ".join(
         dict.fromkeys(
             f"{mean_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine")
         )
     )
-    what = f"A model in {runs(len(some))}: {power}, {100 * share:.0f} % of their energy."
+    part = f", {100 * share:.0f} % of their energy" if whole else ""
+    what = f"A model in {runs(len(some))}: {power}{part}."
     return Found(DOUBT if share > 0.1 else NOTE, what, some)
 
 
