@@ -10,7 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lib.records import Record
 
 COMPLETE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -121,10 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
-            if args.dry_run and (option := _of_no_training(args)):
-                raise StudyError(
-                    [f"--dry-run shows what would be trained; {option} trains nothing"]
-                )
+            if problems := _of_no_use(args):
+                raise StudyError(problems)
             if args.figures and (problem := _cannot_draw()):
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
                 return BAD_INPUT
@@ -161,11 +164,22 @@ def _cannot_draw() -> str | None:
     return None
 
 
-def _of_no_training(args: argparse.Namespace) -> str | None:
-    """The option that stands in place of training, if there is one."""
-    if args.kaggle is not None:
-        return None
-    return "--import" if args.import_dir else "--wattmeter" if args.wattmeter else None
+def _of_no_use(args: argparse.Namespace) -> list[str]:
+    """A sentence for each option that has no meaning beside another one which trains nothing."""
+    if args.kaggle is not None or not (args.import_dir or args.wattmeter):
+        return []
+    option = "--import" if args.import_dir else "--wattmeter"
+    others = {
+        "a study file": args.study and args.import_dir,
+        "--wattmeter": args.wattmeter and args.import_dir,
+        "--dry-run": args.dry_run,
+        "--only": args.only,
+        "--set": args.set,
+        "--retry-failed": args.retry_failed,
+        "--fresh": args.fresh,
+        "--scheduler": args.scheduler,
+    }
+    return [f"{option} trains nothing; leave out {name}" for name, given in others.items() if given]
 
 
 @contextmanager
@@ -233,10 +247,7 @@ def _study(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    import yaml
-
-    from lib import batch, display, published, records, runner
-    from lib.files import write_atomically
+    from lib import batch, display, lock, published, records
     from lib.study import PUBLISHED, StudyError
 
     try:
@@ -246,24 +257,40 @@ def _import(args: argparse.Namespace) -> int:
     console = display.console()
     study_dir = args.outputs.expanduser() / PUBLISHED
     imported = [records.from_row(row) for row in package.results.to_dict("records")]
-    results = records.table(imported)
-    if study_dir.exists() and not records.merge(study_dir).results.equals(results):
-        console.print(f"An earlier import is now in {runner.set_aside(study_dir)}")
-    for record in imported:
-        record.write(study_dir / "runs" / record.run_id)
-    for run_id, history in package.histories.groupby("run_id"):
-        path = study_dir / "runs" / str(run_id) / records.HISTORY_NAME
-        write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
-    records.write_results(results, study_dir)
     skipped = [str(row) for row in package.skipped]
     about = {"title": IMPORT_TITLE, "imported": len(imported)}
     about |= {"skipped": skipped, "notes": list(package.notes)}
-    write_atomically(study_dir / "study.yaml", yaml.safe_dump(about, sort_keys=False))
+    with lock.alone_in_study(study_dir):
+        if aside := _write_import(study_dir, imported, package.histories, about):
+            console.print(f"An earlier import is now in {aside}")
     console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {display.plain(sentence)}")
     reported = batch.report(console, study_dir, figures=args.figures)
     return COMPLETE if reported else SOME_FAILED
+
+
+def _write_import(
+    study_dir: Path, imported: list[Record], histories: pd.DataFrame, about: dict[str, Any]
+) -> Path | None:
+    """Write what was imported as a study; where an earlier and different import went to, if any."""
+    import yaml
+
+    from lib import records, runner
+    from lib.files import write_atomically
+
+    results = records.table(imported)
+    aside = None
+    if study_dir.exists() and not records.merge(study_dir).results.equals(results):
+        aside = runner.set_aside(study_dir)
+    for record in imported:
+        record.write(study_dir / "runs" / record.run_id)
+    for run_id, history in histories.groupby("run_id"):
+        path = study_dir / "runs" / str(run_id) / records.HISTORY_NAME
+        write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
+    records.write_results(results, study_dir)
+    write_atomically(study_dir / "study.yaml", yaml.safe_dump(about, sort_keys=False))
+    return aside
 
 
 def _wattmeter(args: argparse.Namespace) -> int:

@@ -469,6 +469,7 @@ def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]
         StudyError: If a field is unknown, or no run has one of the values.
     """
     problems = []
+    only = {field: [as_field(field, value) for value in values] for field, values in only.items()}
     for field, values in only.items():
         if field not in RunConfig.model_fields:
             fields = ", ".join(RunConfig.model_fields)
@@ -486,6 +487,14 @@ def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]
     if problems:
         raise StudyError(problems)
     return kept
+
+
+def as_field(name: str, value: Any) -> Any:
+    """A value as a run has it, if it can have it: YAML reads 1e-3 as text."""
+    try:
+        return getattr(RunConfig(**{name: value}), name)
+    except (ValidationError, AttributeError):
+        return value
 
 
 def _matches(cell: dict[str, Any], partial: dict[str, Any]) -> bool:

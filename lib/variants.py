@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from lib.measures import REFERENCE, ordered
-from lib.study import RunConfig
+from lib.study import RunConfig, as_field
 from lib.wording import level
 
 COLUMN = "variant"
@@ -124,20 +123,12 @@ def _reference(name: str, column: pd.Series, settings: Mapping[str, Any]) -> str
         *(value for one in settings.get("variants") or [] for value in _named(one, name)),
     ]
     present = ordered(column)
-    said = (_text(_checked(name, value)) for value in candidates)
+    said = (_text(as_field(name, value)) for value in candidates)
     return next((text for text in said if text in present), present[0])
 
 
 def _named(fields: Mapping[str, Any] | None, name: str) -> Sequence[Any]:
     return [fields[name]] if fields and name in fields else []
-
-
-def _checked(name: str, value: Any) -> Any:
-    """The value as a run has it: YAML reads 1e-3 as text."""
-    try:
-        return getattr(RunConfig(**{name: value}), name)
-    except ValidationError:
-        return value
 
 
 def _texts(column: pd.Series, name: str) -> pd.Series:

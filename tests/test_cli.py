@@ -252,9 +252,20 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
 
 
 @pytest.mark.parametrize("option", ["--import", "--wattmeter"])
-def test_what_trains_nothing_has_no_dry_run(tmp_path, capsys, option):
+@pytest.mark.parametrize(
+    "other", [["--dry-run"], ["--set", "epochs=1"], ["--only", "epochs=1"], ["--fresh"]]
+)
+def test_what_trains_nothing_takes_no_option_of_training(tmp_path, capsys, option, other):
     outputs = tmp_path / "out"
-    arguments = ["--dry-run", option, str(tmp_path), "--outputs", str(outputs)]
+    arguments = [*other, option, str(tmp_path), "--outputs", str(outputs)]
     assert cli.main(arguments) == cli.BAD_INPUT
-    assert f"{option} trains nothing" in capsys.readouterr().err
+    assert f"{option} trains nothing; leave out {other[0]}" in capsys.readouterr().err
     assert not outputs.exists()
+
+
+def test_an_import_is_of_no_study(tmp_path, capsys):
+    arguments = ["params/quick.yaml", "--import", str(tmp_path), "--wattmeter", "log.csv"]
+    assert cli.main(arguments) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "leave out a study file" in said
+    assert "leave out --wattmeter" in said

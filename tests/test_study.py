@@ -317,3 +317,10 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path, text, lines):
     (tmp_path / "s.yaml").write_text(text)
     with pytest.raises(StudyError, match=f"stands twice, in lines {lines}"):
         load_study(tmp_path / "s.yaml")
+
+
+def test_a_number_that_yaml_takes_for_text_selects_too():
+    runs = [RunConfig(learning_rate=1e-3), RunConfig(learning_rate=1e-4)]
+    assert select(runs, {"learning_rate": ["1e-3"]}) == runs[:1]
+    with pytest.raises(StudyError, match=r"no run has learning_rate=0\.01"):
+        select(runs, {"learning_rate": ["1e-2"]})
