@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with _ending_by_signal_is_interrupting():
-            if problems := _of_no_use(args):
+            if problems := [*_of_no_use(args), *_no_folders(args)]:
                 raise StudyError(problems)
             if args.figures and (problem := _cannot_draw()):
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
@@ -180,6 +180,21 @@ def _of_no_use(args: argparse.Namespace) -> list[str]:
         "--scheduler": args.scheduler,
     }
     return [f"{option} trains nothing; leave out {name}" for name, given in others.items() if given]
+
+
+def _no_folders(args: argparse.Namespace) -> list[str]:
+    """A sentence for each path that can't be what it is given as."""
+    paths = {"--outputs": args.outputs, "--import": args.import_dir, "--wattmeter": args.wattmeter}
+    problems = []
+    for option, path in paths.items():
+        try:
+            is_file = path is not None and path.expanduser().is_file()
+        except RuntimeError:
+            problems.append(f"{option}: {path}: there is no user of this name, so no home folder")
+            continue
+        if is_file and option == "--outputs":
+            problems.append(f"{option}: {path} is a file, not a folder")
+    return problems
 
 
 @contextmanager

@@ -119,7 +119,13 @@ class RunConfig(_Strict):
     @classmethod
     def _without_home(cls, value: str | None) -> str | None:
         """Write the home folder as `~`: results are handed round, and it names a person."""
-        return value and without_home(value)
+        if not value:
+            return value
+        try:
+            Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("there is no user of this name, so no home folder") from None
+        return without_home(value)
 
     @model_validator(mode="after")
     def _features_of_a_frozen_base(self) -> RunConfig:

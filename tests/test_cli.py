@@ -269,3 +269,13 @@ def test_an_import_is_of_no_study(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "leave out a study file" in said
     assert "leave out --wattmeter" in said
+
+
+def test_paths_that_can_not_be_are_said(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["--dry-run", "--outputs", str(tmp_path / "file")]) == cli.BAD_INPUT
+    assert "is a file, not a folder" in capsys.readouterr().err
+    assert cli.main(["--dry-run", "--outputs", "~nobody-of-this-name/x"]) == cli.BAD_INPUT
+    assert "--outputs: ~nobody-of-this-name/x: there is no user" in capsys.readouterr().err
+    assert cli.main(["--dry-run", "--set", "data_dir=~nobody-of-this-name/x"]) == cli.BAD_INPUT
+    assert "data_dir: '~nobody-of-this-name/x': there is no user" in capsys.readouterr().err
