@@ -178,7 +178,7 @@ def test_a_file_in_place_of_the_folder_is_one_message(folder, notebook):
     (folder / "outputs").touch()
     status, said = stand_in.run(runner.NOTEBOOK, folder, "small.yaml")
     assert status == cli.BAD_INPUT
-    assert "outputs/small: results can't be written: Not a directory" in said
+    assert "--outputs: outputs is a file, not a folder" in said
 
 
 ONE = ("small.yaml", "--only", "epochs=1", "repetition=1")
