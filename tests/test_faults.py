@@ -89,7 +89,7 @@ def test_killed_at_random_moments_the_study_comes_out_the_same(folder, notebook,
                 shutil.rmtree(folder / "outputs")
                 known = {}
             process = stand_in.start(runner.NOTEBOOK, folder, "small.yaml", "--retry-failed")
-        time.sleep(dice.uniform(0.2, 3))
+        time.sleep(dice.uniform(0.2, 2.2))
         if process.poll() is not None:
             continue
         strike(process, way := dice.choice(list(WAYS)))
