@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib.private import NOBODY
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -190,7 +192,7 @@ def _no_folders(args: argparse.Namespace) -> list[str]:
         try:
             is_file = path is not None and path.expanduser().is_file()
         except RuntimeError:
-            problems.append(f"{option}: {path}: there is no user of this name, so no home folder")
+            problems.append(f"{option}: {path}: {NOBODY}")
             continue
         if is_file and option == "--outputs":
             problems.append(f"{option}: {path} is a file, not a folder")

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from lib import wording
 from lib.forecast import Left
 from lib.progress import Progress
 from lib.records import Record
@@ -63,7 +64,7 @@ def counts(states: Sequence[str]) -> str:
     """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
     numbers = Counter(state if state in STATES else "to be set aside" for state in states)
     parts = (f"{number} {state}" for state, number in numbers.items())
-    return f"{len(states)} run{'' if len(states) == 1 else 's'}: {', '.join(parts)}"
+    return f"{wording.runs(len(states))}: {', '.join(parts)}"
 
 
 def same_for_all(runs: Sequence[RunConfig]) -> str:

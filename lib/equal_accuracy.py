@@ -44,13 +44,12 @@ class Curves:
     def of(cls, histories: Iterable[pd.DataFrame]) -> Curves:
         """Take those histories that have both columns, with a number in every epoch."""
         columns = ["val_accuracy", "energy_consumed"]
-        known = [
+        tables = [
             history[columns].to_numpy(float)
             for history in histories
-            if {*columns} <= {*history}
-            and len(history)
-            and np.isfinite(history[columns].to_numpy(float)).all()
+            if {*columns} <= {*history} and len(history)
         ]
+        known = [table for table in tables if np.isfinite(table).all()]
         epochs = max(map(len, known), default=0)
         padded = [np.pad(one, [(0, epochs - len(one)), (0, 0)], mode="edge") for one in known]
         both = np.array(padded).reshape(len(known), epochs, 2)

@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from lib import architectures, backends, datasets
-from lib.private import without_home
+from lib.private import NOBODY, without_home
 from lib.units import JOULES, WATTS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
@@ -124,7 +124,7 @@ class RunConfig(_Strict):
         try:
             Path(value).expanduser()
         except RuntimeError:
-            raise ValueError("there is no user of this name, so no home folder") from None
+            raise ValueError(NOBODY) from None
         return without_home(value)
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lib.instruments import JOULES_PER_KWH
+from lib.wording import runs
 
 FAULT = "fault"
 DOUBT = "doubt"
@@ -110,11 +111,6 @@ def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFram
 def mean_power(results: pd.DataFrame, component: str) -> pd.Series:
     """Mean power of a component over each run, W: its energy over the duration."""
     return results[f"{component}_energy"] * JOULES_PER_KWH / results["duration"]
-
-
-def runs(count: int) -> str:
-    """'1 run', '3 runs'."""
-    return f"{count} run" if count == 1 else f"{count} runs"
 
 
 def between(values: pd.Series, digits: str = ".0f") -> str:

@@ -16,11 +16,11 @@ from lib.audit.finding import (
     check,
     mean_power,
     parts,
-    runs,
     several,
 )
 from lib.counters import ENERGIES
 from lib.replication import ONE_READING_TOLERANCE, one_gpu_reading
+from lib.wording import runs
 
 CONSTANT = 0.01
 """Relative spread of a component's mean power, up to which it is taken for a constant."""

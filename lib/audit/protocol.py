@@ -17,9 +17,9 @@ from lib.audit.finding import (
     between,
     check,
     parts,
-    runs,
     several,
 )
+from lib.wording import runs
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
 ALPHA = 0.05

@@ -168,25 +168,19 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) ->
         alike = study.completed.iloc[:0]
     if alike.empty:
         return Table(file, "", pd.DataFrame())
-    cells = pd.concat(
-        [
-            _suffixed(reproduction.beside(item, runs), name)
-            for name, runs in alike.groupby(variants.COLUMN, sort=False)
-        ]
-        if alike.get(variants.COLUMN, pd.Series()).nunique() > 1
-        else [reproduction.beside(item, alike)]
-    )
-    frame = _named(cells[["row", "column", "paper", "ours", "difference", "match"]])
+    several = variants.COLUMN in alike and alike[variants.COLUMN].nunique() > 1
+    groups = alike.groupby(variants.COLUMN, sort=False) if several else [("", alike)]
+    parts = []
+    for variant, runs in groups:
+        cells = reproduction.beside(item, runs)
+        parts.append(cells.assign(row=cells["row"] + f" ({variant})") if several else cells)
+    frame = _named(pd.concat(parts)[["row", "column", "paper", "ours", "difference", "match"]])
     frame = frame.rename(columns={"ours": "measured"})
     if item.name == "table6":
         frame = frame.drop(columns="match")
     return Table(
         file, f"{item.title}, beside our own", frame, f"{note} {published.source(item.name)}."
     )
-
-
-def _suffixed(cells: pd.DataFrame, variant: str) -> pd.DataFrame:
-    return cells.assign(row=cells["row"] + f" ({variant})")
 
 
 def _named(cells: pd.DataFrame) -> pd.DataFrame:
