@@ -35,10 +35,12 @@ import pandas as pd
 import psutil
 import yaml
 
-from lib import plan, records, report
 from lib.instruments.trace import COLUMNS, FILE_NAME
-from lib.records import Phase, Record
-from lib.study import RunConfig, Study
+from lib.records import record
+from lib.records.record import Phase, Record
+from lib.report import build
+from lib.study import plan
+from lib.study.study import RunConfig, Study
 
 PAPERS = {"architecture": ["VGG16", "VGG19", "ResNet50"], "dataset": ["cifar10", "mnist"]}
 OPTIONS = [
@@ -95,7 +97,7 @@ def main() -> None:
                         f"{1000 * took.processor / made:.2f} s per 1,000 runs",
                         flush=True,
                     )
-                page = (folder / report.FILE_NAME).stat().st_size / 1e6
+                page = (folder / build.FILE_NAME).stat().st_size / 1e6
                 print(f"{kind}, {made:,} runs: a page of {page:.1f} MB", flush=True)
 
 
@@ -113,11 +115,11 @@ def make(kind: str, count: int, folder: Path) -> int:
     for place, config in enumerate(runs):
         config.run_dir.mkdir(parents=True)
         history = learned(config, rng)
-        path = config.run_dir / records.HISTORY_NAME
+        path = config.run_dir / record.HISTORY_NAME
         path.write_text(history.to_csv(index=False), encoding="utf-8")
         (config.run_dir / FILE_NAME).write_text(trace, encoding="utf-8")
         text = measured(config, history, place, rng).model_dump_json(indent=1)
-        (config.run_dir / records.FILE_NAME).write_text(text, encoding="utf-8")
+        (config.run_dir / record.FILE_NAME).write_text(text, encoding="utf-8")
     return len(runs)
 
 

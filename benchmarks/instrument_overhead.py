@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from lib import datasets, experiment, networks, pipelines, training
+from lib.experiment import protocol
 from lib.instruments import Bench, measuring
+from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
-from lib.locations import locate
-from lib.study import RunConfig
+from lib.study.study import RunConfig
+from lib.training import datasets, input_pipeline, network
+from lib.training import fit as training
 
 
 def instruments(folder: Path) -> list:
@@ -70,8 +72,8 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
         epochs=3, head="linear", train_limit=320, test_limit=64, output_dir=str(folder)
     )
     data = datasets.load(config)
-    model = networks.build(config, data)
-    outcome = experiment.measure(config, model, data)
+    model = network.build(config, data)
+    outcome = protocol.measure(config, model, data)
     measured = outcome.readings[0].duration
     print("2. seconds of the protocol:")
     for phase in outcome.phases:
@@ -80,7 +82,7 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
         print(f"   {name}: {around:.2f}")
     print(f"   (the training itself: {measured:.2f})")
 
-    feeds = pipelines.images(data, config)
+    feeds = input_pipeline.images(data, config)
 
     def fit() -> None:
         training.fit(model, *feeds, config.epochs)

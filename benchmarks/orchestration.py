@@ -22,11 +22,12 @@ from pathlib import Path
 
 import yaml
 
-from lib import records, runner
-from lib.forecast import Left
-from lib.progress import Progress
-from lib.records import Record
-from lib.study import RunConfig, load_study
+from lib.execution import local
+from lib.execution.forecast import Left
+from lib.records import record as records
+from lib.records.progress import Progress
+from lib.records.record import Record
+from lib.study.study import RunConfig, load_study
 
 LARGE = {
     "architecture": ["VGG16", "VGG19", "ResNet50"],
@@ -88,7 +89,7 @@ def added_seconds(count: int, folder: Path) -> Record:
         for number in range(1, count + 1)
     ]
     watch = Stopwatch()
-    ended = list(runner.execute_all(runs, folder / "small", watch))
+    ended = list(local.execute_all(runs, folder / "small", watch))
     seconds: dict[str, list[float]] = defaultdict(list)
     for run, record in zip(runs, ended, strict=True):
         for name, value in parts(run.run_dir, record, watch.seconds[record.run_id]).items():

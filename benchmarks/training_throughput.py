@@ -7,8 +7,8 @@ digits enlarged to their size), in one process, taking turns, so that whatever e
 does meets all alike:
 
 - *authors*: `ImageDataGenerator` and `fit` with Keras' own Adam, as in the authors' notebook,
-- *authors, our Adam*: the same images, the optimizer of `lib.optimizers`,
-- *ours*: what a run of this study does that lasts (see `lib.frozen`),
+- *authors, our Adam*: the same images, the optimizer of `lib.training.optimizers`,
+- *ours*: what a run of this study does that lasts (see `lib.training.frozen_base`),
 - *limit*: ours, fed one batch in memory again and again,
 - *limit, N steps*: the same with N steps per call of the compiled function (TensorFlow and JAX).
 
@@ -32,12 +32,20 @@ from typing import Any
 
 import numpy as np
 
-from lib import architectures, backends, datasets, frozen, machine, networks, optimizers, pipelines
-from lib.datasets import Dataset
-from lib.instruments import JOULES_PER_KWH, measuring
+from lib.instruments import JOULES_PER_KWH, machine, measuring
+from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
-from lib.locations import locate
-from lib.study import RunConfig
+from lib.study.study import RunConfig
+from lib.training import (
+    architectures,
+    backends,
+    datasets,
+    frozen_base,
+    input_pipeline,
+    network,
+    optimizers,
+)
+from lib.training.datasets import Dataset
 
 ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
 SIDES = {"mnist": 48, "cifar10": 32}
@@ -138,16 +146,16 @@ def load(config: RunConfig) -> Dataset:
 
 def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], float]]:
     """Each way to go once through all training images, by its name; it tells when it ended."""
-    plain, fused, ours = (networks.build(config, data) for _ in range(3))
+    plain, fused, ours = (network.build(config, data) for _ in range(3))
     architectures.compile_classifier(plain, own_adam())
     hold(ours)
-    feed = pipelines.images(data, config).train
+    feed = input_pipeline.images(data, config).train
     images, labels = next(iter(feed)) if hasattr(feed, "element_spec") else feed[0]
     steps = -(-len(data.y_train) // config.batch_size)
     one = same_batch(images, labels, steps, config.backend)
     authors = authors_images(data, config.batch_size)
 
-    base, head = ours.layers[1], networks.build(config, data).get_layer("head")
+    base, head = ours.layers[1], network.build(config, data).get_layer("head")
     architectures.compile_classifier(head, optimizers.make("adam"))
     features = base.predict(np.asarray(images), verbose=0)
 
@@ -158,7 +166,7 @@ def ways(config: RunConfig, data: Dataset) -> dict[str, Callable[[], float]]:
         "limit": lambda: fit(ours, one),
     }
     if config.backend != "torch":
-        several = networks.build(config, data)
+        several = network.build(config, data)
         architectures.compile_classifier(several, optimizers.make("adam"))
         hold(several)
         several.steps_per_execution = STEPS
@@ -191,7 +199,7 @@ def predict(model: Any, feed: Any) -> float:
 def hold(model: Any) -> None:
     """Hold the base as a training that lasts would."""
     if backends.current() == "tensorflow" and not backends.has_gpu():
-        frozen.as_constants(model.layers[1])
+        frozen_base.as_constants(model.layers[1])
 
 
 def own_adam() -> Any:
@@ -220,7 +228,7 @@ def same_batch(images: Any, labels: Any, steps: int, backend: str) -> Any:
         import tensorflow as tf
 
         options = tf.data.Options()
-        options.autotune.enabled = False  # as in lib.feeding
+        options.autotune.enabled = False  # as in lib.training.batches
         return tf.data.Dataset.from_tensors(batch).repeat(steps).prefetch(2).with_options(options)
     import keras
 

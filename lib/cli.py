@@ -17,7 +17,7 @@ from lib.private import NOBODY
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lib.records import Record
+    from lib.records.record import Record
 
 COMPLETE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -122,9 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `run_all.py` with `arguments` (default: those of the process); its exit status."""
     args = parser().parse_args(arguments)
     # Imported here so that --help answers at once.
-    from lib.lock import BusyError
-    from lib.runner import StoppedError
-    from lib.study import StudyError
+    from lib.execution.local import StoppedError
+    from lib.execution.lock import BusyError
+    from lib.study.study import StudyError
 
     try:
         with _ending_by_signal_is_interrupting():
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _cannot_draw() -> str | None:
     """Why figures can't be drawn here: to be known before hours are spent on what they show."""
-    from lib import export
+    from lib.report import export
 
     try:
         export.check()
@@ -228,8 +228,8 @@ def _storage(error: OSError) -> str:
 
 
 def _study(args: argparse.Namespace) -> int:
-    from lib import batch, display
-    from lib.study import StudyError, check_presence, load_study, select
+    from lib.execution import run_study, terminal
+    from lib.study.study import StudyError, check_presence, load_study, select
 
     path = args.study or Path("params/quick.yaml")
     study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
@@ -241,7 +241,7 @@ def _study(args: argparse.Namespace) -> int:
             check_presence(chosen)
     except StudyError as error:
         raise StudyError(error.problems, str(path)) from None
-    asked = batch.Batch(
+    asked = run_study.Batch(
         study=study,
         source=path,
         outputs=args.outputs,
@@ -253,25 +253,27 @@ def _study(args: argparse.Namespace) -> int:
         figures=args.figures,
     )
     if args.dry_run:
-        batch.show(asked, display.console())
+        run_study.show(asked, terminal.console())
         return COMPLETE
     if args.kaggle is not None:
-        from lib.kaggle import command
+        from lib.execution.kaggle import command
 
-        done = command.run(args.kaggle, asked, display.console(), args.import_dir)
+        done = command.run(args.kaggle, asked, terminal.console(), args.import_dir)
         return COMPLETE if done else SOME_FAILED
-    return COMPLETE if batch.execute(asked, display.console()) else SOME_FAILED
+    return COMPLETE if run_study.execute(asked, terminal.console()) else SOME_FAILED
 
 
 def _import(args: argparse.Namespace) -> int:
-    from lib import batch, display, lock, published, records
-    from lib.study import PUBLISHED, StudyError
+    from lib.execution import lock, run_study, terminal
+    from lib.paper import published
+    from lib.records import record as records
+    from lib.study.study import PUBLISHED, StudyError
 
     try:
         package = published.read_package(args.import_dir)
     except ValueError as error:
         raise StudyError([str(error)], "--import") from None
-    console = display.console()
+    console = terminal.console()
     study_dir = args.outputs.expanduser() / PUBLISHED
     imported = [records.from_row(row) for row in package.results.to_dict("records")]
     skipped = [str(row) for row in package.skipped]
@@ -282,8 +284,8 @@ def _import(args: argparse.Namespace) -> int:
             console.print(f"An earlier import is now in {aside}")
     console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
-        console.print(f"Note: {display.plain(sentence)}")
-    reported = batch.report(console, study_dir, figures=args.figures)
+        console.print(f"Note: {terminal.plain(sentence)}")
+    reported = run_study.report(console, study_dir, figures=args.figures)
     return COMPLETE if reported else SOME_FAILED
 
 
@@ -293,13 +295,14 @@ def _write_import(
     """Write what was imported as a study; where an earlier and different import went to, if any."""
     import yaml
 
-    from lib import records, runner
+    from lib.execution import local
     from lib.files import write_atomically
+    from lib.records import record as records
 
     results = records.table(imported)
     aside = None
     if study_dir.exists() and not records.merge(study_dir).results.equals(results):
-        aside = runner.set_aside(study_dir)
+        aside = local.set_aside(study_dir)
     for record in imported:
         record.write(study_dir / "runs" / record.run_id)
     for run_id, history in histories.groupby("run_id"):
@@ -311,30 +314,33 @@ def _write_import(
 
 
 def _wattmeter(args: argparse.Namespace) -> int:
-    from lib import batch, display, lock, plan, records, wattmeter
-    from lib.study import StudyError, load_study
+    from lib.execution import lock, run_study, terminal
+    from lib.logs import attach
+    from lib.records import record as records
+    from lib.study import plan
+    from lib.study.study import StudyError, load_study
 
     path = args.study or Path("params/quick.yaml")
     study_dir = args.outputs.expanduser() / path.stem
     mapping = load_study(path).wattmeter
     if not study_dir.is_dir():
         raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
-    console = display.console()
+    console = terminal.console()
     planned = plan.read(study_dir)
     with lock.alone_in_study(study_dir):
         try:
-            attached = wattmeter.attach(study_dir, args.wattmeter, mapping, planned)
+            attached = attach.attach(study_dir, args.wattmeter, mapping, planned)
         except ValueError as error:
             raise StudyError([str(error)], "--wattmeter") from None
         results = records.merge(study_dir, planned or None).results
         records.write_results(results, study_dir)
     for sentence in attached.notes:
-        console.print(f"Note: {display.plain(sentence)}", soft_wrap=True)
+        console.print(f"Note: {terminal.plain(sentence)}", soft_wrap=True)
     for run_id, reason in attached.refused.items():
-        console.print(f"No reading of {run_id}: {display.plain(reason)}", soft_wrap=True)
+        console.print(f"No reading of {run_id}: {terminal.plain(reason)}", soft_wrap=True)
     runs = len(attached.measured) + len(attached.refused)
     console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
-    reported = batch.report(console, study_dir, figures=args.figures)
+    reported = run_study.report(console, study_dir, figures=args.figures)
     return SOME_FAILED if attached.refused or not reported else COMPLETE
 
 
@@ -346,7 +352,7 @@ def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:
     """
     import yaml
 
-    from lib.study import StudyError
+    from lib.study.study import StudyError
 
     pairs: dict[str, list[Any]] = {}
     problems = []

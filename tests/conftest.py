@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib.study import RunConfig
+from lib.study.study import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,8 +15,8 @@ PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
 
 RECORD = """
 from lib import __version__
-from lib.records import Record
-from lib.study import RunConfig
+from lib.records.record import Record
+from lib.study.study import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 Record(
     run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
@@ -46,7 +46,7 @@ def _own_lock_and_quiet_tensorflow(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def notebook(tmp_path, monkeypatch):
     """Make the runner execute a notebook of these cells in place of train.ipynb."""
-    from lib import runner
+    from lib.execution import local
 
     def use(*cells):
         node = nbformat.v4.new_notebook(
@@ -59,7 +59,7 @@ def notebook(tmp_path, monkeypatch):
         node.cells[0].metadata["tags"] = ["parameters"]
         path = tmp_path / "stand-in.ipynb"
         nbformat.write(node, path)
-        monkeypatch.setattr(runner, "NOTEBOOK", path)
+        monkeypatch.setattr(local, "NOTEBOOK", path)
 
     return use
 

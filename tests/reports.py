@@ -6,8 +6,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from lib import figures, published, ranking, records, report
-from lib.architectures import REGISTRY
+from lib.paper import published
+from lib.records import record as records
+from lib.report import build, figures
+from lib.stats import score
+from lib.training.architectures import REGISTRY
 from tests import small_study
 from tests.replication_package import FOLDER
 
@@ -20,7 +23,7 @@ def hostile(folder: Path) -> Path:
     small_study.make(folder, title=HOSTILE, location="USA/oregon", failed=HOSTILE)
     put(folder, location=HOSTILE, data_dir=f"/data/{HOSTILE}")
     put(folder, "VGG19-*", architecture=SCRIPT)
-    report.build(folder)
+    build.build(folder)
     return folder
 
 
@@ -31,7 +34,7 @@ def large(folder: Path) -> Path:
         head, *rows = path.read_text().splitlines(keepends=True)
         more = (row.replace(row[0], str(epoch), 1) for epoch, row in enumerate(rows * 25, start=1))
         path.write_text(head + "".join(more))
-    report.build(folder)
+    build.build(folder)
     return folder
 
 
@@ -40,7 +43,7 @@ def varied(folder: Path) -> Path:
     options = [{}, {"features": "cached"}, {"precision": "mixed"}, {"head": "linear"}]
     options += [{**one, "batch_size": 128} for one in options]
     small_study.make(folder, repetitions=1, variants=tuple(options))
-    report.build(folder)
+    build.build(folder)
     return folder
 
 
@@ -51,22 +54,22 @@ def forty(folder: Path) -> Path:
     columns = ["run_id", "architecture", "dataset", "accuracy", "energy_consumed"]
     runs = pd.DataFrame(rows, columns=columns)
     drawn = [
-        figures.accuracy_energy(runs, ranking.rank(runs, ("architecture",), ("dataset",))),
+        figures.accuracy_energy(runs, score.rank(runs, ("architecture",), ("dataset",))),
         figures.instruments(runs.assign(wattmeter_energy=runs["energy_consumed"] * 2)),
         figures.violins(runs, "energy_consumed", "dataset"),
     ]
-    data = [{report.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
+    data = [{build.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
     outputs = [nbformat.v4.new_output("display_data", one) for one in data]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
-    html = report.to_html(notebook, "Every architecture")
-    (folder / report.FILE_NAME).write_text(html, encoding="utf-8")
+    html = build.to_html(notebook, "Every architecture")
+    (folder / build.FILE_NAME).write_text(html, encoding="utf-8")
     return folder
 
 
 def papers(folder: Path) -> Path:
     """The authors' raw data."""
     records.write_results(published.import_package(FOLDER), folder)
-    report.build(folder)
+    build.build(folder)
     return folder
 
 

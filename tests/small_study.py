@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from lib import plan
 from lib.instruments.trace import COLUMNS
-from lib.records import Record
-from lib.study import RunConfig
+from lib.records.record import Record
+from lib.study import plan
+from lib.study.study import RunConfig
 
 ENERGY = {"VGG16": 0.20, "VGG19": 0.25, "ResNet50": 0.15}
 ACCURACY = {"VGG16": 0.62, "VGG19": 0.60, "ResNet50": 0.40}

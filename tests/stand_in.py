@@ -9,7 +9,9 @@ from tests.conftest import ROOT
 RUN_ALL = """
 import sys
 from pathlib import Path
-from lib import cli, report, runner
+from lib import cli
+from lib.execution import local as runner
+from lib.report import build as report
 runner.NOTEBOOK = Path(sys.argv[1])
 report.build = lambda folder: folder
 sys.exit(cli.main(sys.argv[2:]))

@@ -8,7 +8,11 @@ import tomllib
 import psutil
 import pytest
 
-from lib import __version__, cli, display, export, records, report
+from lib import __version__, cli
+from lib.execution import terminal
+from lib.records import record as records
+from lib.report import build as report
+from lib.report import export
 from tests.conftest import RECORD, ROOT
 
 STUDY = """
@@ -21,7 +25,7 @@ repetitions: 2
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lib.report.build", lambda study_dir: study_dir / "report.html")
+    monkeypatch.setattr("lib.report.build.build", lambda study_dir: study_dir / "report.html")
     path = tmp_path / "mine.yaml"
     path.write_text(STUDY)
     return path
@@ -85,13 +89,13 @@ def test_results_are_there_after_every_run_and_the_summary_names_the_last_error(
 ):
     notebook("if epochs == 2: raise ValueError('no such thing')", RECORD)
     rows = []
-    end = display.PlainWatcher.end
+    end = terminal.PlainWatcher.end
 
     def count(self, record, seconds, left):
         end(self, record, seconds, left)
         rows.append(len(records.read_results(tmp_path / "outputs" / "mine")))
 
-    monkeypatch.setattr(display.PlainWatcher, "end", count)
+    monkeypatch.setattr(terminal.PlainWatcher, "end", count)
     assert cli.main([str(study), "--only", "repetition=1"]) == cli.SOME_FAILED
     assert rows == [0, 1]
     said = capsys.readouterr().out
@@ -224,7 +228,7 @@ def test_an_unknown_option_is_bad_input_too():
 
 
 def test_a_second_measurement_is_refused(study, tmp_path, capsys):
-    from lib import lock
+    from lib.execution import lock
 
     with lock.alone_on_this_machine("study one"):
         # The lock is held per open file, so a second handle in this process is refused as well.
@@ -243,7 +247,7 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lib.display.PlainWatcher.begin", interrupt)
+        patch.setattr("lib.execution.terminal.PlainWatcher.begin", interrupt)
         assert run([str(study)]) == cli.INTERRUPTED
     assert "goes on where it stopped" in capsys.readouterr().err
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 1

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import batch, cli, records
-from lib.records import read
+from lib import cli
+from lib.execution import run_study
+from lib.records import record as records
+from lib.records.record import read
 
 SMALL = {"head": "linear", "epochs": 2, "train_limit": 64, "test_limit": 32, "location": "FRA"}
 
@@ -119,7 +121,7 @@ def test_the_executed_notebook_shows_the_story(study):
 @pytest.fixture
 def no_report(monkeypatch):
     """What is not looked at need not be made."""
-    monkeypatch.setattr(batch, "report", lambda *study, **options: True)
+    monkeypatch.setattr(run_study, "report", lambda *study, **options: True)
 
 
 def test_the_same_seed_gives_the_same_run(study, tmp_path, no_report):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from lib import architectures, datasets, hosted, machine
-from lib.study import RunConfig
+from lib import hosted
+from lib.instruments import machine
+from lib.study.study import RunConfig
+from lib.training import architectures, datasets
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib.report import NOTEBOOK_ONLY
-from lib.study import RunConfig
+from lib.report.build import NOTEBOOK_ONLY
+from lib.study.study import RunConfig
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 

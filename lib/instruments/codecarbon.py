@@ -14,12 +14,12 @@ import pandas as pd
 
 from lib.files import write_atomically
 from lib.instruments import JOULES_PER_KWH, Component, Reading, empty_reading
+from lib.instruments.carbon import Location
 from lib.instruments.nvml import Gpus, visible_gpus
 from lib.instruments.recorder import Recorder
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.instruments.tracker import RAPL, QuietTracker, ignored_settings
-from lib.locations import Location
 
 FILE_NAME = "emissions.csv"
 

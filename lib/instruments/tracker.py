@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.instruments import COMPONENTS, Component
+from lib.instruments.carbon import Location
 from lib.instruments.nvml import Gpus
-from lib.locations import Location
 from lib.private import without_home
 
 RAPL = Path("/sys/class/powercap/intel-rapl")

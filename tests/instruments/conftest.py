@@ -1,7 +1,8 @@
 import sys
 
 import pytest
-from fake_nvml import FakeNvml
+
+from tests.instruments.fake_nvml import FakeNvml
 
 
 @pytest.fixture

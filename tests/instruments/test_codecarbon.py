@@ -10,18 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_nvml import FakeGpu
 
 from lib.instruments import JOULES_PER_KWH, Component
-from lib.instruments.codecarbon import (
-    CodeCarbon,
-    Latest,
-    check_component,
-    check_row,
-    find_hardware,
-)
+from lib.instruments.carbon import Location, locate
+from lib.instruments.codecarbon import CodeCarbon, Latest, check_component, check_row, find_hardware
 from lib.instruments.trace import PowerTrace, energy_between, read_trace
-from lib.locations import Location, locate
+from tests.instruments.fake_nvml import FakeGpu
 
 OREGON = locate("USA/oregon")
 NOWHERE = locate(None)
@@ -249,7 +243,7 @@ def test_a_kill_leaves_the_trace_and_no_row(tmp_path):
         import os, signal, sys, time
         from pathlib import Path
         from lib.instruments.codecarbon import CodeCarbon
-        from lib.locations import locate
+        from lib.instruments.carbon import locate
         instrument = CodeCarbon(locate("FRA"), Path({str(folder)!r}), interval=0.2)
         instrument.start()
         time.sleep(1)

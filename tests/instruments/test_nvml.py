@@ -1,8 +1,8 @@
 import pytest
-from fake_nvml import FakeGpu
 
 from lib.instruments import JOULES_PER_KWH, Nothing
 from lib.instruments.nvml import energy_counter, select, visible_gpus
+from tests.instruments.fake_nvml import FakeGpu
 
 UUIDS = ["GPU-8a1b0000", "GPU-8a1c0000", "GPU-ff000000"]
 

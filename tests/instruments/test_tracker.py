@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import codecarbon
 import pytest
 
+from lib.instruments.carbon import locate
 from lib.instruments.nvml import Gpus
 from lib.instruments.tracker import QuietTracker, TrackerError, _method
-from lib.locations import locate
 
 
 class Silent:

@@ -1,0 +1,98 @@
+"""What is doubtful in a study's results: every check says what it found, or that it found nothing.
+
+The checks come from errors that were made, in the paper's raw data or elsewhere, and run on every
+study. What a check needs and a table does not have is said too: silence would look like a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+
+import pandas as pd
+
+from lib.analysis.audit import instruments, protocol
+from lib.analysis.audit.finding import (
+    DOUBT,
+    FAULT,
+    NOTE,
+    PASSED,
+    SEVERITIES,
+    UNCHECKED,
+    Check,
+    Finding,
+)
+
+__all__ = [
+    "CHECKS",
+    "DOUBT",
+    "FAULT",
+    "NOTE",
+    "PASSED",
+    "SEVERITIES",
+    "UNCHECKED",
+    "Check",
+    "Finding",
+    "audit",
+    "to_frame",
+]
+
+CHECKS: tuple[Check, ...] = (
+    instruments.growing_counters,
+    instruments.shared_trackers,
+    protocol.independent_repetitions,
+    instruments.sampled_gpu,
+    instruments.gpu_modes,
+    instruments.idle_gpu,
+    instruments.negative_energy,
+    instruments.energy_matches_power,
+    instruments.components_add_up,
+    instruments.missing_energy,
+    instruments.modelled_cpu,
+    instruments.modelled_ram,
+    instruments.all_gpus_counted,
+    protocol.shuffled_order,
+    protocol.balanced_factors,
+    protocol.crossed_machines,
+    protocol.enough_repetitions,
+    protocol.accuracy_above_chance,
+    protocol.scores_that_divide,
+    instruments.recorded_doubts,
+)
+
+_TEXTS = (
+    *("run_id", "status", "architecture", "dataset", "location", "campaign", "machine"),
+    *("started_at", "ended_at", "tracker_run_id", "doubts", "reasons"),
+    *("cpu_method", "gpu_method", "ram_method"),
+)
+
+
+def audit(results: pd.DataFrame, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Run every check on the completed runs of a study.
+
+    Args:
+        results: A results table, as a study leaves it or an import makes it.
+        checks: Those to run.
+
+    Returns:
+        One finding a check, the worst first, otherwise in the order of `checks`.
+    """
+    done = results[results["status"] == "completed"] if "status" in results else results
+    numbers = [name for name in done if name not in _TEXTS and done[name].dtype == object]
+    # What is empty comes as None in columns of objects, which can't be reckoned with.
+    converted = {name: pd.to_numeric(done[name], errors="coerce") for name in numbers}
+    done = done.assign(**{name: new for name, new in converted.items() if _same(new, done[name])})
+    findings = [check(done.reset_index(drop=True)) for check in checks]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _same(converted: pd.Series, original: pd.Series) -> bool:
+    return bool(converted.isna().equals(original.isna()))
+
+
+def to_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+    """One row a finding; `rows` as text, with `runs`, their number."""
+    columns = [field.name for field in fields(Finding)]
+    table = pd.DataFrame([asdict(finding) for finding in findings], columns=columns)
+    counts = table["rows"].map(len)
+    return table.assign(rows=table["rows"].map(", ".join)).assign(runs=counts)

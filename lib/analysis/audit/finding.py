@@ -1,0 +1,127 @@
+"""What a check of a study's results is, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lib.instruments import JOULES_PER_KWH
+from lib.text import runs
+
+FAULT = "fault"
+DOUBT = "doubt"
+NOTE = "note"
+UNCHECKED = "not checked"
+PASSED = "passed"
+SEVERITIES = (FAULT, DOUBT, NOTE, UNCHECKED, PASSED)
+"""Worst first. Fault: the figures are wrong as they stand. Doubt: they may be. Note: to know."""
+
+MOST_NAMED = 30
+"""Things of one kind that a finding names."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check says of a study.
+
+    Attributes:
+        name: Of the check: what should be so, such as 'No energy is negative'.
+        severity: One of `SEVERITIES`.
+        what: What was found and where, or why it was not checked.
+        why: Why it matters.
+        rows: Ids of the runs concerned.
+    """
+
+    name: str
+    severity: str
+    what: str
+    why: str
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check answers that found something.
+
+    Attributes:
+        severity: `FAULT`, `DOUBT` or `NOTE`.
+        what: In words, with figures.
+        runs: The rows of the results concerned.
+    """
+
+    severity: str
+    what: str
+    runs: pd.DataFrame
+
+
+class NotCheckedError(Exception):
+    """A check can't be done on these results; the message says why."""
+
+
+Look = Callable[[pd.DataFrame], Found | None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: a name, why it matters, the columns it needs, and the function that looks."""
+
+    name: str
+    why: str
+    needs: tuple[str, ...]
+    look: Look
+
+    def __call__(self, results: pd.DataFrame) -> Finding:
+        """Look at results, and say so where that is not possible."""
+        try:
+            found = self._looked(results)
+        except NotCheckedError as reason:
+            return Finding(self.name, UNCHECKED, f"Not checked, because {reason}.", self.why)
+        if found is None:
+            return Finding(self.name, PASSED, f"Nothing found in {runs(len(results))}.", self.why)
+        ids = tuple(found.runs["run_id"].astype(str))
+        return Finding(self.name, found.severity, found.what, self.why, ids)
+
+    def _looked(self, results: pd.DataFrame) -> Found | None:
+        if results.empty:
+            raise NotCheckedError("no run has been completed")
+        for column in self.needs:
+            if column not in results:
+                raise NotCheckedError(f"the table has no column {column}")
+            if results[column].isna().all():
+                raise NotCheckedError(f"{column} is empty in every run")
+        return self.look(results)
+
+
+def check(name: str, why: str, needs: Iterable[str] = ()) -> Callable[[Look], Check]:
+    """Make a check of a function that takes completed runs and gives what it found, or None."""
+    return lambda look: Check(name, why, tuple(needs), look)
+
+
+def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Part results by a column such as machine or campaign; one nameless part if there is none."""
+    if column not in results or results[column].isna().all():
+        yield "", results
+        return
+    for name, part in results.groupby(column, sort=False, dropna=False):
+        yield str(name), part
+
+
+def mean_power(results: pd.DataFrame, component: str) -> pd.Series:
+    """Mean power of a component over each run, W: its energy over the duration."""
+    return results[f"{component}_energy"] * JOULES_PER_KWH / results["duration"]
+
+
+def between(values: pd.Series, digits: str = ".0f") -> str:
+    """'34 to 42', or one figure where both ends look the same."""
+    low, high = f"{values.min():{digits}}", f"{values.max():{digits}}"
+    return low if low == high else f"{low} to {high}"
+
+
+def several(texts: Iterable[str], separator: str = ", ", most: int = MOST_NAMED) -> str:
+    """All of a few texts, the first of many and how many more there are."""
+    listed = list(texts)
+    rest = len(listed) - most
+    shown = listed[:most] + ([f"and {rest:,} more"] if rest > 0 else [])
+    return separator.join(shown)

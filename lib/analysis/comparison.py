@@ -1,0 +1,215 @@
+"""Two studies side by side: what both trained, and whether they measured it alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lib.analysis import variants
+from lib.analysis.results import Analysis
+from lib.quantities import measure, ordered
+from lib.stats import effect_sizes, groups
+from lib.study.study import RunConfig
+from lib.text import level, listed
+from lib.training import datasets
+
+NOT_RECORDED = "not recorded"
+
+COUNTED = ("flops", "flops_training", "parameters", "trainable_parameters", "depth")
+"""Measures that don't depend on the machine."""
+
+LEARNED = ("accuracy", "loss")
+"""Measures that don't depend on how energy and time are measured."""
+
+_CODECARBON = "codecarbon_major"
+_MEASUREMENT = (
+    *("machine", "cpu_model", "gpu_model", _CODECARBON, "cpu_method", "gpu_method", "ram_method"),
+    *("location", "meter", "idle_seconds", "warmup_seconds", "cooldown_seconds"),
+)
+"""What must be the same in two studies before their energies can be compared."""
+
+_NOT_TRAINING = {*_MEASUREMENT, "architecture", "dataset", "repetition", "seed"}
+_NOT_TRAINING |= {"output_dir", "data_dir"}
+_TRAINING = (
+    *(name for name in RunConfig.model_fields if name not in _NOT_TRAINING),
+    *("data_train_images", "data_test_images", "version_tensorflow", "version_keras"),
+)
+
+
+class NothingSharedError(ValueError):
+    """Two studies have no architecture on the same dataset; the message says what each has."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measure in two studies, A and B, of the architectures and datasets that both have.
+
+    Attributes:
+        response: The measure's column.
+        runs: Of both, told apart by `study` (A or B).
+        means: One row for each architecture and dataset: runs_A, runs_B (with a value), mean_A,
+            mean_B, ratio (B / A) with the limits of its 95 % bootstrap interval, and the reason
+            why something is empty.
+        unlike: What was not measured alike: what, A, B.
+        settings: In what else the runs differ, as software and the training's settings: the same.
+        notes: What of the two was compared, where it isn't all of it.
+    """
+
+    response: str
+    runs: pd.DataFrame
+    means: pd.DataFrame
+    unlike: pd.DataFrame
+    settings: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """Why the two can't be compared in this measure; "" where they can, as far as is known."""
+        if self.unlike.empty or self.response in (*COUNTED, *LEARNED):
+            return ""
+        return (
+            "Beware: A and B were not measured alike, or do not both say how: see "
+            f"{listed(self.unlike['what'])} below. So their {measure(self.response).inline} can't "
+            "be compared: a ratio may come from that, and not from the networks."
+        )
+
+
+def compare(first: Analysis, second: Analysis, response: str) -> Comparison:
+    """Set two studies side by side.
+
+    Of a study with several readings the last is taken, of one with variants the reference.
+
+    Args:
+        first: A.
+        second: B, whose means are divided by those of A.
+        response: The measure's column.
+
+    Raises:
+        NothingSharedError: If the two share no architecture on the same dataset.
+    """
+    sides = {"A": _runs(first), "B": _runs(second)}
+    notes = [
+        note
+        for name, study in zip(sides, (first, second), strict=True)
+        for note in _notes(name, study)
+    ]
+    keys = ["architecture", "dataset"]
+    configurations = [_pairs(runs, keys) for runs in sides.values()]
+    shared = [pair for pair in configurations[0] if pair in configurations[1]]
+    if not shared:
+        has = [
+            f"{name} has {listed(' on '.join(pair) for pair in pairs) or 'no complete run'}"
+            for name, pairs in zip(sides, configurations, strict=True)
+        ]
+        said = f"A and B share no architecture on the same dataset: {'; '.join(has)}."
+        raise NothingSharedError(said)
+    parts = {
+        name: runs[[pair in shared for pair in zip(*_texts(runs, keys), strict=True)]]
+        for name, runs in sides.items()
+    }
+    means = [
+        dict(zip(keys, pair, strict=True))
+        | _means(*(_values(runs, keys, pair, response) for runs in parts.values()))
+        for pair in shared
+    ]
+    columns = [*keys, "runs_A", "mean_A", "runs_B", "mean_B"]
+    columns += ["ratio", "ratio_low", "ratio_high", "reason"]
+    return Comparison(
+        response=response,
+        runs=pd.concat([runs.assign(study=name) for name, runs in parts.items()]),
+        means=pd.DataFrame(means, columns=columns),
+        unlike=_differences(*parts.values(), _MEASUREMENT),
+        # A field that one of them did not record may still have been the same.
+        settings=_differences(*parts.values(), _TRAINING, known=True),
+        notes=tuple(notes),
+    )
+
+
+def _runs(study: Analysis) -> pd.DataFrame:
+    runs = variants.reference_runs(study.best_reading)
+    absent = pd.Series(None, index=runs.index, dtype=object)
+    version = runs.get("version_codecarbon", runs.get("codecarbon_version", absent))
+    # Where it is not set, it is what the dataset's images are brought to by default.
+    sizes = runs["dataset"].map({name: one.image_size for name, one in datasets.KNOWN.items()})
+    return runs.assign(
+        image_size=runs.get("image_size", absent).fillna(sizes),
+        **{_CODECARBON: version.map(_major, na_action="ignore")},
+    )
+
+
+def _major(version: object) -> str:
+    return str(version).partition(".")[0]
+
+
+def _notes(name: str, study: Analysis) -> Iterable[str]:
+    if len(study.readings) > 1:
+        yield f"Of {name} the reading '{list(study.readings)[-1]}' is compared."
+    if variants.column_of(study.best_reading):
+        yield f"{name} has several variants, of which the reference is compared."
+
+
+def _texts(runs: pd.DataFrame, columns: list[str]) -> list[pd.Series]:
+    return [runs[column].astype(str) for column in columns]
+
+
+def _pairs(runs: pd.DataFrame, keys: list[str]) -> list[tuple[str, ...]]:
+    """Every architecture and dataset of a study, in the order of all tables."""
+    present = set(zip(*_texts(runs, keys), strict=True))
+    return [
+        (architecture, dataset)
+        for dataset in ordered(runs["dataset"])
+        for architecture in ordered(runs["architecture"])
+        if (architecture, dataset) in present
+    ]
+
+
+def _values(
+    runs: pd.DataFrame, keys: list[str], pair: tuple[str, ...], response: str
+) -> np.ndarray:
+    if response not in runs:
+        return np.array([])
+    architecture, dataset = _texts(runs, keys)
+    mine = runs[(architecture == pair[0]) & (dataset == pair[1])]
+    return groups.numbers(mine[response]).dropna().to_numpy()
+
+
+def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
+    found: dict[str, object] = {"runs_A": len(a), "runs_B": len(b)}
+    found |= {f"mean_{name}": x.mean() for name, x in (("A", a), ("B", b)) if len(x)}
+    if empty := [name for name, values in (("A", a), ("B", b)) if not len(values)]:
+        return found | {"reason": f"no run of {listed(empty)} has a value"}
+    if a.mean() <= 0:
+        return found | {"reason": "no ratio: the mean of A is not above 0"}
+    interval = effect_sizes.bootstrap_interval(_ratio, (b, a))
+    limits = {"ratio_low": interval.low, "ratio_high": interval.high}
+    return found | {"ratio": b.mean() / a.mean(), **limits, "reason": interval.reason}
+
+
+def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    return x.mean(axis=axis) / y.mean(axis=axis)
+
+
+def _differences(
+    a: pd.DataFrame, b: pd.DataFrame, columns: Iterable[str], *, known: bool = False
+) -> pd.DataFrame:
+    """Columns whose values are not the same in both; with `known`, only those that both have."""
+    rows = []
+    for column in columns:
+        one, other = _levels(a, column), _levels(b, column)
+        if one != other and not (known and NOT_RECORDED in (one, other)):
+            rows.append({"what": measure(column).name, "A": one, "B": other})
+    return pd.DataFrame(rows, columns=["what", "A", "B"])
+
+
+def _levels(runs: pd.DataFrame, column: str) -> str:
+    """The values of a column in words."""
+    if column not in runs:
+        return NOT_RECORDED
+    values = [*runs[column].dropna().map(level)]
+    field = RunConfig.model_fields.get(column)
+    if len(values) < len(runs) and field is not None and field.default is None:
+        values.append("none")
+    return ", ".join(ordered(values)) or NOT_RECORDED

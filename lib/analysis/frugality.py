@@ -1,0 +1,146 @@
+"""Figures that follow from a run's energy: per image, per epoch, until it was good enough.
+
+All take gross energy. What can't be computed is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lib.instruments import JOULES_PER_KWH
+from lib.training import datasets
+
+KEYS = ["run_id", "architecture", "dataset", "repetition"]
+
+SHARE_OF_BEST = 0.9
+"""A run is good enough when it reaches this share of the best accuracy on its dataset."""
+
+TEST_IMAGES = 10_000
+"""Of MNIST and CIFAR10, where a table does not say how many were used."""
+
+FIRST_EPOCHS = (1, 2, 5, 10)
+"""From how many epochs the energy of a whole run is predicted."""
+
+
+def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Derive figures for every completed run.
+
+    Args:
+        results: A study's results table.
+        histories: `history.csv` of each run, by run id; a run without one has no
+            `energy_to_threshold`, and is taken to have trained for all its epochs.
+
+    Returns:
+        run_id, architecture, dataset, repetition, and
+
+        - joules_per_image: J for one training image once, validation included
+        - joules_per_epoch: J
+        - mean_power: W, energy over duration (not CodeCarbon's mean of samples)
+        - peak_power: W, the highest second
+        - threshold: the validation accuracy that `energy_to_threshold` is about; NaN where guessing
+          reaches it
+        - energy_to_threshold: kWh until an epoch ended with it; NaN if none did
+        - energy_per_point: kWh for each percentage point of accuracy over guessing; NaN if the run
+          guesses no better than chance
+    """
+    frame = results[KEYS].copy()
+    joules = _number(results, "energy_consumed") * JOULES_PER_KWH
+    # Training may have stopped early.
+    epochs = results["run_id"].map({run: len(history) for run, history in histories.items()})
+    epochs = epochs.fillna(_number(results, "epochs"))
+    frame["joules_per_image"] = joules / (epochs * _number(results, "data_train_images"))
+    frame["joules_per_epoch"] = joules / epochs
+    frame["mean_power"] = joules / _number(results, "duration")
+    frame["peak_power"] = _number(results, "peak_power")
+    accuracy = _number(results, "accuracy")
+    threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
+    frame["threshold"] = threshold.mask(threshold <= guessing(results))
+    frame["energy_to_threshold"] = [
+        energy_to_reach(histories[run], threshold) if run in histories else np.nan
+        for run, threshold in zip(frame["run_id"], frame["threshold"], strict=True)
+    ]
+    points = 100 * (accuracy - 1 / _number(results, "data_classes"))
+    frame["energy_per_point"] = _number(results, "energy_consumed") / points.where(points > 0)
+    return frame
+
+
+def guessing(results: pd.DataFrame) -> pd.Series:
+    """The highest validation accuracy that guessing explains, by run: 0 to 1.
+
+    Three standard errors above chance; NaN where the number of classes isn't known.
+    """
+    known = {name: dataset.classes for name, dataset in datasets.KNOWN.items()}
+    chance = 1 / _number(results, "data_classes").fillna(results["dataset"].map(known))
+    images = _number(results, "data_test_images").fillna(TEST_IMAGES)
+    return chance + 3 * np.sqrt(chance * (1 - chance) / images)
+
+
+def energy_to_reach(history: pd.DataFrame, accuracy: float) -> float:
+    """Energy until validation accuracy first reached a value.
+
+    Args:
+        history: One row an epoch: val_accuracy, and energy_consumed (kWh since the start).
+        accuracy: 0 to 1.
+
+    Returns:
+        kWh at the end of the first epoch that reached it; NaN if none did.
+    """
+    if "energy_consumed" not in history:
+        return np.nan
+    reached = history["val_accuracy"].to_numpy() >= accuracy
+    return (
+        float(history["energy_consumed"].to_numpy()[reached.argmax()]) if reached.any() else np.nan
+    )
+
+
+def predicted_energy(history: pd.DataFrame, first: int, epochs: int) -> float:
+    """Energy of a whole run, from its first epochs: their mean, times the number of epochs.
+
+    The same idea as carbontracker's (Anthony et al. 2020, arXiv:2007.03051, section 3): epochs of a
+    training resemble each other.
+
+    Args:
+        history: One row an epoch, with energy_consumed (kWh since the start).
+        first: How many epochs are known.
+        epochs: How many the run will have.
+
+    Returns:
+        kWh; NaN if fewer than `first` epochs are there.
+    """
+    if len(history) < first or "energy_consumed" not in history:
+        return np.nan
+    return float(history["energy_consumed"].iloc[first - 1]) / first * epochs
+
+
+def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How far predictions from the first epochs were off, for runs that did finish.
+
+    Args:
+        histories: `history.csv` of each run, by run id.
+
+    Returns:
+        One row a run and number of first epochs: run_id, epochs, first_epochs, predicted and
+        actual energy (kWh, training and validation up to the last epoch's end), error (predicted
+        over actual, less 1).
+    """
+    rows = []
+    for run, history in histories.items():
+        epochs = len(history)
+        if "energy_consumed" not in history or not epochs:
+            continue
+        actual = history["energy_consumed"].iloc[-1]
+        for first in FIRST_EPOCHS:
+            predicted = predicted_energy(history, first, epochs)
+            if first < epochs and np.isfinite(predicted) and actual > 0:
+                rows.append((run, epochs, first, predicted, float(actual), predicted / actual - 1))
+    columns = ["run_id", "epochs", "first_epochs", "predicted", "actual", "error"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _number(results: pd.DataFrame, column: str) -> pd.Series:
+    if column not in results:
+        return pd.Series(np.nan, index=results.index)
+    return pd.to_numeric(results[column])

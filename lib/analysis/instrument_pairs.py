@@ -1,0 +1,272 @@
+"""RQ3 for any study: how two instruments that measured the same runs agree.
+
+Correlation (as in the paper's section 4.3) says whether both see the same differences; the gap, the
+regression and the limits of agreement say what one sees and the other does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib.analysis import variants
+from lib.instruments import JOULES_PER_KWH
+from lib.stats import hypotests
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """An instrument, and the columns that hold what it measured.
+
+    Attributes:
+        name: For people.
+        columns: Of energy (kWh), by what the energy is of: the machine or its gpu.
+        duration: Column with the seconds that it measured; else `duration`.
+    """
+
+    name: str
+    columns: dict[str, str]
+    duration: str = "duration"
+
+
+INSTRUMENTS = (
+    Instrument("wattmeter", {"machine": "wattmeter_energy"}, "wattmeter_duration"),
+    Instrument("live wattmeter", {"machine": "live_wattmeter_energy"}),
+    Instrument("NVML counter", {"gpu": "nvml_energy"}),
+    Instrument("CodeCarbon", {"machine": "energy_consumed", "gpu": "gpu_energy"}),
+)
+"""In the order in which they are believed: of a pair, the first is the reference."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two instruments, and the runs that both measured.
+
+    Attributes:
+        reference: Name of the one to be believed.
+        other: Name of the one that is compared with it.
+        energy_of: What the energies are of: machine, gpu, or "gpu of machine" where the instruments
+            see different parts.
+        runs: One row a run: run_id and the configuration where known, `reference` and `other`
+            (kWh), `reference_power` and `other_power` (W).
+    """
+
+    reference: str
+    other: str
+    energy_of: str
+    runs: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two instruments agree; what can't be computed is NaN or None, with a reason.
+
+    Attributes:
+        reference: Name of the instrument to be believed.
+        other: Name of the other.
+        energy_of: See `Pair`.
+        n: Runs.
+        n_medians: Configurations.
+        rho_medians: Spearman's rho of the configurations' medians, as the paper has it.
+        rho: Spearman's rho of all runs, with its 95 % interval and p.
+        rho_low: Lower limit.
+        rho_high: Upper limit.
+        p: Of rho.
+        pearson: Pearson's r of all runs.
+        same_ranking: Whether both put the configurations' medians in the same order.
+        gap_percent: Median of how much less than the reference the other says.
+        gap_percent_low: Least of all runs.
+        gap_percent_high: Most of all runs.
+        gap_W: The same in mean power, median of the runs.
+        constant_power_W: What the reference shows where the other shows 0 W: the intercept of a
+            straight line through the runs' mean powers, with its 95 % interval. It is the constant
+            power that the other can't see, as far as a line is right.
+        constant_power_low_W: Lower limit.
+        constant_power_high_W: Upper limit.
+        slope: W of the reference for each W of the other, on that line.
+        slope_low: Lower limit of its 95 % interval.
+        slope_high: Upper limit.
+        bias: kWh, mean of reference minus other (Bland and Altman 1986,
+            doi:10.1016/S0140-6736(86)90837-8).
+        limit_low: kWh, bias minus 1.96 standard deviations of the differences.
+        limit_high: kWh, bias plus 1.96 standard deviations.
+        reason: Why something is empty; "" where nothing is.
+    """
+
+    reference: str
+    other: str
+    energy_of: str
+    n: int
+    n_medians: int
+    rho_medians: float = math.nan
+    rho: float = math.nan
+    rho_low: float = math.nan
+    rho_high: float = math.nan
+    p: float = math.nan
+    pearson: float = math.nan
+    same_ranking: bool | None = None
+    gap_percent: float = math.nan
+    gap_percent_low: float = math.nan
+    gap_percent_high: float = math.nan
+    gap_W: float = math.nan  # noqa: N815
+    constant_power_W: float = math.nan  # noqa: N815
+    constant_power_low_W: float = math.nan  # noqa: N815
+    constant_power_high_W: float = math.nan  # noqa: N815
+    slope: float = math.nan
+    slope_low: float = math.nan
+    slope_high: float = math.nan
+    bias: float = math.nan
+    limit_low: float = math.nan
+    limit_high: float = math.nan
+    reason: str = ""
+
+
+def pairs(results: pd.DataFrame) -> list[Pair]:
+    """Every two instruments that measured at least one run together.
+
+    Args:
+        results: Completed runs, as in a study's results table.
+    """
+    present = [one for one in INSTRUMENTS if _has(results, one)]
+    return list(_joined(results, combinations(present, 2)))
+
+
+def _has(results: pd.DataFrame, instrument: Instrument) -> bool:
+    columns = [name for name in instrument.columns.values() if name in results]
+    if "wattmeter_energy" in results and "live_wattmeter_energy" in columns:
+        # What the live meter said is the wattmeter's reading, unless a log took its place.
+        live = results["live_wattmeter_energy"].dropna()
+        if live.equals(results["wattmeter_energy"].reindex(live.index)):
+            return False
+    return any(results[name].notna().any() for name in columns)
+
+
+def _joined(
+    results: pd.DataFrame, together: Iterable[tuple[Instrument, Instrument]]
+) -> Iterator[Pair]:
+    keys = [name for name in ("run_id", *_configuration(results)) if name in results]
+    for reference, other in together:
+        shared = [part for part in reference.columns if part in other.columns]
+        part = shared[0] if shared else next(iter(reference.columns))
+        other_part = part if shared else next(iter(other.columns))
+        measured = {"reference": (reference, part), "other": (other, other_part)}
+        frame = results[keys].copy()
+        for role, (one, of) in measured.items():
+            energy = pd.to_numeric(results[one.columns[of]])
+            seconds = pd.to_numeric(results.get(one.duration, results["duration"]))
+            seconds = seconds.fillna(results["duration"])
+            frame[role] = energy
+            frame[f"{role}_power"] = energy * JOULES_PER_KWH / seconds
+        frame = frame.dropna(subset=["reference", "other"]).reset_index(drop=True)
+        if len(frame):
+            what = part if part == other_part else f"{other_part} and {part}"
+            yield Pair(reference.name, other.name, what, frame)
+
+
+def _configuration(frame: pd.DataFrame) -> list[str]:
+    several = "location" in frame and frame["location"].nunique() > 1
+    by_variant = variants.column_of(frame)
+    return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
+
+
+def compare(pair: Pair) -> Agreement:
+    """Compute how the instruments of a pair agree."""
+    runs = pair.runs
+    by = _configuration(runs)
+    medians = runs.groupby(by, dropna=False)[["reference", "other"]].median()
+    ranks = hypotests.spearman(medians, "other", "reference")
+    all_runs = hypotests.spearman(runs, "other", "reference")
+    difference = runs["reference"] - runs["other"]
+    spread = 1.96 * difference.std()
+    gap = (100 * difference / runs["reference"].where(runs["reference"] > 0)).dropna()
+    line = _line(runs["other_power"].to_numpy(float), runs["reference_power"].to_numpy(float))
+    reasons = [all_runs.reason, line.get("reason", "")]
+    return Agreement(
+        reference=pair.reference,
+        other=pair.other,
+        energy_of=pair.energy_of,
+        n=len(runs),
+        n_medians=len(medians),
+        rho_medians=ranks.statistic,
+        rho=all_runs.statistic,
+        rho_low=all_runs.effect_low,
+        rho_high=all_runs.effect_high,
+        p=all_runs.p,
+        pearson=hypotests.pearson(runs, "other", "reference").statistic,
+        same_ranking=_same_order(medians) if len(medians) > 1 else None,
+        gap_percent=gap.median(),
+        gap_percent_low=gap.min(),
+        gap_percent_high=gap.max(),
+        gap_W=(runs["reference_power"] - runs["other_power"]).median(),
+        bias=difference.mean(),
+        limit_low=difference.mean() - spread,
+        limit_high=difference.mean() + spread,
+        reason="; ".join(dict.fromkeys(filter(None, reasons))),
+        **{name: value for name, value in line.items() if name != "reason"},
+    )
+
+
+def to_frame(agreements: Iterable[Agreement]) -> pd.DataFrame:
+    """One row a pair of instruments, the columns of `Agreement`."""
+    return pd.DataFrame(
+        [asdict(one) for one in agreements], columns=list(Agreement.__dataclass_fields__)
+    )
+
+
+def _same_order(medians: pd.DataFrame) -> bool:
+    return bool((medians["reference"].rank() == medians["other"].rank()).all())
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
+    """Straight line of the reference's power over the other's, `scipy.stats.linregress`."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if x.size < 3:
+        return {"reason": f"a line takes 3 runs, not {x.size}"}
+    if np.ptp(x) <= 1e-9 * np.abs(x).max():
+        return {"reason": "the other instrument's power is the same in every run"}
+    fit = stats.linregress(x, y)
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 2)
+    return {
+        "constant_power_W": fit.intercept,
+        "constant_power_low_W": fit.intercept - reach * fit.intercept_stderr,
+        "constant_power_high_W": fit.intercept + reach * fit.intercept_stderr,
+        "slope": fit.slope,
+        "slope_low": fit.slope - reach * fit.stderr,
+        "slope_high": fit.slope + reach * fit.stderr,
+    }
+
+
+def in_words(found: Agreement) -> str:
+    """What the agreement of two instruments comes to, in sentences."""
+    less = "less" if found.gap_percent >= 0 else "more"
+    said = [
+        f"{found.other} reports {abs(found.gap_percent):.1f} % {less} than the {found.reference} "
+        f"(median; the gap is {found.gap_percent_low:.1f} to {found.gap_percent_high:.1f} %), "
+        f"which is {abs(found.gap_W):.4g} W."
+    ]
+    if found.same_ranking is not None:
+        order = "the same order" if found.same_ranking else "different orders"
+        said.append(f"They put the {found.n_medians} configurations in {order}.")
+    if not math.isnan(found.slope):
+        if found.slope_low <= 0 <= found.slope_high:
+            said.append(
+                "The mean powers of the runs do not rise together (slope "
+                f"{found.slope_low:.2g} to {found.slope_high:.2g}), so a line through them tells "
+                f"no constant power that {found.other} can't see."
+            )
+        else:
+            said.append(
+                f"Where {found.other} shows 0 W, the line through the runs' mean powers shows "
+                f"{found.constant_power_W:.4g} W (95 %: {found.constant_power_low_W:.4g} to "
+                f"{found.constant_power_high_W:.4g}): the constant power that it can't see."
+            )
+    return " ".join(said)

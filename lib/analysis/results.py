@@ -1,0 +1,306 @@
+"""A study, read for its analysis: what was planned, what ran, and in how many ways to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lib.analysis import audit, instrument_pairs, savings, variants
+from lib.instruments import JOULES_PER_KWH, trace
+from lib.instruments.carbon import PAPER_PLACES
+from lib.paper import published, reanalysis, reproduction
+from lib.paper.package import KAGGLE
+from lib.quantities import ordered
+from lib.records import record
+from lib.stats import hypotests, score
+from lib.study import plan
+
+STUDY_FILE = "study.yaml"
+
+_NETWORK = ("architecture", "dataset", "head", "image_size")
+"""What the FLOPs of a forward batch depend on."""
+
+
+class NoResultsError(FileNotFoundError):
+    """There is nothing to analyse; the message says what to run."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, without the way to it through the code."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a study left behind.
+
+    Attributes:
+        folder: The study's folder.
+        settings: What `study.yaml` says: title, order, protocol; of an import, rows skipped.
+        planned: Ids of its runs in their frozen order; empty where no plan was frozen.
+        results: One row a run that has ended, failed ones too; with the column `variant` where
+            there is more than one, see `lib.analysis.variants`.
+        damaged: One sentence for each file that is no record.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    planned: tuple[str, ...]
+    results: pd.DataFrame
+    damaged: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Of the study."""
+        return title(self.folder)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where to put the energy: the paper's four locations, and those that the study names."""
+        named = _settings(self.folder).get("places") or []
+        return tuple(dict.fromkeys([*PAPER_PLACES, *map(str, named)]))
+
+    @cached_property
+    def completed(self) -> pd.DataFrame:
+        """The runs that ended well."""
+        return self.results[self.results["status"] == "completed"].reset_index(drop=True)
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Ids of planned runs that have not ended."""
+        ended = set(self.results["run_id"])
+        return tuple(run for run in self.planned if run not in ended)
+
+    @cached_property
+    def variants(self) -> variants.Variants:
+        """In what the runs differ beside architecture, dataset and location."""
+        return variants.of(self.results, self.settings)
+
+    @cached_property
+    def variant_of(self) -> dict[str, str]:
+        """The variant of each completed run, by run id; empty where there is only one."""
+        if variants.COLUMN not in self.completed:
+            return {}
+        return dict(zip(self.completed["run_id"], self.completed[variants.COLUMN], strict=True))
+
+    @cached_property
+    def configuration(self) -> list[str]:
+        """Columns that make a configuration, whose runs are repetitions of each other.
+
+        Variant and location are among them where there is more than one.
+        """
+        several = "location" in self.completed and self.completed["location"].nunique() > 1
+        by_variant = variants.column_of(self.completed)
+        return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
+
+    @cached_property
+    def is_the_papers(self) -> bool:
+        """Whether these are the paper's own raw data, so that its tables can be computed."""
+        return {"campaign", "tracker_run_id"} <= set(self.results)
+
+    @cached_property
+    def readings(self) -> dict[str, pd.DataFrame]:
+        """The runs behind RQ1 and RQ2 in each way to read them: see `lib.paper.published.readings`.
+
+        Of the paper's data these are the Kaggle runs. `power` (W) is energy over duration.
+        """
+        found = published.readings(self.completed)
+        if self.is_the_papers:
+            found = {name: reproduction.campaign(runs, KAGGLE) for name, runs in found.items()}
+        return {name: _with_power(runs).reset_index(drop=True) for name, runs in found.items()}
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """All readings in one table, told apart by `reading` where there are several."""
+        return self.stacked(self.readings)
+
+    @cached_property
+    def best_reading(self) -> pd.DataFrame:
+        """The reading to believe: the last, be it the only one or the corrected."""
+        return list(self.readings.values())[-1]
+
+    @cached_property
+    def configurations(self) -> pd.DataFrame:
+        """One row for each architecture on each dataset: what FLOPs and parameters belong to.
+
+        And for each variant, where there are several.
+        """
+        columns = [*hypotests.CONFIGURATION, variants.COLUMN]
+        return self.best_reading.drop_duplicates(self.best_reading.columns.intersection(columns))
+
+    @cached_property
+    def metered(self) -> pd.DataFrame:
+        """Completed runs that a wattmeter measured too; empty where there was none."""
+        if "wattmeter_energy" not in self.completed:
+            return self.completed.iloc[:0]
+        return _with_power(self.completed.dropna(subset=["wattmeter_energy"]))
+
+    @cached_property
+    def pairs(self) -> list[instrument_pairs.Pair]:
+        """Every two instruments that measured the same runs."""
+        return instrument_pairs.pairs(self.completed)
+
+    @cached_property
+    def tests(self) -> pd.DataFrame:
+        """Every test of `lib.stats.hypotests`, by reading."""
+        return self.stacked({name: _tested(runs) for name, runs in self.readings.items()})
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """Configurations ranked by Score among those of the same place and dataset, by reading."""
+        return self._ranked(("architecture", *self._variant), ("location", "dataset"))
+
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """Configurations of all places ranked within their dataset, by reading."""
+        return self._ranked(("architecture", *self._variant, "location"), ("dataset",))
+
+    @property
+    def _variant(self) -> list[str]:
+        return variants.column_of(self.completed)
+
+    def _ranked(self, by: tuple[str, ...], within: tuple[str, ...]) -> pd.DataFrame:
+        return self.stacked(
+            {name: score.rank(runs, by, within) for name, runs in self._scored.items()}
+        )
+
+    @cached_property
+    def _scored(self) -> dict[str, pd.DataFrame]:
+        """The readings with the energy that Scores are made of, see `published.SCORE_ENERGY`."""
+        return {
+            name: runs.assign(
+                energy_consumed=runs.get(published.SCORE_ENERGY, runs["energy_consumed"])
+            )
+            for name, runs in self.readings.items()
+        }
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """All readings in one table, with the energy that Scores are made of."""
+        return self.stacked(self._scored)
+
+    def stacked(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        """Put one table a reading under each other; `reading` comes first if there are several."""
+        if len(tables) == 1:
+            return next(iter(tables.values()))
+        named = [table.assign(reading=name) for name, table in tables.items()]
+        stack = pd.concat(named, ignore_index=True)
+        return stack[["reading", *stack.columns.drop("reading")]]
+
+    @cached_property
+    def saved(self) -> pd.DataFrame:
+        """Every variant set against the reference, see `lib.analysis.savings.compared`."""
+        first = variants.first_architecture(self.results, self.settings)
+        runs = self.best_reading
+        varied = runs if variants.COLUMN in runs else runs.iloc[:0]
+        return savings.compared(varied, self.histories, first)
+
+    @cached_property
+    def findings(self) -> list[audit.Finding]:
+        """What is doubtful in the results, the worst first."""
+        return audit.audit(self.results)
+
+    @cached_property
+    def reanalysis(self) -> dict[str, pd.DataFrame]:
+        """The tables behind the conclusions on the paper's data; none for any other study."""
+        return reanalysis.tables(self.completed) if self.is_the_papers else {}
+
+    @cached_property
+    def traced_run(self) -> str | None:
+        """The first completed run that left its power over time."""
+        traced = (run for run in self.completed["run_id"] if self._trace_file(run).is_file())
+        return next(traced, None)
+
+    @cached_property
+    def trace(self) -> pd.DataFrame:
+        """`power.csv` of `traced_run`; empty if there is none."""
+        if self.traced_run is None:
+            return pd.DataFrame()
+        return trace.read_trace(self._trace_file(self.traced_run))
+
+    def _trace_file(self, run_id: str) -> Path:
+        return self.run_dir(run_id) / trace.FILE_NAME
+
+    def run_dir(self, run_id: str) -> Path:
+        """Where a run left its files."""
+        return self.folder / "runs" / run_id
+
+    @cached_property
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """`history.csv` of every completed run that has one, by run id."""
+        return record.read_histories({run: self.run_dir(run) for run in self.completed["run_id"]})
+
+
+def load(study_dir: str | Path) -> Analysis:
+    """Read a study's folder.
+
+    Raises:
+        NoResultsError: If it isn't there or holds no results.
+    """
+    folder = Path(study_dir)
+    if not folder.is_dir():
+        raise NoResultsError(
+            f"there is no folder '{study_dir}'. `python run_all.py` runs the quick study and makes "
+            "outputs/quick; set study_dir to the folder of another study"
+        )
+    planned = plan.read(folder)
+    merged = record.merge(folder, planned or None)
+    results = merged.results
+    if results.empty:
+        try:
+            results = record.read_results(folder)
+        except FileNotFoundError:
+            raise NoResultsError(
+                f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "
+                "results.csv. `python run_all.py STUDY.yaml` executes a study"
+            ) from None
+    settings = _settings(folder)
+    results = variants.named(_with_flops(results), settings)
+    return Analysis(folder, settings, tuple(planned), results, merged.damaged)
+
+
+def title(study_dir: Path) -> str:
+    """The title of a study, or the name of its folder where none is written down."""
+    return str(_settings(study_dir).get("title", study_dir.resolve().name))
+
+
+def _settings(study_dir: Path) -> dict[str, Any]:
+    try:
+        said = yaml.safe_load((study_dir / STUDY_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, yaml.YAMLError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
+    """Give a run that could not count the FLOPs of its network those of another run of the same."""
+    columns = [name for name in ("flops", "flops_head") if name in results]
+    network = [name for name in _NETWORK if name in results]
+    missing = results[columns].isna().any(axis=1) & (results["status"] == "completed")
+    if not missing.any():
+        return results
+    known = results.groupby(network, dropna=False)[columns].transform("first")
+    filled = results[columns].where(results[columns].notna(), known)
+    return results.assign(**{name: filled[name].where(missing, results[name]) for name in columns})
+
+
+def _tested(runs: pd.DataFrame) -> pd.DataFrame:
+    """The tests of a reading's factors, made within each variant, and those of the variants."""
+    if variants.COLUMN not in runs:
+        return hypotests.to_frame(hypotests.study_tests(runs))
+    tables = []
+    for name in ordered(runs[variants.COLUMN]):
+        found = hypotests.to_frame(hypotests.study_tests(runs[runs[variants.COLUMN] == name]))
+        tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
+    between = hypotests.to_frame(hypotests.variant_tests(runs))
+    tests = pd.concat([*tables, between.assign(variant="")], ignore_index=True)
+    return tests[["variant", *tests.columns.drop("variant")]]
+
+
+def _with_power(runs: pd.DataFrame) -> pd.DataFrame:
+    energy = pd.to_numeric(runs["energy_consumed"])
+    return runs.assign(power=energy * JOULES_PER_KWH / pd.to_numeric(runs["duration"]))

@@ -1,0 +1,209 @@
+"""What a study's variants save, each set against the reference; and what they change.
+
+Energy by itself is saved by stopping earlier. So beside the energy of the whole training stands
+that until an accuracy which both reached: energy at equal accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lib.analysis import frugality
+from lib.analysis.variants import COLUMN, REFERENCE, Variants
+from lib.stats import effect_sizes, equal_accuracy, hypotests
+from lib.stats import groups as samples
+from lib.stats.equal_accuracy import Curves
+
+COMPARED_WITH = "compared_with"
+
+_ANY = ""
+CHANGES: dict[str, dict[str, str]] = {
+    "weights": {_ANY: "the training starts from other weights"},
+    "trainable": {
+        "all": "the base learns too, so the backward pass goes through the whole network",
+        "head": "the base is frozen, so the backward pass ends at the head",
+    },
+    "head": {
+        "linear": "another classifier: one dense layer to the classes",
+        "paper": "another classifier: two dense layers of 4,096 before that to the classes",
+    },
+    "features": {
+        "cached": "the frozen base sees {views} fixed augmented views of each image instead of a "
+        "new one each epoch",
+        "online": "the frozen base sees a new augmented view of each image each epoch",
+    },
+    "views": {_ANY: "another number of fixed augmented views, where features are cached"},
+    "epochs": {_ANY: "the training goes another number of times through the images"},
+    "early_stopping": {
+        _ANY: "fewer epochs: the training ends when the validation loss has not fallen for so many",
+        "none": "every epoch is trained, whatever the validation loss does",
+    },
+    "batch_size": {
+        _ANY: "another number of steps at the same learning rate: larger batches make fewer and "
+        "larger ones"
+    },
+    "optimizer": {_ANY: "another rule for the steps"},
+    "learning_rate": {_ANY: "steps of another size"},
+    "precision": {
+        "mixed": "16-bit arithmetic; weights and output stay in 32 bits",
+        "float32": "32-bit arithmetic; `computed_in` of a run says where a GPU may round what it "
+        "multiplies (TF32)",
+    },
+    "backend": {_ANY: "nothing, up to rounding and random numbers"},
+    "image_size": {_ANY: "images of another size, so another number of operations"},
+    "preprocessing": {_ANY: "pixels on another scale"},
+    "grey_to_rgb": {_ANY: "another way to make three channels of one"},
+    "augmentation": {
+        "paper": "images are changed at random, anew each epoch",
+        "none": "images are the same in every epoch",
+    },
+    "train_limit": {_ANY: "another number of training images"},
+    "test_limit": {_ANY: "another number of images to validate on"},
+}
+"""What each option changes in the mathematics, by field of RunConfig and value."""
+
+
+def cached(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs whose base sees the images once, before the head trains: in their first epoch."""
+    return runs[runs["features"] == "cached"] if "features" in runs else runs.iloc[:0]
+
+
+def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
+    """Say of every field that varies which values it has and what each changes.
+
+    Args:
+        variants: Of the study.
+        runs: One row a run, for the number of `views`.
+    """
+    views = sorted(set(cached(runs)["views"].dropna().astype(int))) if "views" in runs else []
+    numbers = " or ".join(map(str, views)) or "some"
+    said: dict[tuple[str, str], list[str]] = {}
+    for field, values in variants.others.items():
+        known = CHANGES[field]
+        for value in values:
+            said.setdefault((field, known.get(value) or known[_ANY]), []).append(value)
+    return [
+        f"{field}: {' or '.join(values)} (instead of {variants.reference[field]}): "
+        f"{change.format(views=numbers)}."
+        for (field, change), values in said.items()
+    ]
+
+
+def compared(
+    runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame], first_architecture: str
+) -> pd.DataFrame:
+    """Set every configuration against the reference of its architecture, and of the study.
+
+    Within a dataset, and within a location where there are several. Energy at equal accuracy is
+    `lib.stats.equal_accuracy`'s; there is none where one of the two only guesses.
+
+    Args:
+        runs: Completed runs, with the column `variant`.
+        histories: `history.csv` by run id: val_accuracy, energy_consumed (kWh since the start).
+        first_architecture: Of the study's reference.
+
+    Returns:
+        One row a configuration and reference, by location (where several), dataset, architecture,
+        variant and
+
+        - compared_with: the reference; "" in the row of the study's own
+        - runs, accuracy (mean at the end, 0 to 1), energy_consumed (mean, kWh)
+        - energy_ratio: mean energy over the reference's, with a 95 % bootstrap interval
+          `_low`, `_high`
+        - accuracy_difference: percentage points above the reference
+        - equal_accuracy, energy_to_equal, reference_energy_to_equal (kWh)
+        - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), with a 95 %
+          interval `_low`, `_high`, its p, and p_holm: adjusted for all comparisons with the same
+          reference
+        - reached, reference_reached: runs that had the equal accuracy in some epoch
+        - reason: why something of the row is empty
+    """
+    several = "location" in runs and runs["location"].nunique() > 1
+    place = [*(["location"] if several else []), "dataset"]
+    rows = []
+    for where, part in runs.groupby(place, dropna=False):
+        groups = {
+            key: _Group(group, histories) for key, group in part.groupby(["architecture", COLUMN])
+        }
+        for (architecture, variant), group in groups.items():
+            row = dict(zip(place, where, strict=True))
+            row |= {"architecture": architecture, COLUMN: variant} | group.means()
+            for base in _references(architecture, variant, first_architecture):
+                rows.append(row | _against(group, groups.get(base), base))
+            if (architecture, variant) == (first_architecture, REFERENCE):
+                rows.append(row | {COMPARED_WITH: "", "reason": ""})
+    columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
+    columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
+    columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
+    columns += ["energy_ratio_high", "equal_accuracy", "energy_to_equal"]
+    columns += ["reference_energy_to_equal", "reached", "reference_reached"]
+    frame = pd.DataFrame(rows, columns=[*columns, "reason"])
+    frame["p_holm"] = frame.groupby(COMPARED_WITH)["p"].transform(hypotests.holm_adjusted)
+    return frame
+
+
+def reference_name(architecture: str) -> str:
+    """How a comparison with an architecture's reference is called."""
+    return f"{architecture}, {REFERENCE}"
+
+
+def _references(architecture: str, variant: str, first: str) -> list[tuple[str, str]]:
+    own, overall = (architecture, REFERENCE), (first, REFERENCE)
+    return [base for base in dict.fromkeys((own, overall)) if base != (architecture, variant)]
+
+
+class _Group:
+    """The runs of one configuration in one place."""
+
+    def __init__(self, runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame]):
+        self.size = len(runs)
+        self.energy = samples.numbers(runs["energy_consumed"]).dropna().to_numpy()
+        self.accuracy = samples.numbers(runs["accuracy"]).dropna().to_numpy()
+        self.guessing = frugality.guessing(runs).max()
+        self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
+
+    def means(self) -> dict[str, float]:
+        return {
+            "runs": self.size,
+            "accuracy": _mean(self.accuracy),
+            "energy_consumed": _mean(self.energy),
+        }
+
+
+def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {COMPARED_WITH: reference_name(name[0])}
+    if base is None:
+        return found | {"reason": f"there is no run of {reference_name(name[0])}"}
+    reasons = []
+    if len(group.energy) and len(base.energy) and _mean(base.energy) > 0:
+        interval = effect_sizes.bootstrap_interval(_ratio, (group.energy, base.energy))
+        reasons.append(interval.reason)
+        found["energy_ratio"] = _mean(group.energy) / _mean(base.energy)
+        found |= {"energy_ratio_low": interval.low, "energy_ratio_high": interval.high}
+    else:
+        reasons.append("no ratio: one of the two has no energy")
+    found["accuracy_difference"] = 100 * (_mean(group.accuracy) - _mean(base.accuracy))
+    saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
+    found |= {
+        "equal_accuracy": saving.accuracy,
+        "energy_to_equal": saving.energy,
+        "reference_energy_to_equal": saving.reference_energy,
+        "saved_percent": saving.percent,
+        "saved_percent_low": saving.low,
+        "saved_percent_high": saving.high,
+        "p": saving.p,
+        "reached": saving.reached,
+        "reference_reached": saving.reference_reached,
+    }
+    return found | {"reason": "; ".join(filter(None, [*reasons, saving.reason]))}
+
+
+def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    return x.mean(axis=axis) / y.mean(axis=axis)
+
+
+def _mean(values: np.ndarray | list[float]) -> float:
+    return float(np.mean(values)) if len(values) else np.nan

@@ -1,0 +1,144 @@
+"""In what a run differs from the others of its study, beside what it trains on what and where.
+
+A study may vary any field of RunConfig. Runs that differ in one are no repetitions of each other:
+their *variant* keeps them apart. It names the fields in which a run differs from the study's
+reference, such as "features: cached, head: linear".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.quantities import REFERENCE, ordered
+from lib.study.study import RunConfig, as_field
+from lib.text import level
+
+COLUMN = "variant"
+
+APART = frozenset(
+    {"architecture", "dataset", "location", "repetition", "seed"}
+    | {"output_dir", "data_dir", "meter", "idle_seconds", "warmup_seconds", "cooldown_seconds"}
+)
+"""Fields with columns of their own in every table, and those that change nothing in a training."""
+
+_OF_A_CONFIGURATION = ("weights", "image_size")
+"""Fields that may belong to an architecture or a dataset, and then tell nothing more than it."""
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The variants of a study.
+
+    Attributes:
+        names: Of each run's variant, in the order of the results; `REFERENCE` where none differs.
+        reference: The reference's value of every field that varies, as text.
+        others: The other values of each of these fields, as text.
+    """
+
+    names: pd.Series
+    reference: dict[str, str]
+    others: dict[str, tuple[str, ...]]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+        return self.names.nunique() > 1
+
+
+def of(results: pd.DataFrame, settings: Mapping[str, Any]) -> Variants:
+    """Name each run's variant.
+
+    The reference's value of a field is what `defaults` of the study say, else the first level of
+    the factor, else RunConfig's default, else the first value that a variant sets: the first of
+    these that some run has.
+
+    Args:
+        results: One row a run, with the fields of its RunConfig. What is not known of a run, as in
+            an import, tells it from no other.
+        settings: What `study.yaml` says: `defaults`, `factors` and `variants`, where it has them.
+    """
+    fields = [name for name in RunConfig.model_fields if name in results and name not in APART]
+    texts = {name: _texts(results[name], name) for name in fields}
+    varied = {
+        name: column
+        for name, column in texts.items()
+        if column.nunique() > 1 and not _belongs(column, results)
+    }
+    reference = {name: _reference(name, column, settings) for name, column in varied.items()}
+    names = pd.Series("", index=results.index, dtype=object)
+    for name, column in varied.items():
+        said = name + ": " + column
+        separator = names.map(lambda before: ", " if before else "")
+        same = column.isna() | (column == reference[name])
+        names = names.where(same, names + separator + said)
+    others = {
+        name: tuple(value for value in ordered(column) if value != reference[name])
+        for name, column in varied.items()
+    }
+    return Variants(names.replace("", REFERENCE), reference, others)
+
+
+def named(results: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Add the column `variant` where there is more than one; else leave the table as it is."""
+    found = of(results, settings)
+    return results.assign(**{COLUMN: found.names}) if found.several else results
+
+
+def column_of(runs: pd.DataFrame) -> list[str]:
+    """The column `variant` where a table has it, to be put among those of a configuration."""
+    return [COLUMN] if COLUMN in runs else []
+
+
+def first_architecture(results: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """The architecture of the study's reference, chosen as `of` chooses the value of a field."""
+    return _reference("architecture", _texts(results["architecture"], "architecture"), settings)
+
+
+def reference_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the reference; of the first variant where no run is the reference's."""
+    if COLUMN not in runs or runs.empty:
+        return runs
+    return runs[runs[COLUMN].astype(str) == ordered(runs[COLUMN])[0]]
+
+
+def _belongs(column: pd.Series, results: pd.DataFrame) -> bool:
+    """Whether a field that may belong to a configuration has one value in each."""
+    if column.name not in _OF_A_CONFIGURATION:
+        return False
+    groups = column.groupby([results["architecture"], results["dataset"]], dropna=False)
+    return bool((groups.nunique() <= 1).all())
+
+
+def _reference(name: str, column: pd.Series, settings: Mapping[str, Any]) -> str:
+    default = RunConfig.model_fields[name].default
+    candidates = [
+        *_named(settings.get("defaults"), name),
+        *((settings.get("factors") or {}).get(name) or []),
+        default,
+        *(value for one in settings.get("variants") or [] for value in _named(one, name)),
+    ]
+    present = ordered(column)
+    said = (_text(as_field(name, value)) for value in candidates)
+    return next((text for text in said if text in present), present[0])
+
+
+def _named(fields: Mapping[str, Any] | None, name: str) -> Sequence[Any]:
+    return [fields[name]] if fields and name in fields else []
+
+
+def _texts(column: pd.Series, name: str) -> pd.Series:
+    # Where None is no value of the field, an empty cell says that it is not known.
+    empty = "none" if RunConfig.model_fields[name].default is None else None
+    # Levels are few and runs many: each level is worded once.
+    places, levels = column.factorize()
+    words = np.array([*map(_text, levels), empty], dtype=object)
+    return pd.Series(words[places], index=column.index, name=name)
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else level(value)

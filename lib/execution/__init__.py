@@ -1,0 +1,1 @@
+"""A plan executed: here, on a Dask cluster, on Kaggle."""

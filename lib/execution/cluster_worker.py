@@ -1,0 +1,77 @@
+"""What a worker of a cluster does, in a process of its own.
+
+Executed from the folder that `cluster_admission` unpacked: program and notebook are those that
+travelled, and a run is executed by the same code as on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from lib.execution import bundle, local, lock
+from lib.execution.forecast import Left
+from lib.execution.run_process import end_with_parent
+from lib.instruments import machine
+from lib.records.progress import Progress
+from lib.records.record import Record
+from lib.study.study import RunConfig
+
+STUDY = Path("study")
+RESULT = Path("run.zip")
+
+
+def main() -> None:
+    """Answer one request, a JSON object on standard input, on standard output."""
+    task = json.load(sys.stdin)
+    end_with_parent(task["parent"])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by its Dask worker"))
+    if "parameters" in task:
+        measure(RunConfig(**task["parameters"]), task["timeout"])
+    else:
+        json.dump(describe([RunConfig(**fields) for fields in task["runs"]]), sys.stdout)
+
+
+def describe(runs: list[RunConfig]) -> dict[str, Any]:
+    """This machine's anonymous id, its versions, and what `runs` would miss here."""
+    missing = dict.fromkeys(line for run in runs for line in run.missing())
+    return {
+        "machine": machine.machine_id(),
+        "versions": machine.versions(),
+        "missing": list(missing),
+    }
+
+
+def measure(config: RunConfig, timeout: float | None) -> None:
+    """Execute one run as soon as nothing else is measured here; its folder goes into `RESULT`."""
+    RESULT.unlink(missing_ok=True)
+    shutil.rmtree(STUDY, ignore_errors=True)
+    config = config.model_copy(update={"output_dir": str(STUDY)})
+    with lock.alone_on_this_machine(f"run {config.run_id} of a cluster", wait=True):
+        for _ in local.execute_all([config], STUDY, _Nobody(), timeout):
+            pass
+    RESULT.write_bytes(bundle.folder(config.run_dir))
+
+
+class _Nobody:
+    """A watcher where nobody watches."""
+
+    def begin(self, config: RunConfig) -> None:
+        """A run starts."""
+
+    def progress(self, config: RunConfig, progress: Progress, left: Left) -> None:
+        """The run has come this far."""
+
+    def end(self, record: Record, seconds: float, left: Left) -> None:
+        """The run is over."""
+
+    def say(self, sentence: str) -> None:
+        """Something else happened."""
+
+
+if __name__ == "__main__":
+    main()

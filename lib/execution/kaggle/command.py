@@ -1,0 +1,135 @@
+"""`run_all.py --kaggle ACTION`: what each action does with a study's folder and the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lib.execution import local, lock, run_study, terminal
+from lib.execution.kaggle import KaggleError, kernels, pull, push
+from lib.execution.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
+from lib.execution.kaggle.ledger import Ledger
+from lib.execution.run_study import Batch
+from lib.files import write_atomically
+from lib.records import record
+from lib.study import plan
+from lib.study.study import RunConfig, StudyError
+
+
+def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> bool:
+    """Do `action` for the chosen runs.
+
+    Args:
+        action: A key of `ACTIONS`.
+        asked: The study and its runs.
+        console: Is shown what happens.
+        downloads: For `pull`: a folder to take results from in place of Kaggle.
+
+    Returns:
+        Whether nothing failed, is missing or was rejected.
+
+    Raises:
+        StudyError: If the study can't be built, or Kaggle can't be used.
+        BusyError: If another call works on the study.
+        StoppedError: If Kaggle takes or gives nothing at the moment.
+    """
+    misplaced = {
+        "--import": downloads is not None and action != "pull",
+        "--fresh": asked.fresh and action != "build",
+        "--retry-failed": asked.retry_failed and action != "push",
+        "--scheduler": asked.scheduler is not None,
+        "--figures": asked.figures and action != "pull",
+    }
+    if options := [option for option, is_so in misplaced.items() if is_so]:
+        raise StudyError([f"{option} does not go with --kaggle {action}" for option in options])
+    study_dir = asked.study_dir
+    # A push takes hours; what has ended can be pulled meanwhile.
+    folders = {
+        "build": [study_dir, study_dir / kernels.FOLDER],
+        "push": [study_dir / kernels.FOLDER],
+        "pull": [study_dir],
+    }
+    with contextlib.ExitStack() as locks:
+        for folder in folders.get(action, []):
+            locks.enter_context(lock.alone_in_study(folder))
+        runs = asked.of_this_call(plan.ordered(asked.everything, study_dir))
+        try:
+            return ACTIONS[action](runs, asked, console, downloads)
+        except (QuotaError, TransientError) as error:
+            raise local.StoppedError(str(error)) from None
+        except KaggleError as error:
+            raise StudyError([str(error)], f"--kaggle {action}") from None
+
+
+def _build(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+    study_dir = asked.study_dir
+    if asked.fresh and study_dir.exists():
+        console.print(f"Earlier results are now in {local.set_aside(study_dir)}")
+    plan.freeze(asked.everything, study_dir)
+    write_atomically(study_dir / "study.yaml", asked.study.as_yaml())
+    built = kernels.build(runs, study_dir, asked.study.kaggle)
+    where = study_dir / kernels.FOLDER / "kernels"
+    console.print(f"{len(built.kernels)} kernels are in {where}", soft_wrap=True)
+    return True
+
+
+def _push(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+    def say(sentence: str) -> None:
+        console.print(terminal.plain(sentence), soft_wrap=True)
+
+    entries = push.push_all(
+        runs, asked.study_dir, Client(), say, push.PACE, retry_failed=asked.retry_failed
+    )
+    say(f"{len(runs) - len(entries)} of {len(runs)} runs are complete here.")
+    return not any(entry.state in (push.FAILED, push.REJECTED) for entry in entries)
+
+
+def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path | None) -> bool:
+    study_dir = asked.study_dir
+    if downloads is None:
+        pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
+    else:
+        pulled = pull.take_all(runs, study_dir, downloads)
+    for outcome in pulled:
+        console.print(f"{outcome.run_id}: {terminal.plain(outcome.note)}", soft_wrap=True)
+    looked = [local.look(config) for config in plan.ordered(asked.everything, study_dir)]
+    known = [here.record for here in looked if here.record is not None]
+    record.write_results(record.table(known), study_dir)
+    if not known:
+        return False
+    console.print(terminal.summary_table(known))
+    complete = all(local.look(config).state == local.COMPLETE for config in runs)
+    return run_study.report(console, study_dir, figures=asked.figures) and complete
+
+
+def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+    ledger = Ledger(asked.study_dir)
+    client = Client() if ledger.under_way() else None
+    table = Table("run", "kernel", "on Kaggle", "here")
+    for config in runs:
+        entry = ledger.get(config.run_id)
+        if entry is None:
+            kernel, there = "", "not pushed"
+        elif client is None or entry.state not in UNDER_WAY:
+            kernel, there = entry.kernel, f"{entry.state} {entry.message}"
+        else:
+            kernel = entry.kernel
+            status = push.patiently(lambda name=kernel: client.status(name), push.PACE)
+            there = f"{status.state} {status.message}" if status else "not there any more"
+        table.add_row(
+            config.run_id, kernel, terminal.plain(there.strip()), local.look(config).state
+        )
+    console.print(table)
+    return True
+
+
+ACTIONS: dict[str, Callable[[list[RunConfig], Batch, Console, Path | None], bool]] = {
+    "build": _build,
+    "push": _push,
+    "pull": _pull,
+    "status": _status,
+}

@@ -1,0 +1,213 @@
+"""Results from Kaggle, or from folders downloaded by hand, into the study as if they ran here."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lib import __version__
+from lib.execution import local
+from lib.execution.kaggle import KaggleError
+from lib.execution.kaggle.client import FAILED, UNDER_WAY, Client
+from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
+from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
+from lib.execution.kaggle.push import Pace, patiently
+from lib.execution.run_process import LOG_NAME, one_line
+from lib.records import record as records
+from lib.records.record import Record
+from lib.study.study import RunConfig
+
+EXECUTED = "__notebook__.ipynb"
+"""What Kaggle calls the executed notebook beside a session's own files."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What became of a run.
+
+    Attributes:
+        run_id: The run.
+        is_here: Whether its record is in its place now.
+        note: In words.
+    """
+
+    run_id: str
+    is_here: bool
+    note: str
+
+
+def pull_all(
+    runs: Sequence[RunConfig],
+    study_dir: Path,
+    client: Client,
+    pace: Pace,
+) -> list[Pulled]:
+    """Fetch what has ended on Kaggle, check it and move it into its place.
+
+    Args:
+        runs: Those to fetch; what is here already stays as it is.
+        study_dir: The study's folder.
+        client: Kaggle.
+        pace: How long to wait where Kaggle does not answer.
+
+    Raises:
+        KaggleError: If nothing was built, or Kaggle refuses the user.
+        TransientError: If Kaggle does not answer; call again later.
+    """
+    commit = read_manifest(study_dir).commit
+    ledger = Ledger(study_dir)
+    local.clear(study_dir)
+    return [_pull(config, study_dir, commit, ledger, client, pace) for config in runs]
+
+
+def take_all(runs: Sequence[RunConfig], study_dir: Path, downloads: Path) -> list[Pulled]:
+    """Check what lies under `downloads`, at any depth, and copy it into its place.
+
+    Args:
+        runs: Those to look for.
+        study_dir: The study's folder.
+        downloads: A folder with results of kernels, as Kaggle's site offers them; left as it is.
+
+    Raises:
+        KaggleError: If nothing was built, or there is no such folder.
+    """
+    if not downloads.is_dir():
+        raise KaggleError(f"no folder {downloads}")
+    commit = read_manifest(study_dir).commit
+    ledger = Ledger(study_dir)
+    local.clear(study_dir)
+    outcomes = []
+    for config in runs:
+        entry = ledger.get(config.run_id)
+        commits = {commit, entry.commit if entry else commit}
+        outcomes.append(_take(config, study_dir, downloads, commits))
+    return outcomes
+
+
+def _pull(
+    config: RunConfig,
+    study_dir: Path,
+    built: str | None,
+    ledger: Ledger,
+    client: Client,
+    pace: Pace,
+) -> Pulled:
+    here = local.look(config)
+    if here.record is not None:
+        return Pulled(config.run_id, True, f"{here.state}, was here before")
+    entry = ledger.get(config.run_id)
+    if entry is None:
+        return Pulled(config.run_id, False, "not pushed")
+    if entry.state == REJECTED:
+        return Pulled(config.run_id, False, f"rejected: {entry.message}")
+    status = patiently(lambda: client.status(entry.kernel), pace)
+    if status is None:
+        lost = "not arrived" if entry.state == PUSHING else f"no kernel {entry.kernel} any more"
+        return Pulled(config.run_id, False, f"{lost}; push again")
+    if status.state in UNDER_WAY:
+        return Pulled(config.run_id, False, f"{status.state} on Kaggle")
+    with tempfile.TemporaryDirectory() as name:
+        downloads = Path(name)
+        patiently(lambda: client.download(entry.kernel, downloads), pace)
+        if status.state == FAILED:
+            return _settle_failure(config, study_dir, downloads, entry, status.message)
+        return _take(config, study_dir, downloads, {built, entry.commit})
+
+
+def _settle_failure(
+    config: RunConfig, study_dir: Path, downloads: Path, entry: Entry, message: str
+) -> Pulled:
+    """Leave the record of a run that failed on Kaggle, with its log."""
+    staged = local.staged(config, study_dir)
+    staged.run_dir.mkdir(parents=True)
+    _add_beside(downloads, staged.run_dir)
+    error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
+    record = Record(
+        run_id=config.run_id,
+        status="failed",
+        error=f"{error} ({LOG_NAME} says more)",
+        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        git_commit=entry.commit,
+        versions={"program": __version__},
+    )
+    record.write(staged.run_dir)
+    _move_in(config, study_dir)
+    return Pulled(config.run_id, True, record.error)
+
+
+def _take(config: RunConfig, study_dir: Path, downloads: Path, commits: set[str | None]) -> Pulled:
+    """Bring one run's result from a folder into its place, if it is what it has to be."""
+    run_id = config.run_id
+
+    def refused(note: str) -> Pulled:
+        return Pulled(run_id, False, note)
+
+    found = sorted(downloads.rglob(f"{run_id}/{records.FILE_NAME}"))
+    if not found:
+        others = sorted({path.parent.name for path in downloads.rglob(records.FILE_NAME)})
+        of = f"; there are results of {', '.join(others)}" if others else ""
+        return refused(f"no runs/{run_id}/{records.FILE_NAME} among the results{of}")
+    if len({path.read_bytes() for path in found}) > 1:
+        return refused(f"different results: {', '.join(str(path.parent) for path in found)}")
+    source = found[0].parent
+    here = local.look(config)
+    if here.state == local.COMPLETE:
+        same = (config.run_dir / records.FILE_NAME).read_bytes() == found[0].read_bytes()
+        note = "the same result" if same else "another result, which is kept; this one is left out"
+        return Pulled(run_id, True, f"complete, here is {note}")
+    staged = local.staged(config, study_dir)
+    shutil.copytree(source, staged.run_dir)
+    try:
+        if len(found[0].relative_to(downloads).parts) > 4:  # outputs/<study>/runs/<run id>/run.json
+            _add_beside(source.parents[3], staged.run_dir)
+        looked = local.look(staged)
+        if looked.record is None:
+            return refused(f"refused: {looked.state}")
+        if looked.record.git_commit not in commits:
+            made_by = looked.record.git_commit or "an unknown commit"
+            return refused(f"refused: made by {made_by} of the program, not by what was built")
+        if problem := _cut_off(looked.record, staged.run_dir, config):
+            return refused(f"refused: {problem}; fetch it again")
+        _move_in(config, study_dir)
+    finally:
+        shutil.rmtree(staged.run_dir, ignore_errors=True)
+    return Pulled(run_id, True, looked.state)
+
+
+def _cut_off(record: Record, folder: Path, config: RunConfig) -> str | None:
+    """What is missing of a completed run's files, or None."""
+    if record.status != "completed":
+        return None
+    try:
+        history = records.read_history(folder)
+    except FileNotFoundError:
+        return "history.csv is missing"
+    except (ValueError, pd.errors.ParserError):
+        return "history.csv is damaged"
+    epochs = record.extra.get("epochs_trained", config.epochs)  # it may have stopped early
+    if len(history) != epochs or "val_accuracy" not in history:
+        return f"history.csv has {len(history)} of {epochs} epochs"
+    if history["val_accuracy"].iloc[-1] != record.accuracy:
+        return "history.csv and the record give different accuracies"
+    return None
+
+
+def _add_beside(kernel: Path, folder: Path) -> None:
+    """Take a session's executed notebook and log along, if they are there."""
+    if (kernel / EXECUTED).is_file():
+        shutil.copy(kernel / EXECUTED, folder / NOTEBOOK)
+    logs = sorted(kernel.glob("*.log"))
+    if len(logs) == 1:
+        shutil.copy(logs[0], folder / LOG_NAME)
+
+
+def _move_in(config: RunConfig, study_dir: Path) -> None:
+    """Move a run from among the unfinished into its place; what was there is set aside."""
+    if config.run_dir.exists():
+        local.set_aside(config.run_dir, study_dir / local.ASIDE)
+    local.settle(config, study_dir)

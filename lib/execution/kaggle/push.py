@@ -1,0 +1,223 @@
+"""Starting built kernels on Kaggle: each run once, however often the call is repeated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from lib.execution import local
+from lib.execution.kaggle import KaggleError
+from lib.execution.kaggle.client import (
+    FAILED,
+    QUEUED,
+    CapacityError,
+    Client,
+    QuotaError,
+    RejectedError,
+    TransientError,
+)
+from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, folder_of, read_manifest
+from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
+from lib.files import sha256, write_atomically
+from lib.study.study import RunConfig
+
+AT_ONCE = 2
+"""Sessions with a GPU that Kaggle lets one user run; it rejects a third."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds to wait.
+
+    Attributes:
+        poll: Between looks at kernels under way.
+        busy: After Kaggle said that too many sessions run.
+        retry: After an answer that makes no sense; twice as long after every further one.
+        tries: How often a call is made before it is given up.
+    """
+
+    poll: float = 60
+    busy: float = 300
+    retry: float = 5
+    tries: int = 7
+
+
+PACE = Pace()
+
+
+def push_all(
+    runs: Sequence[RunConfig],
+    study_dir: Path,
+    client: Client,
+    say: Callable[[str], None],
+    pace: Pace,
+    *,
+    retry_failed: bool = False,
+) -> list[Entry]:
+    """Upload the kernels of `runs` and start them, `AT_ONCE` at a time, until all were started.
+
+    Args:
+        runs: In order. Those that are complete here are left out.
+        study_dir: The study's folder.
+        client: Kaggle.
+        say: Is told what happens, a sentence at a time.
+        pace: How long to wait for what.
+        retry_failed: Whether to start runs again that failed on Kaggle.
+
+    Returns:
+        What is known of every run that is not complete here.
+
+    Raises:
+        KaggleError: If something was not built, or Kaggle refuses the user.
+        QuotaError, TransientError: If Kaggle takes nothing at the moment; call again later.
+    """
+    manifest = read_manifest(study_dir)
+    built = {kernel.run_id: kernel for kernel in manifest.kernels}
+    pending = [config for config in runs if local.look(config).state != local.COMPLETE]
+    for config in pending:
+        if config.run_id not in built:
+            raise KaggleError(f"{config.run_id}: not built; call --kaggle build")
+    ledger = Ledger(study_dir)
+    refresh(ledger, client, pace)
+    pushing = _Pushing(client, ledger, say, pace)
+    for config in pending:
+        run_id = config.run_id
+        entry = ledger.get(run_id)
+        again = retry_failed and entry is not None and entry.state == FAILED
+        if again or entry is None or entry.state in (PUSHING, REJECTED):
+            with _upload(built[run_id], study_dir, client) as (reference, folder):
+                first = Entry(kernel=reference, state=PUSHING, commit=manifest.commit)
+                pushing.start(run_id, folder, first, again)
+            if again and config.run_dir.exists():
+                local.set_aside(config.run_dir, study_dir / local.ASIDE)
+        elif entry.state == FAILED:
+            say(f"{run_id}: failed on Kaggle; --retry-failed starts it again")
+        else:
+            say(f"{run_id}: was started before as {entry.kernel} ({entry.state})")
+    return [entry for config in pending if (entry := ledger.get(config.run_id)) is not None]
+
+
+def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
+    """Ask Kaggle about the kernels under way; how many still are."""
+    for run_id, entry in ledger.under_way().items():
+        status = patiently(lambda kernel=entry.kernel: client.status(kernel), pace)
+        if status is None:
+            fields = {"state": REJECTED, "message": "it is not on Kaggle any more"}
+        else:
+            fields = {"state": status.state, "message": status.message}
+        ledger.put(run_id, entry.model_copy(update=fields))
+    return len(ledger.under_way())
+
+
+def patiently(call: Callable[[], Answer], pace: Pace) -> Answer:
+    """Make a call that changes nothing until Kaggle answers properly, at most `pace.tries` times.
+
+    Raises:
+        TransientError: If it never did.
+    """
+    for attempt in range(pace.tries - 1):
+        try:
+            return call()
+        except TransientError:
+            time.sleep(pace.retry * 2**attempt)
+    return call()
+
+
+@contextmanager
+def _upload(kernel: Kernel, study_dir: Path, client: Client) -> Iterator[tuple[str, Path]]:
+    """The kernel's `owner/slug`, and a copy of its folder that has the owner filled in."""
+    source = folder_of(study_dir, kernel.run_id)
+    try:
+        metadata = json.loads((source / METADATA).read_text(encoding="utf-8"))
+        unchanged = sha256(source / NOTEBOOK) == kernel.notebook_sha256
+    except (OSError, ValueError) as error:
+        raise KaggleError(f"{source}: {error}; call --kaggle build") from None
+    if not unchanged:
+        raise KaggleError(f"{source / NOTEBOOK} was changed after it was built; build it again")
+    owner, _, slug = metadata["id"].partition("/")
+    if owner == OWNER:
+        if not client.user:
+            raise KaggleError("Kaggle's client names no user; set kaggle.owner in the study")
+        owner = client.user
+    metadata["id"] = f"{owner}/{slug}"
+    with tempfile.TemporaryDirectory() as name:
+        target = Path(name)
+        shutil.copy(source / NOTEBOOK, target)
+        write_atomically(target / METADATA, json.dumps(metadata))
+        yield metadata["id"], target
+
+
+@dataclass(frozen=True)
+class _Pushing:
+    """One call's way of starting kernels."""
+
+    client: Client
+    ledger: Ledger
+    say: Callable[[str], None]
+    pace: Pace
+
+    def start(self, run_id: str, folder: Path, first: Entry, again: bool) -> None:
+        """Upload one kernel, as soon as there is a place, unless Kaggle has it already.
+
+        Args:
+            run_id: The run.
+            folder: The upload.
+            first: Its entry in the ledger while it is unknown whether the upload arrived.
+            again: Whether it failed on Kaggle before and is to run again.
+        """
+        if self._is_there(run_id, first, again):
+            return
+        while refresh(self.ledger, self.client, self.pace) >= AT_ONCE:
+            time.sleep(self.pace.poll)
+        self.ledger.put(run_id, first)
+        failures = 0
+        while True:
+            try:
+                version = self.client.push(folder)
+            except CapacityError as error:
+                wait = f"trying again in {self.pace.busy:g} s"
+                self.say(f"{run_id}: Kaggle has no place ({error}); {wait}")
+                time.sleep(self.pace.busy)
+            except QuotaError as error:
+                self._note(run_id, first, REJECTED, str(error))
+                raise
+            except RejectedError as error:
+                self.say(f"{run_id}: Kaggle rejects {first.kernel}: {error}")
+                self._note(run_id, first, REJECTED, str(error))
+                return
+            except TransientError:
+                failures += 1
+                if failures == self.pace.tries:
+                    raise
+                time.sleep(self.pace.retry * 2 ** (failures - 1))
+                # The upload may have arrived though its answer did not.
+                if self._is_there(run_id, first, again):
+                    return
+            else:
+                self.say(f"{run_id}: started as {first.kernel}, version {version}")
+                self._note(run_id, first, QUEUED, version=version)
+                return
+
+    def _is_there(self, run_id: str, first: Entry, again: bool) -> bool:
+        """Ask whether Kaggle has the kernel, and note its state if so."""
+        status = patiently(lambda: self.client.status(first.kernel), self.pace)
+        if status is None or (again and status.state == FAILED):
+            return False
+        self.say(f"{run_id}: is on Kaggle already as {first.kernel} ({status.state})")
+        self._note(run_id, first, status.state, status.message)
+        return True
+
+    def _note(
+        self, run_id: str, entry: Entry, state: str, message: str = "", version: int | None = None
+    ) -> None:
+        fields = {"state": state, "message": message, "version": version}
+        self.ledger.put(run_id, entry.model_copy(update=fields))

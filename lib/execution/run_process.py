@@ -1,0 +1,158 @@
+"""One run in a process of its own: `python -m lib.execution.run_process`, the runner's child.
+
+Reads a JSON object from standard input (`notebook`, `parameters`, `parent`), executes the
+notebook with papermill into the run's folder, and leaves a `run.json` there in any case it lives
+to see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from lib.files import write_atomically
+from lib.instruments import machine
+from lib.private import without_home
+from lib.records.record import FILE_NAME, Record
+from lib.study.study import RunConfig
+
+KERNEL_START_SECONDS = 60
+NOTEBOOK_NAME = "train.ipynb"
+LOG_NAME = "log.txt"
+OUT_OF_MEMORY = "out of memory"
+
+_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError")
+_MEMORY_WORDS = re.compile(rb"std::bad_alloc|Cannot allocate memory|out of memory|OOM", re.I)
+_VMSTAT = Path("/proc/vmstat")
+
+
+def main() -> int:
+    """Execute one notebook; 0 if it left a record of a completed run."""
+    task = json.load(sys.stdin)
+    config = RunConfig(**task["parameters"])
+    end_with_parent(task["parent"])
+    error = execute(Path(task["notebook"]), config)
+    if error is not None:
+        print(error, file=sys.stderr)
+        failed_record(config, error).write(config.run_dir)
+    return 0 if error is None else 1
+
+
+def execute(notebook: Path, config: RunConfig) -> str | None:
+    """Execute `notebook` with `config` as its parameters; what went wrong, in one line, or None."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    folder = config.run_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    kills = memory_kills()
+    try:
+        papermill.execute_notebook(
+            notebook,
+            folder / NOTEBOOK_NAME,
+            parameters=config.model_dump(mode="json"),
+            kernel_name="python3",
+            cwd=Path.cwd(),
+            progress_bar=False,
+            start_timeout=KERNEL_START_SECONDS,
+        )
+    except papermill.PapermillExecutionError as error:
+        what = one_line(f"{error.ename}: {error.evalue}").rstrip(": ")
+        return f"{OUT_OF_MEMORY}: {what}" if error.ename in _MEMORY_ERRORS else what
+    except DeadKernelError:
+        if memory_kills() > kills:
+            return f"{OUT_OF_MEMORY}: the system killed the kernel"
+        if _MEMORY_WORDS.search(_last_words(folder / LOG_NAME)):
+            return f"{OUT_OF_MEMORY}: the kernel died; {LOG_NAME} says where"
+        return f"the kernel died; the last lines of {LOG_NAME} may say why"
+    except Exception as error:  # whatever papermill raises, the run must be recorded as failed
+        return one_line(f"{type(error).__name__}: {error}")
+    finally:
+        leave_out_private_paths(folder / NOTEBOOK_NAME)
+    # After a killed kernel the notebook can look complete; only the record proves that it was.
+    if not (folder / FILE_NAME).is_file():
+        return "the notebook ended without leaving a record"
+    return None
+
+
+def memory_kills() -> int:
+    """Processes that Linux has killed so far for want of memory; 0 where it does not count."""
+    try:
+        return int(re.search(r"^oom_kill (\d+)", _VMSTAT.read_text(), re.M)[1])
+    except (OSError, TypeError):
+        return 0
+
+
+def _last_words(log: Path) -> bytes:
+    return log.read_bytes()[-10_000:] if log.is_file() else b""
+
+
+def leave_out_private_paths(notebook: Path) -> None:
+    """Take from an executed notebook where on this machine it was read and written.
+
+    One that was cut off in the middle, which no program can open, is taken away.
+    """
+    if not notebook.is_file():
+        return
+    try:
+        content = json.loads(without_home(notebook.read_text(encoding="utf-8")))
+    except ValueError:
+        notebook.unlink()
+        return
+    for name in ("input_path", "output_path"):
+        content["metadata"].get("papermill", {}).pop(name, None)
+    write_atomically(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks or the home folder."""
+    return " ".join(without_home(text).split())
+
+
+def failed_record(config: RunConfig, error: str) -> Record:
+    """The record of a run that did not end well."""
+    versions = machine.versions()
+    return Record(
+        run_id=config.run_id,
+        status="failed",
+        error=error,
+        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        machine=machine.machine_id(),
+        git_commit=versions.pop("commit"),
+        versions=versions,
+    )
+
+
+def end_with_parent(parent: int) -> None:
+    """From now on, die with process `parent` and take all children along: nothing runs unseen.
+
+    The parent says its own id: if it died before this call, asking the system would be too late.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        kill(psutil.Process().children(recursive=True))
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes, of which some may be gone already."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

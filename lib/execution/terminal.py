@@ -1,0 +1,255 @@
+"""What `run_all.py` shows in a terminal: the plan, how far it is, and what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from lib import text as wording
+from lib.execution.forecast import Left
+from lib.records.progress import Progress
+from lib.records.record import Record
+from lib.study.study import RunConfig
+
+MOST_ROWS = 200
+"""Of a table on the terminal; `plan.csv` and `results.csv` hold every run."""
+
+STATES = ("complete", "failed", "missing")
+
+
+def duration(seconds: float | None) -> str:
+    """`75.2` as `1 min 15 s`."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def energy(kwh: float | None) -> str:
+    """Energy in the unit that leaves the fewest zeros."""
+    if kwh is None:
+        return "?"
+    return f"{kwh:.3f} kWh" if abs(kwh) >= 0.9995 else f"{kwh * 1000:.3g} Wh"
+
+
+def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
+    """The plan: one row a run, with every field that is not the same in all of them.
+
+    Of a longer plan it shows the first `MOST_ROWS`.
+    """
+    shown = ["architecture", "dataset", "repetition"]
+    shown += [
+        name
+        for name in RunConfig.model_fields
+        if name not in (*shown, "output_dir") and len({getattr(run, name) for run in runs}) > 1
+    ]
+    table = Table(*["#", "run", *shown, "state"], title_justify="left")
+    rows = list(enumerate(zip(runs, states, strict=True), start=1))
+    for place, (run, state) in rows[:MOST_ROWS]:
+        values = [str(getattr(run, name)) for name in shown]
+        table.add_row(str(place), run.run_id, *values, plain(state))
+    return table
+
+
+def counts(states: Sequence[str]) -> str:
+    """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
+    numbers = Counter(state if state in STATES else "to be set aside" for state in states)
+    parts = (f"{number} {state}" for state, number in numbers.items())
+    return f"{wording.runs(len(states))}: {', '.join(parts)}"
+
+
+def same_for_all(runs: Sequence[RunConfig]) -> str:
+    """The fields that all runs share and that are not the default, as one line."""
+    defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
+    shared = {}
+    for name, default in defaults.items():
+        values = {getattr(run, name) for run in runs}
+        if name != "output_dir" and len(values) == 1 and values != {default}:
+            shared[name] = values.pop()
+    return ", ".join(f"{name} {value}" for name, value in shared.items())
+
+
+def what_is_missing(runs: Sequence[RunConfig]) -> list[str]:
+    """What the reader of the results must know before they exist."""
+    notes = []
+    if any(run.weights == "none" for run in runs):
+        notes.append(
+            "weights: none - the networks start from random weights, so accuracies are far below "
+            "those of ImageNet weights; time and energy of a step are the same"
+        )
+    if any(run.location is None for run in runs):
+        notes.append("location: unknown - energy is measured, emissions are left empty")
+    if any(run.idle_seconds == 0 for run in runs):
+        notes.append("idle_seconds: 0 - no idle baseline, so no net energy")
+    return notes
+
+
+def summary_table(records: Sequence[Record]) -> Table:
+    """One row a run that has ended, at most `MOST_ROWS`, of which failed ones come first."""
+    table = Table("run", "accuracy", "energy", "duration", "Score (1/kWh)", "state")
+    for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
+        if record.status == "failed":
+            table.add_row(
+                record.run_id, "", "", "", "", f"[red]failed[/red]: {plain(record.error)}"
+            )
+            continue
+        table.add_row(
+            record.run_id,
+            f"{record.accuracy:.4f}",
+            energy(record.energy_consumed),
+            duration(record.duration),
+            f"{record.score:.4g}" if record.score is not None else "",
+            "complete",
+        )
+    return table
+
+
+def summary(records: Sequence[Record]) -> str:
+    """All runs in one line: how many ended how, what they took, and the last error."""
+    done = [record for record in records if record.status == "completed"]
+    errors = [f"{record.run_id}: {record.error}" for record in records if record.status == "failed"]
+    parts = [f"{len(done)} of {len(records)} runs complete"]
+    known = [record.energy_consumed for record in done if record.energy_consumed is not None]
+    if known:
+        parts.append(f"{energy(sum(known))} measured")
+    if errors:
+        parts.append(f"{len(errors)} failed, the last one is {errors[-1]}")
+    return ", ".join(parts)
+
+
+def plain(text: str | None) -> str:
+    """Text that rich must not read as markup."""
+    return (text or "").replace("[", r"\[")
+
+
+def left(expected: Left) -> str:
+    """What is still to come, as far as it is known: `4 min 10 s and 1.2 Wh to go`."""
+    known = []
+    if expected.seconds:
+        known.append(duration(expected.seconds))
+    if expected.energy:
+        known.append(energy(expected.energy))
+    return f"{' and '.join(known)} to go" if known else ""
+
+
+def watcher(console: Console, total: int) -> PlainWatcher | BarWatcher:
+    """Bars where there is a terminal, plain lines where there is none."""
+    return BarWatcher(console, total) if console.is_terminal else PlainWatcher(total)
+
+
+def _facts(progress: Progress) -> list[str]:
+    parts = [progress.phase]
+    if progress.phase == "training" and progress.epoch:
+        parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+    if progress.accuracy is not None:
+        parts.append(f"accuracy {progress.accuracy:.3f}")
+    if progress.watts is not None:
+        parts.append(f"{progress.watts:.1f} W")
+    if progress.energy_consumed is not None:
+        parts.append(energy(progress.energy_consumed))
+    return parts
+
+
+def _outcome(record: Record, seconds: float) -> str:
+    if record.status == "failed":
+        return f"FAILED after {duration(seconds)}: {record.error}"
+    return (
+        f"accuracy {record.accuracy:.4f}, {energy(record.energy_consumed)} "
+        f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
+    )
+
+
+class PlainWatcher:
+    """One line for each phase and each epoch: for logs and pipes."""
+
+    def __init__(self, total: int):
+        self._total, self._ended = total, 0
+        self._last: dict[str, tuple[str, int]] = {}
+
+    def begin(self, config: RunConfig) -> None:
+        """Name the run."""
+        self.say(f"{config.run_id}: starts")
+
+    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
+        """Print what is new."""
+        stage = (progress.phase, progress.epoch)
+        # The first moments of an epoch know neither watts nor time left.
+        unsure = progress.phase == "training" and progress.watts is None
+        if stage == self._last.get(config.run_id) or unsure:
+            return
+        self._last[config.run_id] = stage
+        self.say(f"{config.run_id}: {', '.join(filter(None, [*_facts(progress), left(expected)]))}")
+
+    def end(self, record: Record, seconds: float, expected: Left) -> None:
+        """Print the result."""
+        self._ended += 1
+        outcome = ", ".join(filter(None, [_outcome(record, seconds), left(expected)]))
+        self.say(f"[{self._ended}/{self._total}] {record.run_id}: {outcome}")
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence."""
+        print(sentence, flush=True)
+
+    def close(self) -> None:
+        """Nothing to tidy up."""
+
+
+class BarWatcher:
+    """A bar for the study and one for each run under way."""
+
+    def __init__(self, console: Console, total: int):
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            transient=True,
+        )
+        self._total, self._ended = total, 0
+        self._study = self._bars.add_task("study", total=total, facts="")
+        self._runs: dict[str, TaskID] = {}
+        self._bars.start()
+
+    def begin(self, config: RunConfig) -> None:
+        """Give the run a bar, or start its bar anew."""
+        if config.run_id not in self._runs:
+            self._runs[config.run_id] = self._bars.add_task(config.run_id, total=1, facts="")
+        self._bars.reset(self._runs[config.run_id], facts="starting")
+
+    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
+        """Move the run's bar and the study's."""
+        facts = ", ".join(_facts(progress))
+        self._bars.update(self._runs[config.run_id], completed=progress.fraction, facts=facts)
+        fractions = (task.completed for task in self._bars.tasks if task.id != self._study)
+        self._bars.update(self._study, completed=self._ended + sum(fractions), facts=left(expected))
+
+    def end(self, record: Record, seconds: float, expected: Left) -> None:
+        """Leave one line above the bars."""
+        self._ended += 1
+        if record.run_id in self._runs:
+            self._bars.remove_task(self._runs.pop(record.run_id))
+        self._bars.update(self._study, completed=self._ended, facts=left(expected))
+        self.say(f"[{self._ended}/{self._total}] {record.run_id}: {_outcome(record, seconds)}")
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bars."""
+        self._bars.console.print(plain(sentence))
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._bars.stop()
+
+
+def console() -> Console:
+    """Standard output; wide enough for run ids where it is no terminal."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)

@@ -1,0 +1,1 @@
+"""Wattmeters that are asked while a run is measured: a file each."""

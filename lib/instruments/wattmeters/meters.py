@@ -1,0 +1,86 @@
+"""A live wattmeter from the file that describes it.
+
+The file is YAML: `meter` names a module of this package, the rest is what its class `Meter` takes.
+
+```yaml
+meter: shelly
+url: http://shelly.local
+```
+
+It may hold an address and a password, so a study names the file only, and nothing of its content
+gets into a record, a notebook or a log.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import yaml
+
+from lib.instruments import wattmeters
+from lib.instruments.wattmeters import polling
+
+
+def open_meter(path: Path) -> polling.Meter:
+    """The wattmeter that a file describes; it is not asked yet.
+
+    Raises:
+        ValueError: If the file describes none; says what would, and repeats no value from it.
+    """
+    try:
+        said = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path.name}: can't be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError):
+        raise ValueError(f"{path.name}: is not valid YAML") from None
+    known = _meters()
+    if not isinstance(said, dict) or str(said.get("meter")) not in known:
+        raise ValueError(f"{path.name}: needs a line `meter:` with one of {', '.join(known)}")
+    kind = known[said.pop("meter")]
+    settings = {str(name): value for name, value in said.items()}
+    signature = inspect.signature(kind)
+    try:
+        signature.bind(**settings)
+    except TypeError as error:
+        allowed = ", ".join(signature.parameters)
+        raise ValueError(f"{path.name}: {error}; {kind.name} takes {allowed}") from None
+    try:
+        meter = kind(**settings)
+        if not meter.interval > 0:
+            raise ValueError("interval: is to be more than 0 s")
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    return meter
+
+
+def logging(
+    description: str | None, folder: Path
+) -> AbstractContextManager[polling.MeterLog | None]:
+    """Ask the described wattmeter during a `with`; None where no wattmeter is described.
+
+    Args:
+        description: The file, or None.
+        folder: Where the samples are noted, in `wattmeter.csv`.
+
+    Raises:
+        ValueError: If the file describes no wattmeter.
+    """
+    if description is None:
+        return nullcontext()
+    return polling.logging(open_meter(Path(description)), folder / polling.FILE_NAME)
+
+
+def _meters() -> dict[str, type[polling.Meter]]:
+    """The wattmeters of this package, by the names of their modules."""
+    names = sorted(module.name for module in pkgutil.iter_modules(wattmeters.__path__))
+    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in names}
+    kinds = {name: vars(module).get("Meter", object) for name, module in modules.items()}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if issubclass(kind, polling.Meter) and not inspect.isabstract(kind)
+    }

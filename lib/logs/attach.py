@@ -1,0 +1,232 @@
+"""Laying what a wattmeter logged beside the runs of a finished study: `--wattmeter LOG`.
+
+LOG is a CSV file with samples, whose form the study's section `wattmeter` says, or a summary of
+one run, as the paper's authors have them (`summary_*.json`), or a folder of such.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from lib import files
+from lib.instruments import Reading, metering, trace
+from lib.logs import clock_offset, summaries, wattmeter
+from lib.logs.clock_offset import Offset
+from lib.logs.wattmeter import PowerLog
+from lib.records import record as records
+from lib.records.record import Record
+from lib.study.study import WattmeterLog
+
+NAME = "wattmeter"
+"""Of the instrument, in records."""
+
+MARGIN = 600.0
+"""s. Samples are kept so far around a run, to have neighbours for its edges."""
+
+_DOUBT = "wattmeter: "
+
+
+class WattmeterError(ValueError):
+    """No log can be laid beside these runs; the message says why and what would be right."""
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What came of it.
+
+    Attributes:
+        measured: Ids of the runs that have a reading now.
+        refused: Why others have none, by run id.
+        notes: What was set right in the log, one sentence each.
+    """
+
+    measured: tuple[str, ...]
+    refused: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def attach(
+    study_dir: Path, log: Path, mapping: WattmeterLog | None, plan: Sequence[str] = ()
+) -> Attached:
+    """Write the wattmeter's reading of every completed run into its `run.json`.
+
+    Done again, it replaces what it wrote, and with the same log changes nothing. A run that the log
+    says nothing of keeps the reading that it has, so that a study may have several logs. Nothing is
+    written unless the whole log could be read.
+
+    Args:
+        study_dir: The study's folder.
+        log: The CSV file, a summary, or a folder of summaries.
+        mapping: How the CSV file reads; None for summaries.
+        plan: Ids of the runs that belong to the study; empty for all that are there.
+
+    Raises:
+        WattmeterError: If there are no runs, or no log that can be read for them.
+        PowerLogError: If the CSV file can't be read rightly.
+        SummaryError: If the summaries can't.
+    """
+    runs = _completed(study_dir, plan)
+    if not runs:
+        raise WattmeterError(f"{study_dir} holds no completed run that a log could belong to")
+    if not log.exists():
+        raise WattmeterError(f"no file '{log}'")
+    if log.is_dir() or log.suffix == ".json":
+        readings, notes = summaries.readings(NAME, list(runs.values()), log), ()
+    elif mapping is None:
+        raise WattmeterError(
+            f"{log.name}: the study file does not say what its columns are; add to it, for "
+            "example, wattmeter: {time: time, power: power, unit: W}"
+        )
+    else:
+        readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
+    measured, refused = [], {}
+    for record, reading in zip(runs.values(), readings, strict=True):
+        updated = record if _says_less(reading, record) else with_reading(record, reading)
+        if updated != record:
+            updated.write(study_dir / "runs" / record.run_id)
+        if updated.extra["wattmeter_energy"] is None:
+            refused[record.run_id] = updated.reasons["wattmeter_energy"]
+        else:
+            measured.append(record.run_id)
+    return Attached(tuple(measured), refused, tuple(notes))
+
+
+def _says_less(reading: Reading, record: Record) -> bool:
+    """Whether a log has no samples of a run that has a wattmeter's energy already."""
+    return not reading.samples and record.extra.get("wattmeter_energy") is not None
+
+
+def with_reading(record: Record, reading: Reading) -> Record:
+    """A record with the wattmeter's reading, in place of one that a log gave before."""
+    reason = reading.components[metering.COMPONENT].reason
+    others = [one for one in record.readings if one["instrument"] != NAME]
+    column = "wattmeter_energy"
+    kept = {name: value for name, value in record.extra.items() if not name.startswith(NAME)}
+    doubts = [doubt for doubt in record.doubts if not doubt.startswith(_DOUBT)]
+    reasons = {name: why for name, why in record.reasons.items() if name != column}
+    # By way of JSON, which makes it equal to what is read again.
+    reading_json = json.loads(json.dumps(dataclasses.asdict(reading)))
+    return Record.model_validate_json(
+        record.model_copy(
+            update={
+                "readings": (*others, reading_json),
+                "extra": kept | metering.columns(reading),
+                "doubts": (*doubts, *(_DOUBT + doubt for doubt in reading.doubts)),
+                "reasons": reasons | ({column: reason} if reason else {}),
+            }
+        ).model_dump_json()
+    )
+
+
+def _completed(study_dir: Path, plan: Sequence[str]) -> dict[str, Record]:
+    found = {}
+    for path in sorted((study_dir / "runs").glob(f"*/{records.FILE_NAME}")):
+        if not plan or path.parent.name in plan:
+            try:
+                record = records.read(path)
+            except ValueError as error:
+                raise WattmeterError(f"damaged record, to be run again first: {error}") from None
+            if record.status == "completed":
+                found[record.run_id] = record
+    return found
+
+
+def _from_log(
+    study_dir: Path, runs: Sequence[Record], path: Path, mapping: WattmeterLog
+) -> tuple[list[Reading], tuple[str, ...]]:
+    """One reading a run, in their order, and what was set right in the log."""
+    reach = MARGIN + (clock_offset.LARGEST if mapping.clock_offset is None else 0.0)
+    shift = mapping.clock_offset or 0.0
+    spans = [_span(record, whole=True) for record in runs]
+    windows = [(span[0] + shift - reach, span[1] + shift + reach) for span in spans if span]
+    log = wattmeter.read(path, mapping, windows)
+    if mapping.clock_offset is None:
+        offsets = _all_told([_estimate(study_dir, record, log) for record in runs])
+    else:
+        offsets = [(mapping.clock_offset, ()) for _ in runs]
+    details = {
+        "source": path.name,
+        "sha256": files.sha256(path),
+        "mapping": mapping.model_dump(exclude_none=True),
+    }
+    readings = [
+        _read(record, log, offset, details, doubts)
+        for record, (offset, doubts) in zip(runs, offsets, strict=True)
+    ]
+    return readings, log.notes
+
+
+def _span(record: Record, *, whole: bool = False) -> tuple[float, float] | None:
+    """Start and end of the training, or of the `whole` run with what is around it, s since 1970."""
+    begin, end = record.started_at, record.ended_at
+    if whole and record.phases:
+        begin, end = record.phases[0].started_at, record.phases[-1].ended_at
+    if begin is None or end is None:
+        return None
+    return datetime.fromisoformat(begin).timestamp(), datetime.fromisoformat(end).timestamp()
+
+
+def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
+    """The clocks' offset by the run's own power trace."""
+    path = study_dir / "runs" / record.run_id / trace.FILE_NAME
+    span = _span(record, whole=True)
+    if span is None or not path.is_file():
+        return Offset(None, float("nan"), f"the run left no {trace.FILE_NAME}")
+    reach = clock_offset.LARGEST
+    begin, end = np.searchsorted(log.samples.time, [span[0] - reach, span[1] + reach])
+    near = log.samples.between(int(begin), int(end))
+    return clock_offset.estimate(near, trace.read_trace(path))
+
+
+def _all_told(estimates: Sequence[Offset]) -> list[tuple[float, tuple[str, ...]]]:
+    """Each run's offset and what is doubtful about it; clocks are alike for all, but may drift."""
+    known = [one.seconds for one in estimates if one.seconds is not None]
+    told = []
+    for one in estimates:
+        if one.seconds is not None:
+            told.append((one.seconds, ()))
+        elif known:
+            usual = median(known)
+            told.append(
+                (usual, (f"the clock offset is that of other runs, {usual:g} s: {one.reason}",))
+            )
+        else:
+            told.append(
+                (0.0, (f"the clocks are taken to agree, for nothing else was given: {one.reason}",))
+            )
+    return told
+
+
+def _read(
+    record: Record,
+    log: PowerLog,
+    offset: float,
+    details: Mapping[str, object],
+    doubts: Sequence[str],
+) -> Reading:
+    span = _span(record)
+    if span is None:
+        reason = "the record says not when the run started and ended"
+        return metering.without_energy(NAME, record.duration or 0.0, reason, details)
+    if not log.samples.time.size:
+        reason = (
+            f"the log, {wattmeter.reach(log)}, has no samples near the run, which began at "
+            f"{metering.utc(span[0])}; is the zone of its times right?"
+        )
+        return metering.without_energy(NAME, span[1] - span[0], reason, details)
+    return metering.read_window(
+        NAME,
+        [log.samples],
+        span[0] + offset,
+        span[1] + offset,
+        {"clock_offset": offset, **details},
+        doubts,
+    )

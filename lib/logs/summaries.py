@@ -1,0 +1,105 @@
+"""The summaries that the paper's authors have of their wattmeter: one small JSON file a run.
+
+A summary has the energy of a run but no time of day, so it goes by the configuration that its
+`executionIdentifier` names: `[JOB-]DATASET_ARCHITECTURE_REPETITION`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lib.files import sha256
+from lib.instruments import JOULES_PER_KWH, Component, Reading, metering
+from lib.records.record import Record
+
+LARGEST_DIFFERENCE = 0.05
+"""Share by which a summary's duration may differ from that of a run which it is of."""
+
+_SUMMARY = re.compile(r"(?:.*-)?(?P<dataset>[^_-]+)_(?P<architecture>[^_]+)_(?P<repetition>\d+)")
+
+
+class SummaryError(ValueError):
+    """Summaries that can't be read, or are of other runs; the message says what would be right."""
+
+
+def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
+    """One reading a run, in their order, from the summaries that name their configurations.
+
+    Args:
+        name: Of the instrument.
+        runs: Records of completed runs.
+        path: A summary, or a folder that holds them, at any depth.
+
+    Raises:
+        SummaryError: If a summary can't be read, or none is of these runs.
+    """
+    paths = [path] if path.is_file() else sorted(path.rglob("summary_*.json"))
+    if not paths:
+        raise SummaryError(f"'{path}' holds no files summary_*.json; a log in CSV is a file")
+    found: dict[tuple[str, str, int], Path] = {}
+    for one in paths:
+        key = _configuration(one)
+        if key in found:
+            raise SummaryError(f"{found[key].name} and {one.name} are both of {key}")
+        found[key] = one
+    read = []
+    for record in runs:
+        config = record.config
+        key = (
+            str(config.get("dataset")).lower(),
+            str(config.get("architecture")).lower(),
+            int(config.get("repetition") or 0),
+        )
+        if key in found:
+            read.append(_summary(name, found[key], record))
+        else:
+            reason = f"no summary is of {', '.join(map(str, key))}"
+            read.append(metering.without_energy(name, record.duration or 0.0, reason))
+    if not any(reading.energy_consumed for reading in read):
+        names = ", ".join(sorted({one.name for one in found.values()})[:3])
+        raise SummaryError(f"no summary ({names} ...) is of a run of this study")
+    return read
+
+
+def _content(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        numbers = {name: float(content[name]) for name in ("joules", "timeExecution", "samples")}
+        return numbers | {"executionIdentifier": str(content["executionIdentifier"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SummaryError(
+            f"{path.name}: expected executionIdentifier, joules, timeExecution and samples "
+            f"({error!r})"
+        ) from None
+
+
+def _configuration(path: Path) -> tuple[str, str, int]:
+    """Dataset, architecture and repetition that a summary is of, in small letters."""
+    identifier = _content(path)["executionIdentifier"]
+    match = _SUMMARY.fullmatch(str(identifier))
+    if match is None:
+        raise SummaryError(
+            f"{path.name}: executionIdentifier '{identifier}' is not of the form "
+            "[JOB-]DATASET_ARCHITECTURE_REPETITION"
+        )
+    return match["dataset"].lower(), match["architecture"].lower(), int(match["repetition"])
+
+
+def _summary(name: str, path: Path, record: Record) -> Reading:
+    content = _content(path)
+    seconds, samples = content["timeExecution"], int(content["samples"])
+    details = {
+        "samples_per_second": samples / seconds if seconds > 0 else None,
+        "source": path.name,
+        "sha256": sha256(path),
+    }
+    trained = record.duration
+    if trained and abs(seconds / trained - 1) > LARGEST_DIFFERENCE:
+        reason = f"the wattmeter's {seconds:.0f} s are not the run's {trained:.0f} s"
+        return metering.without_energy(name, seconds, reason, details)
+    component = Component(content["joules"] / JOULES_PER_KWH, "measured power (wattmeter)")
+    doubts = ("a summary does not tell its gaps",)
+    return Reading(name, seconds, {metering.COMPONENT: component}, samples, doubts, details)

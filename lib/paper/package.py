@@ -1,0 +1,189 @@
+"""The authors' replication package, read wherever a user has put it.
+
+Its layout: `kaggle/emissions_*.csv` with `kaggle/accuracy.csv` as the sidecar (45 runs of Tables 3
+to 6), and `grilla/results_summary/out_code_carbon_<DATASET>_<ARCHITECTURE>_<repetition>/` with
+CodeCarbon's log, the wattmeter's summary and the course of accuracy (18 runs of Table 7).
+The package is at https://zenodo.org/badge/latestdoi/503292169 (MIT licence).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.instruments import JOULES_PER_KWH
+from lib.logs import codecarbon
+from lib.logs import folder as log_folder
+from lib.logs.codecarbon import LogError
+from lib.logs.folder import Imported
+
+KAGGLE = "kaggle"
+WATTMETER = "wattmeter"
+
+CONSTANT_CPU = "constant (42.5 W, half of the 85 W that CodeCarbon assumes of an unknown CPU)"
+RAPL = "measured counter (RAPL)"
+SAMPLED_GPU = "NVML power, sampled"
+ONE_READING_GPU = "NVML power, one reading for the whole run"
+RAM_MODEL = "model (0.375 W per GB of the machine)"
+
+ONE_READING_TOLERANCE = 0.01
+"""W between a run's mean GPU power and the log's last reading, from which on they are one."""
+
+_PARTS = ("kaggle", "grilla", "processed")
+_LOGS = Path("kaggle", "accuracy.csv")
+_WATTMETER_RUNS = Path("grilla", "results_summary")
+_RUN_FOLDER = re.compile(r"out_code_carbon_(?P<dataset>[^_]+)_(?P<architecture>[^_]+)_(?P<rep>\d+)")
+
+
+def find_root(folder: Path) -> Path | None:
+    """Find the package in `folder`, in one of its folders, or around it; None if it isn't there."""
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    full = folder.resolve()
+    around = [up for up in full.parents if full.relative_to(up).parts[0] in _PARTS]
+    for candidate in (folder, *inside, *around):
+        if (candidate / _LOGS).is_file() and (candidate / _WATTMETER_RUNS).is_dir():
+            return candidate
+    return None
+
+
+def read(root: Path) -> Imported:
+    """Read all 63 runs.
+
+    Args:
+        root: The folder that holds `kaggle/` and `grilla/`.
+
+    Returns:
+        Results with the columns of `lib.logs.folder.as_results` and besides: `campaign` (kaggle
+        or wattmeter), `cpu_method, gpu_method, ram_method`, `wattmeter_energy` (kWh),
+        `wattmeter_duration` (s), `wattmeter_samples`, `loss` and `epochs`; with the histories of
+        the wattmeter runs.
+
+    Raises:
+        LogError: A file is missing or damaged; names it.
+    """
+    logs = log_folder.read_folder(root / KAGGLE)
+    kaggle = logs.results.assign(
+        campaign=KAGGLE,
+        source_file=KAGGLE + "/" + logs.results["source_file"],
+        cpu_method=CONSTANT_CPU,
+    )
+    runs = _read_wattmeter(root)
+    wattmeter = runs.results.assign(campaign=WATTMETER, cpu_method=RAPL)
+    results = pd.concat([kaggle, wattmeter], ignore_index=True)
+    results = results.assign(
+        gpu_method=np.where(one_gpu_reading(results), ONE_READING_GPU, SAMPLED_GPU),
+        ram_method=RAM_MODEL,
+    )
+    return Imported(
+        results,
+        logs.skipped + runs.skipped,
+        logs.notes + runs.notes,
+        runs.histories,
+    )
+
+
+def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
+    """Tell which runs' GPU energy is a single power reading times the run's duration.
+
+    A tracker that is started again samples no more: `EmissionsTracker.start` of CodeCarbon 2
+    returns at once where there was a start before, so that the one reading which `stop` takes
+    stands for the whole run. Its mean power then equals the last reading in the log.
+
+    Args:
+        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W, last reading).
+
+    Returns:
+        One boolean a run; False where a figure is missing.
+    """
+    mean = results["gpu_energy"] * JOULES_PER_KWH / results["duration"]
+    return (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE
+
+
+@dataclass(frozen=True)
+class _WattmeterRun:
+    row: dict[str, object]
+    log: codecarbon.Log
+    history: pd.DataFrame
+
+
+def _read_wattmeter(root: Path) -> Imported:
+    folders = sorted(path for path in (root / _WATTMETER_RUNS).iterdir() if path.is_dir())
+    runs = [_read_run(folder, root) for folder in folders if _RUN_FOLDER.fullmatch(folder.name)]
+    if not runs:
+        raise LogError(
+            f"'{root / _WATTMETER_RUNS}' has no folder out_code_carbon_<DATASET>_<ARCHITECTURE>_<n>"
+        )
+    rows = pd.concat(
+        [run.log.rows.reset_index(drop=True).assign(**run.row) for run in runs], ignore_index=True
+    )
+    results = log_folder.as_results(rows)
+    ids = dict(zip(results["source_file"], results["run_id"], strict=True))
+    histories = [run.history.assign(run_id=ids[run.row["file"]]) for run in runs]
+    return Imported(
+        results,
+        sum((run.log.skipped for run in runs), ()),
+        sum((run.log.notes for run in runs), ()),
+        pd.concat(histories, ignore_index=True)[list(log_folder.HISTORY)],
+    )
+
+
+def _read_run(folder: Path, root: Path) -> _WattmeterRun:
+    name = (folder / "emissions.csv").relative_to(root).as_posix()
+    log = codecarbon.read(folder / "emissions.csv", name)
+    if len(log.rows) != 1:
+        raise LogError(f"{name} has {len(log.rows)} readable rows; expected the one of its run")
+    run = _RUN_FOLDER.fullmatch(folder.name)
+    history = _read_history(folder / "accuracy.txt", root)
+    row = {
+        "file": name,
+        "row": int(log.rows.index[0]),
+        "architecture": run["architecture"],
+        "dataset": run["dataset"],
+        "repetition": int(run["rep"]),
+        "accuracy": history["val_accuracy"].iloc[-1],
+        "loss": history["val_loss"].iloc[-1],
+        "epochs": len(history),
+    }
+    return _WattmeterRun(row | _read_summary(folder, root), log, history)
+
+
+def _read_summary(folder: Path, root: Path) -> dict[str, float]:
+    """The wattmeter's own figures: kWh, seconds and the number of samples."""
+    paths = sorted(folder.glob("summary_*.json"))
+    where = folder.relative_to(root).as_posix()
+    if len(paths) != 1:
+        raise LogError(f"{where} has {len(paths)} files summary_*.json; expected one")
+    try:
+        summary = json.loads(paths[0].read_text(encoding="utf-8"))
+        return {
+            "wattmeter_energy": float(summary["joules"]) / JOULES_PER_KWH,
+            "wattmeter_duration": float(summary["timeExecution"]),
+            "wattmeter_samples": float(summary["samples"]),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise LogError(
+            f"{where}/{paths[0].name}: expected joules, timeExecution and samples ({error!r})"
+        ) from None
+
+
+def _read_history(path: Path, root: Path) -> pd.DataFrame:
+    """Validation accuracy (`acf`) and loss (`loss_val`) of each epoch."""
+    where = path.relative_to(root).as_posix()
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text("utf-8").splitlines() if line)
+        accuracy, loss = json.loads(lines["acf"]), json.loads(lines["loss_val"])
+        history = pd.DataFrame({"val_accuracy": accuracy, "val_loss": loss}, dtype=float)
+    except OSError as error:
+        raise LogError(f"{where} can't be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LogError(
+            f"{where}: expected the lines acf and loss_val, a figure an epoch each ({error!r})"
+        ) from None
+    if history.empty:
+        raise LogError(f"{where} has no epoch")
+    return history.assign(epoch=range(1, len(history) + 1))

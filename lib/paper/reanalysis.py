@@ -1,0 +1,245 @@
+"""What the paper's raw data say when they are read correctly: the tables behind the conclusions.
+
+Correct differences are not yet correct measurements. On Kaggle 35 of 45 GPU energies are a single
+power reading times the run's duration; on the wattmeter machine CodeCarbon's CPU energies are what
+an overflowing counter left over. The tables here set such figures apart from sound ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lib.instruments import JOULES_PER_KWH
+from lib.paper import published
+from lib.paper.package import KAGGLE, SAMPLED_GPU, WATTMETER
+from lib.paper.reproduction import campaign, configurations
+from lib.paper.wattmeter_runs import (
+    instrument_agreement,
+    wattmeter_medians,
+    wattmeter_power,
+    with_power,
+)
+from lib.stats import hypotests
+
+SAMPLED = "Kaggle, sampled runs"
+"""Runs whose GPU power CodeCarbon read all along: the first of each tracker."""
+
+_CONFIGURATION = ["dataset", "architecture"]
+
+
+def tables(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Compute every table that a conclusion may point to, by name.
+
+    Args:
+        results: The authors' package (`lib.paper.published.import_package`).
+    """
+    makers: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] = (
+        questions,
+        flops,
+        gpu_power,
+        vgg_pairs,
+        energy_bounds,
+        wattmeter_medians,
+        wattmeter_power,
+        instrument_agreement,
+        best_architectures,
+        within_locations,
+    )
+    return {make.__name__: make(results) for make in makers}
+
+
+def questions(results: pd.DataFrame) -> pd.DataFrame:
+    """Put the paper's questions, and the same of every component, to each part of the data.
+
+    Returns:
+        One row a test: `data` (Kaggle as published, Kaggle corrected, wattmeter machine) and the
+        columns of `hypotests.to_frame`. Holm adjusts over the responses of one question to
+        one part of the data.
+    """
+    asked = list(_asked(results))
+    adjusted = hypotests.holm(test for _, test in asked)
+    frame = hypotests.to_frame(adjusted)
+    frame.insert(0, "data", [data for data, _ in asked])
+    return frame
+
+
+def _asked(results: pd.DataFrame) -> Iterator[tuple[str, hypotests.TestResult]]:
+    sums = ("energy_consumed", "emissions", "duration")
+    components = ("cpu_energy", "gpu_energy", "ram_energy")
+    readings = published.readings(results)
+    wattmeter = with_power(campaign(readings[published.CORRECTED], WATTMETER))
+    parts = (
+        ("Kaggle, as published", campaign(readings[published.AS_PUBLISHED], KAGGLE), sums),
+        ("Kaggle, corrected", campaign(readings[published.CORRECTED], KAGGLE), sums + components),
+        (
+            "Wattmeter machine",
+            wattmeter,
+            ("wattmeter_energy", "wattmeter_power", "energy_consumed", "duration", *components),
+        ),
+    )
+    for data, runs, responses in parts:
+        for response in responses:
+            for test in _tests_of(runs, response):
+                yield data, replace(test, family=f"{data}: {test.family}")
+
+
+def _tests_of(runs: pd.DataFrame, response: str) -> Iterator[hypotests.TestResult]:
+    kruskal_wallis = hypotests.kruskal_wallis
+    yield hypotests.point_biserial(runs, response, "dataset")
+    for factor in ("architecture", "location"):
+        if runs[factor].nunique() > 1:
+            yield kruskal_wallis(runs, response, factor)
+            yield from hypotests.by_level(runs, kruskal_wallis, response, factor, within="dataset")
+
+
+def flops(results: pd.DataFrame) -> pd.DataFrame:
+    """FLOPs of one forward batch on either dataset, and how many times as many on MNIST.
+
+    Returns:
+        One row an architecture: `cifar10`, `mnist`, `ratio`.
+    """
+    each = configurations(results).pivot(index="architecture", columns="dataset", values="flops")
+    return (
+        each.assign(ratio=each["mnist"] / each["cifar10"]).reset_index().rename_axis(None, axis=1)
+    )
+
+
+def gpu_power(results: pd.DataFrame) -> pd.DataFrame:
+    """How each run's GPU energy came about: sampled all along, or one reading for the whole run.
+
+    Returns:
+        One row a campaign, architecture and method: number of runs, lowest and highest mean GPU
+        power (W), and the largest distance of that mean from the log's last reading (W).
+    """
+    runs = with_power(results)
+    runs = runs.assign(distance=(runs["gpu_energy_power"] - runs["gpu_power"]).abs())
+    return (
+        runs.groupby(["campaign", "architecture", "gpu_method"])
+        .agg(
+            runs=("run_id", "size"),
+            lowest_mean_W=("gpu_energy_power", "min"),
+            highest_mean_W=("gpu_energy_power", "max"),
+            largest_distance_from_last_reading_W=("distance", "max"),
+        )
+        .reset_index()
+    )
+
+
+def sampled(results: pd.DataFrame) -> pd.DataFrame:
+    """The Kaggle runs whose GPU power was sampled: VGG16 and VGG19, once in each session."""
+    runs = campaign(results, KAGGLE)
+    return runs[runs["gpu_method"] == SAMPLED_GPU]
+
+
+def vgg_pairs(results: pd.DataFrame) -> pd.DataFrame:
+    """VGG16 beside VGG19 wherever both were measured soundly.
+
+    Returns:
+        One row a Kaggle session (one sampled run each) and one a dataset of the wattmeter machine
+        (medians of three, wattmeter's energy): accuracy, energy (kWh) and mean GPU power (W) of
+        both, and how much more VGG19 took (percent).
+    """
+    kaggle = sampled(results).assign(where=lambda runs: "Kaggle, " + runs["location"])
+    meter = campaign(results, WATTMETER)
+    meter = meter.assign(where="wattmeter", energy_consumed=meter["wattmeter_energy"])
+    columns = ["accuracy", "energy_consumed", "gpu_energy_power"]
+    runs = with_power(pd.concat([kaggle, meter], ignore_index=True))
+    pairs = (
+        runs[runs["architecture"].isin(["VGG16", "VGG19"])]
+        .groupby(["where", "dataset", "architecture"])[columns]
+        .median()
+        .unstack("architecture")
+    )
+    energy = pairs["energy_consumed"]
+    more = 100 * (energy["VGG19"] / energy["VGG16"] - 1)
+    pairs.columns = [f"{column}_{architecture}" for column, architecture in pairs.columns]
+    return pairs.assign(vgg19_takes_more_percent=more).reset_index()
+
+
+def energy_bounds(results: pd.DataFrame) -> pd.DataFrame:
+    """Between which energies each Kaggle configuration lies if its GPU power isn't known.
+
+    CPU and RAM are constants times duration, so only the GPU is open. The bounds let it draw the
+    lowest or the highest power that CodeCarbon ever read on Kaggle, for the whole run.
+
+    Returns:
+        One row a location, dataset and architecture: mean duration (s), `lowest` and `highest`
+        energy (kWh), and `sampled`, the energy of the run whose GPU was sampled, if there is one.
+    """
+    runs = with_power(campaign(results, KAGGLE))
+    power = pd.concat([runs["gpu_energy_power"], runs["gpu_power"]])
+    others = runs["cpu_energy"] + runs["ram_energy"]
+    low, high = (
+        others + watts * runs["duration"] / JOULES_PER_KWH for watts in (power.min(), power.max())
+    )
+    measured = runs["energy_consumed"].where(runs["gpu_method"] == SAMPLED_GPU)
+    return (
+        runs.assign(lowest=low, highest=high, sampled=measured)
+        .groupby(["location", *_CONFIGURATION])[["duration", "lowest", "highest", "sampled"]]
+        .mean()
+        .reset_index()
+    )
+
+
+def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
+    """Which architecture has the best Score, the highest accuracy and the least energy, and where.
+
+    Returns:
+        One row a part of the data, location and dataset, with three names and `architectures`,
+        the number compared. Means of the runs; of the wattmeter machine, the wattmeter's energy.
+    """
+    readings = published.readings(results)
+    kaggle = {name: campaign(reading, KAGGLE) for name, reading in readings.items()}
+    meter = campaign(results, WATTMETER)
+    meter = meter.assign(score_energy=meter["wattmeter_energy"])
+    parts = {
+        "Kaggle, as published": kaggle[published.AS_PUBLISHED],
+        "Kaggle, corrected": kaggle[published.CORRECTED],
+        SAMPLED: sampled(readings[published.CORRECTED]),
+        "Wattmeter machine": meter.assign(score=meter["accuracy"] / meter["wattmeter_energy"]),
+    }
+    rows = []
+    for data, runs in parts.items():
+        for (location, dataset), group in runs.groupby(["location", "dataset"]):
+            means = group.groupby("architecture")[["score", "accuracy", "score_energy"]].mean()
+            rows.append(
+                {
+                    "data": data,
+                    "location": location,
+                    "dataset": dataset,
+                    "best_score": means["score"].idxmax(),
+                    "highest_accuracy": means["accuracy"].idxmax(),
+                    "least_energy": means["score_energy"].idxmin(),
+                    "lowest_score": means["score"].idxmin(),
+                    "architectures": len(means),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def within_locations(results: pd.DataFrame) -> pd.DataFrame:
+    """Correlation of emissions with the dataset, overall and where both datasets were trained.
+
+    Returns:
+        One row a location and one over all: mean carbon intensity (g CO2-eq/kWh), runs on each
+        dataset, point-biserial r of emissions (corrected; empty where one dataset is missing).
+    """
+    runs = campaign(published.readings(results)[published.CORRECTED], KAGGLE)
+    parts = [("all", runs), *runs.groupby("location")]
+    return pd.DataFrame(
+        [
+            {
+                "location": location,
+                "carbon_intensity": part["carbon_intensity"].mean(),
+                "carbon_intensity_spread": np.ptp(part["carbon_intensity"]),
+                "cifar10_runs": int((part["dataset"] == "cifar10").sum()),
+                "mnist_runs": int((part["dataset"] == "mnist").sum()),
+                "r": hypotests.point_biserial(part, "emissions", "dataset").statistic,
+            }
+            for location, part in parts
+        ]
+    )

@@ -1,0 +1,208 @@
+"""The report: `analysis.ipynb` executed for a study and exported as one self-contained page.
+
+Figures leave the notebook as data (their plotly type), so notebooks stay small; here each becomes
+a figure of the page, and plotly.js is inlined once. A content security policy with the hashes of
+the page's own two scripts keeps everything else from running and any request from leaving.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib.files import write_atomically
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "analysis.ipynb"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+FILE_NAME = "report.html"
+PLOTLY = "application/vnd.plotly.v1+json"
+RENDERER = "PLOTLY_RENDERER"
+NOTEBOOK_ONLY = "notebook-only"
+KERNEL_START_SECONDS = 60
+CELL_SECONDS = 600
+
+
+class ReportError(RuntimeError):
+    """The analysis of a study failed; the message says in which cell and why."""
+
+
+def build(study_dir: Path) -> Path:
+    """Execute the analysis of a study and write its report.
+
+    Leaves `analysis.ipynb` (executed), `report.html` and `tables/*.csv` in the study's folder.
+
+    Args:
+        study_dir: The study's folder, as `run_all.py` leaves it.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        ReportError: If a cell of the notebook fails. The report of before is left as it was.
+    """
+    import nbformat
+
+    from lib.analysis import results
+    from lib.report import sentences
+
+    notebook = execute(study_dir)
+    study = results.load(study_dir)
+    write_atomically(study_dir / NOTEBOOK.name, nbformat.writes(notebook))
+    path = study_dir / FILE_NAME
+    write_atomically(
+        path, to_html(notebook, study.title, sentences.partial(study, datetime.now(UTC)))
+    )
+    return path
+
+
+def execute(study_dir: Path) -> NotebookNode:
+    """Execute `analysis.ipynb` in the study's folder.
+
+    The folder is the kernel's working directory and the study is `.`: the executed copy holds no
+    path of this machine and can be run again where it lies.
+
+    Raises:
+        ReportError: If a cell fails.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    try:
+        with _figures_as_data():
+            notebook = papermill.execute_notebook(
+                NOTEBOOK,
+                None,
+                parameters={"study_dir": "."},
+                kernel_name="python3",
+                cwd=study_dir,
+                progress_bar=False,
+                start_timeout=KERNEL_START_SECONDS,
+                execution_timeout=CELL_SECONDS,
+                extra_arguments=["--log-level=50"],  # for what a kernel says at every start
+            )
+    except papermill.PapermillExecutionError as error:
+        code = textwrap.shorten(error.source, 80)
+        said = f"{NOTEBOOK.name}: `{code}` failed: {error.ename}: {error.evalue}"
+        raise ReportError(said) from None
+    except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
+        raise ReportError(f"{NOTEBOOK.name}: {' '.join(str(error).split())}") from None
+    # Papermill notes where the notebook came from and when; neither belongs in a result.
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+@contextmanager
+def _figures_as_data() -> Iterator[None]:
+    """Let kernels show figures as data, whatever plotly would choose: on Kaggle and on Colab it is
+    HTML that loads plotly.js from elsewhere.
+    """
+    before = os.environ.get(RENDERER)
+    os.environ[RENDERER] = "plotly_mimetype"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[RENDERER]
+        else:
+            os.environ[RENDERER] = before
+
+
+def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> str:
+    """Export an executed notebook as one page.
+
+    Args:
+        notebook: With its outputs.
+        title: Of the page, as text.
+        partial: What the page lacks, as text, to be said above everything else; None if nothing.
+    """
+    from nbconvert import HTMLExporter
+    from plotly.offline import get_plotlyjs
+    from traitlets.config import Config
+
+    folder = TEMPLATES / "report"
+    plotly = get_plotlyjs()
+    script = (folder / "report.js").read_text(encoding="utf-8")
+    page = {
+        "title": title,
+        "partial": partial,
+        "style": (folder / "style.css").read_text(encoding="utf-8") + _code_colours(),
+        "plotly": plotly,
+        "script": script,
+        "script_hashes": " ".join(_source(text) for text in (plotly, script)),
+    }
+    exporter = HTMLExporter(
+        template_name="report",
+        extra_template_basedirs=[str(TEMPLATES)],
+        exclude_anchor_links=True,
+        config=Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": [NOTEBOOK_ONLY]}),
+    )
+    shown, _ = with_figures(notebook)
+    html, _ = exporter.from_notebook_node(shown, resources={"page": page})
+    return html
+
+
+def with_figures(notebook: NotebookNode) -> tuple[NotebookNode, int]:
+    """Replace every plotly output by the HTML of a figure.
+
+    Returns:
+        A copy of the notebook, and how many figures it has.
+    """
+    import nbformat
+
+    copy = nbformat.from_dict(notebook)
+    count = 0
+    for cell in copy.cells:
+        for output in cell.get("outputs", []):
+            if PLOTLY in output.get("data", {}):
+                count += 1
+                output.data = nbformat.from_dict({"text/html": _figure(output.data[PLOTLY], count)})
+    return copy, count
+
+
+def _figure(figure: dict[str, Any], number: int) -> str:
+    """A figure of the page: where it is drawn, what it shows in words, and its data."""
+    layout = figure["layout"]
+    meta = layout.get("meta", {})
+    alt = meta.get("alt", "")
+    height = layout.get("height", 450)
+    size = f"--height:{height};height:{height}px;min-width:{meta.get('least_width', 0)}px"
+    # Inside a script element only "<" could end it; as an escape it is the same JSON.
+    data = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
+    return (
+        f'<figure class="plot" id="figure-{number}" aria-label="{escape(alt)}">'
+        f'<div class="canvas" style="{size}"></div>'
+        f'<details class="words"><summary>In words</summary>{escape(alt)}</details>'
+        f'<script type="application/json">{data}</script></figure>'
+    )
+
+
+def _source(script: str) -> str:
+    """What a content security policy calls a script that it lets run."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _code_colours() -> str:
+    from pygments.formatters import HtmlFormatter
+
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    # "and", "in", "not" are too pale on this ground to be read by everybody.
+    own = ".highlight, .highlight pre { background: var(--surface); }"
+    light += "\n.highlight .ow { color: #8a00d4 }"
+    return f"\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{own}\n"

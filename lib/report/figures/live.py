@@ -1,0 +1,178 @@
+"""What a run under way shows to somebody who watches it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lib.execution import terminal
+from lib.records.progress import Progress
+from lib.report import front_end
+from lib.report.figures import palette
+from lib.report.figures.run import epochs
+
+if TYPE_CHECKING:
+    from lib.training.fit import Epoch
+
+SECONDS_BETWEEN = 2.0
+LARGEST_SHARE = 0.005
+"""Of the time that drawing may take in the kernel: it happens while energy is measured."""
+
+SAMPLES = 300
+"""Of the power, one a second, that the picture goes back; at first it shows the last minute."""
+
+_WIDTH, _HEIGHT, _LEFT, _TOP = 720, 110, 48, 22
+_PHASES = {
+    "checks": "Checking the machine",
+    "idle": "Measuring the idle machine",
+    "warmup": "Warming up",
+    "training": "Training",
+    "cooldown": "Cooling down",
+}
+
+
+class LiveCurve:
+    """Accuracy and watts of a run under way, and the figure of its epochs once it is over.
+
+    While it runs this is a small SVG and not a plotly figure, because the watcher's browser often
+    runs on the machine that is measured. Drawn every two seconds for 40 s in JupyterLab, the SVG
+    took 0.04 % of a core in the kernel and 0.2 % in a headless browser; a plotly figure took 5.6 %
+    and 7 %. It is drawn every `SECONDS_BETWEEN` seconds at most, and more rarely where it would
+    take more than `LARGEST_SHARE` of the time.
+
+    Where nobody watches, as under papermill, nothing is drawn before `end`: then the measurement is
+    undisturbed, and the executed notebook holds one figure.
+
+    Args:
+        run_id: For the title.
+    """
+
+    def __init__(self, run_id: str):
+        self._run_id = run_id
+        self._is_watched = front_end.is_watched()
+        self._history: Sequence[Epoch] = ()
+        self._watts: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
+        self._last = Progress("")
+        self._next = 0.0
+        self._shown = None
+
+    def progress(self, progress: Progress) -> None:
+        """Take where the run stands, and show it if it is time to.
+
+        Called after every step and at the start of every phase.
+        """
+        if not self._is_watched:
+            return
+        now = time.monotonic()
+        # CodeCarbon's total moves with every sample, be its watts the same.
+        if progress.watts is not None and progress.energy_consumed != self._last.energy_consumed:
+            self._watts.append((now, progress.watts))
+        begins = progress.phase != self._last.phase
+        self._last = progress
+        if begins or now >= self._next:
+            self._show(self._picture(now))
+            done = time.monotonic()
+            self._next = done + max(SECONDS_BETWEEN, (done - now) / LARGEST_SHARE)
+
+    def epoch(self, history: Sequence[Epoch]) -> None:
+        """Take all epochs so far, as `lib.training.fit` hands them over."""
+        self._history = tuple(history)
+
+    def end(self) -> None:
+        """Show the figure of all epochs in place of what moved."""
+        from IPython.display import clear_output
+        from IPython.display import display as show
+
+        clear_output(wait=True)
+        show(epochs(pd.DataFrame([asdict(epoch) for epoch in self._history]), self._run_id))
+
+    def _show(self, picture: str) -> None:
+        from IPython.display import HTML
+        from IPython.display import display as show
+
+        if self._shown is None:
+            self._shown = show(HTML(picture), display_id=True)
+        else:
+            self._shown.update(HTML(picture))
+
+    def _picture(self, now: float) -> str:
+        epochs_so_far = self._history
+        last = self._last.epochs or 1
+        accuracies = {
+            "validation": [(epoch.epoch, epoch.val_accuracy) for epoch in epochs_so_far],
+            "training": [(epoch.epoch, epoch.accuracy) for epoch in epochs_so_far],
+        }
+        watts = [(at - now, power) for at, power in self._watts]
+        highest = max((power for _, power in watts), default=0.0)
+        back = round(max(60, -watts[0][0])) if watts else 60
+        panels = [
+            _panel("Accuracy, by epoch", accuracies, (0, last), 1.0, ("0", str(last))),
+            _panel("Power (W)", {"": watts}, (-back, 0), highest, (f"{back} s ago", "now")),
+        ]
+        return (
+            f'<div class="live"><p><b>{escape(self._run_id)}</b>: {escape(self._words())}</p>'
+            f"{''.join(panels)}</div>"
+        )
+
+    def _words(self) -> str:
+        """`Training, epoch 2 of 5 (31 % done): 28.4 W, 0.41 Wh, validation accuracy 0.52`."""
+        at = self._last
+        said = _PHASES.get(at.phase, at.phase)
+        if at.epoch:
+            said += f", epoch {at.epoch} of {at.epochs} ({100 * at.fraction:.0f} % done)"
+        known = [f"{at.watts:.1f} W"] if at.watts is not None else []
+        known += [terminal.energy(at.energy_consumed)] if at.energy_consumed is not None else []
+        if at.accuracy is not None:
+            kind = "validation" if self._history else "training"
+            known.append(f"{kind} accuracy {at.accuracy:.3f}")
+        return f"{said}: {', '.join(known)}" if known else f"{said} …"
+
+
+def _panel(
+    title: str,
+    lines: dict[str, Iterable[tuple[float, float]]],
+    across: tuple[float, float],
+    highest: float,
+    ends: tuple[str, str],
+) -> str:
+    """Lines over an axis from 0 to `highest`, as SVG in the colour of the text around it."""
+    width, height = _WIDTH - _LEFT - 8, _HEIGHT - 2 * _TOP
+    begin, end = across
+
+    def place(x: float, y: float) -> str:
+        right = _LEFT + width * (x - begin) / (end - begin)
+        return f"{right:.1f},{_TOP + height * (1 - y / (highest or 1)):.1f}"
+
+    drawn, named = [], []
+    for name, tint, dash in zip(lines, palette.COLOURS, ("", "4 3"), strict=False):
+        points = [place(x, y) for x, y in lines[name]]
+        drawn.append(
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="{tint}" '
+            f'stroke-width="2" stroke-dasharray="{dash}"/>'
+        )
+        if name:  # few points, of which the first alone makes no line
+            circles = (point.split(",") for point in points)
+            drawn += [f'<circle cx="{x}" cy="{y}" r="3" fill="{tint}"/>' for x, y in circles]
+            named.append(f'<tspan fill="{tint}" dx="14">●</tspan> {name}')
+    bottom = _TOP + height
+    rules = "".join(
+        f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}" stroke="{palette.FAINT}"/>'
+        for y in (_TOP, bottom)
+    )
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" '
+        f'aria-label="{escape(title)}" font-size="12" fill="currentColor" '
+        'style="display:block;max-width:100%;height:auto">'
+        f'<text x="{_LEFT}" y="14">{escape(title)}{"".join(named)}</text>'
+        f'<text x="{_LEFT - 6}" y="{_TOP + 4}" text-anchor="end">{highest:.3g}</text>'
+        f'<text x="{_LEFT - 6}" y="{bottom + 4}" text-anchor="end">0</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{ends[0]}</text>'
+        f'<text x="{_LEFT + width}" y="{_HEIGHT - 6}" text-anchor="end">{ends[1]}</text>'
+        f"{rules}{''.join(drawn)}</svg>"
+    )

@@ -1,0 +1,274 @@
+"""Figures of single runs: their images, what they learned, and the power that it took."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.quantities import Measure, measure, number
+from lib.report.figures import palette, style
+
+MOST_SAMPLES = 2000
+"""Of the power of a run in a figure: more would lie on the same pixels."""
+
+_COMPONENTS = ("cpu", "gpu", "ram")
+_KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
+AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
+"""What a learning curve can be drawn against beside a measure."""
+
+
+def samples(
+    plain: np.ndarray, seen: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> go.Figure:
+    """Training images as they are, and below each the same as the network sees it.
+
+    Args:
+        plain: uint8 [count, height, width, 3].
+        seen: The same images after augmentation, of the same shape.
+        labels: Class numbers [count].
+        class_names: One word a class, in the order of the labels.
+    """
+    title = "Training images, as they are and as the network sees them"
+    if not len(plain):
+        return style.sentence(title, "There is no image to show.")
+    names = [class_names[int(label)] for label in labels]
+    height, width = plain.shape[1:3]
+    gap = max(width // 8, 1)
+    step, drop = width + gap, height + gap
+    figure = go.Figure()
+    for column, (name, *pair) in enumerate(zip(names, plain, seen, strict=True)):
+        for row, image in enumerate(pair):
+            figure.add_layout_image(
+                source=_png(image),
+                **{"x": column * step, "y": -row * drop, "sizex": width, "sizey": height},
+                **{"xref": "x", "yref": "y", "sizing": "stretch", "layer": "above"},
+            )
+        figure.add_annotation(
+            x=column * step + width / 2, y=-2 * drop, text=escape(name), showarrow=False
+        ).update_annotations(yanchor="top", font_size=11)
+    # Plotly draws no axes, and so places no images, without a trace.
+    figure.add_trace(go.Scatter(x=[0], y=[0], opacity=0, hoverinfo="skip"))
+    figure.update_xaxes(visible=False, range=[0, len(names) * step])
+    figure.update_yaxes(visible=False, range=[-2 * drop - height / 2, 0], scaleanchor="x")
+    alt = f"{title}: {len(names)} images of {width} by {height} pixels: {', '.join(names)}."
+    return style.finish(figure, title, alt, height=300)
+
+
+def _png(image: np.ndarray) -> str:
+    """An image as a data address, enlarged without smoothing so that its pixels can be seen."""
+    from PIL import Image
+
+    factor = max(1, 96 // max(image.shape[:2]))
+    buffer = io.BytesIO()
+    enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    Image.fromarray(enlarged).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
+    """Accuracy of one run in training and validation, against epochs and against energy.
+
+    Args:
+        history: One row an epoch: epoch, accuracy, val_accuracy, and energy_consumed (kWh since
+            the training began), as `history.csv` has them.
+        run_id: For the title.
+    """
+    title = _titled("Learning curve", run_id)
+    axes = [name for name in ("epoch", "energy_consumed") if style.has(history, name)]
+    if not axes or not style.has(history, "val_accuracy"):
+        return style.sentence(title, "No accuracy was recorded for this run.")
+    figure = make_subplots(cols=len(axes), shared_yaxes=True, horizontal_spacing=0.05)
+    for column, against in enumerate(axes, start=1):
+        factor, shown = scaled(against, history[against])
+        for place, kind in enumerate(_KINDS):
+            trace = curve(history, against, factor, kind, palette.COLOURS[place], run_id)
+            figure.add_trace(
+                trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
+            )
+        figure.update_xaxes(**axis(against, shown, history), col=column)
+    figure.update_yaxes(title="Accuracy", col=1)
+    last = history["val_accuracy"].dropna().iloc[-1]
+    best = history["val_accuracy"].max()
+    alt = (
+        f"{title}: validation accuracy ends at {number(last)} after {len(history)} epochs; "
+        f"its highest value is {number(best)}."
+    )
+    return style.finish(figure, title, alt, height=380)
+
+
+def curve(
+    history: pd.DataFrame, against: str, factor: float, kind: str, tint: str, run_id: str
+) -> go.Scatter:
+    """One run's accuracy, of the `kind` training or validation, against a column of its history."""
+    prefix, dash = _KINDS[kind]
+    values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
+    named = f"<b>{escape(run_id)}</b><br>" if run_id else ""
+    return go.Scatter(
+        x=(history[against] * factor).to_numpy(),
+        y=values.to_numpy(),
+        mode="lines+markers",
+        line={"color": tint, "dash": dash, "width": 1.8},
+        marker={"size": 4},
+        customdata=history["epoch"].to_numpy() if "epoch" in history else None,
+        hovertemplate=f"{named}epoch %{{customdata}}: %{{y:.4f}} ({kind})<extra></extra>",
+    )
+
+
+def scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
+    """The factor and the unit in which to show a column of histories."""
+    return AGAINST.get(column, measure(column)).scaled_to(values)
+
+
+def axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, object]:
+    """Epochs are counted, from 1; everything else begins at 0."""
+    if against != "epoch":
+        return {"title": shown.label, "rangemode": "tozero"}
+    return {"title": shown.label, "dtick": 1 if len(history) <= 20 else None}
+
+
+def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
+    """Accuracy and mean power of each epoch of a run.
+
+    Args:
+        history: One row an epoch: epoch, accuracy, val_accuracy, and, both since the training
+            began, seconds and energy_consumed (kWh).
+        run_id: For the title.
+    """
+    title = _titled("Accuracy and power by epoch", run_id)
+    if not style.has(history, "accuracy"):
+        return style.sentence(title, "No epoch is complete yet.")
+    watts = mean_power(history)
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
+    for place, kind in enumerate(_KINDS):
+        trace = curve(history, "epoch", 1.0, kind, palette.COLOURS[place], run_id)
+        figure.add_trace(trace.update(name=kind), row=1, col=1)
+    figure.add_trace(
+        go.Bar(
+            x=history["epoch"].to_numpy(),
+            y=watts.to_numpy(),
+            marker={"color": palette.PLAIN},
+            hovertemplate="epoch %{x}: %{y:.1f} W<extra></extra>",
+            showlegend=False,
+        ),
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(title="Accuracy", row=1)
+    figure.update_yaxes(title="Power (W)", rangemode="tozero", row=2)
+    figure.update_xaxes(**axis("epoch", AGAINST["epoch"], history), row=2)
+    last = history.iloc[-1]
+    alt = (
+        f"{title}: after epoch {last['epoch']:.0f} validation accuracy is "
+        f"{number(last['val_accuracy'])}, mean power {number(watts.iloc[-1], 3) or 'unknown'} W."
+    )
+    return style.finish(figure, title, alt)
+
+
+def mean_power(history: pd.DataFrame) -> pd.Series:
+    """Mean power of each epoch in W, from energy (kWh) and seconds since the training began."""
+    if not {"seconds", "energy_consumed"} <= set(history):
+        return pd.Series(np.nan, index=history.index)
+    since_start = history[["seconds", "energy_consumed"]].astype(float)
+    steps = since_start.diff().fillna(since_start)
+    return steps["energy_consumed"] * 3.6e6 / steps["seconds"].where(steps["seconds"] > 0)
+
+
+def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
+    """Power of one run over time, component upon component, with its phases named.
+
+    Of more than `MOST_SAMPLES` those are drawn that are extreme; the words are of all.
+
+    Args:
+        trace: `power.csv`: time (s), phase, cpu_power, gpu_power and ram_power (W).
+        run_id: For the title.
+    """
+    title = _titled("Power over time", run_id)
+    parts = [name for name in _COMPONENTS if style.has(trace, f"{name}_power")]
+    if not parts or not style.has(trace, "time"):
+        return style.sentence(title, "No power was recorded.")
+    phases = trace.get("phase", pd.Series("run", index=trace.index)).fillna("run")
+    columns = [f"{name}_power" for name in parts]
+    together = trace[columns].sum(axis=1)
+    kept = _extremes(trace[columns].assign(together=together), phases)
+    drawn, note = trace.iloc[kept], ""
+    if len(kept) < len(trace):
+        note = f"Drawn are {len(kept):,} of {len(trace):,} samples, the lowest and the highest of "
+        note += "every stretch."
+    figure = go.Figure()
+    for name in parts:
+        tint = palette.COLOURS[_COMPONENTS.index(name)]
+        figure.add_trace(
+            go.Scatter(
+                x=drawn["time"].to_numpy(),
+                y=drawn[f"{name}_power"].to_numpy(),
+                name=name.upper(),
+                stackgroup="power",
+                mode="lines",
+                # Each sample is the mean over the interval that ends at its time.
+                line={"color": tint, "width": 1.5, "shape": "vh"},
+                fillcolor=palette.faint(tint),
+                hovertemplate="%{y:.1f} W",
+            )
+        )
+    figure.update_xaxes(title="Time (s)")
+    # The phases have their names above the curve.
+    figure.update_yaxes(title="Power (W)", range=[0, 1.2 * together.max() or 1])
+    figure.update_layout(hovermode="x unified", legend_traceorder="normal")
+    _name_phases(figure, trace["time"], phases)
+    means = together.groupby(phases, sort=False).mean()
+    words = ", ".join(f"{phase} {number(watts, 3)} W" for phase, watts in means.items())
+    alt = f"{title}. Mean of {', '.join(name.upper() for name in parts)} together: {words}."
+    return style.finish(figure, title, alt, note=note)
+
+
+def _extremes(columns: pd.DataFrame, phases: pd.Series) -> np.ndarray:
+    """Places of samples that look like all: of each stretch of time the least and the largest.
+
+    Args:
+        columns: Samples in the order of time.
+        phases: Of each sample; the first and the last of a phase are among those returned.
+
+    Returns:
+        In order, about `MOST_SAMPLES` at most.
+    """
+    count = len(columns)
+    if count <= MOST_SAMPLES:
+        return np.arange(count)
+    ends = np.linspace(0, count, MOST_SAMPLES // (2 * columns.shape[1]) + 1).astype(int)
+    kept = set(np.flatnonzero(phases != phases.shift())) | {count - 1}
+    kept |= {place - 1 for place in kept if place}
+    for values in columns.to_numpy(float).T:
+        low, high = np.where(np.isnan(values), np.inf, values), np.nan_to_num(values, nan=-np.inf)
+        for begin, end in pairwise(ends):
+            kept |= {begin + low[begin:end].argmin(), begin + high[begin:end].argmax()}
+    return np.array(sorted(kept))
+
+
+def _name_phases(figure: go.Figure, time: pd.Series, phases: pd.Series) -> None:
+    """Name each part of the run above its stretch of time; what is not training is shaded."""
+    begin, last = time.min(), time.max()
+    for _, part in phases.groupby((phases != phases.shift()).cumsum()):
+        end, name = time[part.index[-1]], str(part.iloc[0])
+        figure.add_vrect(
+            x0=begin,
+            x1=end,
+            fillcolor="rgba(0,0,0,0)" if name == "training" else palette.FAINT,
+            line_width=0,
+            layer="below",
+            annotation_text=escape(name),
+            annotation_textangle=-90 if end - begin < 0.12 * last else 0,
+            annotation_position="top left",
+        )
+        begin = end
+
+
+def _titled(title: str, run_id: str | None) -> str:
+    return f"{title} of {run_id}" if run_id else title

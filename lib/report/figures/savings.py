@@ -1,0 +1,164 @@
+"""The figure of what variants save."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lib.quantities import number, ordered
+from lib.report.figures import palette, style
+
+
+def savings(compared: pd.DataFrame) -> go.Figure:
+    """Energy saved at equal accuracy, and beside it how accuracy ended, by configuration.
+
+    Bars are set against the study's reference, with 95 % intervals that go on where the axis ends;
+    open diamonds against the reference of the same architecture. Below 0 more energy was used.
+
+    Args:
+        compared: As `lib.analysis.savings.compared` gives it; empty where nothing varied.
+    """
+    title = "Energy saved at equal accuracy"
+    missing = style.missing(compared, ["saved_percent"])
+    if missing:
+        why = next(filter(None, compared.get("reason", [])), "") if len(compared) else ""
+        return style.sentence(title, f"Nothing was compared{f': {why}' if why else ''}.")
+    known = compared.dropna(subset=["saved_percent"]).sort_values(
+        ["dataset", "architecture", "variant"], kind="stable", key=_place
+    )
+    names = known["architecture"].astype(str) + " · " + known["variant"].astype(str)
+    known = known.assign(_label=[style.lines(name, style.ROW_LETTERS) for name in names])
+    place = [name for name in ("location", "dataset") if name in known]
+    panels = list(known.groupby(place, sort=False))
+    overall = _overall(compared)
+    architectures = ordered(known["architecture"])
+    figure = make_subplots(
+        rows=len(panels),
+        cols=2,
+        column_widths=[0.68, 0.32],
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
+        vertical_spacing=0.16 / len(panels),
+        subplot_titles=[
+            title
+            for where, _ in panels
+            for title in (escape(" · ".join(map(str, where))), "accuracy at the end")
+        ],
+    )
+    words = []
+    for row, (where, panel) in enumerate(panels, start=1):
+        whole = panel[panel["compared_with"] == overall]
+        for trace in (*_bars(whole, architectures), *_own(panel, overall)):
+            figure.add_trace(trace, row=row, col=1)
+        for trace in _differences(whole, architectures):
+            figure.add_trace(trace, row=row, col=2)
+        order = list(dict.fromkeys(panel["_label"]))[::-1]
+        figure.update_yaxes(type="category", categoryorder="array", categoryarray=order, row=row)
+        shown = ", ".join(
+            f"{one.architecture} with {one.variant} {number(one.saved_percent, 3)} %"
+            for one in whole.itertuples()
+        )
+        words.append(f"{' '.join(map(str, where))}: {shown}")
+    style.shown_once(figure)
+    figure.update_xaxes(range=_range(known), col=1)
+    figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
+    figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
+    alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
+    rows = max(panel["_label"].nunique() for _, panel in panels)
+    height = 150 + len(panels) * (60 + style.row_height(known["_label"]) * rows)
+    least_width = 400 + style.longest_line(known["_label"]) * style.LETTER_WIDTH
+    return style.finish(figure, title, alt, height, least_width)
+
+
+def _place(column: pd.Series) -> pd.Series:
+    levels = ordered(column)
+    return column.astype(str).map(levels.index)
+
+
+def _overall(compared: pd.DataFrame) -> str:
+    """What the study's reference is called: it alone is compared with nothing."""
+    base = compared[compared["compared_with"] == ""]
+    return ", ".join(base[["architecture", "variant"]].iloc[0]) if len(base) else ""
+
+
+def _bars(rows: pd.DataFrame, architectures: list[str]) -> list[go.Bar]:
+    return [
+        go.Bar(
+            x=part["saved_percent"].to_numpy(),
+            y=part["_label"].to_numpy(),
+            orientation="h",
+            **style.entry(name, architectures),
+            marker=palette.bar(name),
+            error_x=_interval(part),
+            hovertext=_hover(part),
+            hoverinfo="text",
+        )
+        for name in architectures
+        if len(part := rows[rows["architecture"].astype(str) == name])
+    ]
+
+
+def _interval(rows: pd.DataFrame) -> dict[str, object]:
+    """Whiskers of the 95 % interval, none where there is none."""
+    saved = rows["saved_percent"]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (rows["saved_percent_high"] - saved).fillna(0).to_numpy(),
+        "arrayminus": (saved - rows["saved_percent_low"]).fillna(0).to_numpy(),
+        "color": palette.INK,
+        "width": 3,
+    }
+
+
+def _range(compared: pd.DataFrame) -> list[float]:
+    """From all bars to all that can be saved; of two runs an interval may go far beyond."""
+    least = compared["saved_percent"].min()
+    return [min(-10, max(compared["saved_percent_low"].min(), least - 50), 1.1 * least), 102]
+
+
+def _own(panel: pd.DataFrame, overall: str) -> list[go.Scatter]:
+    """Against the reference of the same architecture, where that is not the study's."""
+    rows = panel[~panel["compared_with"].isin([overall, ""])]
+    if rows.empty:
+        return []
+    return [
+        go.Scatter(
+            x=rows["saved_percent"].to_numpy(),
+            y=rows["_label"].to_numpy(),
+            mode="markers",
+            marker={"symbol": "diamond-open", "size": 10, "color": palette.INK, "line_width": 2},
+            name=style.lines("against the same architecture's reference", style.LEGEND_LETTERS),
+            hovertext=_hover(rows),
+            hoverinfo="text",
+        )
+    ]
+
+
+def _differences(rows: pd.DataFrame, architectures: list[str]) -> list[go.Scatter]:
+    return [
+        go.Scatter(
+            x=part["accuracy_difference"].to_numpy(),
+            y=part["_label"].to_numpy(),
+            mode="markers",
+            marker=palette.marker(name, size=9),
+            legendgroup=name,
+            showlegend=False,
+            hovertext=_hover(part),
+            hoverinfo="text",
+        )
+        for name in architectures
+        if len(part := rows[rows["architecture"].astype(str) == name])
+    ]
+
+
+def _hover(rows: pd.DataFrame) -> list[str]:
+    shown = ["saved_percent", "saved_percent_low", "saved_percent_high", "p_holm"]
+    shown += ["equal_accuracy", "energy_to_equal", "reference_energy_to_equal", "reached"]
+    shown += ["reference_reached", "accuracy_difference"]
+    texts = style.hover(rows, shown)
+    against = rows["compared_with"].map(escape)
+    return [f"{text}<br>compared with {name}" for text, name in zip(texts, against, strict=True)]

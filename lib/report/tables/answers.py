@@ -1,0 +1,148 @@
+"""What the runs took and reached: Tables 2, 6 and 7, and what belongs to them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.analysis import variants
+from lib.analysis.results import Analysis
+from lib.instruments import carbon
+from lib.report.page import Table
+from lib.report.tables import shared
+from lib.stats import sample_size
+from lib.training.architectures import NO_DEPTH
+
+_NO_WATTMETER = (
+    "No run of this study was measured by a wattmeter, so nothing here can say how far the "
+    "software's energy is from what came out of the socket."
+)
+
+
+def networks(study: Analysis) -> Table:
+    """Table 2: what each network is made of, and the FLOPs that it takes."""
+    columns = ["architecture", "dataset", *variants.column_of(study.completed), "image_size"]
+    columns += ["depth", "parameters"]
+    columns += ["trainable_parameters", "flops", "flops_head", "flops_training"]
+    frame = shared.in_order(shared.present(study.configurations, columns))
+    unknown = ""
+    if "depth" in frame:
+        frame["depth"] = pd.to_numeric(frame["depth"]).astype("Int64")
+        if frame["depth"].isna().any():
+            unknown = f" Where depth is empty, {NO_DEPTH}."
+    return Table(
+        "table2_networks",
+        "Table 2. The networks",
+        frame,
+        "FLOPs of one forward batch of 32 images, as in the paper; those of the training are of "
+        "the whole run, forward and backward." + unknown,
+    )
+
+
+def measurements(study: Analysis) -> Table:
+    """Means of every configuration: what its runs took and what they reached."""
+    by = [*shared.reading(study), *shared.factors(study)]
+    means = ["energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
+    means += ["power", "emissions", "duration", "accuracy"]
+    means = [name for name in means if name in study.runs]
+    numeric = study.runs.assign(**{name: pd.to_numeric(study.runs[name]) for name in means})
+    groups = numeric.groupby(by, sort=False, dropna=False)
+    frame = groups[means].mean()
+    frame.insert(0, "runs", groups.size())
+    frame = frame.assign(
+        relative_sd=groups["energy_consumed"].std() / groups["energy_consumed"].mean()
+    )
+    return Table(
+        "measurements",
+        "What a run took, mean of its repetitions",
+        shared.in_order(frame.reset_index()).dropna(axis="columns", how="all"),
+        "Relative SD: the energy's standard deviation between repetitions, as a share of its mean.",
+    )
+
+
+def repetitions(study: Analysis) -> Table:
+    """How many repetitions a difference of 5 % or 10 % would take to be seen."""
+    by = shared.factors(study)
+    needed = sample_size.repetitions_needed(study.best_reading, "energy_consumed", by)
+    frame = needed.drop_duplicates(by)[[*by, "n", "relative_sd", "reason"]].reset_index(drop=True)
+    for share, rows in needed.groupby("difference", sort=False):
+        frame[f"for_{share:.0%}_difference"] = rows["repetitions"].to_numpy()
+    frame["reason"] = frame.pop("reason")
+    pooled = frame[by[0]] == sample_size.POOLED
+    frame, why = shared.reasoned(pd.concat([shared.in_order(frame[~pooled]), frame[pooled]]))
+    return Table(
+        "repetitions",
+        "Repetitions needed to see a difference in energy (80 % power, 5 % level)",
+        frame,
+        "From the spread between repetitions that was observed, for a t-test of two groups." + why,
+    )
+
+
+def places(study: Analysis) -> Table:
+    """What the same energy would have emitted elsewhere."""
+    by = ["architecture", "dataset", *variants.column_of(study.completed)]
+    compared = carbon.compare(study.best_reading, study.places, by)
+    frame, why = shared.reasoned(shared.in_order(compared))
+    caption = "Emissions if the same energy had been used elsewhere"
+    return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
+
+
+def scores(study: Analysis) -> Table:
+    """Table 6: Score = accuracy / energy of every configuration, ranked."""
+    columns = [*shared.reading(study), "location", "dataset", "rank", "architecture"]
+    columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
+    columns += ["score_ratio_of_means"]
+    columns += ["score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"]
+    columns += ["score_min", "score_max", "pareto", "reason"]
+    by = [*shared.reading(study), "location", "dataset", "rank"]
+    frame = study.ranked.sort_values(by, kind="stable", key=shared.order)
+    frame, why = shared.reasoned(shared.present(frame, columns))
+    return Table(
+        "table6_scores",
+        "Table 6. Score: accuracy per kWh",
+        frame,
+        "Score is mean accuracy divided by mean energy, the two columns before it; the paper "
+        "prints the mean of the runs' own Scores. Ranked within a location and a dataset. On the "
+        "Pareto front: no other architecture there is at least as accurate for at most the energy."
+        + why,
+    )
+
+
+def methods(study: Analysis) -> Table:
+    """How each component of energy was obtained, and what share of the energy it is."""
+    runs = study.best_reading
+    parts = ["cpu", "gpu", "ram"]
+    columns = ["component", "method", "runs", "mean_energy_consumed", "share_percent"]
+    total = pd.to_numeric(runs["energy_consumed"]).sum()
+    rows = []
+    for part in parts:
+        if f"{part}_method" not in runs:
+            continue
+        energy = pd.to_numeric(runs[f"{part}_energy"])
+        for method, group in energy.groupby(runs[f"{part}_method"].fillna("unknown")):
+            share = 100 * group.sum(min_count=1) / total if total else float("nan")
+            rows.append((part.upper(), method, len(group), group.mean(), share))
+    return Table(
+        "methods",
+        "How each component of energy was obtained",
+        pd.DataFrame(rows, columns=columns),
+        "Share: of the energy of all runs. Only a counter measures; a model or a constant follows "
+        "the time and perhaps the load.",
+    )
+
+
+def instruments(study: Analysis) -> Table:
+    """Table 7: the wattmeter's energy beside CodeCarbon's and its components."""
+    if study.metered.empty:
+        return Table("table7_instruments", "", pd.DataFrame(), _NO_WATTMETER)
+    columns = ["wattmeter_energy", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
+    by = ["dataset", "architecture", *variants.column_of(study.completed)]
+    groups = study.metered.groupby(by, sort=False)
+    frame = groups[columns].median()
+    frame.insert(0, "runs", groups.size())
+    frame["gap_percent"] = 100 * (1 - frame["energy_consumed"] / frame["wattmeter_energy"])
+    return Table(
+        "table7_instruments",
+        "Table 7. Wattmeter and CodeCarbon, medians of the repetitions",
+        shared.in_order(frame.reset_index()),
+        "Gap: how much less CodeCarbon says than the wattmeter.",
+    )

@@ -1,0 +1,78 @@
+"""What follows from the energy: net of idle, per image, until good enough, and foreseen."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.analysis import frugality as derived
+from lib.analysis import savings
+from lib.analysis.results import Analysis
+from lib.report.page import Table
+from lib.report.tables import shared
+
+_SHARE = f"{derived.SHARE_OF_BEST:.0%}".replace("%", " %")
+
+
+def baseline(study: Analysis) -> Table:
+    """Gross energy, what the idle machine would have drawn in that time, and what is left."""
+    columns = ["energy_consumed", "idle_energy", "net_energy"]
+    runs = study.best_reading
+    if not set(columns) <= set(runs) or runs["net_energy"].isna().all():
+        reason = "No run measured an idle baseline (idle_seconds), so there is no net energy."
+        return Table("baseline", "", pd.DataFrame(), reason)
+    frame = _means(study, runs.dropna(subset=["net_energy"]), columns)
+    frame["idle_share"] = frame["idle_energy"] / frame["energy_consumed"]
+    return Table(
+        "baseline",
+        "Gross, idle and net energy, mean of a configuration's runs",
+        frame,
+        "Idle is the power before the training, for as long as the training took. Everywhere else "
+        "in this report energy is gross, as in the paper.",
+    )
+
+
+def frugality(study: Analysis) -> Table:
+    """Energy per image and epoch, power, and what an accuracy cost."""
+    figures = derived.per_run(study.best_reading, study.histories)
+    columns = [name for name in figures if name not in derived.KEYS]
+    runs = study.best_reading.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
+    frame = _means(study, runs, columns).dropna(axis="columns", how="all")
+    if "energy_to_threshold" not in frame:
+        frame = frame.drop(columns="threshold", errors="ignore")
+    return Table(
+        "frugality",
+        "What the energy bought, mean of a configuration's runs",
+        frame,
+        f"Good enough is {_SHARE} of the best accuracy that any run reached on the dataset. Runs "
+        "that never got there, or that guess no better than chance, have no value.",
+    )
+
+
+def predictions(study: Analysis) -> Table:
+    """How well the first epochs foretell the energy of the whole run."""
+    cached = set(savings.cached(study.completed)["run_id"])
+    histories = {run: history for run, history in study.histories.items() if run not in cached}
+    errors = derived.prediction_errors(histories)
+    if errors.empty:
+        reason = "No run has the energy of at least two epochs, so there is nothing to foretell."
+        return Table("predictions", "", pd.DataFrame(), reason)
+    groups = errors.assign(size=errors["error"].abs()).groupby("first_epochs")
+    frame = groups.agg(runs=("run_id", "size"), error=("error", "mean"), largest=("size", "max"))
+    return Table(
+        "predictions",
+        "Energy of a whole run, foretold from its first epochs",
+        frame.reset_index().rename(columns={"error": "mean_error", "largest": "largest_error"}),
+        "Predicted over actual energy, less 1: 0.05 is 5 % too much. The prediction is the mean of "
+        "the first epochs times the number of epochs."
+        + " Runs with cached features, whose first epoch is unlike the others, are left out."
+        * bool(cached),
+    )
+
+
+def _means(study: Analysis, runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    by = shared.factors(study)
+    numeric = runs.assign(**{name: pd.to_numeric(runs[name]) for name in columns})
+    groups = numeric.groupby(by, sort=False, dropna=False)
+    frame = groups[columns].mean()
+    frame.insert(0, "runs", groups.size())
+    return shared.in_order(frame.reset_index())

@@ -1,0 +1,192 @@
+"""The paper's tables beside ours, and what becomes of its conclusions."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.analysis import variants
+from lib.analysis.results import Analysis
+from lib.paper import conclusions, published, reproduction
+from lib.quantities import MEASURES, measure
+from lib.report.page import Stack, Table
+from lib.report.tables import shared
+
+_VERDICTS = (
+    "A result that an instrument could not have measured is undecided, not refuted; a conclusion "
+    "falls only where a sound measurement, or arithmetic, speaks against it. Evidence names the "
+    "tables under “The evidence”."
+)
+
+_TESTS = "Holm adjusts over the responses of one question to one part of the data."
+_OTHER_MACHINE = (
+    "Measured: mean of our runs of the same training, wherever they ran; the paper's stand there "
+    "for each of its locations. Energies of other machines are no reproduction, and the paper's "
+    "have faults of their own (docs/reanalysis.md), so only accuracies should agree."
+)
+_EVIDENCE = {
+    "questions": ("the paper's questions, put to each part of the data", _TESTS),
+    "flops": (
+        "FLOPs of one forward batch on either dataset",
+        "Of the same network: its images are larger on MNIST.",
+    ),
+    "gpu_power": (
+        "how the GPU energy of the runs came about",
+        "Sampled all along, or one reading for the whole run. A mean power that equals the log's "
+        "last reading was never sampled.",
+    ),
+    "vgg_pairs": (
+        "VGG16 beside VGG19 wherever both were measured soundly",
+        "One row a Kaggle session (one sampled run each) and one a dataset of the wattmeter "
+        "machine (medians of three, wattmeter's energy).",
+    ),
+    "energy_bounds": (
+        "between which energies a Kaggle run lies if its GPU power isn't known",
+        "CPU and RAM are constants times duration; the GPU draws the lowest or the highest power "
+        "that was ever read there. Sampled: the run whose GPU was sampled, if there is one.",
+    ),
+    "wattmeter_medians": (
+        "what each configuration took on the wattmeter machine",
+        "Medians of the runs, beside their duration on Kaggle.",
+    ),
+    "wattmeter_power": (
+        "mean power of each wattmeter run by both instruments",
+        "Estimated: with the last CPU power that CodeCarbon read in place of its CPU energy.",
+    ),
+    "instrument_agreement": (
+        "Spearman's rho between wattmeter and CodeCarbon",
+        "Of energy, and of what is left of it when duration is divided out.",
+    ),
+    "best_architectures": (
+        "who has the best Score, the highest accuracy and the least energy",
+        "Means of the runs; of the wattmeter machine, the wattmeter's energy. Architectures: how "
+        "many were compared.",
+    ),
+    "within_locations": (
+        "correlation of emissions with the dataset, overall and in each place",
+        "Point-biserial r of corrected emissions; empty where one dataset is missing.",
+    ),
+}
+"""Of each table: its title, and how to read it."""
+
+_UNITS = {
+    "cifar10": "flops_cifar10",
+    "mnist": "flops_mnist",
+    "ratio": "mnist_over_cifar10",
+    "lowest": "lowest_energy",
+    "highest": "highest_energy",
+    "sampled": "sampled_energy",
+    "wattmeter": "wattmeter_W",
+    "codecarbon": "codecarbon_W",
+    "codecarbon_estimated": "codecarbon_estimated_W",
+    "gpu": "gpu_W",
+    "ram": "ram_W",
+    "cpu": "cpu_W",
+    "cpu_last_reading": "cpu_last_reading_W",
+    "gpu_energy_power_VGG16": "gpu_VGG16_W",
+    "gpu_energy_power_VGG19": "gpu_VGG19_W",
+}
+"""Columns whose name says no unit, and what they are called where each has one."""
+
+
+def weighed(study: Analysis) -> Table:
+    """The paper's conclusions, and what becomes of each when its data are read correctly."""
+    found = conclusions.to_frame(conclusions.conclusions(study.completed, study.reanalysis))
+    columns = ["verdict", "claim", "sentence", "where", "question", "evidence"]
+    note = "" if found.empty else _VERDICTS
+    shown = found[columns].rename(columns={"sentence": "why", "where": "in_the_paper"})
+    return Table("conclusions", "" if shown.empty else "The paper's conclusions", shown, note)
+
+
+def evidence(study: Analysis) -> Stack:
+    """The tables that the verdicts on the paper's conclusions point to."""
+    return Stack(
+        tuple(
+            Table(f"evidence_{name}", f"{name}: {title}", _in_words(study.reanalysis[name]), note)
+            for name, (title, note) in _EVIDENCE.items()
+            if name in study.reanalysis
+        )
+    )
+
+
+def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns by names that have units, and responses and factors as people call them."""
+    return shared.in_words(frame.rename(columns=_UNITS))
+
+
+def beside_paper(study: Analysis, name: str) -> Table:
+    """One of the paper's tables, cell beside cell: the printed one and what it should be.
+
+    From the authors' data every table is computed. Beside any other study stand the networks of
+    Table 2 and the trainings of Table 6 that it has runs of.
+
+    Args:
+        study: The authors' data, or a study of our own.
+        name: Of the paper's table: `table2` to `table7`, `rq3`.
+    """
+    (item,) = [item for item in reproduction.REPRODUCTIONS if item.name == name]
+    file = f"{name}_beside_paper"
+    if not study.is_the_papers:
+        return _beside_ours(study, item, file)
+    cells = pd.concat(
+        [
+            reproduction.compare(item, reading).assign(reading=reading_name)
+            for reading_name, reading in published.readings(study.completed).items()
+        ]
+    )
+    keys = ["row", "column", "paper"]
+    first, last = (
+        cells[cells["reading"] == reading].set_index(keys)
+        for reading in (published.AS_PUBLISHED, published.CORRECTED)
+    )
+    frame = pd.DataFrame(
+        {
+            "as_published": first["ours"],
+            "difference": first["difference"],
+            "match": first["match"],
+            "corrected": last["ours"],
+        }
+    ).reset_index()
+    frame = _named(frame)
+    agreeing = frame["match"].isin(reproduction.AGREEING).sum()
+    return Table(
+        file,
+        f"{item.title}, cell by cell",
+        frame,
+        f"{agreeing} of {len(frame)} cells come out as the paper prints them. "
+        f"{published.source(name)}.",
+    )
+
+
+def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) -> Table:
+    """Cells of Table 2 or 6 whose configuration this study has too; none for other tables."""
+    if item.name == "table2":
+        alike = published.alike(study.configurations, published.NETWORK)
+        note = "Match: whether our figure, rounded or cut off as printed, is the paper's."
+    elif item.name == "table6":
+        alike = published.alike(study.best_reading, published.TRAINING)
+        note = _OTHER_MACHINE
+    else:
+        alike = study.completed.iloc[:0]
+    if alike.empty:
+        return Table(file, "", pd.DataFrame())
+    several = variants.COLUMN in alike and alike[variants.COLUMN].nunique() > 1
+    groups = alike.groupby(variants.COLUMN, sort=False) if several else [("", alike)]
+    parts = []
+    for variant, runs in groups:
+        cells = reproduction.beside(item, runs)
+        parts.append(cells.assign(row=cells["row"] + f" ({variant})") if several else cells)
+    frame = _named(pd.concat(parts)[["row", "column", "paper", "ours", "difference", "match"]])
+    frame = frame.rename(columns={"ours": "measured"})
+    if item.name == "table6":
+        frame = frame.drop(columns="match")
+    return Table(
+        file, f"{item.title}, beside our own", frame, f"{note} {published.source(item.name)}."
+    )
+
+
+def _named(cells: pd.DataFrame) -> pd.DataFrame:
+    """Quantities and rows as people call them."""
+    frame = cells.rename(columns={"column": "quantity", "paper": "the_paper"})
+    frame["quantity"] = [measure(quantity).label for quantity in frame["quantity"]]
+    frame["row"] = [measure(row).name if row in MEASURES else row for row in frame["row"]]
+    return frame

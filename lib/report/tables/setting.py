@@ -1,0 +1,101 @@
+"""How far a study can be trusted, how it was measured, and every run of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.analysis import audit
+from lib.analysis.results import Analysis
+from lib.quantities import ordered
+from lib.report.page import MOST_ROWS, Link, Table
+from lib.report.tables import shared
+from lib.text import level
+
+_STATES = ("failed", "not yet run", "completed")
+
+
+def audits(study: Analysis) -> Table:
+    """What is doubtful in the results, the worst first."""
+    frame = audit.to_frame(study.findings)[["severity", "name", "what", "why", "runs", "rows"]]
+    shown = frame.rename(columns={"name": "check", "what": "finding", "why": "why_it_matters"})
+    return Table("audits", "What was checked", shown.drop(columns="rows"))
+
+
+def protocol(study: Analysis) -> Table:
+    """Every setting that all completed runs share, and those that differ between runs."""
+    from lib.study.study import RunConfig
+
+    rows = []
+    for name in RunConfig.model_fields:
+        if name in study.completed and name not in ("repetition", "output_dir"):
+            values = ordered(map(level, study.completed[name].dropna()))
+            rows.append((name, ", ".join(values) if values else "not set, so the default"))
+    return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
+
+
+def machines(study: Analysis) -> Table:
+    """The machines that the runs ran on."""
+    columns = [
+        "machine",
+        "cpu_model",
+        "cpu_count",
+        "gpu_model",
+        "gpu_count",
+        "ram_total_size",
+        "os",
+    ]
+    known = [name for name in columns if name in study.completed]
+    if not study.completed[known].notna().any(axis=None):
+        return Table("machines", "", pd.DataFrame(), "The runs do not say on which machine.")
+    described = study.completed[known]
+    if "ram_total_size" in known:
+        described = described.assign(ram_total_size=described["ram_total_size"].round(1))
+    groups = described.groupby(known, dropna=False, sort=False)
+    frame = groups.size().reset_index(name="runs").dropna(axis="columns", how="all")
+    return Table("machines", "Machines", frame)
+
+
+def versions(study: Analysis) -> Table:
+    """Software that the runs used, with every version that occurred."""
+    names = [name for name in study.completed if str(name).startswith("version_")]
+    names += [name for name in ("python_version", "codecarbon_version") if name in study.completed]
+    rows = [
+        (name.removeprefix("version_").removesuffix("_version"), ", ".join(found))
+        for name in names
+        if (found := sorted({str(value) for value in study.completed[name].dropna()}))
+    ]
+    return Table("versions", "Software", pd.DataFrame(rows, columns=["package", "version"]))
+
+
+def runs(study: Analysis) -> Table:
+    """Every run, planned and ended, with a link to its notebook."""
+    columns = [
+        "position",
+        "run_id",
+        "status",
+        *shared.factors(study),
+        "repetition",
+        "seed",
+        "accuracy",
+    ]
+    columns += ["energy_consumed", "energy_consumed_logged", "emissions", "duration", "score"]
+    frame = shared.present(study.results, [*columns, "started_at", "error"])
+    if study.planned:
+        places = {run: place for place, run in enumerate(study.planned, start=1)}
+        waiting = pd.DataFrame({"run_id": study.missing, "status": _STATES[1]})
+        frame = pd.concat([frame, waiting], ignore_index=True)
+        frame["position"] = frame["run_id"].map(places)
+        frame = frame[["position", *frame.columns.drop("position")]]
+        frame = frame.sort_values("position", kind="stable")
+    if len(frame) > MOST_ROWS:
+        # What went wrong, or is still to come, among the rows that a page shows.
+        frame = frame.sort_values("status", kind="stable", key=lambda s: s.map(_STATES.index))
+    frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
+    frame["run_id"] = [_notebook(study, run) for run in frame["run_id"]]
+    note = "; ".join(study.damaged)
+    return Table("runs", "Every run", frame, f"Not a record: {note}" if note else "")
+
+
+def _notebook(study: Analysis, run_id: str) -> Link | str:
+    target = f"runs/{run_id}/train.ipynb"
+    return Link(run_id, target) if (study.folder / target).is_file() else run_id

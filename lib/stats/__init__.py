@@ -1,0 +1,1 @@
+"""Tests, models and intervals on arrays and frames; knows no study."""

@@ -1,0 +1,434 @@
+"""Tests of what a study's factors do to its responses.
+
+Every test takes the table of results, one row a run, and gives a `TestResult` with an effect size
+and its interval. A test that can't be done is a result all the same: an empty one, with the reason
+in words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib.analysis import variants
+from lib.stats import effect_sizes
+from lib.stats import groups as samples
+
+RESPONSES = (
+    "emissions",
+    "energy_consumed",
+    "flops",
+    "duration",
+    "cpu_energy",
+    "gpu_energy",
+    "ram_energy",
+    "accuracy",
+)
+CONFIGURATION = ["architecture", "dataset", "flops"]
+ALPHA = 0.05
+EXACT_UP_TO = 8
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What one test says about one response.
+
+    Attributes:
+        family: The tests whose p-values are adjusted together.
+        test: Name of the test.
+        response: Column that is explained.
+        factor: Column that explains it.
+        within: The part of the table that was tested, such as "dataset = mnist"; "": all of it.
+        groups: Levels of the factor, in the order of `n` and of the sign of the effect.
+        n: Values in each group; one number for a correlation of two columns.
+        dropped: Rows left out because the response or the factor is empty or infinite.
+        statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation.
+        p: Two-sided p-value.
+        p_holm: p adjusted within the family by `holm`; NaN until then.
+        effect_name: A key of `effects.RULES`.
+        effect: Effect size.
+        effect_low: Lower limit of its 95 % bootstrap interval.
+        effect_high: Upper limit.
+        reason: Why the result, or only its interval, is empty; "" where nothing is.
+    """
+
+    family: str
+    test: str
+    response: str
+    factor: str
+    within: str = ""
+    groups: tuple[str, ...] = ()
+    n: tuple[int, ...] = ()
+    dropped: int = 0
+    statistic: float = math.nan
+    p: float = math.nan
+    p_holm: float = math.nan
+    effect_name: str = ""
+    effect: float = math.nan
+    effect_low: float = math.nan
+    effect_high: float = math.nan
+    reason: str = ""
+
+    @property
+    def assessment(self) -> str:
+        """The effect by `effects.RULES`, and its significance at 5 %; "" for an empty result."""
+        if math.isnan(self.p):
+            return ""
+        if self.p_holm < ALPHA:
+            significance = "significant"
+        elif self.p < ALPHA:
+            significance = "significant only unadjusted"
+        else:
+            significance = "not significant"
+        return f"{effect_sizes.magnitude(self.effect_name, self.effect)}, {significance}"
+
+
+def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
+    """Correlate a response with a factor of two levels.
+
+    The first level by name is the base: it is coded 1 and the other 0, so a negative coefficient
+    says that the response is lower in the base. That is the sign of the paper's Table 3, whose base
+    is CIFAR10.
+
+    Args:
+        df: One row a run.
+        response: Numeric column.
+        factor: Column with two levels.
+
+    Source:
+        Paper, sections 3.5 and 4.1; `scipy.stats.pointbiserialr`.
+    """
+    sample = samples.grouped(df, response, factor)
+    result = _untested("point-biserial", response, factor, sample)
+    if result.reason:
+        return result
+    if len(result.groups) != 2:
+        levels = ", ".join(result.groups)
+        return replace(result, reason=f"{factor} has {len(result.groups)} levels ({levels}), not 2")
+    coding = np.repeat([1, 0], result.n)
+    r, p = stats.pointbiserialr(coding, np.concatenate(sample.values))
+    result = replace(result, statistic=float(r), p=float(p))
+    return _with_effect(result, "point-biserial r", effect_sizes.point_biserial_r, sample.values)
+
+
+def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
+    """Test whether a response tends to be larger in some level of a factor than in another.
+
+    p is that of chi squared, as in the paper; with three values a group it is conservative. The
+    effect is epsilon squared. It can't be negative, so its interval never holds 0 and is no test;
+    and where groups hardly overlap it is near its ceiling and the interval too narrow.
+
+    Args:
+        df: One row a run.
+        response: Numeric column.
+        factor: Column with two or more levels.
+
+    Source:
+        Paper, section 3.5; `scipy.stats.kruskal`.
+    """
+    sample = samples.grouped(df, response, factor)
+    result = _untested("Kruskal-Wallis", response, factor, sample)
+    if result.reason:
+        return result
+    h, p = stats.kruskal(*sample.values)
+    result = replace(result, statistic=float(h), p=float(p))
+    return _with_effect(result, "epsilon squared", effect_sizes.epsilon_squared, sample.values)
+
+
+def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) -> list[TestResult]:
+    """Compare every two levels of a factor, after a Kruskal-Wallis test over all of them.
+
+    The pairs of one response are a family. The effect is Cliff's delta of the pair, positive where
+    the first group has the larger values.
+
+    Args:
+        df: One row a run.
+        response: Numeric column.
+        factor: Column with two or more levels.
+        base: A level: only pairs with it, as their second group, are of interest; None: all pairs.
+
+    Returns:
+        One result a pair; a single empty one where there is nothing to compare.
+
+    Source:
+        Dunn (1964), doi:10.1080/00401706.1964.10490181; `scikit_posthocs.posthoc_dunn`.
+    """
+    sample = samples.grouped(df, response, factor)
+    result = _untested("Dunn", response, factor, sample)
+    result = replace(result, family=f"Dunn, {response} by {factor}")
+    if result.reason:
+        return [result]
+    import scikit_posthocs  # brings matplotlib and seaborn along
+
+    long = pd.DataFrame(
+        {"value": np.concatenate(sample.values), "group": np.repeat(sample.names, result.n)}
+    )
+    p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
+    groups = list(zip(sample.names, sample.values, strict=True))
+    compared = combinations(groups, 2)
+    if base is not None:
+        (first,) = [group for group in groups if group[0] == base]
+        compared = ((group, first) for group in groups if group[0] != base)
+    pairs = []
+    for (a, x), (b, y) in compared:
+        p = float(p_values.loc[a, b])
+        z = float(stats.norm.isf(p / 2))
+        pair = replace(result, groups=(a, b), n=(len(x), len(y)), statistic=z, p=p)
+        pairs.append(_with_effect(pair, "Cliff's delta", effect_sizes.cliffs_delta, (x, y)))
+    return pairs
+
+
+def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
+    """Correlate the ranks of two numeric columns.
+
+    p is exact, over all pairings, for up to 8 pairs; beyond, that of Student's t, which would call
+    six pairs in perfect order p = 0 where 2 of 720 orders are as extreme.
+
+    Args:
+        df: One row a pair.
+        response: Numeric column.
+        factor: Numeric column.
+
+    Source:
+        Paper, section 3.5; `scipy.stats.spearmanr`, `scipy.stats.permutation_test`.
+    """
+    sample = samples.paired(df, response, factor)
+    result = _untested("Spearman", response, factor, sample)
+    if result.reason:
+        return result
+    x, y = sample.values
+    rho, p = stats.spearmanr(x, y)
+    if len(x) <= EXACT_UP_TO:
+        p = stats.permutation_test(
+            (x,),
+            lambda x, axis: effect_sizes.spearman_rho(x, np.broadcast_to(y, x.shape), axis),
+            permutation_type="pairings",
+            n_resamples=math.factorial(EXACT_UP_TO),
+            vectorized=True,
+        ).pvalue
+    result = replace(result, statistic=float(rho), p=float(p))
+    return _with_effect(
+        result, "Spearman rho", effect_sizes.spearman_rho, sample.values, paired=True
+    )
+
+
+def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
+    """Correlate two numeric columns.
+
+    Args:
+        df: One row a pair.
+        response: Numeric column.
+        factor: Numeric column.
+
+    Source:
+        `scipy.stats.pearsonr`.
+    """
+    sample = samples.paired(df, response, factor)
+    result = _untested("Pearson", response, factor, sample)
+    if result.reason:
+        return result
+    r, p = stats.pearsonr(*sample.values)
+    result = replace(result, statistic=float(r), p=float(p))
+    return _with_effect(result, "Pearson r", effect_sizes.pearson_r, sample.values, paired=True)
+
+
+def by_level(
+    df: pd.DataFrame,
+    test: Callable[[pd.DataFrame, str, str], TestResult | list[TestResult]],
+    response: str,
+    factor: str,
+    *,
+    within: str,
+) -> list[TestResult]:
+    """Repeat a test within each level of another factor, as an unbalanced design needs.
+
+    Args:
+        df: One row a run.
+        test: A test of this module, such as `kruskal_wallis`.
+        response: Numeric column.
+        factor: Column that explains it.
+        within: Column whose levels part the table.
+
+    Returns:
+        The results of each level; one empty result more where rows have no level.
+    """
+    levels = df[within] if within in df else pd.Series(np.nan, index=df.index)
+    results = []
+    for level in sorted(levels.dropna().unique(), key=str):
+        found = _listed(test(df[levels == level], response, factor))
+        results += [replace(result, within=f"{within} = {level}") for result in found]
+    unknown = int(levels.isna().sum())
+    if unknown or df.empty:
+        reason = f"{unknown} of {len(df)} rows have no {within}" if unknown else "no rows"
+        blank = _listed(test(df.iloc[:0], response, factor))[0]
+        results.append(replace(blank, within=f"{within} unknown", dropped=unknown, reason=reason))
+    return [replace(result, family=f"{result.family}, within {within}") for result in results]
+
+
+def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[TestResult]:
+    """Put the paper's questions to a study, over all runs and within each dataset.
+
+    Does each response differ between datasets (point-biserial where there are two, and
+    Kruskal-Wallis), between architectures and between locations (Kruskal-Wallis, then Dunn for the
+    pairs; overall and within each dataset)? Where runs come from several machines, between these
+    too. FLOPs are the same in every repetition and place, so a configuration counts once and
+    location is no question.
+
+    Args:
+        df: One row a run.
+        responses: Numeric columns.
+
+    Returns:
+        The results, each family adjusted by `holm`.
+    """
+    several = "machine" in df and df["machine"].nunique() > 1
+    places = ("location", "machine") if several else ("location",)
+    results: list[TestResult] = []
+    for response in responses:
+        fixed = response == "flops" and "flops" in df
+        rows = df.drop_duplicates(df.columns.intersection(CONFIGURATION)) if fixed else df
+        results.append(point_biserial(rows, response, "dataset"))
+        results.append(kruskal_wallis(rows, response, "dataset"))
+        for factor in ("architecture",) if fixed else ("architecture", *places):
+            for test in (kruskal_wallis, dunn):
+                results += _listed(test(rows, response, factor))
+                results += by_level(rows, test, response, factor, within="dataset")
+    return holm(results)
+
+
+def variant_tests(
+    df: pd.DataFrame, responses: Sequence[str] = tuple(r for r in RESPONSES if r != "flops")
+) -> list[TestResult]:
+    """Does each response differ between variants of the same architecture on the same dataset?
+
+    Kruskal-Wallis over all variants, then Dunn for each variant against the reference, or for all
+    pairs where no run is the reference's. With several locations, within each of them.
+
+    Args:
+        df: One row a run, with the column `variant`.
+        responses: Numeric columns.
+
+    Returns:
+        The results, each family adjusted by `holm`: the tests of one response in all
+        configurations are a family, and so are its pairs.
+    """
+    places = ["location"] if "location" in df and df["location"].nunique() > 1 else []
+    named = df[["architecture", "dataset", *places]].astype(str).agg(", ".join, axis=1)
+    rows = df.assign(configuration=named)
+    results: list[TestResult] = []
+    for response in responses:
+        for test in (kruskal_wallis, _against_reference):
+            found = by_level(rows, test, response, variants.COLUMN, within="configuration")
+            results += [replace(one, family=f"{one.test}, {response} by variant") for one in found]
+    return holm(results)
+
+
+def _against_reference(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
+    values = samples.grouped(df, response, factor)
+    base = variants.REFERENCE if variants.REFERENCE in values.names else None
+    return dunn(df, response, factor, base)
+
+
+def holm(results: Iterable[TestResult]) -> list[TestResult]:
+    """Adjust the p-values of each family by `holm_adjusted`."""
+    results = list(results)
+    families: dict[str, list[int]] = {}
+    for index, result in enumerate(results):
+        families.setdefault(result.family, []).append(index)
+    for members in families.values():
+        adjusted = holm_adjusted([results[index].p for index in members])
+        for index, p in zip(members, adjusted, strict=True):
+            results[index] = replace(results[index], p_holm=float(p))
+    return results
+
+
+def holm_adjusted(p_values: Sequence[float]) -> np.ndarray:
+    """Adjust p-values for their number; NaN is no test and stays.
+
+    The same as `statsmodels.stats.multitest.multipletests`, which collects garbage at every call
+    and so takes longer than all the tests of a study.
+
+    Source:
+        Holm (1979), "A simple sequentially rejective multiple test procedure".
+    """
+    p = np.array(p_values, dtype=float)
+    tests = np.flatnonzero(~np.isnan(p))
+    ordered = tests[np.argsort(p[tests], kind="stable")]
+    factors = np.arange(len(ordered), 0, -1)
+    p[ordered] = np.maximum.accumulate(np.minimum(1.0, factors * p[ordered]))
+    return p
+
+
+def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
+    """Give one row a result: a column for every field, and the assessment before the reason."""
+    columns = [field.name for field in fields(TestResult)]
+    columns.insert(columns.index("reason"), "assessment")
+    rows = [
+        asdict(result)
+        | {
+            "groups": _separator(result.groups).join(result.groups),
+            "n": ", ".join(map(str, result.n)),
+            "assessment": result.assessment,
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def with_sizes(groups: str, n: str) -> str:
+    """`groups` and `n` of a row of `to_frame` as one text: "VGG16 (3), VGG19 (3)"."""
+    sizes = n.split(", ")
+    separator = "; " if "; " in groups else ", "
+    names = groups.split(separator) if len(sizes) > 1 else [groups]
+    if not groups:
+        return ""
+    if len(names) != len(sizes):  # an imported name may have both separators in it
+        return f"{groups} ({n})"
+    return separator.join(f"{name} ({size})" for name, size in zip(names, sizes, strict=True))
+
+
+def _separator(names: Iterable[str]) -> str:
+    """A comma, where no name has one."""
+    return "; " if any(", " in name for name in names) else ", "
+
+
+def _untested(test: str, response: str, factor: str, sample: samples.Sample) -> TestResult:
+    return TestResult(
+        family=f"{test}, by {factor}",
+        test=test,
+        response=response,
+        factor=factor,
+        groups=sample.names,
+        n=sample.n,
+        dropped=sample.dropped,
+        reason=sample.reason,
+    )
+
+
+def _listed(found: TestResult | list[TestResult]) -> list[TestResult]:
+    return found if isinstance(found, list) else [found]
+
+
+def _with_effect(
+    result: TestResult,
+    name: str,
+    statistic: Callable[..., np.ndarray],
+    values: Sequence[np.ndarray],
+    *,
+    paired: bool = False,
+) -> TestResult:
+    interval = effect_sizes.bootstrap_interval(statistic, values, paired=paired)
+    return replace(
+        result,
+        effect_name=name,
+        effect=float(statistic(*values)),
+        effect_low=interval.low,
+        effect_high=interval.high,
+        reason=interval.reason,
+    )

@@ -1,0 +1,160 @@
+"""Score, accuracy per kWh, and the configurations that no other beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lib.stats import effect_sizes, groups
+
+# What a column of `rank` says, for captions: three numbers go by the name of Score.
+DEFINITIONS = {
+    "runs": "runs of the configuration",
+    "n": "runs with a Score; every figure of the row is of these",
+    "mean_accuracy": "mean validation accuracy, 0 to 1",
+    "mean_energy_consumed": "mean energy of a run in kWh",
+    "score_ratio_of_means": "mean accuracy / mean energy: the two columns before it divide",
+    "score_ratio_of_means_low": "lower limit of its 95 % bootstrap interval over runs",
+    "score_ratio_of_means_high": "upper limit of the same",
+    "score_mean_of_ratios": "mean of the runs' own Scores, as in the paper's Table 6",
+    "score_mean_of_ratios_low": "lower limit of its 95 % bootstrap interval over runs",
+    "score_mean_of_ratios_high": "upper limit of the same",
+    "score_median": "median of the runs' own Scores",
+    "score_min": "lowest Score of a run",
+    "score_max": "highest Score of a run",
+    "rank": "place by score_ratio_of_means, 1 is best",
+    "rank_mean_of_ratios": "place by score_mean_of_ratios",
+    "pareto": "no other configuration has at least its mean accuracy for at most its mean energy, "
+    "and one of the two better",
+    "reason": "why something of the row is empty",
+}
+
+_RANKED_BY = {"rank": "score_ratio_of_means", "rank_mean_of_ratios": "score_mean_of_ratios"}
+
+
+def with_scores(df: pd.DataFrame) -> pd.DataFrame:
+    """Give every run its Score, accuracy / energy in 1/kWh, or the reason why it has none.
+
+    Args:
+        df: One row a run, with `accuracy` (0 to 1) and `energy_consumed` (kWh).
+
+    Returns:
+        A copy with the columns `score` and `score_reason`.
+
+    Raises:
+        ValueError: One of the two columns is missing.
+
+    Source:
+        Paper, section 3.1; Alyamkin et al. (2019), doi:10.1109/JETCAS.2019.2911899.
+    """
+    _require(df, "accuracy", "energy_consumed")
+    accuracy, energy = groups.numbers(df["accuracy"]), groups.numbers(df["energy_consumed"])
+    score = accuracy / energy
+    reasons = {
+        "no accuracy": accuracy.isna(),
+        "accuracy is not from 0 to 1": ~accuracy.between(0, 1),
+        "no energy": energy.isna(),
+        "energy is not above 0": (energy <= 0) | (score > groups.LARGEST),
+    }
+    reason = np.select(list(reasons.values()), list(reasons), default="")
+    return df.assign(score=score.where(reason == ""), score_reason=reason)
+
+
+def rank(
+    df: pd.DataFrame, by: Sequence[str] = ("architecture",), within: Sequence[str] = ("dataset",)
+) -> pd.DataFrame:
+    """Rank configurations by Score among those that they can be compared with.
+
+    Args:
+        df: One row a run, with `accuracy` (0 to 1) and `energy_consumed` (kWh).
+        by: Columns that make a configuration.
+        within: Columns whose values must be the same for a comparison, such as location and
+            dataset; (): compare all.
+
+    Returns:
+        One row a configuration, best first in each group: the columns of `within` and `by`, and
+        those of `DEFINITIONS`.
+
+    Raises:
+        ValueError: A column is missing.
+    """
+    within, by = list(within), list(by)
+    _require(df, *within, *by)
+    keys = [*within, *by]
+    table = pd.DataFrame(
+        [
+            dict(zip(keys, key, strict=True)) | _summary(runs)
+            for key, runs in with_scores(df).groupby(keys, dropna=False, observed=True)
+        ],
+        columns=[*keys, *DEFINITIONS],
+    )
+    peers = table.groupby(within or (lambda _: 0), dropna=False)
+    for place, score in _RANKED_BY.items():
+        table[place] = peers[score].rank(ascending=False, method="min").astype("Int64")
+    table["pareto"] = pd.array([pd.NA] * len(table), dtype="boolean")
+    for _, group in peers:
+        table.loc[group.index, "pareto"] = pareto_front(
+            group["mean_accuracy"], group["mean_energy_consumed"]
+        )
+    return table.sort_values([*within, "rank", *by], ignore_index=True)
+
+
+def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
+    """Mark the configurations that no other beats in accuracy and energy at once.
+
+    Args:
+        accuracy: More is better, shape (n,).
+        energy: Less is better, in any unit.
+
+    Returns:
+        True where no other has at least the accuracy for at most the energy with one of the two
+        better; empty where one of the two is empty.
+    """
+    a, e = accuracy.to_numpy(float), energy.to_numpy(float)
+    no_worse = (a[:, None] >= a) & (e[:, None] <= e)
+    better = (a[:, None] > a) | (e[:, None] < e)
+    front = pd.Series(~(no_worse & better).any(axis=0), index=accuracy.index, dtype="boolean")
+    return front.mask(accuracy.isna() | energy.isna())
+
+
+def _summary(runs: pd.DataFrame) -> dict[str, float | str]:
+    """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
+    used = runs[runs["score"].notna()]
+    reasons = [
+        f"{count} of {len(runs)} runs: {reason}"
+        for reason, count in runs.loc[runs["score"].isna(), "score_reason"].value_counts().items()
+    ]
+    found = {"runs": len(runs), "n": len(used)}
+    if len(used):
+        accuracy, energy, score = (
+            groups.numbers(used[column]).to_numpy()
+            for column in ("accuracy", "energy_consumed", "score")
+        )
+        of_means = effect_sizes.bootstrap_interval(_ratio_of_means, (accuracy, energy), paired=True)
+        of_ratios = effect_sizes.bootstrap_interval(np.mean, (score,))
+        reasons += dict.fromkeys(filter(None, (of_means.reason, of_ratios.reason)))
+        found |= {
+            "mean_accuracy": accuracy.mean(),
+            "mean_energy_consumed": energy.mean(),
+            "score_ratio_of_means": _ratio_of_means(accuracy, energy),
+            "score_ratio_of_means_low": of_means.low,
+            "score_ratio_of_means_high": of_means.high,
+            "score_mean_of_ratios": score.mean(),
+            "score_mean_of_ratios_low": of_ratios.low,
+            "score_mean_of_ratios_high": of_ratios.high,
+            "score_median": np.median(score),
+            "score_min": score.min(),
+            "score_max": score.max(),
+        }
+    return found | {"reason": "; ".join(reasons)}
+
+
+def _ratio_of_means(accuracy: np.ndarray, energy: np.ndarray, axis: int = -1) -> np.ndarray:
+    return accuracy.mean(axis=axis) / energy.mean(axis=axis)
+
+
+def _require(df: pd.DataFrame, *columns: str) -> None:
+    if absent := [column for column in columns if column not in df]:
+        raise ValueError(f"the table has no column {' or '.join(absent)}")

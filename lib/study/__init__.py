@@ -1,0 +1,1 @@
+"""The study file, the fields of a run, the plan."""

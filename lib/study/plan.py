@@ -1,0 +1,56 @@
+"""The frozen order of a study's runs: `plan.csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from lib.files import write_atomically
+from lib.study.study import RunConfig, StudyError
+
+FILE_NAME = "plan.csv"
+
+
+def freeze(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
+    """Bring `runs` into the order that was frozen before, and freeze what is new behind it.
+
+    Raising the number of repetitions must not reorder what has already run.
+
+    Returns:
+        The runs in their frozen order.
+    """
+    frozen = ordered(runs, study_dir)
+    write_atomically(study_dir / FILE_NAME, table(frozen).to_csv(index=False))
+    return frozen
+
+
+def ordered(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
+    """`runs` in the order that was frozen before, what is new behind it; writes nothing."""
+    before = {run_id: place for place, run_id in enumerate(read(study_dir))}
+    return sorted(runs, key=lambda run: before.get(run.run_id, len(before)))
+
+
+def read(study_dir: Path) -> list[str]:
+    """Run ids in their frozen order; empty where no plan has been frozen.
+
+    Raises:
+        StudyError: If the file is damaged.
+    """
+    path = study_dir / FILE_NAME
+    try:
+        return list(pd.read_csv(path, usecols=["run_id"], dtype=str)["run_id"])
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        problem = f"is no table of runs ({error}); without this file the order is drawn again"
+        raise StudyError([problem], str(path)) from None
+
+
+def table(runs: list[RunConfig]) -> pd.DataFrame:
+    """One row a run: position from 1, run id, and every field of its configuration."""
+    rows = [
+        {"position": place, "run_id": run.run_id, **run.model_dump(exclude={"output_dir"})}
+        for place, run in enumerate(runs, start=1)
+    ]
+    return pd.DataFrame(rows)

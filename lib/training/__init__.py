@@ -1,0 +1,1 @@
+"""Networks, images, batches and the fit."""

@@ -1,0 +1,239 @@
+"""Training one model: the warm-up whose effect is undone, and the fit that is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lib.training import cached_features, input_pipeline
+from lib.training.batches import Feed
+from lib.training.datasets import Dataset
+
+if TYPE_CHECKING:
+    import keras
+
+    from lib.study.study import RunConfig
+
+WARM_UP_BATCHES = 2
+SECONDS_BETWEEN_STEPS = 0.25
+"""Between two calls of `on_step`: to read the accuracy is to wait for the accelerator."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a training stands: in which epoch (from 1; 0 while features are computed), how much of
+    all its batches is done, and the accuracy in this epoch.
+    """
+
+    epoch: int
+    fraction: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch. `seconds` and `energy_consumed` (kWh) count from the start of the training."""
+
+    epoch: int
+    accuracy: float
+    loss: float
+    val_accuracy: float
+    val_loss: float
+    seconds: float
+    energy_consumed: float | None = None
+
+
+def history_table(history: list[Epoch]) -> pd.DataFrame:
+    """One row an epoch, the columns of `Epoch`."""
+    return pd.DataFrame([asdict(epoch) for epoch in history], columns=list(Epoch.__annotations__))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how a training goes.
+
+    Attributes:
+        energy_so_far: kWh since the start of the training, asked once an epoch.
+        on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last of an
+            epoch; with that one again while the network is validated.
+        on_epoch: Called after every epoch, with all epochs so far.
+    """
+
+    energy_so_far: Callable[[], float | None] = lambda: None
+    on_step: Callable[[Step], None] = lambda step: None
+    on_epoch: Callable[[list[Epoch]], None] = lambda history: None
+
+
+def learn(
+    config: RunConfig, model: keras.Model, data: Dataset, watch: Watch | None = None
+) -> list[Epoch]:
+    """Train as a configuration says: a network on images, or its head on cached features.
+
+    Args:
+        config: Of the run.
+        model: As `lib.training.network.build` makes it; it is trained.
+        data: What it is trained and validated on.
+        watch: Who is told.
+
+    Returns:
+        One `Epoch` for each epoch.
+    """
+    watch = watch or Watch()
+    if config.features == "online":
+        feeds = input_pipeline.images(data, config)
+        return fit(model, *feeds, config.epochs, config.early_stopping, watch)
+
+    started = time.perf_counter()
+    views = cached_features.views_of(config)
+    share = views / (views + config.epochs)
+    said = _Throttle(watch.on_step)
+    feeds = cached_features.cache(
+        model, data, config, lambda done: said(lambda: Step(0, share * done, None))
+    )
+    head = cached_features.classifier(model)
+    return fit(
+        head, *feeds, config.epochs, config.early_stopping, watch, started=started, done=share
+    )
+
+
+def warm_up(model: keras.Model, rehearse: Callable[[], object], least_seconds: float) -> None:
+    """Rehearse the training, then put back every variable.
+
+    What a framework does once (tracing, compiling, choosing kernels, growing memory pools) would
+    otherwise be booked on the first epoch. Weights, optimizer state, random generators and metrics
+    are afterwards what they were before, so the measured training starts from the seed alone.
+
+    Args:
+        model: A compiled model.
+        rehearse: Trains it a little, on batches of every size that the training will have.
+        least_seconds: Go on until this much time has passed.
+    """
+    started = time.monotonic()
+    with _variables_put_back(model):
+        while True:
+            rehearse()
+            if time.monotonic() - started >= least_seconds:
+                break
+
+
+@contextmanager
+def _variables_put_back(model: keras.Model) -> Iterator[None]:
+    import keras
+
+    model.optimizer.build(model.trainable_variables)
+    # The frozen base can't change, and is by far the largest part: no need to copy it.
+    frozen = {id(v) for layer in _frozen_layers(model) for v in layer.variables}
+    variables = [v for v in [*model.variables, *model.optimizer.variables] if id(v) not in frozen]
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+
+def _frozen_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    return [layer for layer in model.layers if not layer.trainable]
+
+
+def fit(
+    model: keras.Model,
+    train: Feed,
+    validation: Feed,
+    epochs: int,
+    patience: int | None = None,
+    watch: Watch | None = None,
+    *,
+    started: float | None = None,
+    done: float = 0.0,
+) -> list[Epoch]:
+    """Train, and validate after every epoch, as the paper does (section 3.4).
+
+    Args:
+        model: A compiled model with the metric `accuracy`.
+        train: Batches to learn from, with integer labels.
+        validation: The same, never augmented.
+        epochs: How often to go through `train`, at most.
+        patience: Stop after so many epochs without a lower validation loss; None: never.
+        watch: Who is told.
+        started: When the training began, by `time.perf_counter`, if something came before this.
+        done: The part of the whole training that came before.
+
+    Returns:
+        One `Epoch` for each epoch.
+    """
+    import keras
+
+    recorder = _recorder(epochs, watch or Watch(), started, done)
+    stop = (
+        [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
+    )
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,  # the pipeline does it
+        verbose=0,
+        callbacks=[recorder, *stop],
+    )
+    return recorder.history
+
+
+def _recorder(
+    epochs: int, watch: Watch, started: float | None, done: float
+) -> keras.callbacks.Callback:
+    import keras
+
+    class Recorder(keras.callbacks.Callback):
+        def on_train_begin(self, logs: dict | None = None) -> None:
+            self.history: list[Epoch] = []
+            self.epoch = 0
+            self.started = started or time.perf_counter()
+            self.say = _Throttle(watch.on_step)
+
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            # Of several steps in one call the number is the last one's, which may be past the end.
+            within = min((batch + 1) / self.params["steps"], 1)
+            fraction = done + (1 - done) * (self.epoch + within) / epochs
+            self.say(lambda: self.step(fraction, logs), now=within == 1)
+
+        def step(self, fraction: float, logs: dict) -> Step:
+            self.last = Step(self.epoch + 1, fraction, float(logs["accuracy"]))
+            return self.last
+
+        def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            # The steps are done, but time and energy go on.
+            self.say(lambda: self.last)
+
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            self.history.append(
+                Epoch(
+                    epoch=epoch + 1,
+                    **{name: float(logs[name]) for name in ("accuracy", "loss")},
+                    **{name: float(logs[name]) for name in ("val_accuracy", "val_loss")},
+                    seconds=time.perf_counter() - self.started,
+                    energy_consumed=watch.energy_so_far(),
+                )
+            )
+            watch.on_epoch(self.history)
+
+    return Recorder()
+
+
+class _Throttle:
+    """Passes a step on, unless the last one was passed on too recently."""
+
+    def __init__(self, on_step: Callable[[Step], None]):
+        self._on_step = on_step
+        self._last = -SECONDS_BETWEEN_STEPS
+
+    def __call__(self, step: Callable[[], Step], *, now: bool = False) -> None:
+        if now or time.monotonic() - self._last >= SECONDS_BETWEEN_STEPS:
+            self._last = time.monotonic()
+            self._on_step(step())

@@ -1,0 +1,74 @@
+"""A frozen base as constants, where TensorFlow computes on a processor.
+
+A variable may change from step to step: its convolutions bring their weights into the processor's
+layout anew each time, and a batch normalization can't become a part of them. Of constants both are
+done once, when a graph is made. That takes seconds, so it is for trainings that last.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from lib.training import backends, cached_features
+from lib.training.datasets import Dataset
+
+if TYPE_CHECKING:
+    import keras
+
+    from lib.study.study import RunConfig
+
+Tensor = Any
+
+FEWEST_IMAGES = 50_000
+"""That a base has to see: making its graphs takes 5 s more for a VGG16, and saves 0.5 ms an image
+of 48 pixels, of two processors together (benchmarks/README.md).
+"""
+
+LARGEST_BYTES = 500_000_000
+"""Of weights: a graph may have 2 GB."""
+
+
+def held_as(
+    config: RunConfig, data: Dataset, model: keras.Model
+) -> Literal["constants", "variables"]:
+    """How the base of a network is best held while it trains as `config` says."""
+    frozen = config.trainable == "head"
+    on_processor = backends.current() == "tensorflow" and not backends.has_gpu()
+    size = sum(4 * math.prod(weight.shape) for weight in model.layers[1].weights)
+    lasts = _images(config, data) >= FEWEST_IMAGES
+    suits = frozen and on_processor and lasts and size <= LARGEST_BYTES
+    return "constants" if suits else "variables"
+
+
+def as_constants(base: keras.Model) -> None:
+    """Let the graphs of a frozen base hold its weights: the same function, up to rounding.
+
+    A change of its weights has no effect on a graph that was made before.
+
+    Args:
+        base: Built on TensorFlow; it computes as in inference.
+    """
+    import keras
+    import tensorflow as tf
+
+    by_variables = base.call
+
+    def call(inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+        if tf.executing_eagerly():
+            return by_variables(inputs, training=False)
+        with tf.init_scope():
+            values = [variable.numpy() for variable in base.variables]
+        constants = zip(base.variables, map(tf.constant, values), strict=True)
+        with keras.StatelessScope(state_mapping=constants):
+            return by_variables(inputs, training=False)
+
+    base.call = call
+
+
+def _images(config: RunConfig, data: Dataset) -> int:
+    """That the base sees while a network trains."""
+    train, test = len(data.y_train), len(data.y_test)
+    if config.features == "cached":
+        return cached_features.views_of(config) * train + test
+    return config.epochs * (train + test)

@@ -1,0 +1,146 @@
+"""The network of a run: built from its configuration, and counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lib.study.study import RunConfig
+from lib.training import architectures, backends, cached_features, flops
+from lib.training.datasets import Dataset
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Network:
+    """How large a network is, and how much arithmetic it needs.
+
+    Attributes:
+        depth: Layers, as the paper's Table 2 counts them; None where the authors don't say.
+        parameters: All of them.
+        trainable_parameters: Those that learn.
+        flops: Of one forward batch of 32.
+        flops_head: The head's part of it.
+        flops_once: Of what is done once before the first epoch: features that are cached.
+        flops_epoch: Of an epoch, forward and backward, and its validation.
+        precision: What its layers compute in: float32, "float32 (TF32 allowed)" where a newer GPU
+            may round what it multiplies, mixed_float16 or mixed_bfloat16.
+        reason: Why `flops` and `flops_head` are None.
+        doubts: Where two ways of counting differ.
+    """
+
+    depth: int | None
+    parameters: int
+    trainable_parameters: int
+    flops: int | None
+    flops_head: int | None
+    flops_once: int
+    flops_epoch: int
+    precision: str
+    reason: str | None
+    doubts: tuple[str, ...]
+
+    def flops_training(self, epochs: int) -> int:
+        """Floating-point operations of a training that lasts so many epochs."""
+        return self.flops_once + epochs * self.flops_epoch
+
+
+def build(config: RunConfig, data: Dataset) -> keras.Model:
+    """The network that `config` names, for the images and classes of `data`."""
+    return _build(config, data.image_size, data.classes)
+
+
+def _build(config: RunConfig, image_size: int, classes: int) -> keras.Model:
+    return architectures.build_model(
+        config.architecture,
+        image_size=image_size,
+        classes=classes,
+        weights=config.weights,
+        trainable=config.trainable,
+        head=config.head,
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        precision=config.precision,
+        seed=config.seed,
+    )
+
+
+def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
+    """Count parameters and floating-point operations; trains nothing."""
+    size = architectures.size(model)
+    forward = _forward(config, data, model)
+    images = {
+        "train_images": len(data.y_train),
+        "validation_images": len(data.y_test),
+        "batch_size": config.batch_size,
+        "epochs": 1,
+    }
+    once, learning = 0, model
+    if config.features == "cached":
+        base, learning = model.layers[1], model.get_layer("head")
+        views = cached_features.views_of(config)
+        seen = images | {"train_images": views * len(data.y_train)}
+        once = flops.flops_training(base, **seen)
+    return Network(
+        depth=size.depth,
+        parameters=size.parameters,
+        trainable_parameters=size.trainable_parameters,
+        flops=forward.flops,
+        flops_head=forward.flops_head,
+        flops_once=once,
+        flops_epoch=flops.flops_training(learning, **images),
+        precision=_precision(model),
+        reason=forward.reason,
+        doubts=forward.doubts,
+    )
+
+
+def _precision(model: keras.Model) -> str:
+    policy = model.get_layer("head").layers[0].dtype_policy.name
+    return f"{policy} (TF32 allowed)" if policy == "float32" and backends.tf32() else policy
+
+
+def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flops:
+    """FLOPs do not depend on the backend, but keras-flops needs TensorFlow: a process of its own
+    builds the network there where this one computes with another backend.
+    """
+    if backends.current() == "tensorflow":
+        return flops.measure(model)
+    if not backends.installed("tensorflow"):
+        reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
+        return dataclasses.replace(flops.measure(model), reason=reason)
+    task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
+    child = subprocess.run(
+        [sys.executable, "-m", "lib.training.network"],
+        input=json.dumps(task | {"classes": data.classes}),
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+    )
+    if child.returncode:
+        said = child.stderr.strip().splitlines()[-1:]
+        reason = f"TensorFlow failed to count: {' '.join(said) or child.returncode}"
+        return dataclasses.replace(flops.measure(model), reason=reason)
+    found = json.loads(child.stdout)
+    return flops.Flops(**found | {"doubts": tuple(found["doubts"])})
+
+
+def main() -> None:
+    """Count a network on TensorFlow: a task on standard input, FLOPs as JSON on standard output."""
+    task = json.load(sys.stdin)
+    config = RunConfig(**task["config"] | {"weights": "none", "backend": "tensorflow"})
+    model = _build(config, task["image_size"], task["classes"])
+    json.dump(dataclasses.asdict(flops.measure(model)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

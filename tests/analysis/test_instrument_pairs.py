@@ -1,0 +1,160 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.analysis import instrument_pairs
+from lib.instruments import JOULES_PER_KWH
+
+WATTS = np.array([[200, 205, 210], [300, 290, 310], [250, 260, 255]], dtype=float)
+SECONDS = np.array([[1000, 1010, 990], [1500, 1520, 1490], [1200, 1180, 1210]], dtype=float)
+
+
+def results(**columns):
+    """Three architectures, three runs each, by CodeCarbon; `columns` are W of other instruments."""
+    frame = pd.DataFrame(
+        {
+            "run_id": [f"run-{i}" for i in range(9)],
+            "architecture": np.repeat(["VGG16", "VGG19", "ResNet50"], 3),
+            "dataset": "digits",
+            "duration": SECONDS.ravel(),
+            "energy_consumed": kwh(WATTS.ravel()),
+            "gpu_energy": kwh(0.5 * WATTS.ravel()),
+        }
+    )
+    return frame.assign(**{name: kwh(watts) for name, watts in columns.items()})
+
+
+def kwh(watts):
+    return np.broadcast_to(watts, 9) * SECONDS.ravel() / JOULES_PER_KWH
+
+
+def only(frame):
+    (pair,) = instrument_pairs.pairs(frame)
+    return instrument_pairs.compare(pair)
+
+
+def test_the_intercept_is_the_constant_power_that_the_profiler_can_not_see():
+    found = only(results(wattmeter_energy=80 + 1.5 * WATTS.ravel()))
+    assert (found.reference, found.other) == ("wattmeter", "CodeCarbon")
+    assert found.energy_of == "machine"
+    assert found.constant_power_W == pytest.approx(80)
+    assert found.slope == pytest.approx(1.5)
+    assert found.constant_power_low_W == pytest.approx(80, abs=1e-3)
+    assert found.pearson > found.rho > 0.95
+    assert found.same_ranking
+    assert (found.n, found.n_medians) == (9, 3)
+    gaps = 100 * (1 - WATTS / (80 + 1.5 * WATTS))
+    assert found.gap_percent == pytest.approx(np.median(gaps))
+    assert found.gap_percent_low == pytest.approx(gaps.min())
+    assert found.gap_percent_high == pytest.approx(gaps.max())
+    assert found.gap_W == pytest.approx(np.median(80 + 0.5 * WATTS))
+    said = instrument_pairs.in_words(found)
+    assert "80 W" in said
+    assert "in the same order" in said
+
+
+def test_the_limits_of_agreement_are_those_of_bland_and_altman():
+    noise = np.array([3, -2, 5, 0, 1, -4, 2, 2, -1.0])
+    frame = results(wattmeter_energy=WATTS.ravel() + 40 + noise)
+    found = only(frame)
+    difference = frame["wattmeter_energy"] - frame["energy_consumed"]
+    assert found.bias == pytest.approx(difference.mean())
+    assert found.limit_low == pytest.approx(difference.mean() - 1.96 * difference.std(ddof=1))
+    assert found.limit_high == pytest.approx(difference.mean() + 1.96 * difference.std(ddof=1))
+
+
+def test_a_different_order_is_said():
+    frame = results(wattmeter_energy=np.repeat([500.0, 200.0, 300.0], 3))
+    found = only(frame)
+    assert found.same_ranking is False
+    assert "in different orders" in instrument_pairs.in_words(found)
+
+
+def test_the_wattmeter_has_its_own_seconds():
+    frame = results(wattmeter_energy=100.0).assign(wattmeter_duration=SECONDS.ravel() * 2)
+    (pair,) = instrument_pairs.pairs(frame)
+    assert pair.runs["reference_power"].to_numpy() == pytest.approx(50)
+    assert pair.runs["other_power"].to_numpy() == pytest.approx(WATTS.ravel())
+
+
+def test_with_more_instruments_every_pair_is_compared():
+    frame = results(
+        wattmeter_energy=2 * WATTS.ravel(),
+        live_wattmeter_energy=2.1 * WATTS.ravel(),
+        nvml_energy=0.6 * WATTS.ravel(),
+    )
+    found = [(p.reference, p.other, p.energy_of) for p in instrument_pairs.pairs(frame)]
+    assert found == [
+        ("wattmeter", "live wattmeter", "machine"),
+        ("wattmeter", "NVML counter", "gpu and machine"),
+        ("wattmeter", "CodeCarbon", "machine"),
+        ("live wattmeter", "NVML counter", "gpu and machine"),
+        ("live wattmeter", "CodeCarbon", "machine"),
+        ("NVML counter", "CodeCarbon", "gpu"),
+    ]
+    table = instrument_pairs.to_frame(map(instrument_pairs.compare, instrument_pairs.pairs(frame)))
+    gpu = table[table["energy_of"] == "gpu"].iloc[0]
+    assert gpu["gap_percent"] == pytest.approx(100 * (1 - 0.5 / 0.6))
+
+
+def test_a_live_meter_without_a_log_is_one_instrument():
+    frame = results(wattmeter_energy=300.0, live_wattmeter_energy=300.0)
+    assert len(instrument_pairs.pairs(frame)) == 1
+
+
+def test_only_runs_that_both_measured_are_compared():
+    frame = results(wattmeter_energy=300.0)
+    frame.loc[2:, "wattmeter_energy"] = np.nan
+    found = only(frame)
+    assert found.n == 2
+    assert "a correlation takes 3 pairs, not 2; a line takes 3 runs, not 2" in found.reason
+    assert np.isnan(found.rho)
+    assert np.isnan(found.constant_power_W)
+    assert found.gap_percent > 0
+
+
+def test_without_a_second_instrument_there_is_no_pair():
+    assert instrument_pairs.pairs(results()) == []
+    assert instrument_pairs.to_frame([]).empty
+    assert instrument_pairs.pairs(results().assign(wattmeter_energy=np.nan)) == []
+
+
+def test_power_that_does_not_differ_gives_no_line():
+    frame = results(wattmeter_energy=300.0).assign(energy_consumed=kwh(100.0))
+    found = only(frame)
+    assert "power is the same in every run" in found.reason
+    assert "constant power" not in instrument_pairs.in_words(found)
+
+
+def test_bland_altman_draws_differences_over_means():
+    from lib.report import figures
+
+    frame = results(wattmeter_energy=WATTS.ravel() + 40)
+    (pair,) = instrument_pairs.pairs(frame)
+    figure = figures.bland_altman(pair)
+    assert figure.layout.title.text == "Wattmeter less CodeCarbon"
+    drawn = {trace.name: trace for trace in figure.data}
+    assert set(drawn) == {"VGG16", "VGG19", "ResNet50"}
+    vgg = frame[frame["architecture"] == "VGG16"]
+    factor = 1e3 if "(Wh)" in figure.layout.xaxis.title.text else 1.0
+    difference = (vgg["wattmeter_energy"] - vgg["energy_consumed"]) * factor
+    assert drawn["VGG16"].y == pytest.approx(difference.to_numpy())
+    mean = (vgg["wattmeter_energy"] + vgg["energy_consumed"]) / 2 * factor
+    assert drawn["VGG16"].x == pytest.approx(mean.to_numpy())
+    found = instrument_pairs.compare(pair)
+    levels = [shape.y0 for shape in figure.layout.shapes]
+    assert levels == pytest.approx(
+        [level * factor for level in (found.bias, found.limit_low, found.limit_high)]
+    )
+    assert "9 runs" in figure.layout.meta["alt"]
+    assert "<b>run-0</b>" in drawn["VGG16"].hovertext[0]
+
+
+def test_one_run_has_no_limits():
+    from lib.report import figures
+
+    (pair,) = instrument_pairs.pairs(results(wattmeter_energy=300.0).iloc[:1])
+    figure = figures.bland_altman(pair)
+    assert len(figure.layout.shapes) == 1
+    assert "95 %" not in figure.layout.meta["alt"]
+    assert "1 run:" in figure.layout.meta["alt"]

@@ -1,0 +1,142 @@
+import json
+
+import pandas as pd
+import pytest
+
+from lib.analysis import results
+from lib.paper import published
+from lib.records import record as records
+from tests import small_study
+from tests.replication_package import FOLDER, needs_package
+
+
+def test_a_study_is_read_with_its_plan_and_title(tmp_path):
+    study = results.load(small_study.make(tmp_path / "small"))
+    assert study.title == "Three networks on two datasets"
+    assert len(study.completed) == len(study.planned) == 18
+    assert list(study.readings) == ["measured"]
+    assert "reading" not in study.runs
+    assert study.missing == ()
+    assert len(study.histories) == 18
+    assert len(study.trace) == 5
+    assert study.traced_run in set(study.completed["run_id"])
+
+
+def test_power_is_energy_over_duration(tmp_path):
+    study = results.load(small_study.make(tmp_path / "small"))
+    expected = study.runs["energy_consumed"] * 3.6e6 / 40
+    pd.testing.assert_series_equal(study.runs["power"], expected, check_names=False)
+
+
+def test_failed_and_missing_runs_are_told_apart(tmp_path):
+    failed = results.load(small_study.make(tmp_path / "a", failed="out of memory"))
+    assert (len(failed.results), len(failed.completed), failed.missing) == (18, 17, ())
+    partial = results.load(small_study.make(tmp_path / "b", unfinished=True))
+    assert (len(partial.results), len(partial.missing)) == (17, 1)
+
+
+def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path):
+    folder = small_study.make(tmp_path / "small")
+    victim = sorted((folder / "runs").glob("*/run.json"))[0]
+    victim.write_text(victim.read_text()[:100])
+    study = results.load(folder)
+    assert len(study.completed) == 17
+    assert victim.parent.name in study.damaged[0]
+
+
+def test_results_without_records_are_read_too(tmp_path):
+    frame = results.load(small_study.make(tmp_path / "small")).results
+    other = tmp_path / "other"
+    other.mkdir()
+    records.write_results(frame, other)
+    study = results.load(other)
+    assert (len(study.completed), study.planned, study.title) == (18, (), "other")
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_nothing_to_read_says_what_to_run(tmp_path, make):
+    folder = tmp_path / "none"
+    if make:
+        folder.mkdir()
+    with pytest.raises(results.NoResultsError, match=r"python run_all\.py") as error:
+        results.load(folder)
+    assert "\n" not in str(error.value)
+    assert error.value._render_traceback_() == [f"NoResultsError: {error.value}"]
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "no: title"])
+def test_a_study_without_a_title_has_the_name_of_its_folder(tmp_path, text):
+    (tmp_path / "study.yaml").write_text(text)
+    assert results.title(tmp_path) == tmp_path.name
+
+
+VARIANTS = ({}, {"features": "cached"}, {"head": "linear", "features": "cached"})
+
+
+def test_runs_of_several_variants_are_kept_apart(tmp_path):
+    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
+    study = results.load(folder)
+    assert study.configuration == ["architecture", "dataset", "variant"]
+    names = {"reference", "features: cached", "head: linear, features: cached"}
+    assert set(study.completed["variant"]) == names
+    assert set(study.completed.groupby(study.configuration).size()) == {3}
+    for table in (study.ranked, study.compared, study.configurations):
+        assert len(table) == 9
+        assert set(table["variant"]) == names
+    # The frugal ones reach less; the front has both.
+    best = study.compared[study.compared["pareto"]]
+    assert set(best["variant"]) == names
+
+
+def test_tests_are_made_within_a_variant_and_between_them(tmp_path):
+    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
+    tests = results.load(folder).tests
+    of_energy = tests[tests["response"] == "energy_consumed"]
+    overall = of_energy[(of_energy["test"] == "Kruskal-Wallis") & (of_energy["within"] == "")]
+    architectures = overall[overall["factor"] == "architecture"]
+    assert set(architectures["variant"]) == set(results.load(folder).completed["variant"])
+    assert set(architectures["n"]) == {"3, 3, 3"}
+    between = of_energy[of_energy["factor"] == "variant"]
+    pairs = between[between["test"] == "Dunn"]
+    assert len(pairs) == 3 * 2
+    assert all(groups.endswith("reference") for groups in pairs["groups"])
+    assert (pairs["effect"] == -1).all()
+    assert (pairs["p_holm"] >= pairs["p"]).all()
+    assert pairs["family"].nunique() == 1
+
+
+def test_an_ordinary_study_has_no_variants(tmp_path):
+    study = results.load(small_study.make(tmp_path / "s", datasets=("digits",)))
+    assert study.configuration == ["architecture", "dataset"]
+    for table in (study.results, study.tests, study.ranked, study.compared):
+        assert "variant" not in table
+    assert study.saved.empty
+
+
+def test_flops_come_from_a_run_that_could_count_them(tmp_path):
+    folder = small_study.make(
+        tmp_path / "s", datasets=("digits",), variants=({}, {"head": "linear"}, {"backend": "jax"})
+    )
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        if record["config"]["backend"] == "jax" or record["config"]["head"] == "linear":
+            record |= {"flops": None, "flops_head": None, "flops_training": None}
+            path.write_text(json.dumps(record))
+    flops = results.load(folder).completed.groupby("variant")["flops"]
+    assert set(flops.get_group("backend: jax")) == set(small_study.FLOPS.values())
+    assert flops.get_group("head: linear").isna().all()
+
+
+@needs_package
+def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
+    records.write_results(published.import_package(FOLDER), tmp_path)
+    study = results.load(tmp_path)
+    assert study.is_the_papers
+    assert {name: len(runs) for name, runs in study.readings.items()} == {
+        "as published": 45,
+        "corrected": 45,
+    }
+    assert len(study.metered) == 18
+    assert len(study.configurations) == 6
+    assert not study.variants.several
+    assert list(dict.fromkeys(study.ranked["reading"])) == ["as published", "corrected"]

@@ -1,0 +1,200 @@
+"""From a study to kernels and back, as a person calls it."""
+
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+import yaml
+
+from lib import cli
+from lib.execution import local as runner
+from lib.execution import lock, run_study
+from lib.execution.kaggle import kernels, push
+from lib.records import record
+from lib.study.study import RunConfig
+from tests.execution.kaggle import results, server
+from tests.execution.kaggle.conftest import FAST, RESULT
+
+
+@pytest.fixture
+def run_all(tmp_path, monkeypatch):
+    """Call `run_all.py` on a study without a report; exit status and folder of the study."""
+    monkeypatch.setattr(push, "PACE", FAST)
+    monkeypatch.setattr(run_study, "report", lambda console, study_dir, figures: True)
+
+    def call(*arguments, outputs="outputs", **study):
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump({"title": "small", **study}))
+        status = cli.main([str(path), "--outputs", str(tmp_path / outputs), *arguments])
+        return status, tmp_path / outputs / "small"
+
+    return call
+
+
+def test_a_study_on_kaggle_equals_the_study_here(
+    fake, notebook, run_all, clean_python, tmp_path, capsys
+):
+    notebook(RESULT)
+    study = {"factors": {"batch_size": [12, 14, 13]}, "order": {"shuffle": False}}
+    fake.run = server.executing(clean_python, tmp_path / "sessions")
+
+    assert run_all("--kaggle", "build", **study)[0] == cli.COMPLETE
+    assert run_all("--kaggle", "push", **study)[0] == cli.COMPLETE
+    assert run_all("--kaggle", "status", **study)[0] == cli.COMPLETE
+    assert "somebody/small-vgg16-digits-r1-" in capsys.readouterr().out
+    fake.join()
+    status, pulled = run_all("--kaggle", "pull", **study)
+    said = capsys.readouterr().out
+    assert status == cli.SOME_FAILED
+    assert "the notebook raised an exception" in said
+
+    status, here = run_all(outputs="here", **study)
+    assert status == cli.SOME_FAILED
+    ours, theirs = (
+        record.read_results(folder).sort_values("run_id").reset_index(drop=True)
+        for folder in (here, pulled)
+    )
+    assert list(theirs["status"].sort_values()) == ["completed", "completed", "failed"]
+    # Of a failed run the error says where it failed, and only that which ran here has a machine.
+    complete = theirs["status"] == "completed"
+    unlike = ["git_commit"]  # the checkout may change meanwhile
+    pd.testing.assert_frame_equal(
+        theirs[complete].drop(columns=unlike).dropna(axis="columns", how="all"),
+        ours[complete].drop(columns=unlike).dropna(axis="columns", how="all"),
+        check_dtype=False,
+    )
+    assert set(theirs.loc[complete, "git_commit"]) == {kernels.read_manifest(pulled).commit}
+    assert (pulled / "plan.csv").read_text() == (here / "plan.csv").read_text()
+    assert len(fake.pushed) == 3
+
+
+def test_a_real_run_without_network_gives_the_record_of_run_all(
+    fake, run_all, clean_python, tmp_path
+):
+    """The notebook itself, in an empty folder and a clean environment, through Kaggle's client."""
+    offline = [shutil.which("unshare") or "unshare", "-rn", "sh", "-c"]
+    offline += ['ip link set lo up && exec "$@"', "sh"]
+    try:
+        subprocess.run([*offline, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this system gives no process a network of its own: {error}")
+    study = {
+        "defaults": {
+            **{"architecture": "MobileNet", "head": "linear", "epochs": 2, "location": "FRA"},
+            **{"train_limit": 64, "test_limit": 32, "idle_seconds": 1},
+        }
+    }
+    fake.run = server.executing(clean_python, tmp_path / "sessions", offline)
+    run_all("--kaggle", "build", **study)
+    assert run_all("--kaggle", "push", **study)[0] == cli.COMPLETE
+    (local,) = runner.execute_all(
+        [RunConfig(**study["defaults"], output_dir=str(tmp_path / "here"))],
+        tmp_path / "here",
+        Silent(),
+    )
+    fake.join()
+    (session,) = fake.kernels.values()
+    assert session.state == "COMPLETE", session.log[-2000:]
+    status, study_dir = run_all("--kaggle", "pull", **study)
+    assert status == cli.COMPLETE
+    (folder,) = (study_dir / "runs").iterdir()
+    pulled = record.read(folder / record.FILE_NAME)
+
+    same = (
+        *("run_id", "status", "config", "accuracy", "loss", "flops", "flops_head"),
+        *("flops_training", "parameters", "trainable_parameters", "depth", "carbon_intensity"),
+        *("location_source", "cpu_method", "gpu_method", "ram_method", "data", "versions"),
+        *("reasons", "schema_version", "error"),
+    )
+    for name in same:
+        assert getattr(pulled, name) == getattr(local, name), name
+    for name in ("duration", "energy_consumed", "cpu_energy", "ram_energy", "emissions"):
+        assert getattr(pulled, name) > 0, name
+    assert [phase.name for phase in pulled.phases] == [phase.name for phase in local.phases]
+    assert pulled.hardware["service"] == "Kaggle"
+    assert pulled.hardware.keys() == local.hardware.keys()
+    files = {path.name for path in folder.iterdir()}
+    assert files == {path.name for path in (tmp_path / "here" / "runs" / folder.name).iterdir()}
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def begin(self, *_):
+        pass
+
+    progress = end = say = begin
+
+
+def test_folders_downloaded_by_hand_are_imported(notebook, run_all, tmp_path):
+    notebook(RESULT)
+    _, study_dir = run_all("--kaggle", "build", repetitions=2)
+    first, second = (k.run_id for k in kernels.read_manifest(study_dir).kernels)
+    for run_id in (first, second):
+        for name, content in results.files(study_dir, run_id).items():
+            path = tmp_path / "downloads" / run_id[-8:] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    pull = ("--kaggle", "pull", "--import")
+    status, _ = run_all(*pull, str(tmp_path / "downloads" / first[-8:]), repetitions=2)
+    assert status == cli.SOME_FAILED
+    status, _ = run_all(*pull, str(tmp_path / "downloads"), repetitions=2)
+    assert status == cli.COMPLETE
+    assert len(record.read_results(study_dir)) == 2
+
+
+def test_calls_that_can_not_work_say_why(fake, notebook, run_all, tmp_path, capsys, monkeypatch):
+    notebook(RESULT)
+
+    def refused(*arguments, **study):
+        status, _ = run_all(*arguments, **study)
+        assert status == cli.BAD_INPUT
+        return capsys.readouterr().err
+
+    assert "no kernels were built; call --kaggle build" in refused("--kaggle", "push")
+    assert "--import does not go with --kaggle push" in refused(
+        "--kaggle", "push", "--import", str(tmp_path)
+    )
+    for option in ("--fresh", "--retry-failed"):
+        assert f"{option} does not go" in refused("--kaggle", "pull", option)
+    monkeypatch.setattr("lib.report.export.check", lambda: None)
+    assert "--figures does not go" in refused("--kaggle", "build", "--figures")
+    wants_data = {"defaults": {"dataset": "mnist", "data_dir": "somewhere"}}
+    assert "that holds mnist.npz" in refused("--kaggle", "build", **wants_data)
+    run_all("--kaggle", "build")
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert "finds no credentials" in refused("--kaggle", "push")
+
+
+def test_what_has_ended_can_be_pulled_while_a_push_waits(fake, notebook, run_all):
+    notebook(RESULT)
+    study = {"repetitions": 2}
+    _, study_dir = run_all("--kaggle", "build", **study)
+    run_all("--kaggle", "push", **study)
+    first = kernels.read_manifest(study_dir).kernels[0].run_id
+    results.finish(fake, study_dir, first)
+    with lock.alone_in_study(study_dir / kernels.FOLDER):
+        assert run_all("--kaggle", "push", **study)[0] == cli.BUSY
+        assert run_all("--kaggle", "build", **study)[0] == cli.BUSY
+        assert run_all("--kaggle", "status", **study)[0] == cli.COMPLETE
+        assert run_all("--kaggle", "pull", **study)[0] == cli.SOME_FAILED
+    assert [path.name for path in (study_dir / "runs").iterdir()] == [first]
+
+
+def test_kaggle_without_a_place_or_an_answer_ends_the_call(fake, notebook, run_all, capsys):
+    notebook(RESULT)
+    run_all("--kaggle", "build")
+    fake.errors.append(server.QUOTA)
+    assert run_all("--kaggle", "push")[0] == cli.SOME_FAILED
+    assert "Quota Exceeded" in capsys.readouterr().err
+    assert run_all("--kaggle", "push")[0] == cli.COMPLETE
+
+
+def test_fresh_builds_anew(notebook, run_all):
+    notebook(RESULT)
+    _, study_dir = run_all("--kaggle", "build")
+    (study_dir / "kaggle" / "pushed.json").write_text('{"kernels": {}}')
+    run_all("--kaggle", "build", "--fresh")
+    assert not (study_dir / "kaggle" / "pushed.json").exists()
+    assert (study_dir.parent / "small.aside-1" / "kaggle" / "pushed.json").exists()

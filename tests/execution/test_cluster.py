@@ -1,0 +1,250 @@
+"""A real Dask scheduler and workers: processes in folders of their own, without this repository."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+
+from lib import cli
+from lib.execution import cluster, cluster_worker, local
+from lib.records import record
+from lib.study.study import RunConfig
+from tests import stand_in
+from tests.conftest import RECORD, ROOT
+
+STUDY = "title: small\nfactors: {epochs: [1, 2]}\nrepetitions: 2\n"
+ONE = ("--only", "epochs=1", "repetition=1")
+PATIENCE = 60
+SHIPPED = """
+import lib
+from pathlib import Path
+print("program in", Path(lib.__file__).parents[1])
+"""
+
+
+def until(what, process=None):
+    """Wait until `what` is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain"
+        assert process is None or process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+
+
+class Cluster:
+    """A scheduler and its workers, each in a folder of its own, as on machines of their own."""
+
+    def __init__(self, folder):
+        self.folder, self.processes = folder, []
+        self.scheduler = None
+
+    def start_scheduler(self):
+        file = self.folder / f"scheduler-{len(self.processes)}.json"
+        self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", file)
+        until(file.is_file)
+        self.address = json.loads(file.read_text())["address"]
+
+    def start_worker(self, **environment):
+        options = ["--nthreads", "2", "--no-nanny", "--local-directory", "."]
+        return self._start("worker", self.address, *options, **environment)
+
+    def _start(self, kind, *arguments, **environment):
+        here = self.folder / f"{kind}-{len(self.processes)}"
+        (here / "tmp").mkdir(parents=True)
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "distributed.cli.dask_" + kind),
+                *("--host", "127.0.0.1", "--no-dashboard", *map(str, arguments)),
+            ],
+            cwd=here,
+            env=inherited | {"TMPDIR": str(here / "tmp")} | environment,
+            stdout=(here / "log").open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def family(self):
+        """Everything that workers have started."""
+        found = []
+        for process in self.processes:
+            if process.poll() is None:
+                found += psutil.Process(process.pid).children(recursive=True)
+        return found
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    dask = Cluster(tmp_path_factory.mktemp("cluster"))
+    dask.start_scheduler()
+    dask.start_worker()
+    dask.start_worker()
+    yield dask
+    dask.close()
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """A scheduler without workers."""
+    dask = Cluster(tmp_path)
+    dask.start_scheduler()
+    yield dask
+    dask.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "small.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def table(folder):
+    return record.read_results(folder / "outputs" / "small").sort_values(
+        "run_id", ignore_index=True
+    )
+
+
+def test_a_cluster_gives_what_one_machine_gives(folder, two_workers, notebook, tmp_path_factory):
+    notebook(SHIPPED, RECORD)
+    half = ("small.yaml", "--only", "repetition=1")
+    elsewhere = tmp_path_factory.mktemp("one-machine")
+    (elsewhere / "small.yaml").write_text(STUDY)
+    status, said = stand_in.run(local.NOTEBOOK, folder, *half, "--scheduler", two_workers.address)
+    assert status == cli.COMPLETE, said
+    assert stand_in.run(local.NOTEBOOK, elsewhere, *half)[0] == cli.COMPLETE
+    assert said.count(": admitted") == 2
+    assert table(folder).equals(table(elsewhere))
+    for there in (folder / "outputs" / "small" / "runs").iterdir():
+        here = elsewhere / "outputs" / "small" / "runs" / there.name
+        assert {p.name for p in there.iterdir()} == {p.name for p in here.iterdir()}
+        shown = (there / "train.ipynb").read_text()
+        assert "program in" in shown
+        assert f"program in {ROOT}" not in shown, "the program must have travelled"
+        assert not any("127.0.0.1" in path.read_text() for path in there.iterdir())
+
+
+def test_a_failing_run_and_a_late_one_are_recorded_as_on_one_machine(folder, two_workers, notebook):
+    (folder / "small.yaml").write_text(STUDY.replace("repetitions: 2", "run_timeout: 8"))
+    notebook("if epochs == 1: raise ValueError('no such thing')", "import time; time.sleep(60)")
+    status, said = stand_in.run(
+        local.NOTEBOOK, folder, "small.yaml", "--scheduler", two_workers.address
+    )
+    assert status == cli.SOME_FAILED, said
+    errors = table(folder).set_index("epochs")["error"]
+    assert errors[1] == "ValueError: no such thing"
+    assert "run_timeout" in errors[2]
+    assert table(folder)["machine"].notna().all()
+    assert all(path.is_file() for path in (folder / "outputs").glob("small/runs/*/log.txt"))
+    assert len(list((folder / "outputs").glob("small/runs/*/train.ipynb"))) == 2
+
+
+def test_an_interrupted_call_stops_its_runs_on_the_workers(folder, two_workers, notebook):
+    notebook("import time; time.sleep(60)")
+    arguments = ("small.yaml", "--scheduler", two_workers.address)
+    for number in (signal.SIGINT, signal.SIGKILL):
+        process = stand_in.start(local.NOTEBOOK, folder, *arguments)
+        until(
+            lambda: len(two_workers.family()) >= 6, process
+        )  # lib.execution.cluster_worker, lib.execution.run_process, a kernel
+        family = two_workers.family()
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert alive == [], f"left behind after {number.name}"
+    assert not list((folder / "outputs").rglob("run.json"))
+
+
+def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, notebook):
+    notebook(RECORD, "import time; time.sleep(2)")
+    victim, other = dask.start_worker(), dask.start_worker()
+    records_there = lambda: set((folder / "outputs").glob("small/runs/*/run.json"))  # noqa: E731
+    process = stand_in.start(local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address)
+    until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
+    family = psutil.Process(victim.pid).children(recursive=True)
+    victim.kill()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == [], "the dead worker's kernel goes on"
+    until(lambda: len(records_there()) >= 2, process)
+    dask.scheduler.kill()
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == cli.SOME_FAILED, said
+    assert "its worker is gone, another one takes it" in said
+    assert "scheduler" in said
+    assert "same call goes on" in said
+    assert "Traceback" not in said
+    before = {path: path.stat().st_mtime_ns for path in records_there()}
+    assert 2 <= len(before) < 4
+    assert len(table(folder)) == len(before), "results.csv is up to date"
+    other.kill()
+
+    dask.start_scheduler()
+    dask.start_worker()
+    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address)
+    assert status == cli.COMPLETE, said
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in records_there()}.items()
+    assert len(table(folder)) == 4
+    assert set(table(folder)["status"]) == {"completed"}
+
+
+def test_workers_that_do_not_fit_are_refused_by_name(folder, dask, notebook):
+    notebook(RECORD)
+    fake = folder / "old" / "codecarbon-2.0.0.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: codecarbon\nVersion: 2.0.0\n")
+    (folder / "home" / "images").mkdir(parents=True)
+    dask.start_worker(PYTHONPATH=str(fake.parent), HOME=str(folder / "home"))
+    dask.start_worker(HOME=str(folder))
+    arguments = ("--scheduler", dask.address, "--set", "data_dir=~/images")
+    # Here nobody needs the images.
+    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *arguments)
+    assert status == cli.BAD_INPUT
+    assert "refused: codecarbon is 2.0.0 there, 3." in said
+    assert "refused: data_dir: no folder '~/images'" in said
+    assert "every worker of the cluster was refused" in said
+    assert "127.0.0.1" not in said
+    assert not list((folder / "outputs").rglob("run.json"))
+
+
+def test_a_worker_that_joins_later_takes_part(folder, dask, notebook):
+    notebook(RECORD)
+    process = stand_in.start(
+        local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address, *ONE
+    )
+    lines = iter(process.stdout.readline, "")
+    assert any("waiting for a worker to join" in line for line in lines)
+    dask.start_worker()
+    assert any(": admitted" in line for line in lines)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == cli.COMPLETE
+
+
+def test_nobody_at_the_address_is_one_message(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
+    assert cli.main(["small.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "--scheduler: 1 mistake\n  - no Dask scheduler answers at tcp://127.0.0.1:9" in said
+    assert not (folder / "outputs").exists()
+
+
+def test_a_worker_says_what_runs_would_miss():
+    said = cluster_worker.describe([RunConfig(data_dir="/nowhere", weights="/none.h5")] * 2)
+    assert said["missing"] == [
+        "weights: no file '/none.h5'; allowed are imagenet, none or a weights file",
+        "data_dir: no folder '/nowhere'",
+    ]
+    assert said["versions"]["keras"]

@@ -1,0 +1,189 @@
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from lib import __version__
+from lib.execution import local
+from lib.records import record as records
+from lib.study.study import RunConfig
+from tests.conftest import RECORD, ROOT
+
+
+class Notes:
+    """A watcher that remembers what it was told."""
+
+    def __init__(self):
+        self.begun, self.seen, self.ended = [], [], []
+
+    def begin(self, config):
+        self.begun.append(config.run_id)
+
+    def progress(self, config, progress, left):
+        self.seen.append(progress)
+
+    def end(self, record, seconds, left):
+        self.ended.append(record)
+
+    def say(self, sentence):
+        pass
+
+
+def run(tmp_path, *configs, **options):
+    notes = Notes()
+    ended = list(local.execute_all(list(configs), tmp_path, notes, **options))
+    assert ended == notes.ended
+    return ended
+
+
+def config(tmp_path, **fields):
+    return RunConfig(output_dir=str(tmp_path), **fields)
+
+
+def children_of_this_process():
+    return psutil.Process().children(recursive=True)
+
+
+def test_a_run_moves_into_its_place_whole(tmp_path, notebook):
+    notebook(RECORD)
+    one = config(tmp_path)
+    (record,) = run(tmp_path, one)
+    assert record.error is None
+    assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
+    assert local.look(one).state == local.COMPLETE
+    assert not (tmp_path / local.UNFINISHED).exists()
+
+
+def test_the_executed_notebook_names_no_folder_of_this_machine(tmp_path, notebook, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    notebook("from pathlib import Path; print(Path.home() / 'secret')", RECORD)
+    one = config(tmp_path)
+    run(tmp_path, one)
+    text = (one.run_dir / "train.ipynb").read_text()
+    assert "~/secret" in text
+    assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "error"),
+    [
+        ("raise ValueError('no such\\nthing')", "ValueError: no such thing"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import os; os._exit(0)", "the kernel died"),
+        ("import os; os.kill(os.getpid(), 9)", "the kernel died"),
+        ("pass", "without leaving a record"),
+    ],
+)
+def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook, cell, error):
+    notebook(f"if epochs == 1:\n    {cell}\nelse:\n    exec({RECORD!r})")
+    bad, good = config(tmp_path, epochs=1), config(tmp_path, epochs=2)
+    first, second = run(tmp_path, bad, good)
+    assert (first.status, second.status) == ("failed", "completed")
+    assert error in first.error
+    assert "\n" not in first.error
+    assert {"run.json", "train.ipynb", "log.txt"} <= {path.name for path in bad.run_dir.iterdir()}
+    assert children_of_this_process() == []
+
+
+def test_a_run_that_takes_too_long_is_stopped(tmp_path, notebook):
+    notebook("import time; time.sleep(60)")
+    (record,) = run(tmp_path, config(tmp_path), timeout=4)
+    assert "run_timeout" in record.error
+    assert children_of_this_process() == []
+
+
+def test_progress_reaches_the_watcher(tmp_path, notebook):
+    notebook(
+        RECORD.replace("Record(", "#", 1).split("#")[0],
+        "from lib.records.progress import Progress, ProgressFile\n"
+        "import time\n"
+        "file = ProgressFile(config.run_dir)\n"
+        "file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)\n"
+        "time.sleep(1)\n"
+        "file.remove()",
+        RECORD,
+    )
+    notes = Notes()
+    list(local.execute_all([config(tmp_path)], tmp_path, notes))
+    assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
+    phases = list(dict.fromkeys(seen.phase for seen in notes.seen))
+    assert phases == ["starting", "training", "saving"]
+    assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
+
+
+def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook):
+    notebook(RECORD)
+    one = config(tmp_path)
+    leftover = tmp_path / local.UNFINISHED / "runs" / one.run_id
+    leftover.mkdir(parents=True)
+    (leftover / "run.json").write_text("{")
+    assert local.look(one).state == local.MISSING
+    (record,) = run(tmp_path, one)
+    assert record.status == "completed"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from lib.execution import local as runner
+from lib.study.study import RunConfig
+from tests.test_runner import Notes
+runner.NOTEBOOK = Path(sys.argv[1])
+list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
+"""
+
+
+def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
+    notebook(
+        f"import os; from pathlib import Path; Path({str(tmp_path / 'pid')!r}).write_text("
+        "str(os.getpid()))",
+        "import time; time.sleep(120)",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(local.NOTEBOOK), str(tmp_path)],
+        cwd=ROOT,
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) == 2, "the run's process and its kernel"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (None, "holds no run.json"),
+        ("{", "damaged record"),
+        ({"run_id": "other"}, "holds the record of other"),
+        ({"config": {"epochs": 9}}, "of another configuration: epochs"),
+        ({"versions": {"program": "0.0.1"}}, "made by version 0.0.1 of the program"),
+        ({"versions": {}}, "made by an unknown version of the program"),
+    ],
+)
+def test_what_lies_in_a_runs_place_is_named(tmp_path, content, state):
+    one = config(tmp_path)
+    one.run_dir.mkdir(parents=True)
+    if isinstance(content, dict):
+        ours = {"run_id": one.run_id, "versions": {"program": __version__}}
+        fields = one.model_dump() | content.pop("config", {})
+        records.Record(**{**ours, **content}, status="completed", config=fields).write(one.run_dir)
+    elif content:
+        (one.run_dir / "run.json").write_text(content)
+    found = local.look(one)
+    assert found.unusable
+    assert state in found.state
+
+
+def test_setting_aside_overwrites_nothing(tmp_path):
+    for _ in range(2):
+        (tmp_path / "run").mkdir()
+        local.set_aside(tmp_path / "run")
+    assert {path.name for path in tmp_path.iterdir()} == {"run.aside-1", "run.aside-2"}

@@ -1,0 +1,179 @@
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lib.logs import folder as log_folder
+from lib.logs.codecarbon import LogError
+from lib.paper import published
+from tests.logs.test_codecarbon import VERSION_2, VERSION_3, line
+
+SIDECAR = "file,row,architecture,dataset,repetition,accuracy"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A folder with one log of three rows and a sidecar."""
+    rows = [
+        line(timestamp=f"2022-05-22T22:{10 * n}:00", duration=600 * n, energy_consumed=0.02 * n)
+        for n in (1, 2, 3)
+    ]
+    (tmp_path / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
+    named = [f"emissions_a.csv,{n},VGG16,CIFAR10,{n + 1},0.6" for n in range(3)]
+    (tmp_path / "accuracy.csv").write_text("\n".join([SIDECAR, *named]))
+    return tmp_path
+
+
+def test_a_folder_of_logs_becomes_a_results_table(study):
+    found = log_folder.read_folder(study)
+    results = found.results
+    assert results["energy_consumed"].tolist() == pytest.approx([0.02] * 3)
+    assert results["energy_consumed_logged"].tolist() == pytest.approx([0.02, 0.04, 0.06])
+    assert results["score"].tolist() == pytest.approx([30] * 3)
+    assert results["dataset"].unique() == ["cifar10"]
+    assert results["location"].unique() == ["USA/oregon"]
+    assert results["run_id"].is_unique
+    assert results["run_id"].str.match(r"VGG16-cifar10-r\d-[0-9a-f]{8}$").all()
+    assert results["started_at"].tolist()[0] == "2022-05-22T22:00:00"
+    assert (found.skipped, found.notes) == ((), ())
+
+
+def test_ids_of_runs_are_the_same_wherever_the_folder_is(study, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere")
+    for path in study.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    first, second = (log_folder.read_folder(folder).results["run_id"] for folder in (study, other))
+    assert first.tolist() == second.tolist()
+
+
+def test_a_row_that_the_sidecar_leaves_out_is_skipped_but_still_subtracted(study):
+    sidecar = study / "accuracy.csv"
+    first = sidecar.read_text().splitlines()[:2]
+    sidecar.write_text("\n".join([*first, "emissions_a.csv,2,VGG19,CIFAR10,1,0.6"]))
+    found = log_folder.read_folder(study)
+    assert found.results["energy_consumed"].tolist() == pytest.approx([0.02, 0.02])
+    assert [str(lost) for lost in found.skipped] == [
+        "emissions_a.csv, row 1: accuracy.csv does not say which run it is"
+    ]
+
+
+def test_further_columns_of_the_sidecar_are_taken_over(study):
+    sidecar = study / "accuracy.csv"
+    head, *rows = sidecar.read_text().splitlines()
+    more = [f"{head},location,epochs", *(f"{row},FRA,50" for row in rows)]
+    sidecar.write_text("\n".join(more))
+    results = log_folder.read_folder(study).results
+    assert results["location"].unique() == ["FRA"]
+    assert results["epochs"].unique() == [50]
+
+
+def test_logs_that_nobody_names_are_counted(study):
+    (study / "emissions_b.csv").write_text("\n".join([VERSION_3, line(VERSION_3)]))
+    (study / "emissions_a.csv.bak").write_text("\n".join([VERSION_2, line(), line(run_id="c")]))
+    (study / "notes.csv").write_text("a,b\n1,2\n")
+    found = log_folder.read_folder(study)
+    assert len(found.results) == 3
+    assert [(lost.file, lost.row) for lost in found.skipped] == [
+        ("emissions_a.csv.bak", 0),
+        ("emissions_a.csv.bak", 1),
+        ("emissions_b.csv", 0),
+    ]
+    assert "puts a log aside as .bak" in found.skipped[0].reason
+
+
+def test_a_bak_file_that_the_sidecar_names_is_read(study):
+    (study / "emissions_a.csv.bak").write_text("\n".join([VERSION_2, line(run_id="c")]))
+    with (study / "accuracy.csv").open("a") as file:
+        file.write("\nemissions_a.csv.bak,0,VGG19,CIFAR10,1,0.5\n")
+    assert len(log_folder.read_folder(study).results) == 4
+
+
+def test_an_unnamed_file_that_can_not_be_read_is_a_note(study):
+    (study / "emissions_c.csv").write_text("")
+    assert "emissions_c.csv is empty" in log_folder.read_folder(study).notes[0]
+
+
+def test_a_row_that_no_log_has_is_a_note(study):
+    with (study / "accuracy.csv").open("a") as file:
+        file.write("\nemissions_a.csv,9,VGG19,CIFAR10,1,0.5\n")
+    assert log_folder.read_folder(study).notes == (
+        "accuracy.csv names row 9 of emissions_a.csv, which has no such row.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"{SIDECAR}\nnope.csv,0,VGG16,CIFAR10,1,0.5", "names the log 'nope.csv', which is not in"),
+        (f"{SIDECAR}\nemissions_a.csv,x,VGG16,CIFAR10,1,0.5", "line 2: row 'x' is no whole number"),
+        (f"{SIDECAR}\nemissions_a.csv,0,VGG16,CIFAR10,0,0.5", "repetition '0' is no whole number"),
+        (
+            f"{SIDECAR}\nemissions_a.csv,0,VGG16,CIFAR10,1,61.9",
+            "accuracy '61.9' is not from 0 to 1",
+        ),
+        (f"{SIDECAR}\nemissions_a.csv,0,,CIFAR10,1,0.5", "line 2: architecture is empty"),
+        (
+            SIDECAR + "\nemissions_a.csv,0,VGG16,CIFAR10,1,0.5" * 2,
+            "row 0 of emissions_a.csv is named",
+        ),
+        (SIDECAR, "it has no row"),
+        (f"{SIDECAR},duration\nemissions_a.csv,0,VGG16,CIFAR10,1,0.5,9", "belong to the logs"),
+        (f"{SIDECAR}\nemissions_a.csv,9,VGG16,CIFAR10,1,0.5", "names no row that the logs"),
+        ("file,row\nemissions_a.csv,0", "no table that says which row is which run"),
+    ],
+)
+def test_a_wrong_sidecar_is_refused_with_what_would_be_right(study, content, message):
+    (study / "accuracy.csv").write_text(content)
+    with pytest.raises(LogError, match=message):
+        log_folder.read_folder(study)
+
+
+def test_two_sidecars_are_refused_by_name(study):
+    (study / "again.csv").write_bytes((study / "accuracy.csv").read_bytes())
+    with pytest.raises(LogError, match=r"2 tables .*accuracy\.csv, again\.csv"):
+        log_folder.read_folder(study)
+
+
+def test_an_accuracy_may_be_unknown(study):
+    sidecar = study / "accuracy.csv"
+    sidecar.write_text(sidecar.read_text().replace("0.6", ""))
+    assert log_folder.read_folder(study).results["score"].isna().all()
+
+
+junk = st.sampled_from(
+    [
+        line(),
+        line(run_id="b"),
+        line(VERSION_3),
+        VERSION_2,
+        VERSION_3,
+        "",
+        "x",
+        line()[:70],
+        ",,,",
+        '"',
+    ]
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(lines=st.lists(junk, max_size=12), named=st.sets(st.integers(0, 12), max_size=6))
+def test_no_row_of_any_file_vanishes_without_being_counted(tmp_path, lines, named):
+    (tmp_path / "emissions_a.csv").write_text("\n".join([VERSION_2, line(run_id="z"), *lines]))
+    rows = [f"emissions_a.csv,{row},VGG16,CIFAR10,1,0.5" for row in sorted({0} | named)]
+    (tmp_path / "accuracy.csv").write_text("\n".join([SIDECAR, *rows]))
+    found = log_folder.read_folder(tmp_path)
+    rows = [text for text in lines if text.strip() and text not in (VERSION_2, VERSION_3)]
+    assert len(found.results) + len(found.skipped) == 1 + len(rows)
+
+
+def test_an_import_of_anyones_study_has_two_readings(study):
+    results = published.import_package(study)
+    readings = published.readings(results)
+    assert readings[published.AS_PUBLISHED]["energy_consumed"].tolist() == pytest.approx(
+        [0.02, 0.04, 0.06]
+    )
+    assert readings[published.CORRECTED]["energy_consumed"].tolist() == pytest.approx([0.02] * 3)
+    pd.testing.assert_frame_equal(results, log_folder.read_folder(study).results)

@@ -1,0 +1,301 @@
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from lib.logs import wattmeter
+from lib.logs.wattmeter import PowerLogError
+from lib.study.study import WattmeterLog
+
+START = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
+SECONDS = START.timestamp() + np.arange(5.0)
+WATTS = np.array([100.0, 110.5, 120.0, 115.25, 90.0])
+
+
+def mapping(**fields):
+    defaults = {"power": "power", "unit": "W"}
+    if "energy" in fields:
+        defaults = {"unit": "Wh"}
+    return WattmeterLog(**defaults | fields)
+
+
+def write(folder, text, name="log.csv"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def table(times, values=WATTS, head="time,power", separator=","):
+    rows = [f"{time}{separator}{value}" for time, value in zip(times, values, strict=True)]
+    return "\n".join([*([head] if head else []), *rows]) + "\n"
+
+
+def iso(offset_hours=0, suffix="+00:00", sep="T"):
+    moments = [START + timedelta(hours=offset_hours, seconds=i) for i in range(5)]
+    return [f"{moment:%Y-%m-%d}{sep}{moment:%H:%M:%S}{suffix}" for moment in moments]
+
+
+SAME = {
+    "epoch seconds": (table(SECONDS), {"time_format": "s"}),
+    "epoch milliseconds": (table((SECONDS * 1000).astype(int)), {"time_format": "ms"}),
+    "UTC": (table(iso(suffix="Z")), {}),
+    "another zone": (table(iso(5.5, "+05:30")), {}),
+    "zone without colon": (table(iso(-8, "-0800", " ")), {}),
+    "a named zone": (table(iso(1, "")), {"timezone": "Europe/Madrid"}),
+    "milliwatts": (table(SECONDS, WATTS * 1000), {"time_format": "s", "unit": "mW"}),
+    "kilowatts": (table(SECONDS, WATTS / 1000), {"time_format": "s", "unit": "kW"}),
+    "other columns between": (
+        "note;Zeit;V;Leistung (W)\n"
+        + "".join(
+            f"a;{time};230,1;{str(watts).replace('.', ',')}\n"
+            for time, watts in zip(iso(), WATTS, strict=True)
+        ),
+        {"time": "Zeit", "power": "Leistung (W)", "separator": ";", "decimal": ","},
+    ),
+    "decimal comma in times too": (
+        table(
+            [f"{time:.1f}".replace(".", ",") for time in SECONDS],
+            [str(watts).replace(".", ",") for watts in WATTS],
+            "time\tpower",
+            "\t",
+        ),
+        {"time_format": "s", "separator": "\t", "decimal": ","},
+    ),
+    "no header": (table(iso(), head=None), {"time": 1, "power": 2}),
+    "columns by number beside a header": (table(iso()), {"time": 1, "power": 2}),
+    "unordered": (table(np.roll(SECONDS, 2), np.roll(WATTS, 2)), {"time_format": "s"}),
+    "duplicate rows": (
+        table(np.repeat(SECONDS, 3), np.repeat(WATTS, 3)),
+        {"time_format": "s"},
+    ),
+    "several samples a second": (
+        table(np.repeat(SECONDS, 2), np.stack([WATTS - 5, WATTS + 5]).T.ravel()),
+        {"time_format": "s"},
+    ),
+    "header written again": (
+        table(SECONDS[:2], WATTS[:2]) + table(SECONDS[2:], WATTS[2:]),
+        {"time_format": "s"},
+    ),
+    "rows without number": (
+        table(SECONDS) + f"{SECONDS[-1] + 1},unavailable\n{SECONDS[-1] + 2},\n",
+        {"time_format": "s"},
+    ),
+    "last row cut off": (table(iso()) + "2024-03-01T12:0", {}),
+    "columns that don't matter": (
+        table(iso(), [f"{watts},on,7,," for watts in WATTS], "time,power,state,x,y,z"),
+        {},
+    ),
+    "byte order mark and Windows lines": ("\ufeff" + table(iso()).replace("\n", "\r\n"), {}),
+}
+
+
+@pytest.mark.parametrize(("text", "fields"), SAME.values(), ids=SAME)
+def test_however_it_is_written_a_log_reads_the_same(tmp_path, text, fields):
+    log = wattmeter.read(write(tmp_path, text), mapping(**fields))
+    assert log.samples.time == pytest.approx(SECONDS, abs=1e-3)
+    assert log.samples.power == pytest.approx(WATTS)
+    assert log.samples.counter is None
+    assert (log.first, log.last) == pytest.approx((SECONDS[0], SECONDS[-1]))
+
+
+@pytest.mark.parametrize(("unit", "joules"), [("J", 1), ("mWh", 3.6), ("Wh", 3600), ("kWh", 3.6e6)])
+def test_a_counter_is_read_in_joules(tmp_path, unit, joules):
+    path = write(tmp_path, table(SECONDS, np.arange(5) / 2, "time,energy"))
+    log = wattmeter.read(path, mapping(energy="energy", unit=unit, time_format="s"))
+    assert log.samples.counter == pytest.approx(np.arange(5) / 2 * joules)
+    assert log.samples.power is None
+
+
+REFUSED = {
+    "wrong column": (table(iso()), {"power": "Watt"}, "has no column 'Watt'; its first row"),
+    "no header": (table(iso(), head=None), {}, "Without a header, give columns by number"),
+    "other separator": (table(iso()), {"separator": ";"}, "split at ';', is time,power"),
+    "too few columns": (table(iso()), {"time": 1, "power": 7}, "has no column 7; its first row"),
+    "unclear decimal comma": (
+        table(SECONDS, [str(watts).replace(".", ",") for watts in WATTS]),
+        {"time_format": "s"},
+        "row 2 has 3 fields where the header has 2; is ',' the separator, or a decimal comma?",
+    ),
+    "decimal comma unsaid": (
+        table(SECONDS, ["1,5"] * 5, "time;power", ";"),
+        {"time_format": "s", "separator": ";"},
+        "column 'power' holds no numbers (its first value is '1,5'); is decimal: \".\" right?",
+    ),
+    "zone unsaid": (table(iso(suffix="")), {}, "its times have no zone ('2024-03-01 12:00:00')"),
+    "two zones": (table(iso()), {"timezone": "Europe/Madrid"}, "leave out timezone: Europe/Madrid"),
+    "some with zone": (
+        table([*iso()[:3], *iso(suffix="")[3:]]),
+        {},
+        "some times have a zone ('2024-03-01T12:00:00+00:00') and some have none",
+    ),
+    "milliseconds unsaid": (
+        table((SECONDS * 1000).astype(int)),
+        {"time_format": "s"},
+        "the time 1709294400000 is not between the years 2000 and 2100",
+    ),
+    "epoch unsaid": (table(SECONDS), {}, "row 2: the time '1709294400.0' is not in the form"),
+    "day first": (table([f"0{i + 1}/03/2024 12:00" for i in range(5)]), {}, "'01/03/2024 12:00'"),
+    "a bad time inside": (
+        table(SECONDS).replace(f"{SECONDS[2]},", "late,"),
+        {"time_format": "s"},
+        "row 4: the time 'late' is not in the form that time_format says, seconds since 1970",
+    ),
+    "a time that never was": (
+        table([f"2024-03-31T02:30:0{i}" for i in range(5)]),
+        {"timezone": "Europe/Madrid"},
+        "the time 2024-03-31 02:30:00 never was in Europe/Madrid",
+    ),
+    "empty": ("", {}, "is empty"),
+    "header only": ("time,power\n", {}, "has no rows"),
+    "a field too many": (
+        table(iso()) + "2024-03-01T12:00:05Z,100,5\n",
+        {},
+        "expected 2 fields in line 7, saw 3, split at ','; is that the separator?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "fields", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_is_unclear_is_refused_in_one_sentence(tmp_path, text, fields, said):
+    with pytest.raises(PowerLogError, match=re.escape(said)) as raised:
+        wattmeter.read(write(tmp_path, text), mapping(**fields))
+    assert str(raised.value).startswith("log.csv: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_files_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"time,power\n\xff\xfe,1\n")
+    with pytest.raises(PowerLogError, match=r"log\.csv: is no text in UTF-8"):
+        wattmeter.read(tmp_path / "log.csv", mapping())
+    with pytest.raises(PowerLogError, match=r"none\.csv: can't be read: No such file"):
+        wattmeter.read(tmp_path / "none.csv", mapping())
+
+
+def test_what_was_set_right_is_said(tmp_path):
+    text = table([*SECONDS[::-1], SECONDS[0]], [*WATTS, 7]) + f"{SECONDS[-1] + 1},unknown\n"
+    notes = wattmeter.read(write(tmp_path, text), mapping(time_format="s")).notes
+    assert notes == (
+        "1 of 7 rows have no number (such as 'unknown') and are left out",
+        "the log is not in the order of time at 4 places; it was sorted",
+        "1 samples have the time of another one; of such, the mean is taken",
+    )
+
+
+MADRID = ZoneInfo("Europe/Madrid")
+BEFORE_THE_CHANGE = datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
+
+
+def shown(moments, zone=MADRID):
+    """What a clock on the wall shows."""
+    return [f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}" for moment in moments]
+
+
+@pytest.mark.parametrize("chunk", [7, 100, 1_000_000])
+def test_the_hour_that_was_twice_is_told_apart(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(wattmeter, "CHUNK", chunk)
+    moments = [BEFORE_THE_CHANGE + timedelta(minutes=i) for i in range(180)]
+    path = write(tmp_path, table(shown(moments), range(180)))
+    log = wattmeter.read(path, mapping(timezone="Europe/Madrid"))
+    assert log.samples.time == pytest.approx([moment.timestamp() for moment in moments])
+    assert log.samples.power == pytest.approx(range(180))
+
+
+def test_the_zone_in_each_time_tells_the_doubled_hour_apart_too(tmp_path):
+    moments = [BEFORE_THE_CHANGE + timedelta(minutes=i) for i in range(180)]
+    times = [moment.astimezone(MADRID).isoformat() for moment in moments]
+    log = wattmeter.read(write(tmp_path, table(times, range(180))), mapping())
+    assert log.samples.time == pytest.approx([moment.timestamp() for moment in moments])
+
+
+@pytest.mark.parametrize(
+    ("kept", "how"),
+    [(slice(60, 120), "once only"), (slice(None, None, -1), "89 times")],
+    ids=["half of it", "unordered"],
+)
+def test_a_doubled_hour_that_stays_unclear_is_refused_where_a_run_is_in_it(tmp_path, kept, how):
+    moments = [BEFORE_THE_CHANGE + timedelta(minutes=i) for i in range(180)]
+    path = write(tmp_path, table(shown(moments)[kept], range(180)[kept]))
+    in_it = (BEFORE_THE_CHANGE.timestamp() + 3600, BEFORE_THE_CHANGE.timestamp() + 4000)
+    with pytest.raises(PowerLogError, match=f"goes through it {how}"):
+        wattmeter.read(path, mapping(timezone="Europe/Madrid"), [in_it])
+    wattmeter.read(path, mapping(timezone="Europe/Madrid"), [(0, 1), (2e9, 2.1e9)])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    begin=st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
+    zone=st.sampled_from(["Europe/Madrid", "America/New_York", "Asia/Kolkata", "UTC"]),
+    chunk=st.integers(1, 50),
+)
+def test_a_local_log_without_gaps_is_read_as_it_was(tmp_path_factory, begin, zone, chunk):
+    """Four hours, so that it can begin or end, but not be, within the hour that was twice."""
+    begin = begin.replace(microsecond=0, tzinfo=UTC)
+    moments = [begin + timedelta(minutes=5 * i) for i in range(48)]
+    there = [moments[i].astimezone(ZoneInfo(zone)) for i in (0, -1)]
+    assume(all(m.utcoffset() == m.replace(fold=1 - m.fold).utcoffset() for m in there))
+    path = write(tmp_path_factory.mktemp("log"), table(shown(moments, ZoneInfo(zone)), range(48)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wattmeter, "CHUNK", chunk)
+        log = wattmeter.read(path, mapping(timezone=zone))
+    assert log.samples.time == pytest.approx([moment.timestamp() for moment in moments])
+
+
+def test_only_what_is_around_the_runs_is_kept(tmp_path):
+    seconds = START.timestamp() + np.arange(1000.0)
+    path = write(tmp_path, table(seconds, seconds % 7))
+    first, second = seconds[100], seconds[500]
+    windows = [(second, second + 10), (first, first + 10), (first + 5, first + 20)]
+    log = wattmeter.read(path, mapping(time_format="s"), windows)
+    assert log.samples.time == pytest.approx([*seconds[100:121], *seconds[500:511]])
+    assert (log.rows, log.first, log.last) == (1000, seconds[0], seconds[-1])
+
+
+TEN_MILLION = """
+import resource, sys, time
+from pathlib import Path
+from lib.logs import wattmeter as power_log
+from lib.study.study import WattmeterLog
+mapping = WattmeterLog(time_format="ms", power="power", unit="mW")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+begun = time.process_time()
+log = power_log.read(Path(sys.argv[1]), mapping, [(1700000100, 1700000700)])
+print(log.rows, log.samples.time.size, time.process_time() - begun,
+      (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_ten_million_rows_are_read_in_seconds_and_little_memory(tmp_path):
+    path = tmp_path / "long.csv"
+    block = "".join(f"@{i:04d},{90_000 + i * 3}\n" for i in range(10_000)).encode()
+    with path.open("wb") as file:
+        file.write(b"time,power\n")
+        for thousand in range(1000):
+            file.write(block.replace(b"@", b"%d" % (170_000_000 + thousand)))
+    said = subprocess.run(
+        [sys.executable, "-c", TEN_MILLION, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    path.unlink()
+    rows, kept, seconds, megabytes = map(float, said.stdout.split())
+    assert (rows, kept) == (10_000_000, 600_001)
+    # Of the processor: what else runs on the machine is no matter.
+    assert seconds < 20
+    assert megabytes < 200
+
+
+def test_one_text_among_decimal_commas_loses_no_other_number(tmp_path):
+    values = ["950,5", "ERR", "980,5", "1.970", "960,1"]
+    path = write(tmp_path, table(iso(), values, "time;power", ";"))
+    log = wattmeter.read(path, mapping(time="time", separator=";", decimal=","))
+    assert list(log.samples.power) == [950.5, 980.5, 960.1]
+    assert any("2 of 5 rows have no number (such as 'ERR')" in note for note in log.notes)

@@ -1,0 +1,392 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from lib.analysis import results, variants
+from lib.paper import published
+from lib.quantities import measure
+from lib.records import record
+from lib.report import figures, tables
+from lib.report.page import Link
+from tests import small_study
+from tests.replication_package import FOLDER, needs_package
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return results.load(small_study.make(tmp_path_factory.mktemp("studies") / "small"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """One dataset, one repetition, no location: too small for any test."""
+    folder = tmp_path_factory.mktemp("studies") / "tiny"
+    make = small_study.make
+    return results.load(make(folder, datasets=("digits",), repetitions=1, location=None))
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory):
+    """Three networks on one dataset in three variants."""
+    folder = tmp_path_factory.mktemp("studies") / "varied"
+    variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
+    return results.load(small_study.make(folder, datasets=("digits",), variants=variants))
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory):
+    if not FOLDER.is_dir():
+        pytest.skip("the authors' replication package is not in ../shared/replication")
+    folder = tmp_path_factory.mktemp("published")
+    record.write_results(published.import_package(FOLDER), folder)
+    return results.load(folder)
+
+
+def test_the_networks_are_those_of_the_study_in_order(study):
+    frame = tables.networks(study).frame
+    assert list(frame["architecture"]) == ["VGG16", "VGG19", "ResNet50"] * 2
+    assert list(frame["dataset"]) == ["mnist"] * 3 + ["digits"] * 3
+    assert frame["flops"].iloc[0] == 21268268928
+
+
+def test_measurements_are_means_of_repetitions(study):
+    frame = tables.measurements(study).frame.set_index(["architecture", "dataset"])
+    row = frame.loc[("VGG16", "digits")]
+    assert row["runs"] == 3
+    assert row["energy_consumed"] == pytest.approx(0.20 * 1.02 / 1000)
+    assert row["relative_sd"] == pytest.approx(0.01 / 1.02)
+    assert "gpu_energy" not in frame
+
+
+def test_tests_are_asked_of_every_response_with_n(study):
+    frame = tables.architecture_differences(study).frame
+    energy = frame.set_index("response").loc["Energy"]
+    assert energy["groups"] == "ResNet50 (6), VGG16 (6), VGG19 (6)"
+    assert 0 < energy["p"] <= energy["p_holm"] <= 1
+    assert "significant" in energy["assessment"]
+    gpu = frame.set_index("response").loc["GPU energy"]
+    assert pd.isna(gpu["p"])
+    assert gpu["assessment"].startswith("not tested: ")
+    assert len(gpu["assessment"]) > len("not tested: ")
+    assert len(tables.architecture_differences_within(study).frame) == 2 * len(frame)
+    pairs = tables.architecture_pairs(study).frame
+    assert "VGG16 (6), VGG19 (6)" in set(pairs["groups"])
+
+
+def test_the_correlation_with_the_dataset_has_the_papers_sign(study):
+    frame = tables.dataset_correlation(study).frame.set_index("response")
+    # digits, the first by name, takes less energy than mnist.
+    assert frame.loc["Energy", "point-biserial r"] < 0
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (tables.dataset_correlation, "dataset has one level only, digits"),
+        (tables.architecture_differences, "only one value of energy"),
+        (tables.location_differences, "has both energy and location"),
+    ],
+)
+def test_what_is_too_small_to_test_says_why(small, make, reason):
+    table = make(small)
+    assert table.frame.empty
+    assert "not tested, because" in table.note
+    assert reason in table.note
+
+
+def test_scores_divide_and_are_ranked_within_a_dataset(study):
+    frame = tables.scores(study).frame
+    quotient = frame["mean_accuracy"] / frame["mean_energy_consumed"]
+    pd.testing.assert_series_equal(frame["score_ratio_of_means"], quotient, check_names=False)
+    for _, rows in frame.groupby("dataset"):
+        assert list(rows["rank"]) == [1, 2, 3]
+        assert rows["score_ratio_of_means"].is_monotonic_decreasing
+
+
+def test_one_reason_for_all_rows_is_said_once(study):
+    table = tables.scores(study)
+    assert "reason" not in table.frame
+    assert "too few" in table.note or "bootstrap" in table.note
+
+
+def test_repetitions_needed_end_with_the_pooled_row(study):
+    frame = tables.repetitions(study).frame
+    assert list(frame["architecture"])[-1] == "all, pooled"
+    assert (frame["for_5%_difference"] >= frame["for_10%_difference"]).all()
+
+
+def test_methods_name_every_component_and_its_share(study):
+    frame = tables.methods(study).frame.set_index("component")
+    assert frame.loc["CPU", "method"] == "load model (TDP 8 W, a guess)"
+    assert frame.loc["CPU", "share_percent"] == pytest.approx(30)
+    assert frame["share_percent"].sum() == pytest.approx(100)
+
+
+def test_without_a_wattmeter_table_7_says_so(study):
+    table = tables.instruments(study)
+    assert table.frame.empty
+    assert "wattmeter" in table.note
+
+
+def test_places_use_the_energy_of_the_study(study):
+    frame = tables.places(study).frame
+    assert {"Taiwan", "France"} <= set(frame["name"])
+    assert (frame["emissions"] > 0).all()
+
+
+def test_every_run_is_listed_with_its_notebook_and_its_error(tmp_path):
+    folder = small_study.make(tmp_path / "small", failed="out of memory")
+    study = results.load(folder)
+    with_notebook = study.completed["run_id"].iloc[0]
+    (folder / "runs" / with_notebook / "train.ipynb").write_text("{}")
+    frame = tables.runs(results.load(folder)).frame
+    assert list(frame["position"]) == list(range(1, 19))
+    links = [run for run in frame["run_id"] if isinstance(run, Link)]
+    assert links == [Link(with_notebook, f"runs/{with_notebook}/train.ipynb")]
+    assert frame["error"].iloc[-1] == "out of memory"
+
+
+def test_runs_that_are_still_to_come_are_listed(tmp_path):
+    frame = tables.runs(results.load(small_study.make(tmp_path / "s", unfinished=True))).frame
+    assert frame["status"].iloc[-1] == "not yet run"
+    assert len(frame) == 18
+
+
+def test_every_table_is_written_with_all_its_digits(tmp_path):
+    study = results.load(small_study.make(tmp_path / "small"))
+    paths = tables.write_tables(study)
+    assert {path.parent for path in paths} == {study.folder / "tables"}
+    written = {path.stem for path in paths}
+    assert {"runs", "table6_scores", "tests", "audits", "methods"} <= written
+    scores = pd.read_csv(study.folder / "tables" / "table6_scores.csv")
+    expected = tables.scores(study).frame["mean_energy_consumed"]
+    assert scores["Mean energy (kWh)"].to_list() == expected.to_list()
+    tests = pd.read_csv(study.folder / "tables" / "tests.csv")
+    assert len(tests) == len(study.tests)
+
+
+def test_every_table_can_be_shown_for_every_study(study, small, varied):
+    for one in (study, small, varied):
+        for make in tables.TABLES:
+            table = make(one)
+            assert table.frame.empty or table.caption in table._repr_html_().replace("&#x27;", "'")
+
+
+def test_a_study_of_our_own_has_nothing_of_the_papers(study):
+    assert tables.weighed(study)._repr_html_() == ""
+    assert tables.beside_paper(study, "table6")._repr_html_() == "", "it trained two epochs"
+    assert tables.beside_paper(study, "table3")._repr_html_() == ""
+    assert tables.evidence(study)._repr_html_() == ""
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """Runs of the paper's trainings, and others."""
+    found = results.load(small_study.make(tmp_path / "s", datasets=("cifar10", "mnist")))
+    return replace(found, results=found.results.assign(epochs=50, weights="imagenet"))
+
+
+def test_networks_of_the_papers_stand_beside_its_table(alike):
+    table = tables.beside_paper(alike, "table2")
+    flops = table.frame[table.frame["quantity"] == measure("flops_G").label].set_index("row")
+    # The made-up study has FLOPs of 32 pixels on both datasets.
+    assert flops.loc["VGG16, cifar10", "match"] == "rounded"
+    assert flops.loc["VGG16, mnist", "match"] == "differs"
+    assert flops.loc["VGG19, cifar10", "measured"] == pytest.approx(26.704938880)
+    assert "Table 2" in table.caption
+
+
+def test_trainings_of_the_papers_stand_beside_its_scores(alike):
+    table = tables.beside_paper(alike, "table6")
+    assert len(table.frame) == 45
+    assert "are no reproduction" in table.note
+    accuracy = table.frame[table.frame["quantity"] == measure("accuracy").label].set_index("row")
+    row = accuracy.loc["USA/oregon, cifar10, VGG16"]
+    assert (row["the_paper"], row["measured"]) == ("0.6189", pytest.approx(0.64))
+    assert row["difference"] == pytest.approx(0.64 - 0.6189)
+    figure = figures.beside_paper(table.frame, ("energy_consumed", "score"))
+    assert {trace.name for trace in figure.data} == {"the paper", "our runs"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"epochs": 49},
+        {"weights": "none"},
+        {"train_limit": 100.0},
+        {"image_size": 64},
+        {"precision": "mixed"},
+        {"architecture": "MobileNetV2"},
+    ],
+)
+def test_other_trainings_do_not_stand_beside_the_papers(alike, other):
+    one = replace(alike, results=alike.results.assign(**other))
+    assert tables.beside_paper(one, "table6").frame.empty
+
+
+def test_variants_of_the_papers_trainings_stand_each_for_itself(alike):
+    pixels = alike.results["repetition"].map({1: "imagenet", 2: "rescale", 3: "rescale"})
+    runs = alike.results.assign(preprocessing=pixels)
+    one = replace(alike, results=variants.named(runs, {}))
+    frame = tables.beside_paper(one, "table6").frame
+    assert len(frame) == 90
+    assert {row.rpartition(" (")[2] for row in frame["row"]} == {
+        "reference)",
+        "preprocessing: imagenet)",
+    }
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("table2", 36), ("table3", 3), ("table4", 3), ("table5", 2), ("table6", 45), ("table7", 30)],
+)
+def test_every_cell_of_the_paper_stands_beside_ours(papers, name, cells):
+    table = tables.beside_paper(papers, name)
+    assert len(table.frame) == cells
+    assert table.note.startswith(f"{cells} of {cells} cells come out as the paper prints them.")
+
+
+@needs_package
+def test_the_two_readings_of_a_question_stand_under_each_other(papers):
+    frame = tables.architecture_differences(papers).frame
+    energy = frame[frame["response"] == "Energy"]
+    assert list(energy["reading"]) == ["as published", "corrected"]
+    assert energy["p"].iloc[0] < 0.001
+    assert energy["p"].iloc[1] == pytest.approx(0.777, abs=0.001)
+    within = tables.architecture_differences_within(papers).frame
+    assert (within["reading"].iloc[::2] == "as published").all()
+
+
+@needs_package
+def test_every_verdict_points_to_tables_that_are_shown(papers):
+    shown = {table.caption.partition(":")[0] for table in tables.evidence(papers).parts}
+    frame = tables.weighed(papers).frame
+    assert len(frame) >= 15
+    assert {name for names in frame["evidence"] for name in names.split(", ")} <= shown
+
+
+@needs_package
+def test_the_evidence_has_units_in_its_heads(papers):
+    shown = {table.name: table for table in tables.evidence(papers).parts}
+    assert set(papers.reanalysis) == {name.removeprefix("evidence_") for name in shown}
+    assert "FLOPs on cifar10" in shown["evidence_flops"].to_csv()
+    heads = shown["evidence_vgg_pairs"].to_csv().splitlines()[0]
+    assert "Energy of VGG16 (kWh)" in heads
+    assert "GPU of VGG19 (W)" in heads
+    assert "_" not in "".join(t.to_csv().splitlines()[0] for t in shown.values())
+
+
+def test_net_energy_is_gross_less_idle(study):
+    runs = study.completed.assign(
+        idle_energy=0.05, net_energy=lambda r: r["energy_consumed"] - 0.05
+    )
+    frame = tables.baseline(replace(study, results=runs)).frame
+    assert frame["net_energy"].to_numpy() == pytest.approx(frame["energy_consumed"] - 0.05)
+    assert frame["idle_share"].to_numpy() == pytest.approx(0.05 / frame["energy_consumed"])
+
+
+def test_without_an_idle_baseline_the_table_says_so(study):
+    table = tables.baseline(study)
+    assert table.frame.empty
+    assert "idle_seconds" in table.note
+
+
+def test_what_the_energy_bought_follows_from_the_runs(study):
+    frame = tables.frugality(study).frame.set_index(["architecture", "dataset"])
+    runs = study.completed
+    ours = runs[(runs["architecture"] == "VGG16") & (runs["dataset"] == "digits")]
+    expected = (ours["energy_consumed"] * 3.6e6 / ours["epochs"]).mean()
+    assert frame.loc[("VGG16", "digits"), "joules_per_epoch"] == pytest.approx(expected)
+    assert len(frame) == len(runs.groupby(["architecture", "dataset"]))
+
+
+def test_first_epochs_foretell_the_whole(study, papers):
+    frame = tables.predictions(study).frame
+    assert (frame["largest_error"] >= frame["mean_error"].abs()).all()
+    assert "nothing to foretell" in tables.predictions(papers).note
+
+
+def test_runs_with_cached_features_are_not_foretold(varied):
+    table = tables.predictions(varied)
+    cached = varied.completed["features"] == "cached"
+    assert 0 < cached.sum() < len(cached)
+    assert (table.frame["runs"] <= (~cached).sum()).all()
+    assert "cached features" in table.note
+
+
+def test_a_study_names_further_places(tmp_path):
+    folder = small_study.make(tmp_path / "study", datasets=("digits",), repetitions=1)
+    before = set(tables.places(results.load(folder)).frame["name"])
+    said = (folder / "study.yaml").read_text() + "places: [DEU, FRA]\n"
+    (folder / "study.yaml").write_text(said)
+    after = tables.places(results.load(folder)).frame
+    assert set(after["name"]) - before == {"Germany"}
+    assert not after.duplicated(["architecture", "name"]).any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        tables.measurements,
+        tables.scores,
+        tables.repetitions,
+        tables.frugality,
+        tables.networks,
+        tables.places,
+    ],
+)
+def test_no_row_pools_variants(varied, make):
+    frame = make(varied).frame
+    frame = frame[frame["variant"].isin(varied.completed["variant"])]
+    keys = ["architecture", "variant", *(["name"] if "name" in frame else [])]
+    assert not frame.duplicated(keys).any()
+    assert len(frame.drop_duplicates(["architecture", "variant"])) == 9
+    counted = [name for name in ("runs", "n") if name in frame]
+    assert all((frame[name] == 3).all() for name in counted)
+
+
+def test_variants_of_a_question_stand_under_each_other_the_reference_first(varied):
+    frame = tables.architecture_differences(varied).frame
+    energy = frame[frame["response"] == "Energy"]
+    expected = ["reference", "head: linear, features: cached", "precision: mixed"]
+    assert list(energy["variant"]) == expected
+    assert list(frame.index) == list(frame.sort_values("response", key=_first_seen).index)
+
+
+def _first_seen(column):
+    return column.map({name: place for place, name in enumerate(dict.fromkeys(column))})
+
+
+def test_variants_are_tested_within_a_configuration(varied):
+    frame = tables.variant_differences(varied).frame
+    assert set(frame["within"]) >= {"configuration = VGG16, digits"}
+    groups = frame[frame["response"] == "Energy"]["groups"].iloc[0]
+    assert groups == "head: linear, features: cached (3); precision: mixed (3); reference (3)"
+    pairs = tables.variant_pairs(varied).frame
+    assert "precision: mixed (3), reference (3)" in set(pairs["groups"])
+
+
+def test_savings_are_of_the_made_up_shares(varied):
+    frame = tables.savings(varied).frame
+    assert list(frame.columns[:4]) == ["dataset", "architecture", "variant", "compared_with"]
+    own = frame[frame["compared_with"] == frame["architecture"] + ", reference"]
+    saved = own.set_index(["architecture", "variant"])
+    for architecture in small_study.ENERGY:
+        mixed = saved.loc[(architecture, "precision: mixed")]
+        assert mixed["energy_ratio"] == pytest.approx(0.7)
+        assert mixed["saved_percent"] == pytest.approx(30)
+        assert mixed["accuracy_difference"] == pytest.approx(-2)
+        both = saved.loc[(architecture, "head: linear, features: cached")]
+        assert both["saved_percent"] == pytest.approx(90)
+    smaller = frame[(frame["architecture"] == "ResNet50") & (frame["variant"] == "reference")]
+    assert list(smaller["compared_with"]) == ["VGG16, reference"]
+    assert smaller["energy_ratio"].iloc[0] == pytest.approx(0.15 / 0.20)
+
+
+def test_where_nothing_varied_savings_are_a_sentence(study):
+    table = tables.savings(study)
+    assert table.frame.empty
+    assert "no reference to save energy against" in table.note
+    assert tables.variant_pairs(study)._repr_html_() == ""

@@ -1,0 +1,214 @@
+"""The notebooks in JupyterLab, in a browser: what a reader sees and moves."""
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests import reports, small_study
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
+STRANGE = f"third {HOSTILE}"
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytest.importorskip("jupyterlab")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the notebooks and on three studies, one of them damaged: its URL."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    _make_short(folder / "notebooks" / "train.ipynb")
+    small_study.make(folder / "outputs" / "quick", repetitions=2, failed=HOSTILE)
+    small_study.make(folder / "outputs" / "second", title=HOSTILE, location="FRA")
+    small_study.make(folder / "outputs" / STRANGE)
+    reports.put(folder / "outputs" / STRANGE, location=HOSTILE)
+    reports.put(folder / "outputs" / STRANGE, "*-mnist-*", dataset=HOSTILE)
+    damaged = folder / "outputs" / "damaged"
+    damaged.mkdir()
+    (damaged / "results.csv").write_text("a,b\n1,2\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex()
+    # Settings of whoever runs the tests, such as another theme, must not matter.
+    own = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTERLAB_SETTINGS_DIR": str(folder)}
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
+            *(f"--ServerApp.root_dir={folder}", "--LabApp.extension_manager=readonly"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **own},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api?token={token}", server)
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{}}?token={token}&reset"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _make_short(path):
+    """Let train.ipynb train for some ten seconds."""
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "parameters"]
+    cell.source += "\ntrain_limit, test_limit, head = 960, 32, 'linear'"
+    nbformat.write(notebook, path)
+
+
+def _wait_for(url, server):
+    for _ in range(300):
+        assert server.poll() is None, "JupyterLab ended"
+        try:
+            urllib.request.urlopen(url, timeout=5)
+            return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    pytest.fail("JupyterLab does not answer")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def run_all(browser, url):
+    """Open a notebook and choose Run All Cells."""
+    page = browser.new_page(viewport={"width": 1300, "height": 1400})
+    page.goto(url)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(lab, browser):
+    """The analysis, executed."""
+    page = run_all(browser, lab.format("analysis.ipynb"))
+    last = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
+    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=120_000)
+    yield page
+    page.close()
+
+
+def errors(page):
+    """What went to standard error, and tracebacks."""
+    kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
+    found = page.locator(", ".join(f"[data-mime-type='{kind}']" for kind in kinds))
+    return found.all_text_contents()
+
+
+def dropdown(page, cell, label):
+    inside = page.locator(".jp-CodeCell", has_text=cell)
+    return inside.get_by_label(label, exact=True)
+
+
+def wait_for_title(page, cell, title):
+    """Until the figure of a cell has a title, and is drawn."""
+    figure = page.locator(".jp-CodeCell", has_text=cell).locator(".js-plotly-plot")
+    figure.locator(".gtitle", has_text=title).wait_for(timeout=20_000)
+    assert figure.count() == 1
+    return figure
+
+
+def test_every_cell_runs_and_every_figure_is_drawn(page):
+    assert errors(page) == []
+    figures = page.locator(".js-plotly-plot")
+    assert figures.count() >= 12
+    drawn = figures.evaluate_all("all => all.map(one => one.querySelectorAll('path').length)")
+    assert min(drawn) > 0
+
+
+def test_a_reader_chooses_study_measure_and_factor(page):
+    cell = "explore.study(study_dir)"
+    wait_for_title(page, cell, "Energy by architecture")
+    dropdown(page, cell, "Measure").select_option("Duration")
+    wait_for_title(page, cell, "Duration by architecture")
+    dropdown(page, cell, "Factor").select_option("Dataset")
+    figure = wait_for_title(page, cell, "Duration by dataset")
+    assert figure.locator(".xtick").all_text_contents() == ["mnist", "digits"]
+    before = page.locator(".jp-CodeCell", has_text=cell).locator("table").inner_text()
+    dropdown(page, cell, "Study").select_option("second")
+    table = page.locator(".jp-CodeCell", has_text=cell).locator("table")
+    table.get_by_text("9", exact=True).first.wait_for()
+    assert table.inner_text() != before
+    # What was chosen stays.
+    wait_for_title(page, cell, "Duration by dataset")
+    dropdown(page, cell, "Study").select_option("damaged")
+    sentence = page.locator(".jp-CodeCell", has_text=cell).get_by_text("'damaged' can't be read")
+    sentence.wait_for()
+    dropdown(page, cell, "Study").select_option("quick")
+    wait_for_title(page, cell, "by architecture")
+
+
+def test_a_reader_compares_two_studies(page):
+    cell = "explore.compare(study_dir)"
+    inside = page.locator(".jp-CodeCell", has_text=cell)
+    inside.get_by_text("'damaged' can't be read").wait_for()
+    dropdown(page, cell, "B").select_option("second")
+    figure = wait_for_title(page, cell, "Energy, study beside study")
+    assert figure.locator(".legendtext").all_text_contents() == ["A: quick", "B: second"]
+    inside.get_by_text("were not measured alike").wait_for()
+    assert inside.locator("table", has_text="Location").locator("td").all_inner_texts() == [
+        *("Location", "USA/oregon", "FRA")
+    ]
+    dropdown(page, cell, "Measure").select_option("Score")
+    wait_for_title(page, cell, "Score, study beside study")
+    dropdown(page, cell, "B").select_option("quick")
+    inside.get_by_text("Choose two different studies").wait_for()
+
+
+def test_text_of_a_study_is_no_markup(page):
+    runs = page.locator(".jp-CodeCell", has_text="tables.runs(study)")
+    runs.locator("td", has_text=HOSTILE).first.wait_for(state="attached")
+    explore = page.locator(".jp-CodeCell", has_text="explore.study(study_dir)")
+    dropdown(page, "explore.study(study_dir)", "Study").select_option(STRANGE)
+    dropdown(page, "explore.study(study_dir)", "Factor").select_option("Dataset")
+    explore.locator("td", has_text=HOSTILE).first.wait_for()
+    compared = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
+    dropdown(page, "explore.compare(study_dir)", "B").select_option(STRANGE)
+    compared.locator("td", has_text=HOSTILE).first.wait_for()
+    assert page.locator("[onerror]").count() == 0
+    assert page.title() != "hacked"
+
+
+def test_a_training_is_followed_while_it_runs(lab, browser):
+    page = run_all(browser, lab.format("train.ipynb"))
+    page.evaluate(
+        """() => {
+            window.said = new Set();
+            const note = () => document.querySelectorAll(".live p").forEach(
+                one => window.said.add(one.textContent));
+            new MutationObserver(note).observe(document, {childList: true, subtree: true});
+        }"""
+    )
+    last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
+    last.get_by_text("The run is complete").wait_for(timeout=180_000)
+    said = page.evaluate("[...window.said]")
+    assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
+    assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
+    cell = page.locator(".jp-CodeCell", has_text="experiment.measure(")
+    cell.locator(".gtitle", has_text="Accuracy and power by epoch").wait_for()
+    assert errors(page) == []
+    page.close()

@@ -1,0 +1,56 @@
+"""Studies of `params/` on real images, cut down to what takes seconds."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lib import cli
+from lib.execution import run_study
+from lib.paper import published
+from lib.records import record
+from lib.training import backends
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+SMALL = [f"data_dir={DATA}", "weights=none", "epochs=1", "train_limit=64", "test_limit=32"]
+QUICK = ["idle_seconds=0", "cooldown_seconds=0"]
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the images in ../shared/data")
+
+
+def run(study, folder, *, only):
+    arguments = ["--only", "repetition=1", *only, "--set", *SMALL, *QUICK]
+    path = ROOT / "params" / f"{study}.yaml"
+    assert cli.main([str(path), "--outputs", str(folder), *arguments]) == cli.COMPLETE
+    return record.read_results(folder / study)
+
+
+def test_greener_trainings_are_set_against_the_papers(tmp_path, monkeypatch):
+    """The paper's VGG16, and the smallest network with every option."""
+    reference = ["head=paper", "features=online", "precision=float32", "batch_size=32"]
+    only = ["dataset=cifar10", "architecture=VGG16", "early_stopping=null", *reference]
+    with monkeypatch.context() as patched:
+        patched.setattr(run_study, "report", lambda *study, **options: True)
+        run("greener", tmp_path, only=only)
+    only = ["dataset=cifar10", "architecture=MobileNetV2", "features=cached"]
+    results = run("greener", tmp_path, only=only)
+    assert len(results) == 2
+    assert results["accuracy"].notna().all()
+    assert results["flops_training"].nunique() == 2
+    savings = pd.read_csv(tmp_path / "greener" / "tables" / "savings.csv")
+    assert set(savings["Architecture"]) == {"VGG16", "MobileNetV2"}
+    assert savings["Energy over the reference's"].notna().sum() == 1
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_framework_stands_beside_tensorflow(tmp_path, monkeypatch, backend):
+    if not backends.installed(backend):
+        pytest.skip(f"{backend} is not installed")
+    monkeypatch.setattr(run_study, "report", lambda *study, **options: True)
+    only = ["dataset=cifar10", "architecture=VGG16", f"backend={backend}"]
+    (found,) = run("frameworks", tmp_path, only=only).to_dict("records")
+    exact = published.table("table2_exact").set_index(["architecture", "dataset"])
+    assert found["flops"] == int(exact.loc[("VGG16", "cifar10"), "flops"])
+    assert found["energy_consumed"] > 0
+    assert found[f"version_{backend}"]

@@ -1,0 +1,139 @@
+"""What one backend computes, as JSON: run by test_backends.py in a process for each backend.
+
+`python -m tests.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5` and `head.npz`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from lib.study.study import RunConfig
+from lib.training import augmentation, backends, datasets, fit, input_pipeline, network
+from lib.training import batches as feeding
+
+ARCHITECTURE = "VGG16"
+
+
+def main() -> None:
+    backend, folder = sys.argv[1], Path(sys.argv[2])
+    if backend != "tensorflow":
+        sys.modules["tensorflow"] = None  # as if it were not installed
+    backends.use(backend)
+    import keras
+    from keras import ops
+
+    numbers = np.random.default_rng(0)
+    pixels = numbers.uniform(0, 255, (6, 32, 32, 3)).astype("float32")
+    draws = numbers.uniform(-1, 1, (augmentation.DRAWS, 6)).astype("float32")
+    warped = augmentation.augment(ops.convert_to_tensor(pixels), ops.convert_to_tensor(draws))
+
+    config = RunConfig(
+        architecture=ARCHITECTURE,
+        head="linear",
+        backend=backend,
+        optimizer="sgd",
+        augmentation="none",
+        train_limit=50,
+        test_limit=20,
+        epochs=1,
+        batch_size=50,
+        weights=str(folder / "base.weights.h5"),
+    )
+    data = datasets.load(config)
+    model = network.build(config, data)
+    with np.load(folder / "head.npz") as head:
+        model.get_layer("head").set_weights([head[name] for name in sorted(head)])
+    without = network.count(config, data, model)
+    (epoch,) = fit.learn(config, model, data)
+    learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
+
+    augmented = config.model_copy(update={"batch_size": 20, "augmentation": "paper", "epochs": 2})
+    feed = input_pipeline.images(data, augmented).train
+    passes = [_passed(feed) for _ in range(2)]
+    again = _passed(input_pipeline.images(data, augmented).train)
+
+    _, made_online = _warmed_up(augmented.model_copy(update={"epochs": 1}), model, data)
+    cached = augmented.model_copy(update={"features": "cached", "views": 1})
+    history, made_cached = _warmed_up(cached, model, data)
+
+    if backend != "tensorflow":
+        del sys.modules["tensorflow"]
+    counted = network.count(config, data, model)
+
+    json.dump(
+        {
+            "backend": keras.backend.backend(),
+            "warped": ops.convert_to_numpy(warped).tolist(),
+            "loss": epoch.loss,
+            "val_loss": epoch.val_loss,
+            "head": learned,
+            "flops": counted.flops,
+            "flops_epoch": counted.flops_epoch,
+            "flops_without_tensorflow": [without.flops, without.flops_epoch],
+            "reason": without.reason,
+            "labels": sorted(data.y_train.tolist()),
+            "passes": [labels for _, labels in passes],
+            "passes_differ": bool(abs(passes[0][0].mean(0) - passes[1][0].mean(0)).max() > 1e-4),
+            "again": again[1] == passes[0][1] and bool(np.array_equal(again[0], passes[0][0])),
+            "made_anew": [*made_online, *made_cached],
+            "cached_losses": [epoch.loss for epoch in history],
+        },
+        sys.stdout,
+    )
+
+
+def _warmed_up(config, model, data) -> tuple[list[fit.Epoch], list[str]]:
+    """The history of a training after its warm-up, and what the framework made anew in it."""
+    little = input_pipeline.sample(data, config, 1)
+    fit.warm_up(model, lambda: fit.learn(config, model, little), 0)
+    with _noting() as made:
+        return fit.learn(config, model, data), made
+
+
+@contextmanager
+def _noting() -> Iterator[list[str]]:
+    """Note what JAX compiles, and layers that are called: on TensorFlow, as they are traced."""
+    import keras
+
+    made = []
+    call = keras.layers.Layer.__call__
+
+    def noted(layer, *arguments, **named):
+        made.append(layer.name)
+        return call(layer, *arguments, **named)
+
+    def compiled(event, seconds, **about):
+        if "backend_compile" in event:
+            made.append(about.get("fun_name", event))
+
+    if keras.backend.backend() == "torch":  # which makes nothing, and calls layers at every step
+        yield made
+        return
+    if keras.backend.backend() == "jax":
+        from jax import monitoring
+
+        monitoring.register_event_duration_secs_listener(compiled)
+    with mock.patch.object(keras.layers.Layer, "__call__", noted):
+        yield made
+    if keras.backend.backend() == "jax":
+        monitoring.unregister_event_duration_listener(compiled)
+
+
+def _passed(feed) -> tuple[np.ndarray, list[int]]:
+    """One pass over a feed, as `fit` makes it."""
+    from keras import ops
+
+    batches = list(feeding.batches(feed))
+    if hasattr(feed, "on_epoch_end"):
+        feed.on_epoch_end()
+    images = np.concatenate([ops.convert_to_numpy(images) for images, _ in batches])
+    return images, [int(label) for _, labels in batches for label in labels]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import socket
+import subprocess
+import sys
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from lib.training.architectures import (
+    REGISTRY,
+    Size,
+    WeightsError,
+    build_model,
+    doubts,
+    size,
+    unknown,
+)
+
+
+def build(architecture="VGG16", **changes):
+    return build_model(
+        architecture, **{"image_size": 32, "classes": 10, "head": "linear", "seed": 1} | changes
+    )
+
+
+def keras_base(architecture="VGG16", **changes):
+    return getattr(keras.applications, architecture)(
+        **{"include_top": False, "weights": None, "input_shape": (32, 32, 3)} | changes
+    )
+
+
+def base_of(model):
+    return model.layers[1]
+
+
+def assert_same(weights, others):
+    assert len(weights) == len(others)
+    for weight, other in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def images(count):
+    return np.random.default_rng(0).random((count, 32, 32, 3), dtype=np.float32)
+
+
+def test_planning_loads_no_framework():
+    code = (
+        "import sys, lib.training.architectures, lib.training.flops;"
+        "assert not {'keras', 'tensorflow', 'keras_flops'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_knows_every_architecture_of_keras():
+    there = {name for name, one in vars(keras.applications).items() if inspect.isfunction(one)}
+    assert set(REGISTRY) == there
+    assert all(name == architecture.name for name, architecture in REGISTRY.items())
+
+
+def module_of(architecture):
+    return importlib.import_module(getattr(keras.applications, architecture).__module__)
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+def test_preprocessing_mode_is_that_of_keras(architecture):
+    pixels = images(1) * 255
+    mode = architecture.preprocessing_mode
+    expected = module_of(architecture.name).preprocess_input(pixels.copy())
+    if mode != "none":
+        pixels = keras.applications.imagenet_utils.preprocess_input(pixels, mode=mode)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+def test_pixels_go_in_as_they_are_where_the_network_has_layers_for_them(architecture, monkeypatch):
+    """Keras builds those layers right after the input, so the rest need not be built."""
+
+    class Reached(Exception):  # noqa: N818
+        """As far as the first layer."""
+
+    def stop(self, *_, **__):
+        raise Reached(type(self).__name__)
+
+    for kind in ("Rescaling", "Normalization", "Conv2D", "ZeroPadding2D"):
+        monkeypatch.setattr(getattr(keras.layers, kind), "__init__", stop)
+    side = architecture.smallest_side
+    with pytest.raises(Reached) as caught:
+        keras_base(architecture.name, input_shape=(side, side, 3))
+    scales_itself = str(caught.value) in ("Rescaling", "Normalization")
+    assert scales_itself == (architecture.preprocessing_mode == "none")
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+def test_smallest_side_is_that_of_keras(architecture, monkeypatch):
+    """Keras checks the size before the input that it would build the network on."""
+
+    class Accepted(Exception):  # noqa: N818
+        """As far as the input."""
+
+    def accept(shape):
+        raise Accepted(shape)
+
+    least = architecture.smallest_side
+    with pytest.raises(ValueError, match=f"at least {least}x{least}"):
+        keras_base(architecture.name, input_shape=(least - 1, least - 1, 3))
+    monkeypatch.setattr("keras.src.layers.Input", accept)
+    with pytest.raises(Accepted, match=f"{least}, {least}, 3"):
+        keras_base(architecture.name, input_shape=(least, least, 3))
+
+
+def test_images_that_are_too_small_are_refused_with_the_least_size():
+    message = "image_size: Xception takes images of 71 x 71 pixels or more; set image_size to at"
+    with pytest.raises(ValueError, match=message):
+        build("Xception", image_size=70)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("vgg16", "did you mean VGG16"),
+        ("EfficentNetV2B0", "did you mean EfficientNetV2B0"),
+        ("mobilenet_v2", "did you mean MobileNetV2"),
+    ],
+)
+def test_a_misspelt_name_is_recognized(name, hint):
+    assert hint in unknown(name)
+    assert "VGG16, VGG19; ResNet50" in unknown(name)
+
+
+def test_a_name_like_no_other_is_answered_with_all():
+    assert unknown("transformer").startswith("is unknown. Known are VGG16")
+    assert all(name in unknown("transformer") for name in REGISTRY)
+
+
+def test_pixels_scaled_twice_are_a_doubt():
+    (doubt,) = doubts("EfficientNetV2B0", "rescale")
+    assert "EfficientNetV2B0 brings pixels of 0 to 255 to its own range" in doubt
+    assert doubts("EfficientNetV2B0", "imagenet") == ()
+    assert doubts("MobileNetV2", "rescale") == ()
+
+
+# The paper's section 3.3 and Table 2, in the order: VGG16, VGG19, ResNet50.
+@pytest.mark.parametrize(
+    ("architecture", "image_size", "expected"),
+    [
+        ("VGG16", 32, Size(33638218, 18923530, 16)),
+        ("VGG19", 32, Size(38947914, 18923530, 19)),
+        ("ResNet50", 32, Size(48802698, 25214986, 50)),
+        ("VGG16", 48, Size(33638218, 18923530, 16)),
+        ("VGG19", 48, Size(38947914, 18923530, 19)),
+        ("ResNet50", 48, Size(73968522, 50380810, 50)),
+    ],
+)
+def test_is_as_large_as_in_the_paper(architecture, image_size, expected):
+    assert size(build(architecture, image_size=image_size, head="paper")) == expected
+
+
+def test_head_of_the_paper():
+    head = build(head="paper").get_layer("head")
+    assert [type(layer).__name__ for layer in head.layers] == [
+        *("Flatten", "Dense", "Dense", "Dropout", "Dense")
+    ]
+    dense = [layer for layer in head.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [4096, 4096, 10]
+    assert [layer.activation.__name__ for layer in dense] == ["relu", "relu", "softmax"]
+    assert head.layers[3].rate == 0.5
+
+
+def test_linear_head_does_not_grow_with_the_images():
+    small, large = build(classes=7), build(classes=7, image_size=64)
+    assert size(small).trainable_parameters == size(large).trainable_parameters == 512 * 7 + 7
+    assert large.output_shape == (None, 7)
+
+
+def test_base_is_the_one_of_keras_applications():
+    model = build("ResNet50")
+    plain = keras_base("ResNet50")
+    plain.set_weights(base_of(model).get_weights())
+    np.testing.assert_array_equal(base_of(model)(images(2)), plain(images(2)))
+
+
+@pytest.mark.parametrize("head", ["paper", "linear"])
+def test_same_seed_same_weights_whatever_was_built_before(head):
+    first = build(head=head).get_weights()
+    build("VGG19")
+    assert_same(build(head=head).get_weights(), first)
+    other = build(head=head, seed=2).get_weights()
+    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True) if a.any())
+
+
+def test_head_starts_alike_whatever_the_weights_of_the_base(tmp_path):
+    file = tmp_path / "base.weights.h5"
+    keras_base().save_weights(file)
+    assert_same(
+        build(weights=str(file)).get_layer("head").get_weights(),
+        build().get_layer("head").get_weights(),
+    )
+
+
+def test_frozen_base_computes_in_training_as_in_inference():
+    model = build("EfficientNetV2B0")  # it has batch normalization, and drops paths
+    base, x = base_of(model).get_weights(), images(4)
+    np.testing.assert_allclose(model(x, training=True), model(x), rtol=1e-5, atol=1e-5)
+    assert_same(base_of(model).get_weights(), base)
+
+
+def test_training_changes_the_head_and_not_a_frozen_base():
+    model = build("ResNet50")  # its batch normalization has statistics that training could move
+    base, head = base_of(model).get_weights(), model.get_layer("head").get_weights()
+    x = images(8)
+    np.testing.assert_allclose(model(x, training=True), model(x), rtol=1e-5, atol=1e-5)
+    model.fit(x, np.arange(8) % 10, batch_size=4, verbose=0)
+    assert_same(base_of(model).get_weights(), base)
+    assert not np.array_equal(model.get_layer("head").get_weights()[0], head[0])
+
+
+def test_trainable_all_lets_the_base_learn_its_weights_and_statistics():
+    frozen, model = build("ResNet50"), build("ResNet50", trainable="all")
+    base = base_of(model)
+    assert len(base.trainable_weights) == 53 * 4  # kernel and bias; scale and shift
+    assert len(model.trainable_weights) == 53 * 4 + len(frozen.trainable_weights)
+    statistics = [weight.numpy() for weight in base.non_trainable_weights]
+    model(images(2), training=True)
+    for before, after in zip(statistics, base.non_trainable_weights, strict=True):
+        assert not np.array_equal(before, after)
+
+
+def test_compiled_for_integer_labels():
+    model = build(optimizer="sgd", learning_rate=0.25)
+    x, y = images(4), np.array([0, 9, 3, 3], dtype=np.int32)
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    probabilities = model.predict(x, verbose=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert loss == pytest.approx(-np.log(probabilities[np.arange(4), y]).mean(), rel=1e-4)
+    assert accuracy == (probabilities.argmax(axis=1) == y).mean()
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == 0.25
+
+
+def test_learning_rate_is_by_default_the_optimizers():
+    assert float(build().optimizer.learning_rate) == pytest.approx(0.001)
+    assert float(build(optimizer="sgd").optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def saved_weights(base, path):
+    base.save_weights(path)
+
+
+def saved_model(base, path):
+    base.save(path)
+
+
+def saved_as_keras_applications_does(base, path):
+    """The layout of the official `..._notop.h5`: the layers at the root of the file."""
+    whole = path.with_name("whole.h5")
+    base.save(whole)
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+        for name in source["model_weights"]:
+            source.copy(f"model_weights/{name}", target)
+        target.attrs.update(source["model_weights"].attrs)
+
+
+NOTOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Keras finds .h5 old
+@pytest.mark.parametrize(
+    ("architecture", "save", "file"),
+    [
+        ("VGG16", saved_as_keras_applications_does, NOTOP),
+        ("VGG16", saved_weights, "base.weights.h5"),
+        ("VGG16", saved_model, "base.keras"),
+        ("VGG16", saved_model, "base.h5"),
+        ("ResNet50", saved_as_keras_applications_does, NOTOP.replace("vgg16", "resnet50")),
+        ("ResNet50", saved_weights, "base.weights.h5"),
+        ("MobileNetV2", saved_as_keras_applications_does, "mobilenet_v2_notop.h5"),
+        ("ConvNeXtTiny", saved_as_keras_applications_does, "convnext_tiny_notop.h5"),
+    ],
+)
+def test_loads_weights_from_a_file(architecture, save, file, tmp_path):
+    base = keras_base(architecture)
+    # Other than what a model is built with, batch normalization too.
+    base.set_weights([weight + 0.5 for weight in base.get_weights()])
+    save(base, tmp_path / file)
+    # A larger image: the file does not depend on the size of the images.
+    model = build(architecture, weights=str(tmp_path / file), image_size=48)
+    assert_same(base_of(model).get_weights(), base.get_weights())
+
+
+def test_efficientnet_from_a_file_computes_what_keras_computes_with_imagenet(tmp_path, monkeypatch):
+    """Keras builds EfficientNet B0 to B7 with one layer more where it loads ImageNet's weights."""
+    base = keras_base("EfficientNetB0")
+    pixels = next(layer for layer in base.layers if isinstance(layer, keras.layers.Normalization))
+    mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    pixels.set_weights([mean, deviation, np.array(0)])
+    file = tmp_path / "efficientnetb0_notop.h5"
+    saved_as_keras_applications_does(base, file)
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(file))
+    x = images(2) * 255
+    of_keras = base_of(build("EfficientNetB0", weights="imagenet"))(x)
+    from_file = base_of(build("EfficientNetB0", weights=str(file)))(x)
+    np.testing.assert_allclose(from_file, of_keras, rtol=1e-3, atol=1e-6)
+    assert not np.allclose(base_of(build("EfficientNetB0"))(x), of_keras, rtol=0.1)
+
+
+def test_file_of_weights_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    base = keras_base()
+    base.save_weights(tmp_path / "base.weights.h5")
+    assert_same(base_of(build(weights="~/base.weights.h5")).get_weights(), base.get_weights())
+
+
+def wrong_file(kind, folder):
+    if kind == "missing":
+        return folder / "missing.h5"
+    if kind == "of another architecture":
+        path = folder / "other.weights.h5"
+        keras_base("VGG19").save_weights(path)
+    elif kind == "of a whole study's model":
+        path = folder / "whole.weights.h5"
+        build().save_weights(path)
+    elif kind == "with its top":
+        path = folder / "top.h5"
+        keras_base(include_top=True, classes=10).save(path)
+    else:
+        path = folder / kind
+        path.write_text("no weights in here")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("missing", "of another architecture", "of a whole study's model", "with its top"),
+        *("text.h5", "text.weights.h5", "text.keras", "text.txt"),
+    ],
+)
+def test_wrong_file_of_weights_is_one_clear_error(kind, tmp_path):
+    path = wrong_file(kind, tmp_path)
+    with pytest.raises(WeightsError) as caught:
+        build(weights=str(path))
+    message = str(caught.value)
+    assert message.startswith("weights: ")
+    assert str(path) in message
+    assert "\n" not in message
+    if kind != "missing":
+        assert "does not hold weights of VGG16 without its top" in message
+        assert "keras.applications.VGG16(include_top=False)" in message
+
+
+def test_imagenet_without_internet_names_both_ways_out(tmp_path, monkeypatch):
+    def no_internet(*_, **__):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_internet)
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
+    for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    with pytest.raises(WeightsError) as caught:
+        build(weights="imagenet")
+    message = str(caught.value)
+    assert "ImageNet weights of VGG16" in message
+    assert "Name or service not known" in message
+    assert "weights to a file" in message
+    assert "none" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "VGG17"}, "architecture: 'VGG17' is unknown; did you mean VGG1"),
+        ({"trainable": "some"}, "trainable: 'some' is unknown; known are head, all"),
+        ({"head": "big"}, "head: 'big' is unknown; known are paper, linear"),
+    ],
+)
+def test_unknown_values_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(**changes)

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from tensorflow.python.framework import ops
+
+from lib.training import flops
+from lib.training.architectures import REGISTRY, build_model
+
+
+def build(architecture="VGG16", **changes):
+    return build_model(architecture, **{"image_size": 32, "classes": 10, "seed": 1} | changes)
+
+
+def small(*hidden, size=8, channels=3):
+    """A model laid out like those of `build_model`, quick to build."""
+    inputs = keras.Input((size, size, channels))
+    features = inputs
+    for layer in hidden:
+        features = layer(features)
+    head = keras.Sequential([keras.Input(features.shape[1:]), layers.Flatten(), layers.Dense(2)])
+    head.name = "head"
+    return keras.Model(inputs, head(features))
+
+
+# The paper's Table 2, to the digit: total FLOPs, and those of the trainable layers.
+@pytest.mark.parametrize(
+    ("architecture", "image_size", "total", "head"),
+    [
+        ("VGG16", 32, 21268268928, 1210845056),
+        ("VGG19", 32, 26704938880, 1210845056),
+        ("ResNet50", 32, 6675494400, 1613498240),
+        ("VGG16", 48, 46339966848, 1210845056),
+        ("VGG19", 48, 58572474240, 1210845056),
+        ("ResNet50", 48, 16289166848, 3224110976),
+    ],
+)
+def test_table_2_of_the_paper_by_both_counts(architecture, image_size, total, head):
+    assert flops.measure(build(architecture, image_size=image_size)) == flops.Flops(
+        batch_size=32, flops=total, flops_head=head, counted=total, counted_head=head
+    )
+
+
+def test_counts_agree_for_another_batch_and_head():
+    measured = flops.measure(build("ResNet50", head="linear"), batch_size=7)
+    assert measured.batch_size == 7
+    assert measured.counted == measured.flops
+    assert measured.counted_head == measured.flops_head
+    assert measured.doubts == ()
+
+
+def test_what_is_trainable_does_not_change_a_forward_batch():
+    model = build(head="linear")
+    head_learns = flops.measure(model)
+    model.trainable = True
+    assert flops.measure(model) == head_learns
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        [layers.Conv2D(4, 3, strides=2, padding="same"), layers.BatchNormalization(scale=False)],
+        [layers.Conv2D(4, (1, 5), use_bias=False), layers.MaxPooling2D(3, strides=1)],
+        [layers.DepthwiseConv2D(3, depth_multiplier=2), layers.AveragePooling2D(2)],
+        [layers.ZeroPadding2D(), layers.ReLU(), layers.Dropout(0.5)],
+        [layers.Dense(5, activation="softmax"), layers.Activation("softmax")],
+        [layers.SeparableConv2D(6, 3, depth_multiplier=2, strides=2, activation="silu")],
+        [layers.Conv2D(6, 3, groups=3), layers.LayerNormalization(), layers.Activation("gelu")],
+        [layers.Rescaling(1 / 255), layers.Normalization(mean=[0.5] * 3, variance=[2.0] * 3)],
+        [layers.Activation("hard_silu"), layers.ReLU(6), layers.Activation("sigmoid")],
+    ],
+    ids=lambda hidden: "-".join(type(layer).__name__ for layer in hidden),
+)
+def test_rules_of_single_layers_match_the_profiler(hidden):
+    measured = flops.measure(small(*hidden))
+    assert measured.counted == measured.flops
+    assert measured.doubts == ()
+
+
+# Between them, and the tests of single layers, they have every kind of layer in keras.applications.
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *("MobileNetV2", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "Xception"),
+    ],
+)
+def test_other_architectures_agree_to_the_digit(architecture):
+    side = REGISTRY[architecture].smallest_side
+    model = build(architecture, image_size=side, head="linear")
+    measured = flops.measure(model)
+    assert measured.counted == measured.flops
+    assert measured.doubts == ()
+    assert None not in [layer.forward for layer in flops.by_layer(model, 1)]
+
+
+def test_sums_and_products_without_a_layer_count():
+    inputs = keras.Input((8, 8, 3))
+    outputs = layers.Flatten()((inputs + 3.0) * (1 / 6) + inputs)  # one each
+    head = keras.Sequential([keras.Input(outputs.shape[1:]), layers.Dense(2)], name="head")
+    measured = flops.measure(keras.Model(inputs, head(outputs)), batch_size=1)
+    assert measured.counted == measured.flops
+    assert measured.counted - measured.counted_head == 3 * (8 * 8 * 3)
+
+
+def test_scaled_sum_of_inception_resnet_matches_the_profiler():
+    inputs = keras.Input((8, 8, 3))
+    inner = keras.Model(inputs, CustomScaleLayer(0.2)([inputs, layers.ReLU()(inputs)]))
+    measured = flops.measure(small(inner), batch_size=1)
+    assert measured.counted == measured.flops
+    assert measured.counted - measured.counted_head == 2 * (8 * 8 * 3)
+
+
+def test_layer_by_hand():
+    model = small(layers.Conv2D(5, 3, name="convolution"))  # 8 x 8 x 3 becomes 6 x 6 x 5
+    rows = {row.name: row for row in flops.by_layer(model, batch_size=2)}
+    multiply_adds = 2 * 6 * 6 * 5 * (3 * 3 * 3)
+    bias = 2 * 6 * 6 * 5
+    assert rows["convolution"] == flops.LayerFlops(
+        "convolution", "Conv2D", forward=2 * multiply_adds + bias, backward=2 * multiply_adds + bias
+    )
+
+
+def test_difference_of_the_two_counts_is_a_doubt():
+    measured = flops.measure(small(layers.Conv2DTranspose(16, 3)))
+    assert measured.flops > measured.counted
+    assert measured.reason is None
+    difference, unknown = measured.doubts
+    assert f"keras-flops counts {measured.flops}" in difference
+    assert f"give {measured.counted}" in difference
+    assert "Conv2DTranspose" in unknown
+
+
+def test_without_keras_flops_there_is_a_reason(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_flops", None)
+    measured = flops.measure(build())
+    assert (measured.flops, measured.flops_head) == (None, None)
+    assert "keras-flops failed with ModuleNotFoundError" in measured.reason
+    assert measured.counted == 21268268928
+    assert measured.doubts == ()
+
+
+def test_on_another_backend_there_is_a_reason_and_what_is_not_counted(monkeypatch):
+    model = small(layers.Conv2DTranspose(16, 3))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    measured = flops.measure(model)
+    assert measured.flops is None
+    assert "needs Keras on TensorFlow, and here Keras runs on jax" in measured.reason
+    assert len(measured.doubts) == 1
+    assert "Conv2DTranspose" in measured.doubts[0]
+    unknown = next(row for row in flops.by_layer(model, 32) if row.kind == "Conv2DTranspose")
+    assert (unknown.forward, unknown.backward) == (None, None)
+
+
+def test_measuring_leaves_everything_as_it_was(capfd):
+    model = build(head="linear")
+    weights = model.get_weights()
+    register = ops.RegisterStatistics.__call__
+    profile = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation
+    level = tf.get_logger().level
+    eagerly = tf.config.functions_run_eagerly()
+    random.seed(5)
+    np.random.seed(5)
+    states = random.getstate(), np.random.get_state()[1].copy()
+    capfd.readouterr()
+
+    flops.measure(model)
+
+    printed = capfd.readouterr()
+    assert "_TFProfRoot" not in printed.out + printed.err
+    assert "deprecated" not in printed.err
+    assert printed.out == ""
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    assert ops.RegisterStatistics.__call__ is register
+    assert tf.compat.v1.profiler.ProfileOptionBuilder.float_operation is profile
+    assert tf.get_logger().level == level
+    assert tf.config.functions_run_eagerly() == eagerly
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_training_is_the_same_with_and_without_measuring():
+    x = np.random.default_rng(0).random((8, 8, 8, 3), dtype=np.float32)
+    y = np.arange(8) % 2
+
+    def trained(measure):
+        keras.utils.set_random_seed(1)
+        model = small(layers.Conv2D(4, 3), layers.Dropout(0.5))
+        if measure:
+            flops.measure(model)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, y, batch_size=4, epochs=2, verbose=0)
+        return model.get_layer("head").get_weights()[0]
+
+    np.testing.assert_array_equal(trained(measure=True), trained(measure=False))
+
+
+def test_bridge_mends_an_import_that_failed_before():
+    code = """
+try:
+    import keras_flops
+except KeyError:
+    pass
+from lib.training import architectures, flops
+model = architectures.build_model("VGG16", image_size=32, classes=10, head="linear", seed=1)
+measured = flops.measure(model)
+print(measured.flops, measured.counted, measured.reason)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    base = 21268268928 - 1210845056  # the paper's Table 2
+    head = 32 * (512 + 2 * 512 * 10 + 10 + 5 * 10)  # average, Dense, bias, softmax
+    assert done.stdout == f"{base + head} {base + head} None\n"
+
+
+def gradient_flops(model, batch_size):
+    """Forward and backward pass of one batch by TensorFlow's profiler, on the gradients' graph."""
+
+    @tf.function
+    def gradients(images):
+        learning = [tf.zeros(variable.shape) for variable in model.trainable_variables]
+        frozen = [tf.zeros(v.shape, v.dtype) for v in model.non_trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(learning)
+            outputs, _ = model.stateless_call(learning, frozen, images, training=False)
+        return tape.gradient(outputs, learning)
+
+    graph = gradients.get_concrete_function(
+        tf.TensorSpec([batch_size, *model.input_shape[1:]])
+    ).graph
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    return tf.compat.v1.profiler.profile(graph=graph, options=options).total_float_ops
+
+
+@pytest.mark.parametrize("trainable", ["head", "all"])
+@pytest.mark.parametrize(
+    ("architecture", "tolerance"),
+    [("VGG16", 0.002), ("ResNet50", 0.02), ("MobileNetV2", 0.04)],
+)
+def test_training_step_matches_the_graph_of_its_gradients(architecture, tolerance, trainable):
+    model = build(architecture, trainable=trainable)
+    step = flops.flops_training(
+        model, train_images=32, validation_images=0, batch_size=32, epochs=1
+    )
+    assert step == pytest.approx(gradient_flops(model, 32), rel=tolerance)
+
+
+@pytest.mark.parametrize("architecture", ["VGG16", "VGG19", "ResNet50", "ConvNeXtTiny"])
+def test_frozen_base_has_no_backward_pass(architecture):
+    rows = flops.by_layer(build(architecture), 32)
+    base = [row.kind for row in rows].index("Flatten")
+    assert sum(row.backward for row in rows[:base]) == 0
+    first, second, output = (row for row in rows[base:] if row.kind == "Dense")
+    assert first.backward == first.forward  # nothing before it learns
+    assert second.backward == 2 * second.forward
+    assert output.backward == 2 * output.forward
+
+
+def test_training_by_hand():
+    model = small(layers.Conv2D(5, 3))
+    convolution = 2 * (6 * 6 * 5) * 27 + 6 * 6 * 5  # an image
+    dense = 2 * 2 * (6 * 6 * 5) + 2
+
+    def training(**changes):
+        return flops.flops_training(
+            model,
+            **{"train_images": 10, "validation_images": 6, "batch_size": 4, "epochs": 3} | changes,
+        )
+
+    forward = convolution + dense
+    assert training() == 3 * (10 * (forward + convolution + 2 * dense) + 6 * forward)
+    model.layers[1].trainable = False
+    assert training() == 3 * (10 * (forward + dense) + 6 * forward)
+    model.layers[1].trainable, model.get_layer("head").trainable = True, False
+    assert training() == 3 * (10 * (forward + convolution + dense) + 6 * forward)
+    model.trainable = False
+    assert training() == 3 * 16 * forward
+
+
+def test_the_last_batch_of_a_pass_may_be_smaller():
+    model = small(layers.BatchNormalization())  # folds its vectors once a batch, however small
+    model.trainable = False
+
+    def one_pass(images):
+        return flops.flops_training(
+            model, train_images=images, validation_images=0, batch_size=4, epochs=1
+        )
+
+    of_batch = {images: flops.measure(model, images).flops for images in (1, 2, 4)}
+    assert one_pass(8) == 2 * of_batch[4]
+    assert one_pass(9) == 2 * of_batch[4] + of_batch[1]
+    assert one_pass(2) == of_batch[2]

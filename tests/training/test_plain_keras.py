@@ -1,0 +1,86 @@
+"""What this program has made fast computes what a plain Keras model of the paper computes."""
+
+import numpy as np
+import pytest
+
+from lib.study.study import RunConfig
+from lib.training import backends, datasets, frozen_base, input_pipeline, network
+
+pytestmark = pytest.mark.skipif(backends.current() != "tensorflow", reason="is for TensorFlow")
+
+
+def of_the_paper(architecture, side, classes):
+    """As plain Keras has it: the head of the authors' code, and nothing of this program."""
+    import keras
+    from keras import layers
+
+    base = getattr(keras.applications, architecture)(
+        include_top=False, weights=None, input_shape=(side, side, 3)
+    )
+    base.trainable = False
+    return keras.Sequential(
+        [
+            base,
+            layers.Flatten(),
+            layers.Dense(4096, activation="relu"),
+            layers.Dense(4096, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+def dropout_of(layers):
+    import keras
+
+    (found,) = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    return found
+
+
+def loss_and_gradients(model, images, labels):
+    """Of one batch in training, as `fit` computes them: in a graph, with dropout."""
+    import keras
+    import tensorflow as tf
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            predicted = model(images, training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, predicted))
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    loss, gradients = step()
+    return loss.numpy(), [gradient.numpy() for gradient in gradients]
+
+
+@pytest.mark.parametrize("architecture", ["VGG16", "VGG19", "ResNet50"])
+def test_loss_and_gradients_of_a_batch_are_those_of_a_plain_model(architecture):
+    config = RunConfig(
+        architecture=architecture, dataset="digits", preprocessing="imagenet", train_limit=16
+    )
+    data = datasets.load(config)
+    images, labels = next(iter(input_pipeline.images(data, config).train))
+    ours = network.build(config, data)
+    plain = of_the_paper(architecture, data.image_size, data.classes)
+
+    base, head = ours.layers[1], ours.get_layer("head")
+    plain.layers[0].set_weights(base.get_weights())
+    heads = [weight for layer in plain.layers[1:] for weight in layer.weights]
+    for theirs, mine in zip(heads, head.weights, strict=True):
+        theirs.assign(mine)
+    state = dropout_of(head.layers).seed_generator.state
+    drawn = state.numpy()
+    dropout_of(plain.layers).seed_generator.state.assign(drawn)
+    expected, expected_gradients = loss_and_gradients(plain, images, labels)
+
+    for held_as in ("variables", "constants"):
+        if held_as == "constants":
+            frozen_base.as_constants(base)
+        state.assign(drawn)
+        loss, gradients = loss_and_gradients(ours, images, labels)
+        assert loss == pytest.approx(expected, rel=1e-5), held_as
+        assert len(gradients) == len(head.weights) == 6, "only the head learns"
+        for mine, theirs in zip(gradients, expected_gradients, strict=True):
+            largest = np.abs(theirs).max()
+            assert largest > 0
+            np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-4 * largest)
