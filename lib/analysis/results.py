@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lib.analysis import audit, instrument_pairs, savings, variants
+from lib.analysis import audit, instrument_pairs, questions, savings, variants
 from lib.instruments import JOULES_PER_KWH, trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.paper import published, reanalysis, reproduction
@@ -129,7 +129,7 @@ class Analysis:
 
         And for each variant, where there are several.
         """
-        columns = [*hypotests.CONFIGURATION, variants.COLUMN]
+        columns = [*questions.CONFIGURATION, variants.COLUMN]
         return self.best_reading.drop_duplicates(self.best_reading.columns.intersection(columns))
 
     @cached_property
@@ -291,12 +291,12 @@ def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
 def _tested(runs: pd.DataFrame) -> pd.DataFrame:
     """The tests of a reading's factors, made within each variant, and those of the variants."""
     if variants.COLUMN not in runs:
-        return hypotests.to_frame(hypotests.study_tests(runs))
+        return hypotests.to_frame(questions.study_tests(runs))
     tables = []
     for name in ordered(runs[variants.COLUMN]):
-        found = hypotests.to_frame(hypotests.study_tests(runs[runs[variants.COLUMN] == name]))
+        found = hypotests.to_frame(questions.study_tests(runs[runs[variants.COLUMN] == name]))
         tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
-    between = hypotests.to_frame(hypotests.variant_tests(runs))
+    between = hypotests.to_frame(questions.variant_tests(runs))
     tests = pd.concat([*tables, between.assign(variant="")], ignore_index=True)
     return tests[["variant", *tests.columns.drop("variant")]]
 
