@@ -28,7 +28,7 @@ REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
-class Measure:
+class Quantity:
     """A column, for people.
 
     Attributes:
@@ -53,11 +53,11 @@ class Measure:
         """The name within a sentence: 'energy', but 'FLOPs' and 'CPU energy'."""
         return self.name if self.name[1:2].isupper() else self.name[:1].lower() + self.name[1:]
 
-    def scaled_to(self, values: Iterable[float]) -> tuple[float, Measure]:
+    def scaled_to(self, values: Iterable[float]) -> tuple[float, Quantity]:
         """Choose the largest unit in which the largest of `values` is at least 0.1.
 
         Returns:
-            The factor to multiply values by, and this measure in that unit.
+            The factor to multiply values by, and this quantity in that unit.
         """
         sizes = np.abs(np.asarray(list(values), dtype=float))
         largest = max(sizes[np.isfinite(sizes)], default=0)
@@ -67,8 +67,8 @@ class Measure:
         unit, factor = next(fitting, self.ladder[-1])
         return factor, replace(self, unit=unit, ladder=())
 
-    def limited_to(self, values: Iterable[float]) -> Measure:
-        """This measure with the one unit that suits `values`, whatever it is then used for."""
+    def limited_to(self, values: Iterable[float]) -> Quantity:
+        """This quantity with the one unit that suits `values`, whatever it is then used for."""
         factor, shown = self.scaled_to(values)
         return replace(self, ladder=((shown.unit, factor),)) if self.ladder else self
 
@@ -79,122 +79,122 @@ _FLOPS = ("", (("P", 1e-15), ("T", 1e-12), ("G", 1e-9), ("M", 1e-6), ("", 1.0)))
 _PER_KWH = "per kWh"
 _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 
-MEASURES: dict[str, Measure] = {
-    "energy_consumed": Measure("Energy", *_KWH),
-    "mean_energy_consumed": Measure("Mean energy", *_KWH),
-    "energy_consumed_logged": Measure("Logged energy", *_KWH),
-    "cpu_energy": Measure("CPU energy", *_KWH),
-    "gpu_energy": Measure("GPU energy", *_KWH),
-    "ram_energy": Measure("RAM energy", *_KWH),
-    "idle_energy": Measure("Idle energy", *_KWH),
-    "net_energy": Measure("Energy above idle", *_KWH),
-    "wattmeter_energy": Measure("Wattmeter energy", *_KWH),
-    "idle_share": Measure("Idle share of the energy"),
-    "joules_per_image": Measure("Energy per training image", "J"),
-    "joules_per_epoch": Measure("Energy per epoch", "J"),
-    "mean_power": Measure("Mean power", "W"),
-    "peak_power": Measure("Highest second", "W"),
-    "threshold": Measure("Good enough (accuracy)"),
-    "energy_to_threshold": Measure("Energy until good enough", *_KWH),
-    "energy_per_point": Measure("Energy per percentage point over chance", *_KWH),
-    "first_epochs": Measure("First epochs known"),
-    "emissions": Measure("Emissions", *_KG),
-    "bias": Measure("Bias", *_KWH),
-    "limit_low": Measure("Limits of agreement from", *_KWH),
-    "limit_high": Measure("Limits to", *_KWH),
-    "gap_percent_low": Measure("Least gap", "%"),
-    "gap_percent_high": Measure("Largest gap", "%"),
-    "constant_power_low_W": Measure("95 % from", "W"),
-    "constant_power_high_W": Measure("95 % to", "W"),
-    "slope_low": Measure("95 % from"),
-    "slope_high": Measure("95 % to"),
-    "n_medians": Measure("Configurations"),
-    "rho_medians": Measure("rho of medians"),
-    "rho": Measure("rho of runs"),
-    "rho_low": Measure("95 % from"),
-    "rho_high": Measure("95 % to"),
-    "pearson": Measure("Pearson's r"),
-    "carbon_intensity": Measure("Carbon intensity", "g CO₂-eq/kWh"),
-    "duration": Measure("Duration", "s"),
-    "power": Measure("Mean power", "W"),
-    "accuracy": Measure("Validation accuracy"),
-    "mean_accuracy": Measure("Mean accuracy"),
-    "loss": Measure("Validation loss"),
-    "energy_ratio": Measure("Energy over the reference's"),
-    "energy_ratio_low": Measure("95 % from"),
-    "energy_ratio_high": Measure("95 % to"),
-    "accuracy_difference": Measure("Accuracy difference", "points"),
-    "equal_accuracy": Measure("Equal accuracy"),
-    "energy_to_equal": Measure("Energy until then", *_KWH),
-    "reference_energy_to_equal": Measure("Reference's until then", *_KWH),
-    "saved_percent": Measure("Saved at equal accuracy", "%"),
-    "saved_percent_low": Measure("95 % from", "%"),
-    "saved_percent_high": Measure("95 % to", "%"),
-    "ratio": Measure("B / A"),
-    "ratio_low": Measure("95 % from"),
-    "ratio_high": Measure("95 % to"),
-    "score": Measure("Score", _PER_KWH),
-    "score_ratio_of_means": Measure("Score", _PER_KWH),
-    "score_ratio_of_means_low": Measure("95 % from", _PER_KWH),
-    "score_ratio_of_means_high": Measure("95 % to", _PER_KWH),
-    "score_mean_of_ratios": Measure("Score, mean of runs", _PER_KWH),
-    "score_min": Measure("Lowest run", _PER_KWH),
-    "score_max": Measure("Highest run", _PER_KWH),
-    "flops": Measure("FLOPs of a forward batch", *_FLOPS),
-    "flops_head": Measure("FLOPs of the head", *_FLOPS),
-    "flops_training": Measure("FLOPs of the training", *_FLOPS),
-    "parameters": Measure("Parameters", *_COUNT),
-    "trainable_parameters": Measure("Trainable parameters", *_COUNT),
-    "parameters_M": Measure("Parameters", "million"),
-    "trainable_parameters_M": Measure("Trainable parameters", "million"),
-    "flops_G": Measure("FLOPs of a forward batch", "G"),
-    "flops_head_G": Measure("FLOPs of the head", "G"),
-    "depth": Measure("Depth", "layers"),
-    "image_size": Measure("Image size", "pixels"),
-    "p": Measure("p", is_p=True),
-    "p_holm": Measure("p (Holm)", is_p=True),
-    "effect_low": Measure("95 % from"),
-    "effect_high": Measure("95 % to"),
-    "n": Measure("n"),
-    "run_id": Measure("Run"),
-    "cpu_model": Measure("CPU"),
-    "cpu_count": Measure("CPU threads"),
-    "gpu_model": Measure("GPU"),
-    "gpu_count": Measure("GPUs"),
-    "ram_total_size": Measure("RAM", "GB"),
-    "os": Measure("Operating system"),
-    "codecarbon_major": Measure("Major version of CodeCarbon"),
-    "cpu_method": Measure("CPU method"),
-    "gpu_method": Measure("GPU method"),
-    "ram_method": Measure("RAM method"),
-    "relative_sd": Measure("Relative SD"),
-    "pareto": Measure("On the Pareto front"),
-    "flops_cifar10": Measure("FLOPs on cifar10", *_FLOPS),
-    "flops_mnist": Measure("FLOPs on mnist", *_FLOPS),
-    "accuracy_VGG16": Measure("Accuracy of VGG16"),
-    "accuracy_VGG19": Measure("Accuracy of VGG19"),
-    "energy_consumed_VGG16": Measure("Energy of VGG16", *_KWH),
-    "energy_consumed_VGG19": Measure("Energy of VGG19", *_KWH),
-    "gpu_VGG16_W": Measure("GPU of VGG16", "W"),
-    "gpu_VGG19_W": Measure("GPU of VGG19", "W"),
-    "vgg19_takes_more_percent": Measure("VGG19 takes more", "%"),
-    "lowest_energy": Measure("Lowest energy", *_KWH),
-    "highest_energy": Measure("Highest energy", *_KWH),
-    "sampled_energy": Measure("Sampled energy", *_KWH),
-    "kaggle_duration": Measure("Duration on Kaggle", "s"),
-    "codecarbon_W": Measure("CodeCarbon", "W"),
-    "codecarbon_estimated_W": Measure("CodeCarbon, estimated", "W"),
-    "gpu_W": Measure("GPU", "W"),
-    "ram_W": Measure("RAM", "W"),
-    "cpu_W": Measure("CPU", "W"),
-    "cpu_last_reading_W": Measure("CPU, last reading", "W"),
-    "codecarbon_energy": Measure("CodeCarbon energy", *_KWH),
-    "codecarbon_energy_estimated": Measure("CodeCarbon energy, estimated", *_KWH),
-    "carbon_intensity_spread": Measure("Its spread", "g CO₂-eq/kWh"),
-    "spearman_rho": Measure("Spearman's rho"),
-    "mnist_over_cifar10": Measure("MNIST over CIFAR-10"),
-    "smallest_gap_percent": Measure("Smallest gap (%)"),
-    "largest_gap_percent": Measure("Largest gap (%)"),
+QUANTITIES: dict[str, Quantity] = {
+    "energy_consumed": Quantity("Energy", *_KWH),
+    "mean_energy_consumed": Quantity("Mean energy", *_KWH),
+    "energy_consumed_logged": Quantity("Logged energy", *_KWH),
+    "cpu_energy": Quantity("CPU energy", *_KWH),
+    "gpu_energy": Quantity("GPU energy", *_KWH),
+    "ram_energy": Quantity("RAM energy", *_KWH),
+    "idle_energy": Quantity("Idle energy", *_KWH),
+    "net_energy": Quantity("Energy above idle", *_KWH),
+    "wattmeter_energy": Quantity("Wattmeter energy", *_KWH),
+    "idle_share": Quantity("Idle share of the energy"),
+    "joules_per_image": Quantity("Energy per training image", "J"),
+    "joules_per_epoch": Quantity("Energy per epoch", "J"),
+    "mean_power": Quantity("Mean power", "W"),
+    "peak_power": Quantity("Highest second", "W"),
+    "threshold": Quantity("Good enough (accuracy)"),
+    "energy_to_threshold": Quantity("Energy until good enough", *_KWH),
+    "energy_per_point": Quantity("Energy per percentage point over chance", *_KWH),
+    "first_epochs": Quantity("First epochs known"),
+    "emissions": Quantity("Emissions", *_KG),
+    "bias": Quantity("Bias", *_KWH),
+    "limit_low": Quantity("Limits of agreement from", *_KWH),
+    "limit_high": Quantity("Limits to", *_KWH),
+    "gap_percent_low": Quantity("Least gap", "%"),
+    "gap_percent_high": Quantity("Largest gap", "%"),
+    "constant_power_low_W": Quantity("95 % from", "W"),
+    "constant_power_high_W": Quantity("95 % to", "W"),
+    "slope_low": Quantity("95 % from"),
+    "slope_high": Quantity("95 % to"),
+    "n_medians": Quantity("Configurations"),
+    "rho_medians": Quantity("rho of medians"),
+    "rho": Quantity("rho of runs"),
+    "rho_low": Quantity("95 % from"),
+    "rho_high": Quantity("95 % to"),
+    "pearson": Quantity("Pearson's r"),
+    "carbon_intensity": Quantity("Carbon intensity", "g CO₂-eq/kWh"),
+    "duration": Quantity("Duration", "s"),
+    "power": Quantity("Mean power", "W"),
+    "accuracy": Quantity("Validation accuracy"),
+    "mean_accuracy": Quantity("Mean accuracy"),
+    "loss": Quantity("Validation loss"),
+    "energy_ratio": Quantity("Energy over the reference's"),
+    "energy_ratio_low": Quantity("95 % from"),
+    "energy_ratio_high": Quantity("95 % to"),
+    "accuracy_difference": Quantity("Accuracy difference", "points"),
+    "equal_accuracy": Quantity("Equal accuracy"),
+    "energy_to_equal": Quantity("Energy until then", *_KWH),
+    "reference_energy_to_equal": Quantity("Reference's until then", *_KWH),
+    "saved_percent": Quantity("Saved at equal accuracy", "%"),
+    "saved_percent_low": Quantity("95 % from", "%"),
+    "saved_percent_high": Quantity("95 % to", "%"),
+    "ratio": Quantity("B / A"),
+    "ratio_low": Quantity("95 % from"),
+    "ratio_high": Quantity("95 % to"),
+    "score": Quantity("Score", _PER_KWH),
+    "score_ratio_of_means": Quantity("Score", _PER_KWH),
+    "score_ratio_of_means_low": Quantity("95 % from", _PER_KWH),
+    "score_ratio_of_means_high": Quantity("95 % to", _PER_KWH),
+    "score_mean_of_ratios": Quantity("Score, mean of runs", _PER_KWH),
+    "score_min": Quantity("Lowest run", _PER_KWH),
+    "score_max": Quantity("Highest run", _PER_KWH),
+    "flops": Quantity("FLOPs of a forward batch", *_FLOPS),
+    "flops_head": Quantity("FLOPs of the head", *_FLOPS),
+    "flops_training": Quantity("FLOPs of the training", *_FLOPS),
+    "parameters": Quantity("Parameters", *_COUNT),
+    "trainable_parameters": Quantity("Trainable parameters", *_COUNT),
+    "parameters_M": Quantity("Parameters", "million"),
+    "trainable_parameters_M": Quantity("Trainable parameters", "million"),
+    "flops_G": Quantity("FLOPs of a forward batch", "G"),
+    "flops_head_G": Quantity("FLOPs of the head", "G"),
+    "depth": Quantity("Depth", "layers"),
+    "image_size": Quantity("Image size", "pixels"),
+    "p": Quantity("p", is_p=True),
+    "p_holm": Quantity("p (Holm)", is_p=True),
+    "effect_low": Quantity("95 % from"),
+    "effect_high": Quantity("95 % to"),
+    "n": Quantity("n"),
+    "run_id": Quantity("Run"),
+    "cpu_model": Quantity("CPU"),
+    "cpu_count": Quantity("CPU threads"),
+    "gpu_model": Quantity("GPU"),
+    "gpu_count": Quantity("GPUs"),
+    "ram_total_size": Quantity("RAM", "GB"),
+    "os": Quantity("Operating system"),
+    "codecarbon_major": Quantity("Major version of CodeCarbon"),
+    "cpu_method": Quantity("CPU method"),
+    "gpu_method": Quantity("GPU method"),
+    "ram_method": Quantity("RAM method"),
+    "relative_sd": Quantity("Relative SD"),
+    "pareto": Quantity("On the Pareto front"),
+    "flops_cifar10": Quantity("FLOPs on cifar10", *_FLOPS),
+    "flops_mnist": Quantity("FLOPs on mnist", *_FLOPS),
+    "accuracy_VGG16": Quantity("Accuracy of VGG16"),
+    "accuracy_VGG19": Quantity("Accuracy of VGG19"),
+    "energy_consumed_VGG16": Quantity("Energy of VGG16", *_KWH),
+    "energy_consumed_VGG19": Quantity("Energy of VGG19", *_KWH),
+    "gpu_VGG16_W": Quantity("GPU of VGG16", "W"),
+    "gpu_VGG19_W": Quantity("GPU of VGG19", "W"),
+    "vgg19_takes_more_percent": Quantity("VGG19 takes more", "%"),
+    "lowest_energy": Quantity("Lowest energy", *_KWH),
+    "highest_energy": Quantity("Highest energy", *_KWH),
+    "sampled_energy": Quantity("Sampled energy", *_KWH),
+    "kaggle_duration": Quantity("Duration on Kaggle", "s"),
+    "codecarbon_W": Quantity("CodeCarbon", "W"),
+    "codecarbon_estimated_W": Quantity("CodeCarbon, estimated", "W"),
+    "gpu_W": Quantity("GPU", "W"),
+    "ram_W": Quantity("RAM", "W"),
+    "cpu_W": Quantity("CPU", "W"),
+    "cpu_last_reading_W": Quantity("CPU, last reading", "W"),
+    "codecarbon_energy": Quantity("CodeCarbon energy", *_KWH),
+    "codecarbon_energy_estimated": Quantity("CodeCarbon energy, estimated", *_KWH),
+    "carbon_intensity_spread": Quantity("Its spread", "g CO₂-eq/kWh"),
+    "spearman_rho": Quantity("Spearman's rho"),
+    "mnist_over_cifar10": Quantity("MNIST over CIFAR-10"),
+    "smallest_gap_percent": Quantity("Smallest gap (%)"),
+    "largest_gap_percent": Quantity("Largest gap (%)"),
 }
 """Columns whose name is no word for people, or that have a unit."""
 
@@ -203,13 +203,13 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 _SUFFIXES = {"_percent": "%", "_W": "W"}
 
 
-def measure(column: str) -> Measure:
+def quantity(column: str) -> Quantity:
     """What `column` is called; one without an entry is its own name, underscores removed."""
-    if column in MEASURES:
-        return MEASURES[column]
+    if column in QUANTITIES:
+        return QUANTITIES[column]
     suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
     text = column.removesuffix(suffix).replace("_", " ").replace("%", " %").strip()
-    return Measure(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
+    return Quantity(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
 
 
 def ordered(values: Iterable[object]) -> list[str]:

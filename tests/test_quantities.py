@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.quantities import MEASURES, measure, number, ordered
+from lib.quantities import QUANTITIES, number, ordered, quantity
 
 
 @pytest.mark.parametrize(
@@ -20,19 +20,19 @@ from lib.quantities import MEASURES, measure, number, ordered
     ],
 )
 def test_a_measure_is_shown_in_the_unit_that_leaves_the_fewest_zeros(column, values, unit, factor):
-    found, shown = measure(column).scaled_to(values)
+    found, shown = quantity(column).scaled_to(values)
     assert (shown.unit, found) == (unit, factor)
 
 
 @pytest.mark.parametrize("values", [[], [math.nan], [0.0], [math.inf]])
 def test_a_unit_is_found_for_values_that_have_no_size(values):
-    assert measure("energy_consumed").scaled_to(values) == (1.0, MEASURES["energy_consumed"])
+    assert quantity("energy_consumed").scaled_to(values) == (1.0, QUANTITIES["energy_consumed"])
 
 
 def test_a_column_without_an_entry_is_called_by_its_own_name():
-    assert measure("image_colour").label == "Image colour"
-    assert measure("gap_estimated_percent").label == "Gap estimated (%)"
-    assert measure("for_5%_difference").label == "For 5 % difference"
+    assert quantity("image_colour").label == "Image colour"
+    assert quantity("gap_estimated_percent").label == "Gap estimated (%)"
+    assert quantity("for_5%_difference").label == "For 5 % difference"
 
 
 def test_levels_stand_in_the_papers_order_and_then_in_that_of_the_alphabet():

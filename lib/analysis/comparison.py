@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.analysis import variants
 from lib.analysis.results import Analysis
-from lib.quantities import measure, ordered
+from lib.quantities import ordered, quantity
 from lib.stats import effect_sizes, groups
 from lib.study.study import RunConfig
 from lib.text import level, listed
@@ -19,10 +19,10 @@ from lib.training import datasets
 NOT_RECORDED = "not recorded"
 
 COUNTED = ("flops", "flops_training", "parameters", "trainable_parameters", "depth")
-"""Measures that don't depend on the machine."""
+"""Quantities that don't depend on the machine."""
 
 LEARNED = ("accuracy", "loss")
-"""Measures that don't depend on how energy and time are measured."""
+"""Quantities that don't depend on how energy and time are measured."""
 
 _CODECARBON = "codecarbon_major"
 _MEASUREMENT = (
@@ -45,10 +45,10 @@ class NothingSharedError(ValueError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure in two studies, A and B, of the architectures and datasets that both have.
+    """A quantity in two studies, A and B, of the architectures and datasets that both have.
 
     Attributes:
-        response: The measure's column.
+        response: The quantity's column.
         runs: Of both, told apart by `study` (A or B).
         means: One row for each architecture and dataset: runs_A, runs_B (with a value), mean_A,
             mean_B, ratio (B / A) with the limits of its 95 % bootstrap interval, and the reason
@@ -67,12 +67,12 @@ class Comparison:
 
     @property
     def warning(self) -> str:
-        """Why the two can't be compared in this measure; "" where they can, as far as is known."""
+        """Why the two can't be compared in this quantity; "" where they can, as far as is known."""
         if self.unlike.empty or self.response in (*COUNTED, *LEARNED):
             return ""
         return (
             "Beware: A and B were not measured alike, or do not both say how: see "
-            f"{listed(self.unlike['what'])} below. So their {measure(self.response).inline} can't "
+            f"{listed(self.unlike['what'])} below. So their {quantity(self.response).inline} can't "
             "be compared: a ratio may come from that, and not from the networks."
         )
 
@@ -85,7 +85,7 @@ def compare(first: Analysis, second: Analysis, response: str) -> Comparison:
     Args:
         first: A.
         second: B, whose means are divided by those of A.
-        response: The measure's column.
+        response: The quantity's column.
 
     Raises:
         NothingSharedError: If the two share no architecture on the same dataset.
@@ -200,7 +200,7 @@ def _differences(
     for column in columns:
         one, other = _levels(a, column), _levels(b, column)
         if one != other and not (known and NOT_RECORDED in (one, other)):
-            rows.append({"what": measure(column).name, "A": one, "B": other})
+            rows.append({"what": quantity(column).name, "A": one, "B": other})
     return pd.DataFrame(rows, columns=["what", "A", "B"])
 
 

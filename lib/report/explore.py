@@ -1,4 +1,4 @@
-"""Controls for `notebooks/analysis.ipynb`: choose study, measure and factor; set two studies
+"""Controls for `notebooks/analysis.ipynb`: choose study, quantity and factor; set two studies
 side by side.
 
 For people only: where nobody watches, as when a report is made, nothing is shown.
@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib.analysis import comparison, results
 from lib.analysis.results import Analysis
-from lib.quantities import measure
+from lib.quantities import quantity
 from lib.report import explore_views, front_end
 from lib.report.page import Prose
 
@@ -28,7 +28,7 @@ _ABSENT = Prose(
 
 
 def study(study_dir: str | Path) -> VBox | Prose | None:
-    """Show a measure by a factor, each to be chosen, as is the study.
+    """Show a quantity by a factor, each to be chosen, as is the study.
 
     Args:
         study_dir: The study to begin with; those beside it are there to choose from.
@@ -40,7 +40,7 @@ def study(study_dir: str | Path) -> VBox | Prose | None:
 
 
 def compare(study_dir: str | Path) -> VBox | Prose | None:
-    """Set two studies side by side, which are to be chosen, as is the measure.
+    """Set two studies side by side, which are to be chosen, as is the quantity.
 
     Args:
         study_dir: The study to begin with; those beside it are there to choose from.
@@ -126,7 +126,7 @@ class _Panel:
 class _Study(_Panel):
     def controls(self) -> list[Any]:
         self.study = self.dropdown("Study", self._folders, self._first, self._choose)
-        self.response = self.dropdown("Measure", [], None, self.draw)
+        self.response = self.dropdown("Quantity", [], None, self.draw)
         self.factor = self.dropdown("Factor", [], None, self.draw)
         self._offer()
         return [self.study, self.response, self.factor]
@@ -160,7 +160,7 @@ class _Comparison(_Panel):
         second = others[0] if others else self._first
         self.first = self.dropdown("A", self._folders, self._first, self._choose)
         self.second = self.dropdown("B", self._folders, second, self._choose)
-        self.response = self.dropdown("Measure", [], None, self.draw)
+        self.response = self.dropdown("Quantity", [], None, self.draw)
         self._offer()
         return [self.first, self.second, self.response]
 
@@ -190,7 +190,7 @@ def _offer(control: Any, columns: list[str], redraw: Callable) -> None:
     """Give a dropdown other options without a call of `redraw` for each change on the way."""
     control.unobserve(redraw, "value")
     before = control.value
-    control.options = [(measure(name).name, name) for name in columns]
+    control.options = [(quantity(name).name, name) for name in columns]
     control.value = before if before in columns else next(iter(columns), None)
     control.observe(redraw, "value")
 

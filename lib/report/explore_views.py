@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.analysis import comparison, variants
 from lib.analysis.results import Analysis
-from lib.quantities import measure
+from lib.quantities import quantity
 from lib.records import record
 from lib.report import figures
 from lib.report.page import Prose, Table
@@ -22,7 +22,7 @@ RESPONSES = (
     *("wattmeter_energy", "net_energy", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
     *("loss", "flops", "flops_training", "parameters", "trainable_parameters"),
 )
-"""Measures to choose from, as far as a study has them."""
+"""Quantities to choose from, as far as a study has them."""
 
 FACTORS = (
     *("architecture", "dataset", "variant", "location"),
@@ -50,7 +50,7 @@ def _has_results(folder: Path) -> bool:
 
 
 def responses(runs: pd.DataFrame) -> list[str]:
-    """Measures of which some run has a value."""
+    """Quantities of which some run has a value."""
     return [name for name in RESPONSES if name in runs and runs[name].notna().any()]
 
 
@@ -66,7 +66,7 @@ def _levels(column: pd.Series) -> pd.Series:
 
 
 def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
-    """A measure by a factor: the figure, and a table of the means.
+    """A quantity by a factor: the figure, and a table of the means.
 
     Args:
         study: In each way to read it.
@@ -77,14 +77,14 @@ def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
     if factor in study.variants.others:
         # The variants are what differs in it, so that each has one level only.
         runs = runs.drop(columns=variants.COLUMN)
-    scale, shown = measure(response).scaled_to(runs[response])
+    scale, shown = quantity(response).scaled_to(runs[response])
     panel = [name for name in ("reading", variants.COLUMN) if name in runs and name != factor]
     groups = runs.assign(_value=runs[response] * scale).groupby([*panel, factor])["_value"]
     means = groups.agg(
         runs="count", mean="mean", standard_deviation="std", lowest="min", highest="max"
     )
     table = means.reset_index().sort_values([*panel, factor], key=shared.order, kind="stable")
-    caption = f"{shown.label} by {measure(factor).inline}"
+    caption = f"{shown.label} by {quantity(factor).inline}"
     return [
         figures.violins(runs, response, by=factor),
         Table("means", caption, table, " ".join(study.damaged)),
@@ -98,7 +98,7 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
         comparison.NothingSharedError: If they share no architecture on the same dataset.
     """
     found = comparison.compare(first, second, response)
-    scale, scaled = measure(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
+    scale, scaled = quantity(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
     means = found.means.assign(
         mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
     )

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
-from lib.quantities import Measure, measure, number
+from lib.quantities import Quantity, number, quantity
 
 DIGITS = 4
 SMALLEST_P = 0.001
@@ -57,7 +57,7 @@ class Table:
 
     def to_csv(self) -> str:
         """All digits, in the results' units, which stand in the heads."""
-        heads = {column: measure(column).label for column in self.frame}
+        heads = {column: quantity(column).label for column in self.frame}
         return self.frame.rename(columns=heads).to_csv(index=False)
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Table:
                 f"{self.caption}: there is nothing to show." if self.caption else self.note
             )
         top = self.frame.head(MOST_ROWS)
-        columns = [_Column(top[name], shown) for name, shown in self._measures().items()]
+        columns = [_Column(top[name], shown) for name, shown in self._quantities().items()]
         heads = "".join(column.head() for column in columns)
         rows = "".join(
             f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
@@ -102,9 +102,9 @@ class Table:
             f"{_note(' '.join(filter(None, [self._rest(), self.note])))}</div>"
         )
 
-    def _measures(self) -> dict[str, Measure]:
+    def _quantities(self) -> dict[str, Quantity]:
         """What each column is called; quantities of one unit keep one unit, to be compared."""
-        named = {name: measure(name) for name in self.frame}
+        named = {name: quantity(name) for name in self.frame}
         shared = {shown.ladder: [] for shown in named.values() if shown.unit and shown.ladder}
         for name, shown in named.items():
             if shown.ladder in shared:
@@ -122,7 +122,7 @@ def _note(text: str) -> str:
 class _Column:
     """One column of a table as text: a unit and a number of decimals for all of its cells."""
 
-    def __init__(self, values: pd.Series, named: Measure):
+    def __init__(self, values: pd.Series, named: Quantity):
         values = values.infer_objects()
         self.values = values
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)

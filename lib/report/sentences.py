@@ -14,7 +14,7 @@ from lib.analysis import audit, frugality, instrument_pairs, savings, variants
 from lib.analysis.results import Analysis
 from lib.paper import conclusions
 from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
-from lib.quantities import measure, number, ordered
+from lib.quantities import number, ordered, quantity
 from lib.report.page import Prose
 from lib.stats import hypotests
 
@@ -122,7 +122,7 @@ def _most_energy(study: Analysis) -> str:
         how += f"of the runs with {_settings(runs)}, " if len(runs) else ""
     if runs.empty:
         return "No run has an energy, so the architectures can't be compared."
-    factor, shown = measure(column).scaled_to(runs[column])
+    factor, shown = quantity(column).scaled_to(runs[column])
     tests = _between_architectures(study, runs, column)
     parts = []
     for dataset, rows in _by_level(runs, "dataset"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.quantities import measure
+from lib.quantities import quantity
 
 # Beyond this, squares overflow: as good as infinite for any statistic.
 LARGEST = 1e150
@@ -54,10 +54,10 @@ def grouped(df: pd.DataFrame, response: str, factor: str) -> Sample:
     if len(groups) == 1:
         reason = f"{factor} has one level only, {sample.names[0]}"
     elif single:
-        named = f"{measure(response).inline} in {', '.join(single)}"
+        named = f"{quantity(response).inline} in {', '.join(single)}"
         reason = f"only one value of {named}: its spread is unknown"
     else:
-        reason = constant(measure(response).inline, values[kept].to_numpy())
+        reason = constant(quantity(response).inline, values[kept].to_numpy())
     return Sample(sample.values, sample.names, dropped, reason)
 
 
@@ -74,8 +74,8 @@ def paired(df: pd.DataFrame, response: str, factor: str) -> Sample:
     if len(columns[0]) < FEWEST_PAIRS:
         reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(columns[0])}"
     else:
-        reason = constant(measure(factor).inline, columns[0]) or constant(
-            measure(response).inline, columns[1]
+        reason = constant(quantity(factor).inline, columns[0]) or constant(
+            quantity(response).inline, columns[1]
         )
     return Sample(columns, dropped=dropped, reason=reason)
 
@@ -101,5 +101,5 @@ def _absent(df: pd.DataFrame, *columns: str) -> str:
 def _nothing(df: pd.DataFrame, response: str, factor: str) -> str:
     if df.empty:
         return "the table has no rows"
-    both = f"{measure(response).inline} and {measure(factor).inline}"
+    both = f"{quantity(response).inline} and {quantity(factor).inline}"
     return f"none of {len(df)} rows has both {both}"

@@ -37,9 +37,9 @@ def controls(box):
 
 def test_controls_move_figure_and_table(outputs, screen):
     chosen = controls(explore.study(outputs / "quick"))
-    assert list(chosen) == ["Study", "Measure", "Factor"]
+    assert list(chosen) == ["Study", "Quantity", "Factor"]
     assert screen.parts[0].layout.title.text == "Energy by architecture"
-    chosen["Measure"].value = "duration"
+    chosen["Quantity"].value = "duration"
     assert screen.parts[0].layout.title.text == "Duration by architecture"
     chosen["Factor"].value = "dataset"
     assert screen.parts[0].layout.title.text == "Duration by dataset"
@@ -47,7 +47,7 @@ def test_controls_move_figure_and_table(outputs, screen):
     before = screen.times
     chosen["Study"].value = "second"
     assert screen.times == before + 1, "drawn once, not once for each control that it changes"
-    assert chosen["Measure"].value == "duration"
+    assert chosen["Quantity"].value == "duration"
     assert chosen["Factor"].value == "architecture", "second has one dataset only"
 
 

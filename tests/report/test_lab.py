@@ -143,7 +143,7 @@ def test_every_cell_runs_and_every_figure_is_drawn(page):
 def test_a_reader_chooses_study_measure_and_factor(page):
     cell = "explore.study(study_dir)"
     wait_for_title(page, cell, "Energy by architecture")
-    dropdown(page, cell, "Measure").select_option("Duration")
+    dropdown(page, cell, "Quantity").select_option("Duration")
     wait_for_title(page, cell, "Duration by architecture")
     dropdown(page, cell, "Factor").select_option("Dataset")
     figure = wait_for_title(page, cell, "Duration by dataset")
@@ -173,7 +173,7 @@ def test_a_reader_compares_two_studies(page):
     assert inside.locator("table", has_text="Location").locator("td").all_inner_texts() == [
         *("Location", "USA/oregon", "FRA")
     ]
-    dropdown(page, cell, "Measure").select_option("Score")
+    dropdown(page, cell, "Quantity").select_option("Score")
     wait_for_title(page, cell, "Score, study beside study")
     dropdown(page, cell, "B").select_option("quick")
     inside.get_by_text("Choose two different studies").wait_for()

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from lib import text
 from lib.analysis.instrument_pairs import Pair, compare
-from lib.quantities import measure, number, ordered
+from lib.quantities import number, ordered, quantity
 from lib.report.figures import palette, style
 
 
@@ -24,7 +24,7 @@ def bland_altman(pair: Pair) -> go.Figure:
     """
     title = f"{pair.reference.capitalize()} less {pair.other}"
     runs = pair.runs
-    factor, shown = measure("energy_consumed").scaled_to(runs["reference"])
+    factor, shown = quantity("energy_consumed").scaled_to(runs["reference"])
     architectures = ordered(runs["architecture"])
     figure, drawn = go.Figure(), 0
     for name in architectures:

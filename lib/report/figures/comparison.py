@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lib import text
-from lib.quantities import measure, number, ordered
+from lib.quantities import number, ordered, quantity
 from lib.report.figures import palette, style
 
 _PAIR = ["wattmeter_energy", "energy_consumed"]
@@ -31,7 +31,7 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
         cols=len(quantities),
         shared_yaxes=True,
         horizontal_spacing=0.03,
-        subplot_titles=[measure(name).label for name in quantities],
+        subplot_titles=[quantity(name).label for name in quantities],
     )
     sources = {
         "the_paper": ("the paper", {"symbol": "circle-open", "size": 13, "color": palette.PLAIN}),
@@ -43,26 +43,26 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
         "measured": ("our runs", {"symbol": "diamond", "size": 9, "color": palette.COLOURS[0]}),
     }
     sources = {source: look for source, look in sources.items() if source in cells}
-    for column, quantity in enumerate(quantities, start=1):
-        rows = cells[cells["quantity"] == measure(quantity).label]
-        for source, (name, marker) in sources.items():
+    for column, name in enumerate(quantities, start=1):
+        rows = cells[cells["quantity"] == quantity(name).label]
+        for source, (label, marker) in sources.items():
             figure.add_trace(
                 go.Scatter(
                     x=pd.to_numeric(rows[source], errors="coerce").to_numpy(),
                     y=[escape(row) for row in rows["row"]],
                     mode="markers",
                     marker=marker,
-                    name=name,
-                    legendgroup=name,
+                    name=label,
+                    legendgroup=label,
                     showlegend=column == 1,
-                    hovertemplate="<b>%{y}</b><br>" + name + ": %{x:.4~g}<extra></extra>",
+                    hovertemplate="<b>%{y}</b><br>" + label + ": %{x:.4~g}<extra></extra>",
                 ),
                 row=1,
                 col=column,
             )
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(type="category", autorange="reversed")
-    changed = cells[cells["quantity"].isin([measure(name).label for name in quantities])]
+    changed = cells[cells["quantity"].isin([quantity(name).label for name in quantities])]
     new, old = ("measured", "the_paper") if "measured" in cells else ("corrected", "as_published")
     ratio = (changed[new] / pd.to_numeric(changed[old], errors="coerce")).dropna()
     whose = {"measured": "Ours", "corrected": "Corrected values"}[new]
@@ -74,17 +74,17 @@ def beside_paper(cells: pd.DataFrame, quantities: tuple[str, ...]) -> go.Figure:
 
 
 def side_by_side(runs: pd.DataFrame, response: str) -> go.Figure:
-    """A measure in two studies: for each architecture and dataset a box a study, every run a point.
+    """A quantity in two studies: each architecture and dataset has a box a study, a point a run.
 
     Args:
         runs: One row a run: study, architecture, dataset and `response`.
         response: The column to show.
     """
-    title = f"{measure(response).name}, study beside study"
+    title = f"{quantity(response).name}, study beside study"
     if missing := style.missing(runs, [response]):
         return style.sentence(title, missing)
     runs = runs.dropna(subset=[response])
-    factor, shown = measure(response).scaled_to(runs[response])
+    factor, shown = quantity(response).scaled_to(runs[response])
     configuration = ["dataset", "architecture"]
     for name in configuration:
         runs[name] = pd.Categorical(runs[name].astype(str), ordered(runs[name]))
@@ -131,7 +131,7 @@ def instruments(runs: pd.DataFrame) -> go.Figure:
     title = "CodeCarbon against the wattmeter"
     if style.missing(runs, _PAIR):
         return style.sentence(title, "No run of this study was measured by a wattmeter.")
-    factor, shown = measure("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
+    factor, shown = quantity("wattmeter_energy").scaled_to(runs["wattmeter_energy"])
     architectures = ordered(runs["architecture"])
     figure, drawn = go.Figure(), 0
     for name in architectures:

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lib import text
-from lib.quantities import measure, number, ordered
+from lib.quantities import number, ordered, quantity
 from lib.report.figures import palette, run, style
 
 MOST_MARKED = 24
@@ -40,7 +40,7 @@ def learning_curves(
         against: `epoch`, `seconds`, or `energy_consumed` (kWh since the training began).
         variants: By run id, where there are several.
     """
-    named = run.AGAINST.get(against, measure(against))
+    named = run.AGAINST.get(against, quantity(against))
     title = f"Validation accuracy against {named.inline}"
     drawn = {
         run_id: history

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import Measure, measure, number
+from lib.quantities import Quantity, number, quantity
 from lib.report.figures import palette, style
 
 MOST_SAMPLES = 2000
@@ -21,8 +21,8 @@ MOST_SAMPLES = 2000
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
-AGAINST = {"epoch": Measure("Epoch"), "seconds": Measure("Time", "s")}
-"""What a learning curve can be drawn against beside a measure."""
+AGAINST = {"epoch": Quantity("Epoch"), "seconds": Quantity("Time", "s")}
+"""What a learning curve can be drawn against beside a quantity."""
 
 
 def samples(
@@ -122,12 +122,12 @@ def curve(
     )
 
 
-def scaled(column: str, values: pd.Series) -> tuple[float, Measure]:
+def scaled(column: str, values: pd.Series) -> tuple[float, Quantity]:
     """The factor and the unit in which to show a column of histories."""
-    return AGAINST.get(column, measure(column)).scaled_to(values)
+    return AGAINST.get(column, quantity(column)).scaled_to(values)
 
 
-def axis(against: str, shown: Measure, history: pd.DataFrame) -> dict[str, object]:
+def axis(against: str, shown: Quantity, history: pd.DataFrame) -> dict[str, object]:
     """Epochs are counted, from 1; everything else begins at 0."""
     if against != "epoch":
         return {"title": shown.label, "rangemode": "tozero"}

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lib import text
-from lib.quantities import Measure, measure, number, ordered
+from lib.quantities import Quantity, number, ordered, quantity
 from lib.report.figures import palette, style
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -27,7 +27,7 @@ _TURNED_WIDTH = 30
 
 
 def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
-    """Distribution of a measure by a factor: violin, box, and every run as a point.
+    """Distribution of a quantity by a factor: violin, box, and every run as a point.
 
     The paper's Figures 2 (energy and emissions), 3 (FLOPs) and 4 (by location).
 
@@ -37,12 +37,12 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         response: The column to show.
         by: The factor on the horizontal axis.
     """
-    title = f"{measure(response).name} by {measure(by).inline}"
+    title = f"{quantity(response).name} by {quantity(by).inline}"
     missing = style.missing(runs, [response, by])
     if missing:
         return style.sentence(title, missing)
     runs = runs.dropna(subset=[response, by])
-    factor, shown = measure(response).scaled_to(runs[response])
+    factor, shown = quantity(response).scaled_to(runs[response])
     levels = ordered(runs[by])
     if "architecture" not in runs:
         runs = runs.assign(architecture="runs")
@@ -98,7 +98,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     )
     for place_of_panel in range(len(panels) - columns, len(panels)):
         row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
-        figure.update_xaxes(showticklabels=True, title=measure(by).name, row=row, col=column)
+        figure.update_xaxes(showticklabels=True, title=quantity(by).name, row=row, col=column)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
@@ -145,7 +145,7 @@ def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
 def _points(
     group: pd.DataFrame,
     response: str,
-    scale: tuple[float, Measure],
+    scale: tuple[float, Quantity],
     place: int,
     architectures: Sequence[str],
 ) -> Iterator[go.Scatter]:
@@ -183,7 +183,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
     if missing:
         return style.sentence(title, missing)
     places = places.dropna(subset=["emissions"]).sort_values("carbon_intensity", kind="stable")
-    factor, shown = measure("emissions").scaled_to(places["emissions"])
+    factor, shown = quantity("emissions").scaled_to(places["emissions"])
     hovered = ["emissions", "energy_consumed", "carbon_intensity"]
     architectures = ordered(places["architecture"])
     names = list(dict.fromkeys(places["name"].astype(str)))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.quantities import Measure, measure, number
+from lib.quantities import Quantity, number, quantity
 from lib.report.figures.palette import COLOURS, FAINT, INK
 
 MOST_POINTS = 1000
@@ -120,9 +120,9 @@ def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
         if column not in frame:
             return f"These results have no column {column}."
         if not frame[column].notna().any():
-            return f"No run has a value for {measure(column).inline}{_why(frame, column)}."
+            return f"No run has a value for {quantity(column).inline}{_why(frame, column)}."
     if frame[list(columns)].dropna().empty:
-        return f"No run has all of {', '.join(measure(column).inline for column in columns)}."
+        return f"No run has all of {', '.join(quantity(column).inline for column in columns)}."
     return None
 
 
@@ -169,14 +169,14 @@ def row_height(labels: Iterable[str]) -> int:
 
 
 def hover(
-    rows: pd.DataFrame, columns: Sequence[str], scale: tuple[float, Measure] = (1.0, Measure(""))
+    rows: pd.DataFrame, columns: Sequence[str], scale: tuple[float, Quantity] = (1.0, Quantity(""))
 ) -> list[str]:
     """What each point says: its run, or else its configuration, and its values with units.
 
     Args:
         rows: Of the points.
         columns: Which values; those that are absent are left out.
-        scale: The factor and the measure of the axis, as `Measure.scaled_to` gives them: what is
+        scale: The factor and the quantity of the axis, as `Quantity.scaled_to` gives them: what is
             of the same kind has its unit.
     """
     of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
@@ -186,7 +186,7 @@ def hover(
     ]
     lines = [["<b>" + " · ".join(filter(None, head)) + "</b>" for head in zip(*named, strict=True)]]
     for name in (name for name in columns if name in rows):
-        shown = measure(name)
+        shown = quantity(name)
         alike = (scale[1].unit, scale[0]) in shown.ladder
         factor, unit = (scale[0], scale[1].unit) if alike else (1.0, shown.unit)
         lines.append(

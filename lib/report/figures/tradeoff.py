@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import Measure, measure, number, ordered
+from lib.quantities import Quantity, number, ordered, quantity
 from lib.report.figures import palette, style
 
 _RIM = {"color": "white", "width": 1}
@@ -38,7 +38,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
         return style.sentence(title, missing)
     datasets = ordered(compared["dataset"])
     readings = list(style.panels(compared))
-    factor, shown = measure("energy_consumed").scaled_to(runs["energy_consumed"])
+    factor, shown = quantity("energy_consumed").scaled_to(runs["energy_consumed"])
     figure = make_subplots(
         rows=len(readings),
         cols=len(datasets),
@@ -89,7 +89,7 @@ class _Plane:
         self,
         runs: pd.DataFrame,
         means: pd.DataFrame,
-        scale: tuple[float, Measure],
+        scale: tuple[float, Quantity],
         architectures: list[str],
         variants: list[str],
         most: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.analysis import variants
 from lib.analysis.results import Analysis
-from lib.quantities import measure
+from lib.quantities import quantity
 from lib.report.page import Table
 from lib.report.tables import shared
 from lib.stats import hypotests
@@ -150,7 +150,7 @@ def _tests(
         frame = frame.drop(columns="within")
     if frame["p"].isna().all():
         # Of the responses energy is the one that every study has; "Every test" has all reasons.
-        energy = frame[frame["response"] == measure("energy_consumed").name]["reason"]
+        energy = frame[frame["response"] == quantity("energy_consumed").name]["reason"]
         return Table(name, "", frame.iloc[:0], f"{caption}: not tested, because {energy.iloc[0]}.")
     # Beside what was asked, not at the far end of the row, stands why it was not answered.
     untested = frame["p"].isna()

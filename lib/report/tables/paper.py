@@ -7,7 +7,7 @@ import pandas as pd
 from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.paper import conclusions, published, reproduction
-from lib.quantities import MEASURES, measure
+from lib.quantities import QUANTITIES, quantity
 from lib.report.page import Stack, Table
 from lib.report.tables import shared
 
@@ -187,6 +187,6 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) ->
 def _named(cells: pd.DataFrame) -> pd.DataFrame:
     """Quantities and rows as people call them."""
     frame = cells.rename(columns={"column": "quantity", "paper": "the_paper"})
-    frame["quantity"] = [measure(quantity).label for quantity in frame["quantity"]]
-    frame["row"] = [measure(row).name if row in MEASURES else row for row in frame["row"]]
+    frame["quantity"] = [quantity(name).label for name in frame["quantity"]]
+    frame["row"] = [quantity(row).name if row in QUANTITIES else row for row in frame["row"]]
     return frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.analysis.results import Analysis
-from lib.quantities import measure, ordered
+from lib.quantities import ordered, quantity
 
 
 def reading(study: Analysis) -> list[str]:
@@ -50,7 +50,7 @@ def in_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _word(column: str) -> str:
-    return measure(column).name
+    return quantity(column).name
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pytest
 
 from lib.analysis import results, variants
 from lib.paper import published
-from lib.quantities import measure
+from lib.quantities import quantity
 from lib.records import record
 from lib.report import figures, tables
 from lib.report.page import Link
@@ -189,7 +189,7 @@ def alike(tmp_path):
 
 def test_networks_of_the_papers_stand_beside_its_table(alike):
     table = tables.beside_paper(alike, "table2")
-    flops = table.frame[table.frame["quantity"] == measure("flops_G").label].set_index("row")
+    flops = table.frame[table.frame["quantity"] == quantity("flops_G").label].set_index("row")
     # The made-up study has FLOPs of 32 pixels on both datasets.
     assert flops.loc["VGG16, cifar10", "match"] == "rounded"
     assert flops.loc["VGG16, mnist", "match"] == "differs"
@@ -201,7 +201,7 @@ def test_trainings_of_the_papers_stand_beside_its_scores(alike):
     table = tables.beside_paper(alike, "table6")
     assert len(table.frame) == 45
     assert "are no reproduction" in table.note
-    accuracy = table.frame[table.frame["quantity"] == measure("accuracy").label].set_index("row")
+    accuracy = table.frame[table.frame["quantity"] == quantity("accuracy").label].set_index("row")
     row = accuracy.loc["USA/oregon, cifar10, VGG16"]
     assert (row["the_paper"], row["measured"]) == ("0.6189", pytest.approx(0.64))
     assert row["difference"] == pytest.approx(0.64 - 0.6189)
