@@ -38,12 +38,12 @@ class Offset:
     Attributes:
         seconds: That the log's clock is ahead of the machine's; None if it could not be told.
         correlation: Pearson's r of the two curves at the best offset; NaN if there is none.
-        reason: Why `seconds` is None.
+        reason: Why `seconds` is None; None where it is known.
     """
 
     seconds: float | None
     correlation: float
-    reason: str = ""
+    reason: str | None = None
 
 
 def estimate(samples: Samples, trace: pd.DataFrame) -> Offset:
