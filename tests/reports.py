@@ -68,7 +68,7 @@ def forty(folder: Path) -> Path:
 
 def papers(folder: Path) -> Path:
     """The authors' raw data."""
-    records.write_results(published.import_package(FOLDER), folder)
+    records.write_results(published.read_package(FOLDER).results, folder)
     build.build(folder)
     return folder
 

@@ -13,7 +13,8 @@ import yaml
 from lib.analysis import audit, instrument_pairs, questions, savings, variants
 from lib.instruments import JOULES_PER_KWH, trace
 from lib.instruments.carbon import PAPER_PLACES
-from lib.paper import published, reanalysis, reproduction
+from lib.logs import treatments
+from lib.paper import reanalysis, reproduction
 from lib.paper.package import KAGGLE
 from lib.quantities import ordered
 from lib.records import record
@@ -104,11 +105,11 @@ class Analysis:
 
     @cached_property
     def readings(self) -> dict[str, pd.DataFrame]:
-        """The runs behind RQ1 and RQ2 in each way to read them: see `lib.paper.published.readings`.
+        """The runs behind RQ1 and RQ2 under each treatment: see `lib.logs.treatments`.
 
         Of the paper's data these are the Kaggle runs. `power` (W) is energy over duration.
         """
-        found = published.readings(self.completed)
+        found = treatments.treatments(self.completed)
         if self.is_the_papers:
             found = {name: reproduction.campaign(runs, KAGGLE) for name, runs in found.items()}
         return {name: _with_power(runs).reset_index(drop=True) for name, runs in found.items()}
@@ -170,10 +171,10 @@ class Analysis:
 
     @cached_property
     def _scored(self) -> dict[str, pd.DataFrame]:
-        """The readings with the energy that Scores are made of, see `published.SCORE_ENERGY`."""
+        """The readings with the energy that Scores are made of, see `treatments.SCORE_ENERGY`."""
         return {
             name: runs.assign(
-                energy_consumed=runs.get(published.SCORE_ENERGY, runs["energy_consumed"])
+                energy_consumed=runs.get(treatments.SCORE_ENERGY, runs["energy_consumed"])
             )
             for name, runs in self.readings.items()
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.instruments import JOULES_PER_KWH
 from lib.logs import counters
 
 REQUIRED = ("timestamp", "duration", "energy_consumed")
@@ -28,6 +29,9 @@ NOT_NEEDED = (
     *("cpu_utilization_percent", "gpu_utilization_percent", "ram_utilization_percent"),
     "ram_used_gb",
 )
+
+ONE_READING_TOLERANCE = 0.01
+"""W between a run's mean GPU power and the log's last reading, from which on they are one."""
 
 
 class LogError(ValueError):
@@ -67,11 +71,6 @@ class Log:
     rows: pd.DataFrame
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def rows_read(self) -> int:
-        """Data rows in the file, readable or not."""
-        return len(self.rows) + len(self.skipped)
 
 
 def read(path: Path, name: str | None = None) -> Log:
@@ -204,3 +203,20 @@ def _notes(name: str, headers: list[list[str]], rows: int) -> tuple[str, ...]:
     if unknown := sorted({column for one in headers for column in one} - known):
         notes.append(f"{name} has columns that CodeCarbon does not write: {', '.join(unknown)}.")
     return tuple(notes)
+
+
+def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
+    """Tell which runs' GPU energy is a single power reading times the run's duration.
+
+    A tracker that is started again samples no more: `EmissionsTracker.start` of CodeCarbon 2
+    returns at once where there was a start before, so that the one reading which `stop` takes
+    stands for the whole run. Its mean power then equals the last reading in the log.
+
+    Args:
+        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W, last reading).
+
+    Returns:
+        One boolean a run; False where a figure is missing.
+    """
+    mean = results["gpu_energy"] * JOULES_PER_KWH / results["duration"]
+    return (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE

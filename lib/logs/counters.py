@@ -44,20 +44,6 @@ def difference_cumulative(
     return frame.assign(**{name: added[name].reindex(frame.index) for name in columns})
 
 
-def accumulate(
-    frame: pd.DataFrame,
-    by: str | Sequence[str] = "tracker_run_id",
-    columns: Sequence[str] = COUNTERS,
-    order: str | None = None,
-) -> pd.DataFrame:
-    """Undo `difference_cumulative`: what one tracker would have logged for these runs."""
-    ordered = _ordered(frame, order)
-    keys = [by] if isinstance(by, str) else list(by)
-    sums = ordered.groupby(keys)[list(columns)].cumsum()
-    total = ordered[list(columns)].where(ordered[keys].isna().any(axis=1), sums)
-    return frame.assign(**{name: total[name].reindex(frame.index) for name in columns})
-
-
 def _ordered(frame: pd.DataFrame, order: str | None) -> pd.DataFrame:
     if not frame.index.is_unique:
         raise ValueError("counters need a unique index: call reset_index(drop=True) first")

@@ -18,9 +18,8 @@ import pandas as pd
 
 from lib.instruments import JOULES_PER_KWH
 from lib.logs import codecarbon
-from lib.logs import folder as log_folder
 from lib.logs.codecarbon import LogError
-from lib.logs.folder import Imported
+from lib.logs.folder import HISTORY, Imported, as_results, read_folder
 
 KAGGLE = "kaggle"
 WATTMETER = "wattmeter"
@@ -30,9 +29,6 @@ RAPL = "measured counter (RAPL)"
 SAMPLED_GPU = "NVML power, sampled"
 ONE_READING_GPU = "NVML power, one reading for the whole run"
 RAM_MODEL = "model (0.375 W per GB of the machine)"
-
-ONE_READING_TOLERANCE = 0.01
-"""W between a run's mean GPU power and the log's last reading, from which on they are one."""
 
 _PARTS = ("kaggle", "grilla", "processed")
 _LOGS = Path("kaggle", "accuracy.csv")
@@ -66,7 +62,7 @@ def read(root: Path) -> Imported:
     Raises:
         LogError: A file is missing or damaged; names it.
     """
-    logs = log_folder.read_folder(root / KAGGLE)
+    logs = read_folder(root / KAGGLE)
     kaggle = logs.results.assign(
         campaign=KAGGLE,
         source_file=KAGGLE + "/" + logs.results["source_file"],
@@ -76,7 +72,7 @@ def read(root: Path) -> Imported:
     wattmeter = runs.results.assign(campaign=WATTMETER, cpu_method=RAPL)
     results = pd.concat([kaggle, wattmeter], ignore_index=True)
     results = results.assign(
-        gpu_method=np.where(one_gpu_reading(results), ONE_READING_GPU, SAMPLED_GPU),
+        gpu_method=np.where(codecarbon.one_gpu_reading(results), ONE_READING_GPU, SAMPLED_GPU),
         ram_method=RAM_MODEL,
     )
     return Imported(
@@ -85,23 +81,6 @@ def read(root: Path) -> Imported:
         logs.notes + runs.notes,
         runs.histories,
     )
-
-
-def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
-    """Tell which runs' GPU energy is a single power reading times the run's duration.
-
-    A tracker that is started again samples no more: `EmissionsTracker.start` of CodeCarbon 2
-    returns at once where there was a start before, so that the one reading which `stop` takes
-    stands for the whole run. Its mean power then equals the last reading in the log.
-
-    Args:
-        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W, last reading).
-
-    Returns:
-        One boolean a run; False where a figure is missing.
-    """
-    mean = results["gpu_energy"] * JOULES_PER_KWH / results["duration"]
-    return (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -121,14 +100,14 @@ def _read_wattmeter(root: Path) -> Imported:
     rows = pd.concat(
         [run.log.rows.reset_index(drop=True).assign(**run.row) for run in runs], ignore_index=True
     )
-    results = log_folder.as_results(rows)
+    results = as_results(rows)
     ids = dict(zip(results["source_file"], results["run_id"], strict=True))
     histories = [run.history.assign(run_id=ids[run.row["file"]]) for run in runs]
     return Imported(
         results,
         sum((run.log.skipped for run in runs), ()),
         sum((run.log.notes for run in runs), ()),
-        pd.concat(histories, ignore_index=True)[list(log_folder.HISTORY)],
+        pd.concat(histories, ignore_index=True)[list(HISTORY)],
     )
 
 

@@ -1,4 +1,4 @@
-"""The paper's tables as numbers, its raw data as a results table, and the two ways to read them.
+"""The paper's tables as numbers, and its raw data as a results table.
 
 Xu, Martínez-Fernández, Martinez, Franch: Energy Efficiency of Training Neural Network
 Architectures, arXiv:2302.00967v1. `lib.paper.reproduction` computes each of its tables from the raw
@@ -7,22 +7,17 @@ data, `lib.paper.conclusions` says what becomes of its conclusions.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
 
-from lib.logs import folder as log_folder
 from lib.logs.codecarbon import LogError
-from lib.logs.counters import COUNTERS, difference_cumulative
-from lib.logs.folder import Imported
-from lib.paper import package as replication
+from lib.logs.folder import Imported, read_folder
+from lib.paper import package
 from lib.training import datasets
 
 TABLES = Path(__file__).resolve().parents[2] / "params" / "published"
-
-AS_PUBLISHED = "as published"
-CORRECTED = "corrected"
-MEASURED = "measured"
 
 NETWORK = {"head": "paper"}
 """What makes a network of Table 2, beside architecture, dataset and image size."""
@@ -43,9 +38,6 @@ TRAINING = {
 }
 """What makes a training that Table 6 is about (paper, section 3.4). Not among it is what became of
 the pixels, which the paper's text and its code say differently, and the framework."""
-
-SCORE_ENERGY = "score_energy"
-"""Energy that Scores are made of, kWh: as published it isn't `energy_consumed`."""
 
 
 def table(name: str) -> pd.DataFrame:
@@ -87,14 +79,6 @@ def alike(results: pd.DataFrame, design: dict[str, object]) -> pd.DataFrame:
     return results[same]
 
 
-def import_package(folder: Path) -> pd.DataFrame:
-    """Read the authors' package, or a folder of anyone's CodeCarbon logs, as a results table.
-
-    See `read_package`, which also tells which rows were skipped.
-    """
-    return read_package(folder).results
-
-
 def read_package(folder: Path) -> Imported:
     """Read the authors' package, or a folder of anyone's CodeCarbon logs with a sidecar.
 
@@ -111,19 +95,17 @@ def read_package(folder: Path) -> Imported:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise LogError(f"'{folder}' is no folder")
-    root = replication.find_root(folder)
+    root = package.find_root(folder)
     if root is None:
         try:
-            return log_folder.read_folder(folder)
+            return read_folder(folder)
         except LogError as error:
             raise LogError(
                 f"{error}. Nor is it the authors' package, which has kaggle/accuracy.csv and "
                 "grilla/results_summary/"
             ) from None
-    package = replication.read(root)
-    return Imported(
-        _with_table_2(package.results), package.skipped, package.notes, package.histories
-    )
+    read = package.read(root)
+    return dataclasses.replace(read, results=_with_table_2(read.results))
 
 
 def _with_table_2(results: pd.DataFrame) -> pd.DataFrame:
@@ -134,40 +116,3 @@ def _with_table_2(results: pd.DataFrame) -> pd.DataFrame:
     return results.merge(
         exact.astype(dict.fromkeys(numbers, int)), on=["architecture", "dataset"], how="left"
     )
-
-
-def readings(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Read the same rows in each way that they can be read.
-
-    Args:
-        results: A study's results table.
-
-    Returns:
-        For a study of our own `{"measured": results}`. For an import two tables with the same
-        rows and columns: `as published`, in which the counters are what the log says and Scores
-        follow Table 6, and `corrected`, in which they are what each run took. Both have
-        `score_energy`. The paper has two energies: Tables 3 to 5 and Figures 2 and 4 take the
-        log's, Table 6 differences between the rows of one architecture, so that the first run of
-        ResNet50 holds all of VGG19's, which shared its tracker.
-    """
-    logged = [f"{name}_logged" for name in COUNTERS]
-    if not set(logged) <= set(results.columns):
-        return {MEASURED: results}
-    corrected = results.drop(columns=logged)
-    published = corrected.assign(**{name: results[f"{name}_logged"] for name in COUNTERS})
-    within = difference_cumulative(
-        published,
-        by=["tracker_run_id", "architecture"],
-        columns=["energy_consumed"],
-        order="ended_at",
-    )
-    return {
-        AS_PUBLISHED: _scored(published, within["energy_consumed"]),
-        CORRECTED: _scored(corrected, corrected["energy_consumed"]),
-    }
-
-
-def _scored(frame: pd.DataFrame, energy: pd.Series) -> pd.DataFrame:
-    """Score = accuracy / energy (Section 3.1); empty where the energy isn't positive."""
-    score = frame["accuracy"] / energy.where(energy > 0)
-    return frame.assign(**{SCORE_ENERGY: energy, "score": score})

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.instruments import JOULES_PER_KWH
-from lib.paper import published
+from lib.logs import treatments
 from lib.paper.package import KAGGLE, SAMPLED_GPU, WATTMETER
 from lib.paper.reproduction import campaign, configurations
 from lib.paper.wattmeter_runs import (
@@ -35,7 +35,7 @@ def tables(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Compute every table that a conclusion may point to, by name.
 
     Args:
-        results: The authors' package (`lib.paper.published.import_package`).
+        results: The authors' package (`lib.paper.published.read_package`).
     """
     makers: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] = (
         questions,
@@ -70,11 +70,11 @@ def questions(results: pd.DataFrame) -> pd.DataFrame:
 def _asked(results: pd.DataFrame) -> Iterator[tuple[str, hypotests.TestResult]]:
     sums = ("energy_consumed", "emissions", "duration")
     components = ("cpu_energy", "gpu_energy", "ram_energy")
-    readings = published.readings(results)
-    wattmeter = with_power(campaign(readings[published.CORRECTED], WATTMETER))
+    readings = treatments.treatments(results)
+    wattmeter = with_power(campaign(readings[treatments.CORRECTED], WATTMETER))
     parts = (
-        ("Kaggle, as published", campaign(readings[published.AS_PUBLISHED], KAGGLE), sums),
-        ("Kaggle, corrected", campaign(readings[published.CORRECTED], KAGGLE), sums + components),
+        ("Kaggle, as published", campaign(readings[treatments.AS_PUBLISHED], KAGGLE), sums),
+        ("Kaggle, corrected", campaign(readings[treatments.CORRECTED], KAGGLE), sums + components),
         (
             "Wattmeter machine",
             wattmeter,
@@ -192,14 +192,14 @@ def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
         One row a part of the data, location and dataset, with three names and `architectures`,
         the number compared. Means of the runs; of the wattmeter machine, the wattmeter's energy.
     """
-    readings = published.readings(results)
+    readings = treatments.treatments(results)
     kaggle = {name: campaign(reading, KAGGLE) for name, reading in readings.items()}
     meter = campaign(results, WATTMETER)
     meter = meter.assign(score_energy=meter["wattmeter_energy"])
     parts = {
-        "Kaggle, as published": kaggle[published.AS_PUBLISHED],
-        "Kaggle, corrected": kaggle[published.CORRECTED],
-        SAMPLED: sampled(readings[published.CORRECTED]),
+        "Kaggle, as published": kaggle[treatments.AS_PUBLISHED],
+        "Kaggle, corrected": kaggle[treatments.CORRECTED],
+        SAMPLED: sampled(readings[treatments.CORRECTED]),
         "Wattmeter machine": meter.assign(score=meter["accuracy"] / meter["wattmeter_energy"]),
     }
     rows = []
@@ -228,7 +228,7 @@ def within_locations(results: pd.DataFrame) -> pd.DataFrame:
         One row a location and one over all: mean carbon intensity (g CO2-eq/kWh), runs on each
         dataset, point-biserial r of emissions (corrected; empty where one dataset is missing).
     """
-    runs = campaign(published.readings(results)[published.CORRECTED], KAGGLE)
+    runs = campaign(treatments.treatments(results)[treatments.CORRECTED], KAGGLE)
     parts = [("all", runs), *runs.groupby("location")]
     return pd.DataFrame(
         [

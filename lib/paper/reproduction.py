@@ -15,6 +15,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 import pandas as pd
 from scipy import stats
 
+from lib.logs import treatments
 from lib.paper import published
 from lib.paper.package import KAGGLE, WATTMETER
 
@@ -35,8 +36,8 @@ class Reproduction:
         name: Of the file under `params/published/`.
         title: For people, with the paper's number.
         keys: Columns that name a row.
-        compute: Takes a reading (`lib.paper.published.readings`) and gives the keys and the paper's
-            numeric columns.
+        compute: Takes the runs under one treatment (`lib.logs.treatments`) and gives the keys and
+            the paper's numeric columns.
     """
 
     name: str
@@ -105,7 +106,7 @@ def scores(reading: pd.DataFrame) -> pd.DataFrame:
     """Table 6: means of accuracy, of the energy that Scores are made of, and of the Scores."""
     keys = ["location", *_CONFIGURATION]
     means = campaign(reading, KAGGLE).groupby(keys, as_index=False).mean(numeric_only=True)
-    means = means.assign(energy_consumed=means[published.SCORE_ENERGY])
+    means = means.assign(energy_consumed=means[treatments.SCORE_ENERGY])
     return means[[*keys, "accuracy", "energy_consumed", "score"]]
 
 
@@ -155,7 +156,7 @@ def reproduce(results: pd.DataFrame) -> pd.DataFrame:
     """Compute every table in every reading and set each cell beside the paper's.
 
     Args:
-        results: The authors' package (`lib.paper.published.import_package`).
+        results: The authors' package (`lib.paper.published.read_package`).
 
     Returns:
         One row a cell: `table`, `row`, `column`, `reading`, `ours`, `paper` (as printed),
@@ -165,7 +166,7 @@ def reproduce(results: pd.DataFrame) -> pd.DataFrame:
     cells = [
         compare(item, reading).assign(reading=name)
         for item in REPRODUCTIONS
-        for name, reading in published.readings(results).items()
+        for name, reading in treatments.treatments(results).items()
     ]
     columns = ["table", "row", "column", "reading", "ours", "paper", "difference", "match"]
     return pd.concat(cells, ignore_index=True)[columns]

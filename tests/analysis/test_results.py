@@ -129,7 +129,7 @@ def test_flops_come_from_a_run_that_could_count_them(tmp_path):
 
 @needs_package
 def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
-    records.write_results(published.import_package(FOLDER), tmp_path)
+    records.write_results(published.read_package(FOLDER).results, tmp_path)
     study = results.load(tmp_path)
     assert study.is_the_papers
     assert {name: len(runs) for name, runs in study.readings.items()} == {

@@ -324,7 +324,7 @@ def test_two_summaries_of_one_run_are_refused(study):
 
 @needs_package
 def test_the_authors_runs_give_table_7_and_rho(tmp_path):
-    results = published.import_package(FOLDER)
+    results = published.read_package(FOLDER).results
     runs = results[results["campaign"] == "wattmeter"]
     without = runs.drop(columns=[name for name in runs if name.startswith("wattmeter")])
     for row in without.to_dict("records"):

@@ -21,22 +21,15 @@ def cuts(draw):
 
 @given(cuts())
 def test_any_way_of_cutting_runs_into_cumulative_rows_gives_them_back(runs):
-    logged = counters.accumulate(runs, columns=["energy_consumed"], order="ended_at")
+    in_order = runs.sort_values("ended_at")
+    sums = in_order.groupby("tracker_run_id")["energy_consumed"].cumsum()
+    logged = runs.assign(energy_consumed=sums)
     own = counters.difference_cumulative(logged, columns=["energy_consumed"], order="ended_at")
     scale = logged["energy_consumed"].max()
     assert own["energy_consumed"].to_numpy() == pytest.approx(
         runs["energy_consumed"].to_numpy(), abs=1e-12 * max(scale, 1)
     )
     assert own.drop(columns="energy_consumed").equals(runs.drop(columns="energy_consumed"))
-
-
-@given(cuts())
-def test_any_cumulative_rows_come_back_from_their_differences(logged):
-    own = counters.difference_cumulative(logged, columns=["energy_consumed"], order="ended_at")
-    again = counters.accumulate(own, columns=["energy_consumed"], order="ended_at")
-    assert again["energy_consumed"].to_numpy() == pytest.approx(
-        logged["energy_consumed"].to_numpy(), abs=1e-6
-    )
 
 
 def test_the_first_row_of_a_tracker_keeps_its_value_and_input_is_left_alone():
@@ -52,7 +45,6 @@ def test_a_row_without_a_tracker_is_a_counter_of_its_own():
         1,
         3,
     ]
-    assert counters.accumulate(frame, columns=["duration"])["duration"].tolist() == [1, 3]
 
 
 def test_what_follows_a_missing_value_is_missing():

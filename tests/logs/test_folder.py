@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lib.logs import folder as log_folder
+from lib.logs import treatments
 from lib.logs.codecarbon import LogError
 from lib.paper import published
 from tests.logs.test_codecarbon import VERSION_2, VERSION_3, line
@@ -169,11 +170,9 @@ def test_no_row_of_any_file_vanishes_without_being_counted(tmp_path, lines, name
     assert len(found.results) + len(found.skipped) == 1 + len(rows)
 
 
-def test_an_import_of_anyones_study_has_two_readings(study):
-    results = published.import_package(study)
-    readings = published.readings(results)
-    assert readings[published.AS_PUBLISHED]["energy_consumed"].tolist() == pytest.approx(
-        [0.02, 0.04, 0.06]
-    )
-    assert readings[published.CORRECTED]["energy_consumed"].tolist() == pytest.approx([0.02] * 3)
-    pd.testing.assert_frame_equal(results, log_folder.read_folder(study).results)
+def test_an_import_of_anyones_study_has_two_treatments(study):
+    results = log_folder.read_folder(study).results
+    as_published, corrected = treatments.treatments(results).values()
+    assert as_published["energy_consumed"].tolist() == pytest.approx([0.02, 0.04, 0.06])
+    assert corrected["energy_consumed"].tolist() == pytest.approx([0.02] * 3)
+    pd.testing.assert_frame_equal(results, published.read_package(study).results)

@@ -11,7 +11,7 @@ pytestmark = needs_package
 
 @pytest.fixture(scope="module")
 def results():
-    return published.import_package(FOLDER)
+    return published.read_package(FOLDER).results
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from lib.logs import treatments
 from lib.logs.codecarbon import LogError
 from lib.paper import package as replication
 from lib.paper import published
@@ -92,19 +93,19 @@ def test_most_gpu_energies_on_kaggle_are_one_reading(results):
 
 @pytest.mark.parametrize("part", ["", "..", "kaggle", "grilla/results_summary", "processed"])
 def test_the_package_is_found_from_above_and_below(part, results):
-    found = published.import_package(FOLDER / part)
+    found = published.read_package(FOLDER / part).results
     assert found["run_id"].tolist() == results["run_id"].tolist()
 
 
 def test_ids_do_not_depend_on_where_the_package_is(tmp_path, results):
     copy = tmp_path / "anywhere"
     shutil.copytree(FOLDER, copy)
-    assert published.import_package(copy)["run_id"].tolist() == results["run_id"].tolist()
+    assert published.read_package(copy).results["run_id"].tolist() == results["run_id"].tolist()
 
 
 def test_kaggle_alone_is_anyones_study(tmp_path):
     shutil.copytree(FOLDER / "kaggle", tmp_path / "logs")
-    assert len(published.import_package(tmp_path / "logs")) == 45
+    assert len(published.read_package(tmp_path / "logs").results) == 45
 
 
 @pytest.mark.parametrize(
@@ -125,51 +126,14 @@ def test_damage_in_the_package_is_named(tmp_path, damage, message):
     shutil.copytree(FOLDER, copy)
     damage(copy / "grilla" / "results_summary" / "out_code_carbon_MNIST_VGG16_1")
     with pytest.raises(LogError, match=message):
-        published.import_package(copy)
+        published.read_package(copy)
 
 
 def test_a_folder_that_is_neither_says_what_was_expected(tmp_path):
     with pytest.raises(ValueError, match=r"no table .* Nor is it the authors' package"):
-        published.import_package(tmp_path)
+        published.read_package(tmp_path)
     with pytest.raises(ValueError, match="is no folder"):
-        published.import_package(tmp_path / "nowhere")
-
-
-def test_readings_differ_in_counters_and_scores_only(results):
-    as_published, corrected = published.readings(results).values()
-    assert list(as_published.columns) == list(corrected.columns)
-    differing = {name for name in as_published if not as_published[name].equals(corrected[name])}
-    assert differing == {
-        *("duration", "emissions", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"),
-        *("score", published.SCORE_ENERGY),
-    }
-
-
-def test_scores_as_published_take_differences_within_an_architecture(results):
-    reading = published.readings(results)[published.AS_PUBLISHED]
-    row = run(reading, "ResNet50", "cifar10", 1, "USA/oregon")
-    assert row[published.SCORE_ENERGY] == row["energy_consumed"] == 0.206021548723355
-    row = run(reading, "ResNet50", "cifar10", 2, "USA/oregon")
-    assert row[published.SCORE_ENERGY] == pytest.approx(0.264432938940744 - 0.206021548723355)
-
-
-def test_a_study_of_our_own_has_one_reading(results):
-    own = results.drop(columns=[name for name in results if name.endswith("_logged")])
-    assert published.readings(own).keys() == {published.MEASURED}
-
-
-def test_the_authors_own_intermediate_scores_come_out(results):
-    """`processed/scores.csv` is what Table 6 was printed from."""
-    theirs = pd.read_csv(FOLDER / "processed" / "scores.csv")
-    reading = published.readings(results)[published.AS_PUBLISHED]
-    kaggle = reading[reading["campaign"] == "kaggle"]
-    means = kaggle.groupby(["location", "dataset", "architecture"])[
-        ["accuracy", published.SCORE_ENERGY, "score"]
-    ].mean()
-    for row in theirs.itertuples():
-        country = "TWN" if row.region == "taipei city" else "USA"
-        ours = means.loc[f"{country}/{row.region}", row.data.lower(), row.architecture]
-        assert ours.tolist() == pytest.approx([row.accuracy, row.energy, row.score], rel=1e-9)
+        published.read_package(tmp_path / "nowhere")
 
 
 def test_the_authors_own_means_of_the_wattmeter_runs_come_out(results):
@@ -186,8 +150,8 @@ def test_the_authors_own_means_of_the_wattmeter_runs_come_out(results):
 def test_readings_survive_the_way_through_records_and_a_file(results, tmp_path):
     table = record.table(record.from_row(row) for row in results.to_dict("records"))
     table.to_csv(tmp_path / "results.csv", index=False)
-    again = published.readings(pd.read_csv(tmp_path / "results.csv"))[published.AS_PUBLISHED]
-    first = published.readings(results)[published.AS_PUBLISHED]
+    again = treatments.treatments(pd.read_csv(tmp_path / "results.csv"))[treatments.AS_PUBLISHED]
+    first = treatments.treatments(results)[treatments.AS_PUBLISHED]
     assert again.set_index("run_id")["score"].to_dict() == pytest.approx(
         first.set_index("run_id")["score"].to_dict()
     )

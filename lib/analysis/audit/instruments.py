@@ -18,8 +18,8 @@ from lib.analysis.audit.finding import (
     parts,
     several,
 )
+from lib.logs.codecarbon import ONE_READING_TOLERANCE, one_gpu_reading
 from lib.logs.counters import ENERGIES
-from lib.paper.package import ONE_READING_TOLERANCE, one_gpu_reading
 from lib.text import runs
 
 CONSTANT = 0.01

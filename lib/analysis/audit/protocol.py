@@ -19,7 +19,7 @@ from lib.analysis.audit.finding import (
     parts,
     several,
 )
-from lib.paper import published
+from lib.logs import treatments
 from lib.text import runs
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
@@ -216,8 +216,8 @@ def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
 )
 def scores_that_divide(results: pd.DataFrame) -> Found | None:
     """Mean Score against mean accuracy over mean energy, within 5 %, in the first reading."""
-    name, reading = next(iter(published.readings(results).items()))
-    energy = published.SCORE_ENERGY if published.SCORE_ENERGY in reading else "energy_consumed"
+    name, reading = next(iter(treatments.treatments(results).items()))
+    energy = treatments.SCORE_ENERGY if treatments.SCORE_ENERGY in reading else "energy_consumed"
     keys = _factors(reading)
     groups = reading.groupby(keys, dropna=False)
     means = groups[["accuracy", energy, "score"]].transform("mean")

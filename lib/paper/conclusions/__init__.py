@@ -48,7 +48,7 @@ def conclusions(
     """Weigh the paper's conclusions.
 
     Args:
-        results: The authors' package (`lib.paper.published.import_package`).
+        results: The authors' package (`lib.paper.published.read_package`).
         tables: `lib.paper.reanalysis.tables(results)`; None computes them.
 
     Returns:

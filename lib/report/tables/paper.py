@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib.analysis import variants
 from lib.analysis.results import Analysis
+from lib.logs import treatments
 from lib.paper import conclusions, published, reproduction
 from lib.quantities import QUANTITIES, quantity
 from lib.report.page import Stack, Table
@@ -130,13 +131,13 @@ def beside_paper(study: Analysis, name: str) -> Table:
     cells = pd.concat(
         [
             reproduction.compare(item, reading).assign(reading=reading_name)
-            for reading_name, reading in published.readings(study.completed).items()
+            for reading_name, reading in treatments.treatments(study.completed).items()
         ]
     )
     keys = ["row", "column", "paper"]
     first, last = (
         cells[cells["reading"] == reading].set_index(keys)
-        for reading in (published.AS_PUBLISHED, published.CORRECTED)
+        for reading in (treatments.AS_PUBLISHED, treatments.CORRECTED)
     )
     frame = pd.DataFrame(
         {

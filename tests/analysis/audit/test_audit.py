@@ -353,6 +353,6 @@ def test_as_a_table_there_is_a_row_a_finding(results):
     ],
 )
 def test_the_authors_raw_data(name, severity, count, words):
-    found = finding(published.import_package(FOLDER), name)
+    found = finding(published.read_package(FOLDER).results, name)
     assert (found.severity, len(found.rows)) == (severity, count)
     assert words in found.what

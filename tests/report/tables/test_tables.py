@@ -39,7 +39,7 @@ def papers(tmp_path_factory):
     if not FOLDER.is_dir():
         pytest.skip("the authors' replication package is not in ../shared/replication")
     folder = tmp_path_factory.mktemp("published")
-    record.write_results(published.import_package(FOLDER), folder)
+    record.write_results(published.read_package(FOLDER).results, folder)
     return results.load(folder)
 
 
