@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.instruments import JOULES_PER_KWH, machine, measuring
+from lib.instruments import machine, measuring
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
 from lib.study.study import RunConfig
@@ -46,6 +46,7 @@ from lib.training import (
     optimizers,
 )
 from lib.training.datasets import Dataset
+from lib.units import JOULES_PER_KWH
 
 ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
 SIDES = {"mnist": 48, "cifar10": 32}

@@ -1,4 +1,4 @@
-"""Units that wattmeters speak, in W and J."""
+"""Units: those that wattmeters speak, in W and J, and those that results are in."""
 
 from __future__ import annotations
 
@@ -7,3 +7,8 @@ WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 
 JOULES = {"J": 1.0, "mWh": 3.6, "Wh": 3.6e3, "kWh": 3.6e6}
 """J in a unit of energy."""
+
+JOULES_PER_KWH = JOULES["kWh"]
+
+GIGABYTE = 1024**3
+"""Bytes; as CodeCarbon and the tools of systems count memory."""

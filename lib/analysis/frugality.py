@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.training import datasets
+from lib.units import JOULES_PER_KWH
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
 

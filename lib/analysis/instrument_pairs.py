@@ -16,8 +16,8 @@ import pandas as pd
 from scipy import stats
 
 from lib.analysis import variants
-from lib.instruments import JOULES_PER_KWH
 from lib.stats import hypotests
+from lib.units import JOULES_PER_KWH
 
 CONFIDENCE = 0.95
 

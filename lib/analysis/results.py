@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from lib.analysis import audit, instrument_pairs, questions, savings, variants
-from lib.instruments import JOULES_PER_KWH, trace
+from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
@@ -20,6 +20,7 @@ from lib.quantities import ordered
 from lib.records import record
 from lib.stats import hypotests, score
 from lib.study import plan
+from lib.units import JOULES_PER_KWH
 
 STUDY_FILE = "study.yaml"
 

@@ -21,6 +21,7 @@ import psutil
 
 from lib.files import write_atomically
 from lib.instruments import machine
+from lib.patching import import_nbformat
 from lib.private import without_home
 from lib.records.record import FILE_NAME, Record
 from lib.study.study import RunConfig
@@ -49,6 +50,7 @@ def main() -> int:
 
 def execute(notebook: Path, config: RunConfig) -> str | None:
     """Execute `notebook` with `config` as its parameters; what went wrong, in one line, or None."""
+    import_nbformat()
     import papermill
     from nbclient.exceptions import DeadKernelError
 

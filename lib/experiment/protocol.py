@@ -19,6 +19,7 @@ from lib.instruments import (
     Instrument,
     Reading,
     carbon,
+    checks,
     disagreements,
     machine,
     measuring,
@@ -96,7 +97,7 @@ def measure(
 
     with protocol.phase("checks"), ThreadPoolExecutor(1) as beside:
         beside.submit(find_hardware, location)  # it waits for as long as the checks look
-        doubts = machine.checks()
+        doubts = checks.look()
     idle = None
     if config.idle_seconds:
         with protocol.phase("idle"), measuring([CodeCarbon(location, trace=trace)]) as baseline:

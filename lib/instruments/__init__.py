@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 COMPONENTS = ("cpu", "gpu", "ram")
-JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,18 @@ class Reading:
 
 
 def empty_reading(
-    instrument: str, duration: float, reason: str, samples: int = 0, doubts: tuple[str, ...] = ()
+    instrument: str,
+    duration: float,
+    reason: str,
+    *,
+    components: Sequence[str] = COMPONENTS,
+    samples: int = 0,
+    doubts: tuple[str, ...] = (),
+    details: Mapping[str, object] | None = None,
 ) -> Reading:
     """A reading of nothing, and why."""
-    absent = {name: Component(None, "none", reason) for name in COMPONENTS}
-    return Reading(instrument, duration, absent, samples, doubts)
+    absent = {name: Component(None, "none", reason) for name in components}
+    return Reading(instrument, duration, absent, samples, doubts, details or {})
 
 
 class Instrument(Protocol):
@@ -99,8 +105,7 @@ class Nothing:
 
     def stop(self) -> Reading:
         """Answer with an empty reading that carries the reason."""
-        absent = {name: Component(None, "none", self.reason) for name in self.components}
-        return Reading(self.name, 0.0, absent, samples=0)
+        return empty_reading(self.name, 0.0, self.reason, components=self.components)
 
 
 class Bench:

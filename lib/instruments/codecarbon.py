@@ -1,9 +1,11 @@
-"""CodeCarbon as an instrument: one tracker a run, its figures checked before they are believed."""
+"""CodeCarbon as an instrument: one tracker a run, its figures checked before they are believed.
+
+What is corrected of it: `codecarbon_corrections`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +15,21 @@ from typing import Any
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.instruments import JOULES_PER_KWH, Component, Reading, empty_reading
+from lib.instruments import Reading, empty_reading
 from lib.instruments.carbon import Location
-from lib.instruments.nvml import Gpus, visible_gpus
+from lib.instruments.codecarbon_corrections import (
+    RAPL,
+    QuietTracker,
+    check_component,
+    check_row,
+    ignored_settings,
+)
+from lib.instruments.gpus import Gpus, visible_gpus
 from lib.instruments.recorder import Recorder
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
-from lib.instruments.tracker import RAPL, QuietTracker, ignored_settings
 
 FILE_NAME = "emissions.csv"
-
-RAM_TOLERANCE = 0.03
-"""RAM power is a constant, so RAM energy tells whether every second was counted once."""
-
-IMPLAUSIBLE_POWER = 10_000.0
-"""W. A RAPL counter that restarts is taken for one that wrapped: 261 kJ in one sample."""
 
 LONGEST_INTERVAL = 3.0
 """Intervals without a sample from which on a doubt is raised, as CodeCarbon's own warning."""
@@ -138,7 +140,8 @@ class CodeCarbon:
         rows, count = self._recorder.rows, self._recorder.count
         if len(rows) != 1:
             reason = f"CodeCarbon left {len(rows)} rows in place of one"
-            return empty_reading(self.name, seconds, reason, count, (*self._doubts(), reason))
+            doubts = (*self._doubts(), reason)
+            return empty_reading(self.name, seconds, reason, samples=count, doubts=doubts)
         row = rows[0]
         components = {
             name: check_component(name, method, row, self._recorder.peak)
@@ -198,54 +201,3 @@ class CodeCarbon:
             claims = ("emissions", "emissions_rate", "country_name", "country_iso_code", "region")
             row |= dict.fromkeys(claims)
         write_atomically(self._folder / FILE_NAME, pd.DataFrame([row]).to_csv(index=False))
-
-
-def check_component(
-    name: str, method: Component, row: Mapping[str, Any], peak: Mapping[str, float]
-) -> Component:
-    """Take a component's energy from CodeCarbon's row if it can be true.
-
-    Args:
-        name: cpu, gpu or ram.
-        method: How its energy was obtained; without energy.
-        row: CodeCarbon's.
-        peak: Highest watts by component.
-    """
-    if method.method == "none":
-        return method
-    energy = row[f"{name}_energy"]
-    reason = None
-    if energy < 0:
-        reason = f"CodeCarbon reports a negative energy, {energy:.3g} kWh"
-    elif energy == 0:
-        reason = f"CodeCarbon reports no energy in {row['duration']:.3g} s"
-    elif peak[name] > IMPLAUSIBLE_POWER:
-        reason = f"CodeCarbon reports {peak[name]:.3g} W, as if a counter had restarted"
-    return dataclasses.replace(method, energy=None if reason else energy, reason=reason)
-
-
-def check_row(row: Mapping[str, Any], ram_power: float | None, location: Location) -> list[str]:
-    """Compare figures of CodeCarbon's row that must agree.
-
-    Args:
-        row: CodeCarbon's.
-        ram_power: W, of its model; None if RAM is measured.
-        location: Its carbon intensity is what CodeCarbon should have used.
-
-    Returns:
-        What does not agree, one sentence each.
-    """
-    doubts = []
-    mean = row["ram_energy"] * JOULES_PER_KWH / row["duration"]
-    if ram_power and abs(mean / ram_power - 1) > RAM_TOLERANCE:
-        doubts.append(
-            f"RAM drew {mean:.3g} W by its energy and {ram_power:.3g} W by CodeCarbon's model: "
-            f"of the {row['duration']:.3g} s some were counted twice or not at all"
-        )
-    expected = location.emissions(row["energy_consumed"])
-    if expected is not None and not math.isclose(row["emissions"], expected, rel_tol=1e-3):
-        doubts.append(
-            f"CodeCarbon's emissions, {row['emissions']:.3g} kg, are not its energy times the "
-            f"carbon intensity, {expected:.3g} kg"
-        )
-    return doubts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lib.instruments import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH
 
 GAP = 3.0
 """An interval this many times the median one is a gap."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.instruments import Component, Reading
+from lib.instruments import Component, Reading, empty_reading
 from lib.instruments.integrate import GAP, Integral, integrate_counter, integrate_power
 
 LEAST_COVERAGE = 0.95
@@ -154,8 +154,9 @@ def without_energy(
     name: str, duration: float, reason: str, details: Mapping[str, object] | None = None
 ) -> Reading:
     """The reading of a wattmeter that can say nothing of `duration` seconds, and why."""
-    components = {COMPONENT: Component(None, "none", reason)}
-    return Reading(name, duration, components, 0, (reason,), dict(details or {}))
+    return empty_reading(
+        name, duration, reason, components=(COMPONENT,), doubts=(reason,), details=details
+    )
 
 
 def _too_little(

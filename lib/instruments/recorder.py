@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lib.instruments import COMPONENTS, JOULES_PER_KWH
-from lib.instruments.nvml import Gpus
+from lib.instruments import COMPONENTS
+from lib.instruments.gpus import Gpus
 from lib.instruments.trace import PowerTrace, Sample
+from lib.units import JOULES_PER_KWH
 
 SHORTEST_INTERVAL = 0.05
 """s. Watts over less than this are noise; such a sample is joined to the next, and the last of a

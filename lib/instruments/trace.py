@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-
-from lib.instruments import COMPONENTS, JOULES_PER_KWH
 
 FILE_NAME = "power.csv"
 
@@ -124,14 +121,3 @@ def read_trace(path: Path) -> pd.DataFrame:
     numbers = [name for name in COLUMNS if name not in ("timestamp", "phase")]
     trace[numbers] = trace[numbers].apply(pd.to_numeric)
     return trace
-
-
-def energy_between(trace: pd.DataFrame, start: float, stop: float) -> float:
-    """Energy in kWh that a trace shows from `start` to `stop`, seconds on its `time` column.
-
-    Seconds that no sample covers count nothing.
-    """
-    power = trace[[f"{name}_power" for name in COMPONENTS]].sum(axis=1)
-    begins = np.maximum(trace["time"] - trace["interval"], start)
-    ends = np.minimum(trace["time"], stop)
-    return float((power * (ends - begins).clip(lower=0)).sum() / JOULES_PER_KWH)

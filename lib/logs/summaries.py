@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lib.files import sha256
-from lib.instruments import JOULES_PER_KWH, Component, Reading, metering
+from lib.instruments import Component, Reading, metering
 from lib.records.record import Record
+from lib.units import JOULES_PER_KWH
 
 LARGEST_DIFFERENCE = 0.05
 """Share by which a summary's duration may differ from that of a run which it is of."""

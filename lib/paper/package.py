@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.logs import codecarbon
 from lib.logs.codecarbon import LogError
 from lib.logs.folder import HISTORY, Imported, as_results, read_folder
+from lib.units import JOULES_PER_KWH
 
 KAGGLE = "kaggle"
 WATTMETER = "wattmeter"

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.logs import treatments
 from lib.paper.package import KAGGLE, SAMPLED_GPU, WATTMETER
 from lib.paper.reproduction import campaign, configurations
@@ -24,6 +23,7 @@ from lib.paper.wattmeter_runs import (
     with_power,
 )
 from lib.stats import hypotests
+from lib.units import JOULES_PER_KWH
 
 SAMPLED = "Kaggle, sampled runs"
 """Runs whose GPU power CodeCarbon read all along: the first of each tracker."""

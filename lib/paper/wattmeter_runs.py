@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.paper.package import KAGGLE, WATTMETER
 from lib.paper.reproduction import campaign
 from lib.stats import hypotests
+from lib.units import JOULES_PER_KWH
 
 RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
 """kWh that a RAPL counter of a Xeon E5 v4 holds before it starts at 0 again.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib.files import write_atomically
+from lib.patching import import_nbformat
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -52,11 +53,10 @@ def build(study_dir: Path) -> Path:
     Raises:
         ReportError: If a cell of the notebook fails. The report of before is left as it was.
     """
-    import nbformat
-
     from lib.analysis import results
     from lib.report import sentences
 
+    nbformat = import_nbformat()
     notebook = execute(study_dir)
     study = results.load(study_dir)
     write_atomically(study_dir / NOTEBOOK.name, nbformat.writes(notebook))
@@ -76,6 +76,7 @@ def execute(study_dir: Path) -> NotebookNode:
     Raises:
         ReportError: If a cell fails.
     """
+    import_nbformat()
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
@@ -130,6 +131,7 @@ def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> s
         title: Of the page, as text.
         partial: What the page lacks, as text, to be said above everything else; None if nothing.
     """
+    import_nbformat()
     from nbconvert import HTMLExporter
     from plotly.offline import get_plotlyjs
     from traitlets.config import Config
@@ -162,8 +164,7 @@ def with_figures(notebook: NotebookNode) -> tuple[NotebookNode, int]:
     Returns:
         A copy of the notebook, and how many figures it has.
     """
-    import nbformat
-
+    nbformat = import_nbformat()
     copy = nbformat.from_dict(notebook)
     count = 0
     for cell in copy.cells:

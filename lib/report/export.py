@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib.files import write_atomically
+from lib.patching import import_nbformat
 from lib.report.build import NOTEBOOK, NOTEBOOK_ONLY, PLOTLY
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ def write(study_dir: Path) -> list[Path]:
     Raises:
         ExportError: If the figures can't be drawn; those of before are then left as they were.
     """
-    import nbformat
-
-    notebook = nbformat.read(study_dir / NOTEBOOK.name, as_version=4)
+    notebook = import_nbformat().read(study_dir / NOTEBOOK.name, as_version=4)
     figures = named(notebook)
     images = _draw(list(map(for_paper, figures.values())), list(SCALES))
     names = [f"{name}.{ending}" for name in figures for ending in SCALES]

@@ -235,7 +235,7 @@ def compile_classifier(
 
 
 def size(model: keras.Model) -> Size:
-    """Measure a model that `build_model` made."""
+    """Count the parameters of a model that `build_model` made."""
     return Size(
         parameters=model.count_params(),
         trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lib.instruments.nvml import visible_gpus
+from lib.instruments.gpus import visible_gpus
 
 EXTRAS = {
     "tensorflow": "tensorflow",

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
-from lib.instruments.machine import GIGABYTE
 from lib.training import architectures, input_pipeline
 from lib.training.batches import Feed, aligned, batches, empty, feed
 from lib.training.datasets import Dataset
+from lib.units import GIGABYTE
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unittest import mock
+
+from lib.patching import replaced
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +69,7 @@ class LayerFlops:
     backward: int | None
 
 
-def measure(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
+def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
     """Count one forward batch twice, by keras-flops and from the shapes of the layers.
 
     The model, its weights and all random generators stay as they are.
@@ -144,7 +145,7 @@ def flops_training(
     profiler on the graphs of the gradients gives the same within 3 % (MobileNetV2: 4 %, as it has
     no rule for the gradients of depthwise convolutions).
 
-    Left out: layers that have weights and no rule (`measure` doubts the count of such a network
+    Left out: layers that have weights and no rule (`count` doubts the count of such a network
     where keras-flops does not confirm it), the optimizer's update (about a dozen operations a
     trainable parameter and step for Adam), the loss, dropout masks, the statistics of a batch that
     trainable batch normalization takes, and the preparation of the images.
@@ -328,7 +329,7 @@ def _import_keras_flops() -> Callable[[keras.Model, int], int]:
         except KeyError:
             return rule
 
-    with mock.patch.object(ops.RegisterStatistics, "__call__", register_if_new):
+    with replaced(ops.RegisterStatistics, __call__=register_if_new):
         from keras_flops import get_flops
     return get_flops
 
@@ -344,7 +345,7 @@ def _quiet_profiler() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with mock.patch.object(builder, "float_operation", return_value=options):
+        with replaced(builder, float_operation=lambda: options):
             yield
     finally:
         logger.setLevel(level)

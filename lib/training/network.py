@@ -113,10 +113,10 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
     builds the network there where this one computes with another backend.
     """
     if backends.current() == "tensorflow":
-        return flops.measure(model)
+        return flops.count(model)
     if not backends.installed("tensorflow"):
         reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
-        return dataclasses.replace(flops.measure(model), reason=reason)
+        return dataclasses.replace(flops.count(model), reason=reason)
     task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
     child = subprocess.run(
         [sys.executable, "-m", "lib.training.network"],
@@ -129,7 +129,7 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
     if child.returncode:
         said = child.stderr.strip().splitlines()[-1:]
         reason = f"TensorFlow failed to count: {' '.join(said) or child.returncode}"
-        return dataclasses.replace(flops.measure(model), reason=reason)
+        return dataclasses.replace(flops.count(model), reason=reason)
     found = json.loads(child.stdout)
     return flops.Flops(**found | {"doubts": tuple(found["doubts"])})
 
@@ -139,7 +139,7 @@ def main() -> None:
     task = json.load(sys.stdin)
     config = RunConfig(**task["config"] | {"weights": "none", "backend": "tensorflow"})
     model = _build(config, task["image_size"], task["classes"])
-    json.dump(dataclasses.asdict(flops.measure(model)), sys.stdout)
+    json.dump(dataclasses.asdict(flops.count(model)), sys.stdout)
 
 
 if __name__ == "__main__":

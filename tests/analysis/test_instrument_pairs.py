@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lib.analysis import instrument_pairs
-from lib.instruments import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH
 
 WATTS = np.array([[200, 205, 210], [300, 290, 310], [250, 260, 255]], dtype=float)
 SECONDS = np.array([[1000, 1010, 990], [1500, 1520, 1490], [1200, 1180, 1210]], dtype=float)

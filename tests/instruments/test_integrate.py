@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.instruments import JOULES_PER_KWH
 from lib.instruments.integrate import integrate_counter, integrate_power
+from lib.units import JOULES_PER_KWH
 
 steps = st.lists(st.floats(0.01, 10), min_size=2, max_size=40)
 watts = st.floats(0, 1e4)

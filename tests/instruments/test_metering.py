@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.instruments import JOULES_PER_KWH
 from lib.instruments.metering import Samples, columns, integrate, read_window
+from lib.units import JOULES_PER_KWH
 
 BEGIN = 1.7e9
 TIME = BEGIN + np.arange(0, 101.0)

@@ -1,9 +1,8 @@
 import csv
 
-import pandas as pd
 import pytest
 
-from lib.instruments.trace import COLUMNS, PowerTrace, energy_between, read_trace
+from lib.instruments.trace import COLUMNS, PowerTrace, read_trace
 
 
 def add(trace, cpu=4.0, gpu=None, ram=20.0, interval=1.0, energy=0.0):
@@ -69,14 +68,3 @@ def test_without_a_path_nothing_is_written(tmp_path, monkeypatch):
     assert add(trace).power == 24
     trace.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_energy_between_two_moments():
-    # 10 W until 2 s, nothing known until 5 s, 40 W until 6 s
-    trace = pd.DataFrame(
-        {"time": [1.0, 2.0, 6.0], "interval": 1.0, "cpu_power": [10.0, 10.0, 30.0]}
-    ).assign(gpu_power=float("nan"), ram_power=[0.0, 0.0, 10.0])
-    joules = [
-        energy_between(trace, a, b) * 3.6e6 for a, b in [(0, 9), (0.5, 1.5), (3, 5.5), (2, 5)]
-    ]
-    assert joules == pytest.approx([60, 10, 20, 0])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.analysis import instrument_pairs
-from lib.instruments import JOULES_PER_KWH, Component, Reading
+from lib.instruments import Component, Reading
 from lib.instruments.trace import COLUMNS
 from lib.logs import attach
 from lib.logs.summaries import SummaryError
@@ -16,6 +16,7 @@ from lib.paper import published
 from lib.records import record as records
 from lib.records.record import Phase, Record
 from lib.study.study import WattmeterLog
+from lib.units import JOULES_PER_KWH
 from tests import small_study
 from tests.replication_package import FOLDER, needs_package
 

@@ -44,24 +44,24 @@ def small(*hidden, size=8, channels=3):
     ],
 )
 def test_table_2_of_the_paper_by_both_counts(architecture, image_size, total, head):
-    assert flops.measure(build(architecture, image_size=image_size)) == flops.Flops(
+    assert flops.count(build(architecture, image_size=image_size)) == flops.Flops(
         batch_size=32, flops=total, flops_head=head, counted=total, counted_head=head
     )
 
 
 def test_counts_agree_for_another_batch_and_head():
-    measured = flops.measure(build("ResNet50", head="linear"), batch_size=7)
-    assert measured.batch_size == 7
-    assert measured.counted == measured.flops
-    assert measured.counted_head == measured.flops_head
-    assert measured.doubts == ()
+    counted = flops.count(build("ResNet50", head="linear"), batch_size=7)
+    assert counted.batch_size == 7
+    assert counted.counted == counted.flops
+    assert counted.counted_head == counted.flops_head
+    assert counted.doubts == ()
 
 
 def test_what_is_trainable_does_not_change_a_forward_batch():
     model = build(head="linear")
-    head_learns = flops.measure(model)
+    head_learns = flops.count(model)
     model.trainable = True
-    assert flops.measure(model) == head_learns
+    assert flops.count(model) == head_learns
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_what_is_trainable_does_not_change_a_forward_batch():
     ids=lambda hidden: "-".join(type(layer).__name__ for layer in hidden),
 )
 def test_rules_of_single_layers_match_the_profiler(hidden):
-    measured = flops.measure(small(*hidden))
-    assert measured.counted == measured.flops
-    assert measured.doubts == ()
+    counted = flops.count(small(*hidden))
+    assert counted.counted == counted.flops
+    assert counted.doubts == ()
 
 
 # Between them, and the tests of single layers, they have every kind of layer in keras.applications.
@@ -95,9 +95,9 @@ def test_rules_of_single_layers_match_the_profiler(hidden):
 def test_other_architectures_agree_to_the_digit(architecture):
     side = REGISTRY[architecture].smallest_side
     model = build(architecture, image_size=side, head="linear")
-    measured = flops.measure(model)
-    assert measured.counted == measured.flops
-    assert measured.doubts == ()
+    counted = flops.count(model)
+    assert counted.counted == counted.flops
+    assert counted.doubts == ()
     assert None not in [layer.forward for layer in flops.by_layer(model, 1)]
 
 
@@ -105,17 +105,17 @@ def test_sums_and_products_without_a_layer_count():
     inputs = keras.Input((8, 8, 3))
     outputs = layers.Flatten()((inputs + 3.0) * (1 / 6) + inputs)  # one each
     head = keras.Sequential([keras.Input(outputs.shape[1:]), layers.Dense(2)], name="head")
-    measured = flops.measure(keras.Model(inputs, head(outputs)), batch_size=1)
-    assert measured.counted == measured.flops
-    assert measured.counted - measured.counted_head == 3 * (8 * 8 * 3)
+    counted = flops.count(keras.Model(inputs, head(outputs)), batch_size=1)
+    assert counted.counted == counted.flops
+    assert counted.counted - counted.counted_head == 3 * (8 * 8 * 3)
 
 
 def test_scaled_sum_of_inception_resnet_matches_the_profiler():
     inputs = keras.Input((8, 8, 3))
     inner = keras.Model(inputs, CustomScaleLayer(0.2)([inputs, layers.ReLU()(inputs)]))
-    measured = flops.measure(small(inner), batch_size=1)
-    assert measured.counted == measured.flops
-    assert measured.counted - measured.counted_head == 2 * (8 * 8 * 3)
+    counted = flops.count(small(inner), batch_size=1)
+    assert counted.counted == counted.flops
+    assert counted.counted - counted.counted_head == 2 * (8 * 8 * 3)
 
 
 def test_layer_by_hand():
@@ -129,32 +129,32 @@ def test_layer_by_hand():
 
 
 def test_difference_of_the_two_counts_is_a_doubt():
-    measured = flops.measure(small(layers.Conv2DTranspose(16, 3)))
-    assert measured.flops > measured.counted
-    assert measured.reason is None
-    difference, unknown = measured.doubts
-    assert f"keras-flops counts {measured.flops}" in difference
-    assert f"give {measured.counted}" in difference
+    counted = flops.count(small(layers.Conv2DTranspose(16, 3)))
+    assert counted.flops > counted.counted
+    assert counted.reason is None
+    difference, unknown = counted.doubts
+    assert f"keras-flops counts {counted.flops}" in difference
+    assert f"give {counted.counted}" in difference
     assert "Conv2DTranspose" in unknown
 
 
 def test_without_keras_flops_there_is_a_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_flops", None)
-    measured = flops.measure(build())
-    assert (measured.flops, measured.flops_head) == (None, None)
-    assert "keras-flops failed with ModuleNotFoundError" in measured.reason
-    assert measured.counted == 21268268928
-    assert measured.doubts == ()
+    counted = flops.count(build())
+    assert (counted.flops, counted.flops_head) == (None, None)
+    assert "keras-flops failed with ModuleNotFoundError" in counted.reason
+    assert counted.counted == 21268268928
+    assert counted.doubts == ()
 
 
 def test_on_another_backend_there_is_a_reason_and_what_is_not_counted(monkeypatch):
     model = small(layers.Conv2DTranspose(16, 3))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    measured = flops.measure(model)
-    assert measured.flops is None
-    assert "needs Keras on TensorFlow, and here Keras runs on jax" in measured.reason
-    assert len(measured.doubts) == 1
-    assert "Conv2DTranspose" in measured.doubts[0]
+    counted = flops.count(model)
+    assert counted.flops is None
+    assert "needs Keras on TensorFlow, and here Keras runs on jax" in counted.reason
+    assert len(counted.doubts) == 1
+    assert "Conv2DTranspose" in counted.doubts[0]
     unknown = next(row for row in flops.by_layer(model, 32) if row.kind == "Conv2DTranspose")
     assert (unknown.forward, unknown.backward) == (None, None)
 
@@ -171,7 +171,7 @@ def test_measuring_leaves_everything_as_it_was(capfd):
     states = random.getstate(), np.random.get_state()[1].copy()
     capfd.readouterr()
 
-    flops.measure(model)
+    flops.count(model)
 
     printed = capfd.readouterr()
     assert "_TFProfRoot" not in printed.out + printed.err
@@ -195,7 +195,7 @@ def test_training_is_the_same_with_and_without_measuring():
         keras.utils.set_random_seed(1)
         model = small(layers.Conv2D(4, 3), layers.Dropout(0.5))
         if measure:
-            flops.measure(model)
+            flops.count(model)
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         model.fit(x, y, batch_size=4, epochs=2, verbose=0)
         return model.get_layer("head").get_weights()[0]
@@ -211,8 +211,8 @@ except KeyError:
     pass
 from lib.training import architectures, flops
 model = architectures.build_model("VGG16", image_size=32, classes=10, head="linear", seed=1)
-measured = flops.measure(model)
-print(measured.flops, measured.counted, measured.reason)
+counted = flops.count(model)
+print(counted.flops, counted.counted, counted.reason)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     base = 21268268928 - 1210845056  # the paper's Table 2
@@ -294,7 +294,7 @@ def test_the_last_batch_of_a_pass_may_be_smaller():
             model, train_images=images, validation_images=0, batch_size=4, epochs=1
         )
 
-    of_batch = {images: flops.measure(model, images).flops for images in (1, 2, 4)}
+    of_batch = {images: flops.count(model, images).flops for images in (1, 2, 4)}
     assert one_pass(8) == 2 * of_batch[4]
     assert one_pass(9) == 2 * of_batch[4] + of_batch[1]
     assert one_pass(2) == of_batch[2]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.text import runs
+from lib.units import JOULES_PER_KWH
 
 FAULT = "fault"
 DOUBT = "doubt"

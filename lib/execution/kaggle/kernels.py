@@ -27,6 +27,7 @@ from lib.execution import bundle, local
 from lib.execution.kaggle import KaggleError, bootstrap
 from lib.files import write_atomically
 from lib.instruments import machine
+from lib.patching import import_nbformat
 from lib.study.study import KaggleKernel, RunConfig, StudyError
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _manifest_path(study_dir: Path) -> Path:
 
 def _notebook(config: RunConfig, first_cell: str, settings: KaggleKernel) -> NotebookNode:
     """The run's notebook with its parameters and the program inside it."""
-    import nbformat
+    nbformat = import_nbformat()
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 

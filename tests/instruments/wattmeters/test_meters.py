@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from lib.instruments import JOULES_PER_KWH, wattmeters
+from lib.instruments import wattmeters
 from lib.instruments.wattmeters import meters
+from lib.units import JOULES_PER_KWH
 from tests.instruments.loopback import reply, serving
 
 

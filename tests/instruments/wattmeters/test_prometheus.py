@@ -11,10 +11,10 @@ from datetime import datetime
 import pytest
 import requests
 
-from lib.instruments import JOULES_PER_KWH
 from lib.instruments.wattmeters import polling
 from lib.instruments.wattmeters.prometheus import Meter
 from lib.study.study import RunConfig
+from lib.units import JOULES_PER_KWH
 from tests.instruments.loopback import reply, serving
 
 needs_prometheus = pytest.mark.skipif(

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lib.instruments import JOULES_PER_KWH
 from lib.instruments.wattmeters import meters, polling
 from lib.instruments.wattmeters.shelly import Meter
+from lib.units import JOULES_PER_KWH
 from tests.instruments.loopback import reply, serving
 
 WATTS = 180.0

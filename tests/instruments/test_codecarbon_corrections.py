@@ -1,4 +1,4 @@
-"""What `tracker.py` believes of CodeCarbon 3.3.2; another version may make these fail."""
+"""What is corrected of CodeCarbon 3.3.2; another version may make these fail."""
 
 import time
 from types import SimpleNamespace
@@ -7,8 +7,8 @@ import codecarbon
 import pytest
 
 from lib.instruments.carbon import locate
-from lib.instruments.nvml import Gpus
-from lib.instruments.tracker import QuietTracker, TrackerError, _method
+from lib.instruments.codecarbon_corrections import QuietTracker, TrackerError, _method
+from lib.instruments.gpus import Gpus
 
 
 class Silent:

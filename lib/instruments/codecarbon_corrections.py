@@ -1,23 +1,33 @@
-"""CodeCarbon's tracker with its traps removed. Everything private of CodeCarbon is used here only.
+"""What is corrected of CodeCarbon: its tracker with the traps removed, and its row checked.
 
-Pinned to CodeCarbon 3.3.2: `tests/instruments/test_tracker.py` fails where another version differs.
+Everything private of CodeCarbon is used here only. Pinned to CodeCarbon 3.3.2:
+`tests/instruments/test_codecarbon_corrections.py` fails where another version differs.
 """
 
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lib.instruments import COMPONENTS, Component
 from lib.instruments.carbon import Location
-from lib.instruments.nvml import Gpus
+from lib.instruments.gpus import Gpus
+from lib.patching import replaced
 from lib.private import without_home
+from lib.units import JOULES_PER_KWH
+
+RAM_TOLERANCE = 0.03
+"""RAM power is a constant, so RAM energy tells whether every second was counted once."""
+
+IMPLAUSIBLE_POWER = 10_000.0
+"""W. A RAPL counter that restarts is taken for one that wrapped: 261 kJ in one sample."""
 
 RAPL = Path("/sys/class/powercap/intel-rapl")
 
@@ -66,7 +76,7 @@ class QuietTracker:
         place = {"country_iso_code": location.country_iso_code, "region": location.region}
         if location.carbon_intensity is None:
             place = {"force_carbon_intensity_g_co2e_kwh": 0.0}
-        with _replaced(
+        with replaced(
             emissions_tracker, get_hierarchical_config=dict, set_logger_format=lambda *_: None
         ):
             self._tracker = OfflineEmissionsTracker(
@@ -241,6 +251,57 @@ def _knows_tdp(cpu: Any) -> bool:
     return listed is not None and not cpu._is_generic_tdp
 
 
+def check_component(
+    name: str, method: Component, row: Mapping[str, Any], peak: Mapping[str, float]
+) -> Component:
+    """Take a component's energy from CodeCarbon's row if it can be true.
+
+    Args:
+        name: cpu, gpu or ram.
+        method: How its energy was obtained; without energy.
+        row: CodeCarbon's.
+        peak: Highest watts by component.
+    """
+    if method.method == "none":
+        return method
+    energy = row[f"{name}_energy"]
+    reason = None
+    if energy < 0:
+        reason = f"CodeCarbon reports a negative energy, {energy:.3g} kWh"
+    elif energy == 0:
+        reason = f"CodeCarbon reports no energy in {row['duration']:.3g} s"
+    elif peak[name] > IMPLAUSIBLE_POWER:
+        reason = f"CodeCarbon reports {peak[name]:.3g} W, as if a counter had restarted"
+    return dataclasses.replace(method, energy=None if reason else energy, reason=reason)
+
+
+def check_row(row: Mapping[str, Any], ram_power: float | None, location: Location) -> list[str]:
+    """Compare figures of CodeCarbon's row that must agree.
+
+    Args:
+        row: CodeCarbon's.
+        ram_power: W, of its model; None if RAM is measured.
+        location: Its carbon intensity is what CodeCarbon should have used.
+
+    Returns:
+        What does not agree, one sentence each.
+    """
+    doubts = []
+    mean = row["ram_energy"] * JOULES_PER_KWH / row["duration"]
+    if ram_power and abs(mean / ram_power - 1) > RAM_TOLERANCE:
+        doubts.append(
+            f"RAM drew {mean:.3g} W by its energy and {ram_power:.3g} W by CodeCarbon's model: "
+            f"of the {row['duration']:.3g} s some were counted twice or not at all"
+        )
+    expected = location.emissions(row["energy_consumed"])
+    if expected is not None and not math.isclose(row["emissions"], expected, rel_tol=1e-3):
+        doubts.append(
+            f"CodeCarbon's emissions, {row['emissions']:.3g} kg, are not its energy times the "
+            f"carbon intensity, {expected:.3g} kg"
+        )
+    return doubts
+
+
 class _LogCollector(logging.Handler):
     """Keeps what CodeCarbon warns of, in place of what would print it.
 
@@ -275,14 +336,3 @@ class _LogCollector(logging.Handler):
         message = without_home(message)
         if message not in (*_BOILERPLATE, *self.messages):
             self.messages.append(message)
-
-
-@contextmanager
-def _replaced(module: Any, **attributes: Any) -> Iterator[None]:
-    """Give a module other attributes for a while."""
-    before = {name: getattr(module, name) for name in attributes}
-    vars(module).update(attributes)
-    try:
-        yield
-    finally:
-        vars(module).update(before)

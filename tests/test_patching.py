@@ -1,0 +1,33 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from lib.patching import replaced
+
+PROGRAM = """
+import sys
+from lib.patching import import_nbformat
+import_nbformat().validate(import_nbformat().v4.new_notebook())
+print(*sorted(name for name in sys.modules if name.startswith(("lark", "rfc3987_syntax"))))
+"""
+
+
+def test_notebooks_are_read_without_a_grammar_of_addresses():
+    said = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == ""
+
+
+def test_what_was_replaced_comes_back_whatever_happens():
+    owner = SimpleNamespace(said="before")
+
+    def fail_meanwhile():
+        with replaced(owner, said="meanwhile"):
+            raise KeyError(owner.said)
+
+    with pytest.raises(KeyError, match="meanwhile"):
+        fail_meanwhile()
+    assert owner.said == "before"
