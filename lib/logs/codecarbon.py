@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.instruments import JOULES_PER_KWH
 from lib.logs import counters
+from lib.units import JOULES_PER_KWH
 
 REQUIRED = ("timestamp", "duration", "energy_consumed")
 POWERS = ("cpu_power", "gpu_power", "ram_power")
