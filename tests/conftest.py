@@ -8,6 +8,10 @@ import nbformat
 import pytest
 
 from lib.study.study import RunConfig
+from tests import needs
+
+for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(variable, "1")  # as many processes test as there are cores
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,6 +28,19 @@ Record(
     config=config.model_dump(exclude={"output_dir"}),
 ).write(config.run_dir)
 """
+
+
+def pytest_sessionfinish(session):
+    """Nothing that `.ci/run` brought may be missing; see `needs`."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if "NOTHING_MISSING" not in os.environ or terminal is None:
+        return
+    reasons = [
+        report.longrepr[2].removeprefix("Skipped: ") for report in terminal.stats.get("skipped", ())
+    ]
+    for reason in needs.missing(reasons):
+        terminal.write_line(f"\nSkipped, though it should have been brought: {reason}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -76,8 +93,6 @@ def hostile_study(tmp_path_factory):
 def papers_study(tmp_path_factory):
     """The authors' raw data with their report."""
     from tests import reports
-    from tests.replication_package import FOLDER
 
-    if not FOLDER.is_dir():
-        pytest.skip("the authors' replication package is not in ../shared/replication")
+    needs.ask_for(needs.replication)
     return reports.papers(tmp_path_factory.mktemp("studies") / "published")

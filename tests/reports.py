@@ -11,8 +11,7 @@ from lib.records import record as records
 from lib.report import build, figures
 from lib.stats import score
 from lib.training.architectures import REGISTRY
-from tests import small_study
-from tests.replication_package import FOLDER
+from tests import needs, small_study
 
 SCRIPT = "<script>document.title='hacked'</script>"
 HOSTILE = f'{SCRIPT}<b>&amp; "bold"</b>'
@@ -68,7 +67,7 @@ def forty(folder: Path) -> Path:
 
 def papers(folder: Path) -> Path:
     """The authors' raw data."""
-    records.write_results(published.read_package(FOLDER).results, folder)
+    records.write_results(published.read_package(needs.REPLICATION).results, folder)
     build.build(folder)
     return folder
 

@@ -6,8 +6,7 @@ import pytest
 from lib.analysis import results
 from lib.paper import published
 from lib.records import record as records
-from tests import small_study
-from tests.replication_package import FOLDER, needs_package
+from tests import needs, small_study
 
 
 def test_a_study_is_read_with_its_plan_and_title(tmp_path):
@@ -127,9 +126,9 @@ def test_flops_come_from_a_run_that_could_count_them(tmp_path):
     assert flops.get_group("head: linear").isna().all()
 
 
-@needs_package
+@needs.replication
 def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
-    records.write_results(published.read_package(FOLDER).results, tmp_path)
+    records.write_results(published.read_package(needs.REPLICATION).results, tmp_path)
     study = results.load(tmp_path)
     assert study.is_the_papers
     assert {name: len(runs) for name, runs in study.readings.items()} == {

@@ -10,8 +10,6 @@ import time
 import psutil
 import pytest
 
-pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-
 from lib import cli
 from lib.execution import cluster, cluster_worker, local
 from lib.records import record

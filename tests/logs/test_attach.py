@@ -17,8 +17,7 @@ from lib.records import record as records
 from lib.records.record import Phase, Record
 from lib.study.study import WattmeterLog
 from lib.units import JOULES_PER_KWH
-from tests import small_study
-from tests.replication_package import FOLDER, needs_package
+from tests import needs, small_study
 
 BEGIN = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
 MAPPING = WattmeterLog(time_format="s", power="power", unit="W", clock_offset=0)
@@ -323,16 +322,16 @@ def test_two_summaries_of_one_run_are_refused(study):
         attach.attach(study, study, None)
 
 
-@needs_package
+@needs.replication
 def test_the_authors_runs_give_table_7_and_rho(tmp_path):
-    results = published.read_package(FOLDER).results
+    results = published.read_package(needs.REPLICATION).results
     runs = results[results["campaign"] == "wattmeter"]
     without = runs.drop(columns=[name for name in runs if name.startswith("wattmeter")])
     for row in without.to_dict("records"):
         record = records.from_row(row)
         record.write(tmp_path / "runs" / record.run_id)
     summaries = tmp_path / "summaries"
-    shutil.copytree(FOLDER / "grilla" / "results_summary", summaries)
+    shutil.copytree(needs.REPLICATION / "grilla" / "results_summary", summaries)
     attached = attach.attach(tmp_path, summaries, None)
     assert len(attached.measured) == 18
     table = records.merge(tmp_path).results

@@ -4,14 +4,14 @@ import pandas as pd
 import pytest
 
 from lib.paper import conclusions, published, reanalysis, wattmeter_runs
-from tests.replication_package import FOLDER, needs_package
+from tests import needs
 
-pytestmark = needs_package
+pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
 def results():
-    return published.read_package(FOLDER).results
+    return published.read_package(needs.REPLICATION).results
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from lib.logs.codecarbon import LogError
 from lib.paper import package as replication
 from lib.paper import published
 from lib.records import record
-from tests.replication_package import FOLDER, needs_package
+from tests import needs
 
-pytestmark = needs_package
+pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
 def package():
-    return published.read_package(FOLDER)
+    return published.read_package(needs.REPLICATION)
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +93,18 @@ def test_most_gpu_energies_on_kaggle_are_one_reading(results):
 
 @pytest.mark.parametrize("part", ["", "..", "kaggle", "grilla/results_summary", "processed"])
 def test_the_package_is_found_from_above_and_below(part, results):
-    found = published.read_package(FOLDER / part).results
+    found = published.read_package(needs.REPLICATION / part).results
     assert found["run_id"].tolist() == results["run_id"].tolist()
 
 
 def test_ids_do_not_depend_on_where_the_package_is(tmp_path, results):
     copy = tmp_path / "anywhere"
-    shutil.copytree(FOLDER, copy)
+    shutil.copytree(needs.REPLICATION, copy)
     assert published.read_package(copy).results["run_id"].tolist() == results["run_id"].tolist()
 
 
 def test_kaggle_alone_is_anyones_study(tmp_path):
-    shutil.copytree(FOLDER / "kaggle", tmp_path / "logs")
+    shutil.copytree(needs.REPLICATION / "kaggle", tmp_path / "logs")
     assert len(published.read_package(tmp_path / "logs").results) == 45
 
 
@@ -123,7 +123,7 @@ def test_kaggle_alone_is_anyones_study(tmp_path):
 )
 def test_damage_in_the_package_is_named(tmp_path, damage, message):
     copy = tmp_path / "package"
-    shutil.copytree(FOLDER, copy)
+    shutil.copytree(needs.REPLICATION, copy)
     damage(copy / "grilla" / "results_summary" / "out_code_carbon_MNIST_VGG16_1")
     with pytest.raises(LogError, match=message):
         published.read_package(copy)
@@ -137,7 +137,7 @@ def test_a_folder_that_is_neither_says_what_was_expected(tmp_path):
 
 
 def test_the_authors_own_means_of_the_wattmeter_runs_come_out(results):
-    theirs = pd.read_csv(FOLDER / "processed" / "grilla.csv")
+    theirs = pd.read_csv(needs.REPLICATION / "processed" / "grilla.csv")
     columns = ["accuracy", "wattmeter_energy", "wattmeter_duration", "duration", "emissions"]
     runs = results[results["campaign"] == "wattmeter"]
     means = runs.groupby(["architecture", "dataset"])[columns].mean()
@@ -159,5 +159,5 @@ def test_readings_survive_the_way_through_records_and_a_file(results, tmp_path):
 
 def test_nothing_of_the_machine_that_read_it_is_in_the_results(results):
     text = results.to_csv()
-    assert str(FOLDER) not in text
-    assert str(FOLDER.parents[1]) not in text
+    assert str(needs.REPLICATION) not in text
+    assert str(needs.REPLICATION.parents[1]) not in text

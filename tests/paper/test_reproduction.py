@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from lib.logs import treatments
 from lib.paper import published, reproduction
-from tests.replication_package import FOLDER, needs_package
+from tests import needs
 
 
 @pytest.fixture(scope="module")
 def cells():
-    return reproduction.reproduce(published.read_package(FOLDER).results)
+    return reproduction.reproduce(published.read_package(needs.REPLICATION).results)
 
 
 def cell(cells, table, row, column, reading):
@@ -24,7 +24,7 @@ def cell(cells, table, row, column, reading):
     return found.iloc[0]
 
 
-@needs_package
+@needs.replication
 def test_every_cell_of_the_paper_is_met(cells):
     as_published = cells[cells["reading"] == treatments.AS_PUBLISHED]
     counts = as_published.groupby("table", sort=False).size().to_dict()
@@ -40,7 +40,7 @@ def test_every_cell_of_the_paper_is_met(cells):
     assert as_published["match"].isin(reproduction.AGREEING).all()
 
 
-@needs_package
+@needs.replication
 @pytest.mark.parametrize(
     ("table", "row", "column", "as_published", "corrected"),
     [
@@ -69,7 +69,7 @@ def test_golden_values_of_both_readings(cells, table, row, column, as_published,
         assert cell(cells, table, row, column, reading)["ours"] == pytest.approx(value, rel=1e-5)
 
 
-@needs_package
+@needs.replication
 def test_what_the_correction_changes_in_table_6_is_resnet50_only(cells):
     corrected = cells[cells["table"].str.startswith("Table 6") & (cells["reading"] == "corrected")]
     changed = corrected[corrected["match"] == reproduction.DIFFERS]
@@ -78,7 +78,7 @@ def test_what_the_correction_changes_in_table_6_is_resnet50_only(cells):
     assert len(changed) == 10
 
 
-@needs_package
+@needs.replication
 def test_the_paper_is_met_within_its_own_tolerances(cells):
     ours = cells[cells["reading"] == treatments.AS_PUBLISHED]
     for table, tolerance in (("Table 3", 1e-4), ("Table 6", 5e-3), ("Table 7", 1e-2)):

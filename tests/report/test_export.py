@@ -1,7 +1,6 @@
 """Figures drawn for real, by the browser that is installed, into files."""
 
 import json
-import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -12,12 +11,7 @@ from PIL import Image
 
 from lib.report import export, figures
 from lib.report.build import PLOTLY
-
-pytest.importorskip("kaleido", reason="kaleido is not installed")
-needs_browser = pytest.mark.skipif(
-    shutil.which("chromium") is None and shutil.which("google-chrome") is None,
-    reason="neither Chromium nor Chrome is installed",
-)
+from tests import needs
 
 HOSTILE = "<script>alert(1)</script><a href='https://example.org'>x</a> & <b>bold</b>"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -64,7 +58,7 @@ def written(study):
     return {path.name: path for path in export.write(study)}
 
 
-@needs_browser
+@needs.chromium
 def test_each_figure_is_named_after_its_cell(study, written):
     cells = ("plane-figure", "pairs-1", "pairs-2")
     names = [f"{name}.{ending}" for name in cells for ending in ("svg", "png")]
@@ -73,14 +67,14 @@ def test_each_figure_is_named_after_its_cell(study, written):
     assert there == {*names, "mine.svg", "pairs.txt"}, "what no longer belongs is gone"
 
 
-@needs_browser
+@needs.chromium
 def test_a_png_is_large_enough_to_print_and_white(written):
     image = Image.open(written["plane-figure.png"])
     assert image.size == (2700, 3 * 420)
     assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
 
 
-@needs_browser
+@needs.chromium
 def test_an_svg_is_vectors_with_black_letters_on_white(written):
     tree = ElementTree.parse(written["pairs-1.svg"])
     letters = [text for text in tree.iter(f"{SVG}text") if "".join(text.itertext()).strip()]
@@ -91,7 +85,7 @@ def test_an_svg_is_vectors_with_black_letters_on_white(written):
     assert not list(tree.iter(f"{SVG}image"))
 
 
-@needs_browser
+@needs.chromium
 def test_hostile_text_is_text_in_an_svg_too(written):
     tree = ElementTree.parse(written["plane-figure.svg"])
     # A long text stands in several lines.
@@ -104,7 +98,7 @@ def test_hostile_text_is_text_in_an_svg_too(written):
     }
 
 
-@needs_browser
+@needs.chromium
 def test_a_browser_that_fails_leaves_the_figures_of_before(study, written, monkeypatch):
     before = {path: path.read_bytes() for path in written.values()}
     monkeypatch.setenv("BROWSER_PATH", "/bin/false")

@@ -2,23 +2,17 @@
 
 import csv
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 
 import pytest
-
-pytest.importorskip("axe_playwright_python", reason="the extra 'dev' is not installed")
-
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page, sync_playwright
 
-from tests import reports
-from tests.replication_package import FOLDER
+from tests import needs, reports
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="neither Chromium nor Chrome is installed")
+pytestmark = needs.chromium
 
 SMALL, PAPERS, LARGE, VARIED, FORTY = "small", "papers", "large", "varied", "forty"
 LETTER = 11 * 96 - 2 * 38
@@ -51,7 +45,7 @@ def studies(request, tmp_path_factory):
         VARIED: reports.varied(tmp_path_factory.mktemp("studies") / "varied"),
         FORTY: reports.forty(tmp_path_factory.mktemp("forty")),
     }
-    if FOLDER.is_dir():
+    if needs.REPLICATION.is_dir():
         made[PAPERS] = request.getfixturevalue("papers_study")
     return made
 
@@ -59,7 +53,7 @@ def studies(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(studies):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)
+        browser = playwright.chromium.launch(executable_path=needs.CHROMIUM, chromium_sandbox=False)
         yield browser
         browser.close()
 
@@ -80,7 +74,7 @@ def visit(browser, studies):
 
     def open_(name, width=1280, **options):
         if name not in studies:
-            pytest.skip("the authors' replication package is not in ../shared/replication")
+            needs.ask_for(needs.replication)
         size = {"width": width, "height": 900}
         context = browser.new_context(offline=True, viewport=size, **options)
         contexts.append(context)
@@ -309,8 +303,7 @@ def test_paper_takes_figures_whole(visit, tmp_path, name):
 
 def _check_words(pdf, page):
     """Every word is on its page, that of the table with most columns too, and none is shrunk."""
-    if shutil.which("pdftotext") is None:
-        pytest.skip("pdftotext (poppler-utils) is not installed")
+    needs.ask_for(needs.pdftotext)
     command = ["pdftotext", "-bbox", str(pdf), "-"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     printed = BeautifulSoup(text, "html.parser").find_all("page")

@@ -14,17 +14,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import sync_playwright
 
-from tests import reports, small_study
+from tests import needs, reports, small_study
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 STRANGE = f"third {HOSTILE}"
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytest.importorskip("jupyterlab")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome")
+pytestmark = needs.chromium
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +84,8 @@ def _wait_for(url, server):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=needs.CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -1,5 +1,4 @@
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.stats import score as ranking
+from tests import needs
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-REPLICATION = Path(__file__).resolve().parents[2].parent / "shared" / "replication"
 
 
 def runs(rows, columns=("dataset", "architecture", "accuracy", "energy_consumed")):
@@ -165,11 +163,10 @@ def test_pareto_front_is_its_definition(found):
     assert front.any()
 
 
+@needs.replication
 def test_the_papers_table_6():
     """Its Scores are means of ratios, of differences within a file and architecture."""
-    folder = REPLICATION / "kaggle"
-    if not folder.is_dir():
-        pytest.skip("the authors' raw data are not beside this repository")
+    folder = needs.REPLICATION / "kaggle"
     logs = [
         pd.read_csv(path).assign(file=path.name, row=lambda log: range(len(log)))
         for path in sorted(folder.glob("emissions_*.csv"))
@@ -180,7 +177,7 @@ def test_the_papers_table_6():
     df["energy_consumed"] = steps.fillna(df["energy_consumed"])
     keys = ["region", "dataset", "architecture"]
     ours = ranking.rank(df, within=["region", "dataset"]).set_index(keys)
-    theirs = pd.read_csv(REPLICATION / "processed" / "scores.csv")
+    theirs = pd.read_csv(needs.REPLICATION / "processed" / "scores.csv")
     theirs = theirs.rename(columns={"data": "dataset"}).set_index(keys).loc[ours.index]
     np.testing.assert_allclose(ours["mean_accuracy"], theirs["accuracy"], atol=1e-9)
     np.testing.assert_allclose(ours["mean_energy_consumed"], theirs["energy"], atol=1e-9)

@@ -10,13 +10,13 @@ from lib.execution import run_study
 from lib.paper import published
 from lib.records import record
 from lib.training import backends
+from tests import needs
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
-SMALL = [f"data_dir={DATA}", "weights=none", "epochs=1", "train_limit=64", "test_limit=32"]
+SMALL = [f"data_dir={needs.IMAGES}", "weights=none", "epochs=1", "train_limit=64", "test_limit=32"]
 QUICK = ["idle_seconds=0", "cooldown_seconds=0"]
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the images in ../shared/data")
+pytestmark = needs.images
 
 
 def run(study, folder, *, only):

@@ -10,11 +10,8 @@ import pytest
 
 from lib.study.study import RunConfig
 from lib.training import datasets
+from tests import needs
 
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-real = pytest.mark.skipif(
-    not (REAL / "mnist.npz").is_file(), reason="the real MNIST and CIFAR-10 files aren't here"
-)
 rng = np.random.default_rng(0)
 
 
@@ -52,10 +49,10 @@ def test_digits_are_split_once_and_for_all():
     assert digits.fingerprint == load(dataset="digits", seed=99).fingerprint == "0255f1096e801aab"
 
 
-@real
+@needs.images
 @pytest.mark.parametrize(("name", "side", "train"), [("mnist", 48, 8000), ("cifar10", 32, 10000)])
 def test_real_images_come_at_the_paper_s_size(name, side, train):
-    dataset = load(dataset=name, data_dir=str(REAL))
+    dataset = load(dataset=name, data_dir=str(needs.IMAGES))
     assert dataset.x_train.shape == (train, side, side, 3)
     assert dataset.image_size == side
     assert dataset.classes == datasets.KNOWN[name].classes == 10

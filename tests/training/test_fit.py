@@ -9,7 +9,9 @@ from lib.training.fit import Watch
 
 @pytest.fixture(scope="module")
 def tf():
-    return pytest.importorskip("tensorflow")
+    import tensorflow
+
+    return tensorflow
 
 
 def model(seed=1):

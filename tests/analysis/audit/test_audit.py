@@ -7,7 +7,7 @@ import pytest
 from lib.analysis import audit
 from lib.analysis.audit import DOUBT, FAULT, NOTE, PASSED, UNCHECKED
 from lib.paper import published
-from tests.replication_package import FOLDER, needs_package
+from tests import needs
 
 POWER = {"cpu": 60.0, "gpu": 90.0, "ram": 8.0}
 
@@ -328,7 +328,7 @@ def test_as_a_table_there_is_a_row_a_finding(results):
     assert frame.loc[frame["name"] == "One GPU was counted", "runs"].item() == 24
 
 
-@needs_package
+@needs.replication
 @pytest.mark.parametrize(
     ("name", "severity", "count", "words"),
     [
@@ -353,6 +353,6 @@ def test_as_a_table_there_is_a_row_a_finding(results):
     ],
 )
 def test_the_authors_raw_data(name, severity, count, words):
-    found = finding(published.read_package(FOLDER).results, name)
+    found = finding(published.read_package(needs.REPLICATION).results, name)
     assert (found.severity, len(found.rows)) == (severity, count)
     assert words in found.what

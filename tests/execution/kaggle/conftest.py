@@ -1,6 +1,5 @@
 """What the tests of Kaggle share: a small study, the server, and the real client's surroundings."""
 
-import importlib.util
 import subprocess
 import sys
 import sysconfig
@@ -37,8 +36,6 @@ Record(
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """The server, with the real client of this process turned to it and no credentials of ours."""
-    if importlib.util.find_spec("kaggle") is None:
-        pytest.skip("Kaggle's client is not installed (extra 'kaggle')")
     kaggle = server.FakeKaggle()
     serving = server.serve(kaggle)
     home = tmp_path / "home"

@@ -1,9 +1,9 @@
-import importlib.util
 import json
 import re
 
 import nbformat
 import pytest
+from slugify import slugify
 
 from lib.execution import local
 from lib.execution.kaggle import kernels
@@ -80,10 +80,6 @@ def test_a_notebook_is_small_beside_what_kaggle_may_take(tmp_path):
 
 @pytest.mark.parametrize("study", ["quick", "p", "a-very-long-name_of.a study " * 3, "é"])
 def test_names_are_what_kaggle_accepts(tmp_path, study):
-    if importlib.util.find_spec("slugify") is None:
-        pytest.skip("Kaggle's client is not installed (extra 'kaggle')")
-    from slugify import slugify
-
     manifest = build(tmp_path / study)
     for kernel in manifest.kernels:
         folder = kernels.folder_of(tmp_path / study, kernel.run_id)

@@ -1,7 +1,6 @@
 """A real Prometheus server that scrapes an exporter with a known power curve."""
 
 import math
-import shutil
 import socket
 import subprocess
 import time
@@ -15,11 +14,8 @@ from lib.instruments.wattmeters import polling
 from lib.instruments.wattmeters.prometheus import Meter
 from lib.study.study import RunConfig
 from lib.units import JOULES_PER_KWH
+from tests import needs
 from tests.instruments.loopback import reply, serving
-
-needs_prometheus = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="Prometheus is not installed (Debian: prometheus)"
-)
 
 BASE, SWING, PERIOD = 120.0, 60.0, 4.0
 CONFIG = """
@@ -116,7 +112,7 @@ def work(seconds):
         sum(range(10_000))
 
 
-@needs_prometheus
+@needs.prometheus
 def test_power_of_all_sockets_is_integrated(prometheus, tmp_path):
     meter = Meter(prometheus.url, "socket_power_milliwatts", unit="mW", interval=0.5)
     with polling.logging(meter, tmp_path / "wattmeter.csv") as log:
@@ -133,7 +129,7 @@ def test_power_of_all_sockets_is_integrated(prometheus, tmp_path):
     assert len(noted.splitlines()) > reading.samples
 
 
-@needs_prometheus
+@needs.prometheus
 def test_a_counter_loses_nothing_while_the_server_is_stopped(prometheus):
     counter = Meter(prometheus.url, "machine_energy_joules_total", unit="J", interval=0.5)
     power = Meter(prometheus.url, 'socket_power_milliwatts{socket="a"}', unit="mW", interval=0.5)
@@ -154,7 +150,7 @@ def test_a_counter_loses_nothing_while_the_server_is_stopped(prometheus):
     assert "less than 95 %" in without_counter.components["machine"].reason
 
 
-@needs_prometheus
+@needs.prometheus
 def test_a_gap_in_asking_is_none_in_the_samples(prometheus, monkeypatch):
     """The server went on scraping while it could not be asked."""
     meter = Meter(prometheus.url, 'socket_power_milliwatts{socket="a"}', unit="mW", interval=0.2)
@@ -180,7 +176,7 @@ def test_a_gap_in_asking_is_none_in_the_samples(prometheus, monkeypatch):
     assert "127.0.0.1" not in " ".join(reading.doubts)
 
 
-@needs_prometheus
+@needs.prometheus
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -221,7 +217,7 @@ def test_credentials_are_sent_and_an_unknown_unit_is_refused():
         Meter("http://127.0.0.1:9", "p", unit="MW")
 
 
-@needs_prometheus
+@needs.prometheus
 def test_a_training_is_measured_while_the_server_is_stopped_for_a_while(prometheus, tmp_path):
     from lib.experiment import protocol
     from lib.training import datasets

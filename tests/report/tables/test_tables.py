@@ -9,8 +9,7 @@ from lib.quantities import quantity
 from lib.records import record
 from lib.report import figures, tables
 from lib.report.page import Link
-from tests import small_study
-from tests.replication_package import FOLDER, needs_package
+from tests import needs, small_study
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,9 @@ def varied(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory):
-    if not FOLDER.is_dir():
-        pytest.skip("the authors' replication package is not in ../shared/replication")
+    needs.ask_for(needs.replication)
     folder = tmp_path_factory.mktemp("published")
-    record.write_results(published.read_package(FOLDER).results, folder)
+    record.write_results(published.read_package(needs.REPLICATION).results, folder)
     return results.load(folder)
 
 
@@ -237,7 +235,7 @@ def test_variants_of_the_papers_trainings_stand_each_for_itself(alike):
     }
 
 
-@needs_package
+@needs.replication
 @pytest.mark.parametrize(
     ("name", "cells"),
     [("table2", 36), ("table3", 3), ("table4", 3), ("table5", 2), ("table6", 45), ("table7", 30)],
@@ -248,7 +246,7 @@ def test_every_cell_of_the_paper_stands_beside_ours(papers, name, cells):
     assert table.note.startswith(f"{cells} of {cells} cells come out as the paper prints them.")
 
 
-@needs_package
+@needs.replication
 def test_the_two_readings_of_a_question_stand_under_each_other(papers):
     frame = tables.architecture_differences(papers).frame
     energy = frame[frame["response"] == "Energy"]
@@ -259,7 +257,7 @@ def test_the_two_readings_of_a_question_stand_under_each_other(papers):
     assert (within["reading"].iloc[::2] == "as published").all()
 
 
-@needs_package
+@needs.replication
 def test_every_verdict_points_to_tables_that_are_shown(papers):
     shown = {table.caption.partition(":")[0] for table in tables.evidence(papers).parts}
     frame = tables.weighed(papers).frame
@@ -267,7 +265,7 @@ def test_every_verdict_points_to_tables_that_are_shown(papers):
     assert {name for names in frame["evidence"] for name in names.split(", ")} <= shown
 
 
-@needs_package
+@needs.replication
 def test_the_evidence_has_units_in_its_heads(papers):
     shown = {table.name: table for table in tables.evidence(papers).parts}
     assert set(papers.reanalysis) == {name.removeprefix("evidence_") for name in shown}
