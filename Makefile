@@ -2,16 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STUDY ?= params/quick.yaml
+# Two at once: more would compete for the memory that a training takes.
+WORKERS ?= 2
 
-.PHONY: study test lint lab lock clean
+.PHONY: study test coverage lint lab lock clean
 
 study: .venv/ready
 	$(BIN)/python run_all.py $(STUDY)
 
-test: .venv/ready
-	$(BIN)/python -m pytest
+test: .venv/tests
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --durations 10 -r s
 
-lint: .venv/ready
+coverage: .venv/tests
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --cov --cov-report term
+
+lint: .venv/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
@@ -19,12 +24,16 @@ lint: .venv/ready
 lab: .venv/ready
 	$(BIN)/jupyter lab
 
-# The one list of versions, for every Python that pyproject.toml allows.
+# The one list of versions, for every Python that pyproject.toml allows: what a study needs, and
+# in a file of its own what only the tests do.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --extra cluster --extra kaggle
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --upgrade --extra cluster --extra kaggle --extra dev --no-annotate \
-		--no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml \
-		--custom-compile-command "make lock"
+	$(COMPILE) --upgrade --extra dev --output-file .venv/all.txt pyproject.toml
+	$(COMPILE) --constraints .venv/all.txt --output-file requirements.txt pyproject.toml
+	{ echo "# What only the tests need, from the same resolution: make lock."; \
+		echo "-r requirements.txt"; grep -vxFf requirements.txt .venv/all.txt; } > requirements-test.txt
 
 clean:
 	rm -rf .venv
@@ -36,4 +45,8 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/tests: .venv/ready requirements-test.txt
+	$(BIN)/python -m pip install --quiet -r requirements-test.txt
 	touch $@
