@@ -3,15 +3,15 @@ import pytest
 
 from lib.logs import treatments
 from lib.paper import published
+from tests import needs
 from tests.paper.test_published import run
-from tests.replication_package import FOLDER, needs_package
 
-pytestmark = needs_package
+pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
 def results():
-    return published.read_package(FOLDER).results
+    return published.read_package(needs.REPLICATION).results
 
 
 def test_treatments_differ_in_counters_and_scores_only(results):
@@ -39,7 +39,7 @@ def test_a_study_of_our_own_has_one_treatment(results):
 
 def test_the_authors_own_intermediate_scores_come_out(results):
     """`processed/scores.csv` is what Table 6 was printed from."""
-    theirs = pd.read_csv(FOLDER / "processed" / "scores.csv")
+    theirs = pd.read_csv(needs.REPLICATION / "processed" / "scores.csv")
     treated = treatments.treatments(results)[treatments.AS_PUBLISHED]
     kaggle = treated[treated["campaign"] == "kaggle"]
     means = kaggle.groupby(["location", "dataset", "architecture"])[
