@@ -244,4 +244,10 @@ def number(value: float, digits: int = 4) -> str:
         return f"{value:,.0f}".replace("-", "−")
     if exponent < -6 or exponent >= 15:
         return f"{value:.{digits - 1}e}".replace("-", "−")
+    return significant(value, digits)
+
+
+def significant(value: float, digits: int) -> str:
+    """A finite number with so many significant digits, zeros at its end too: `4.00`, `1,230`."""
+    exponent = math.floor(math.log10(abs(value))) if value else 0
     return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace("-", "−")

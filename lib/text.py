@@ -1,8 +1,10 @@
-"""How lists and levels are put into words."""
+"""How lists, levels, times and energies are put into words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from lib.quantities import quantity, significant
 
 
 def listed(names: Iterable[object]) -> str:
@@ -19,3 +21,24 @@ def runs(count: int) -> str:
 def level(value: object) -> str:
     """A count that came as 50.0, because it is missing elsewhere in its column, as 50."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """`75.2` as `1 min 15 s`, `4` as `4.0 s`."""
+    if seconds is None:
+        return "?"
+    if 0 < seconds < 9.95:
+        return f"{significant(seconds, 2)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def energy(kwh: float | None) -> str:
+    """Energy with three digits, in the unit that suits it: `0.0000074` as `7.40 mWh`."""
+    if kwh is None:
+        return "?"
+    factor, shown = quantity("energy_consumed").scaled_to([kwh])
+    return f"{significant(kwh * factor, 3)} {shown.unit}"

@@ -100,7 +100,7 @@ def test_results_are_there_after_every_run_and_the_summary_names_the_last_error(
     assert rows == [0, 1]
     said = capsys.readouterr().out
     assert re.search(
-        r"1 of 2 runs complete, 1 Wh measured, 1 failed, the last one is VGG16-digits-r1-\w{8}: "
+        r"1 of 2 runs complete, 1.00 Wh measured, 1 failed, the last one is VGG16-digits-r1-\w{8}: "
         "ValueError: no such thing",
         said,
     )

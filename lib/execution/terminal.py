@@ -11,34 +11,17 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from lib import text as wording
 from lib.execution.forecast import Left
 from lib.records.progress import Progress
 from lib.records.record import Record
 from lib.study.study import RunConfig
+from lib.text import duration, energy
+from lib.text import runs as number_of_runs
 
 MOST_ROWS = 200
 """Of a table on the terminal; `plan.csv` and `results.csv` hold every run."""
 
 STATES = ("complete", "failed", "missing")
-
-
-def duration(seconds: float | None) -> str:
-    """`75.2` as `1 min 15 s`."""
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def energy(kwh: float | None) -> str:
-    """Energy in the unit that leaves the fewest zeros."""
-    if kwh is None:
-        return "?"
-    return f"{kwh:.3f} kWh" if abs(kwh) >= 0.9995 else f"{kwh * 1000:.3g} Wh"
 
 
 def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
@@ -64,7 +47,7 @@ def counts(states: Sequence[str]) -> str:
     """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
     numbers = Counter(state if state in STATES else "to be set aside" for state in states)
     parts = (f"{number} {state}" for state, number in numbers.items())
-    return f"{wording.runs(len(states))}: {', '.join(parts)}"
+    return f"{number_of_runs(len(states))}: {', '.join(parts)}"
 
 
 def same_for_all(runs: Sequence[RunConfig]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
-from lib.execution import terminal
+from lib import text
 from lib.study.study import RunConfig
 from lib.training.architectures import NO_DEPTH
 
@@ -53,7 +53,7 @@ def energy(record: Record) -> Styler:
     ]
     intensity = record.carbon_intensity
     rows = [
-        ("duration of the training", terminal.duration(record.duration), "clock"),
+        ("duration of the training", text.duration(record.duration), "clock"),
         ("energy consumed", _kwh(record.energy_consumed), "sum of the components"),
         *components,
         *_wattmeter(record),
@@ -105,7 +105,7 @@ def _text(value: object) -> str:
 
 
 def _kwh(value: float | None) -> str:
-    return "" if value is None else terminal.energy(value)
+    return "" if value is None else text.energy(value)
 
 
 def _depth(network: Network) -> str:

@@ -36,10 +36,11 @@ def test_plain_lines_say_each_epoch_once(capsys):
     watcher.end(failed(TWO), 4.0, Left(0.0, 0.0))
     assert capsys.readouterr().out.splitlines() == [
         f"{ONE.run_id}: starts",
-        f"{ONE.run_id}: epoch 2/5, accuracy 0.750, 41.3 W, 1.2 Wh, 2 min 10 s and 4 Wh to go",
-        f"[1/2] {ONE.run_id}: accuracy 0.5000, 2 Wh in 1 min 15 s of training (1 min 20 s in all), "
-        "1 min 10 s and 2 Wh to go",
-        f"[2/2] {TWO.run_id}: FAILED after 4 s: no [such] thing",
+        f"{ONE.run_id}: epoch 2/5, accuracy 0.750, 41.3 W, 1.20 Wh, 2 min 10 s and 4.00 Wh to go",
+        f"[1/2] {ONE.run_id}: accuracy 0.5000, 2.00 Wh in 1 min 15 s of training "
+        "(1 min 20 s in all), "
+        "1 min 10 s and 2.00 Wh to go",
+        f"[2/2] {TWO.run_id}: FAILED after 4.0 s: no [such] thing",
     ]
 
 
@@ -54,8 +55,8 @@ def test_bars_show_study_and_runs_and_leave_results(console):
     watcher.say("another [sentence]")
     watcher.close()
     said = console.file.getvalue()
-    assert "epoch 2/5, accuracy 0.750, 41.3 W, 1.2 Wh" in said
-    assert "2 min 10 s and 4 Wh to go" in said
+    assert "epoch 2/5, accuracy 0.750, 41.3 W, 1.20 Wh" in said
+    assert "2 min 10 s and 4.00 Wh to go" in said
     assert f"[1/3] {ONE.run_id}: FAILED after 1 min 20 s: no [such] thing" in said
     assert "another [sentence]" in said
 
@@ -75,6 +76,6 @@ def test_the_summary_puts_failed_runs_first_and_names_the_last_error(console):
     rows = [line for line in console.file.getvalue().splitlines() if "VGG16" in line]
     assert "failed: no [such] thing" in rows[0]
     assert terminal.summary(ended) == (
-        "300 of 301 runs complete, 600 Wh measured, 1 failed, "
+        "300 of 301 runs complete, 0.600 kWh measured, 1 failed, "
         f"the last one is {TWO.run_id}: no [such] thing"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lib.execution import terminal
+from lib import text
 from lib.records.progress import Progress
 from lib.report import front_end
 from lib.report.figures import palette
@@ -127,7 +127,7 @@ class LiveCurve:
         if at.epoch:
             said += f", epoch {at.epoch} of {at.epochs} ({100 * at.fraction:.0f} % done)"
         known = [f"{at.watts:.1f} W"] if at.watts is not None else []
-        known += [terminal.energy(at.energy_consumed)] if at.energy_consumed is not None else []
+        known += [text.energy(at.energy_consumed)] if at.energy_consumed is not None else []
         if at.accuracy is not None:
             kind = "validation" if self._history else "training"
             known.append(f"{kind} accuracy {at.accuracy:.3f}")

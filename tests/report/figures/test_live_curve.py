@@ -44,7 +44,7 @@ def test_the_live_curve_shows_watts_within_an_epoch(screen):
     for tenth in range(41):
         screen.now = 10 + tenth / 10
         curve.progress(training(tenth // 10))
-    assert "epoch 2 of 3 (40 % done): 32.4 W, 0.04 Wh" in screen.pictures[-1]
+    assert "epoch 2 of 3 (40 % done): 32.4 W, 40.0 mWh" in screen.pictures[-1]
     (watts,) = re.findall(r'points="([^"]*)"', screen.pictures[-1])[2:]
     assert len(watts.split()) == 5, "one point a sample of CodeCarbon, not one a step"
     # The phase, its first step, and every two seconds.
