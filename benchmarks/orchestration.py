@@ -38,8 +38,9 @@ CELLS = 30
 
 RESUME = """
 import sys
-from lib import batch, cli
-batch.report = lambda *study, **options: True
+from lib import cli
+from lib.execution import run_study
+run_study.report = lambda *study, **options: True
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -130,7 +130,7 @@ import sys
 from pathlib import Path
 from lib.execution import local as runner
 from lib.study.study import RunConfig
-from tests.test_runner import Notes
+from tests.execution.test_local import Notes
 runner.NOTEBOOK = Path(sys.argv[1])
 list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
 """

@@ -1,6 +1,6 @@
 """What one backend computes, as JSON: run by test_backends.py in a process for each backend.
 
-`python -m tests.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5` and `head.npz`.
+`python -m tests.training.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5` and `head.npz`.
 """
 
 import json

@@ -68,7 +68,7 @@ def computed(tmp_path_factory):
     np.savez(folder / "head.npz", kernel_0=kernel, kernel_1=np.zeros(10, "float32"))
     at_once = {
         name: subprocess.Popen(
-            [sys.executable, "-m", "tests.on_backend", name, str(folder)],
+            [sys.executable, "-m", "tests.training.on_backend", name, str(folder)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

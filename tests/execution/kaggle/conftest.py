@@ -16,7 +16,8 @@ FAST = Pace(poll=0.05, busy=0.05, retry=0.01, tries=4)
 KEY = "a-made-up-key-5f1c"
 
 RESULT = """
-from lib import __version__, machine
+from lib import __version__
+from lib.instruments import machine
 from lib.records.record import Record
 from lib.study.study import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
