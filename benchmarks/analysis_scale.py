@@ -40,7 +40,8 @@ from lib.records import record
 from lib.records.record import Phase, Record
 from lib.report import build
 from lib.study import plan
-from lib.study.study import RunConfig, Study
+from lib.study.config import RunConfig
+from lib.study.study import Study
 
 PAPERS = {"architecture": ["VGG16", "VGG19", "ResNet50"], "dataset": ["cifar10", "mnist"]}
 OPTIONS = [
@@ -178,7 +179,7 @@ def measured(config: RunConfig, history: pd.DataFrame, place: int, rng: Any) -> 
         depth=16,
         carbon_intensity=200.0,
         machine="made-up",
-        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        config=config.recorded,
         hardware={"cpu_model": "made-up", "cpu_count": 2, "gpu_count": 1, "ram_total_size": 16.0},
         versions={"python": "3.11.7", "keras": "3.15.1", "codecarbon": "3.3.2"},
         data={"classes": 10, "train_images": 50000, "test_images": 10000},

@@ -24,7 +24,7 @@ from lib.instruments import Bench, measuring
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import datasets, input_pipeline, network
 from lib.training import fit as training
 

@@ -27,7 +27,8 @@ from lib.execution.forecast import Left
 from lib.records import record as records
 from lib.records.progress import Progress
 from lib.records.record import Record
-from lib.study.study import RunConfig, load_study
+from lib.study.config import RunConfig
+from lib.study.study import load_study
 
 LARGE = {
     "architecture": ["VGG16", "VGG19", "ResNet50"],
@@ -146,7 +147,7 @@ def resuming(count: int, folder: Path, like: Record) -> None:
     study.write_text(yaml.safe_dump(content), encoding="utf-8")
     runs = load_study(study).runs("large", folder)
     for run in runs:
-        config = run.model_dump(mode="json", exclude={"output_dir"})
+        config = run.recorded
         record = like.model_copy(update={"run_id": run.run_id, "config": config})
         run.run_dir.mkdir(parents=True)
         path = run.run_dir / records.FILE_NAME

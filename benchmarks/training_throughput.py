@@ -35,7 +35,8 @@ import numpy as np
 from lib.instruments import machine, measuring
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
-from lib.study.study import RunConfig
+from lib.study.catalog import BACKENDS
+from lib.study.config import RunConfig
 from lib.training import (
     architectures,
     backends,
@@ -69,7 +70,7 @@ class Pace:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--backend", choices=backends.EXTRAS, default="tensorflow")
+    parser.add_argument("--backend", choices=BACKENDS, default="tensorflow")
     parser.add_argument("--architectures", nargs="+", default=list(ARCHITECTURES))
     parser.add_argument("--datasets", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--precision", choices=("float32", "mixed"), default="float32")

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib.private import NOBODY
+from lib.files import NOBODY
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lib.records.record import Record
 
-COMPLETE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
+COMPLETE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 IMPORT_TITLE = "Published measurements, read again"
 GOES_ON = "what is complete is kept, and the same call goes on where it stopped"
@@ -122,9 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `run_all.py` with `arguments` (default: those of the process); its exit status."""
     args = parser().parse_args(arguments)
     # Imported here so that --help answers at once.
-    from lib.execution.local import StoppedError
-    from lib.execution.lock import BusyError
-    from lib.study.study import StudyError
+    from lib.study.errors import StudyError, UserError
 
     try:
         with _ending_by_signal_is_interrupting():
@@ -136,15 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
             if args.import_dir is not None and args.kaggle is None:
                 return _import(args)
             return _study(args) if args.wattmeter is None else _wattmeter(args)
-    except StudyError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except BusyError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return BUSY
-    except StoppedError as error:
-        print(f"run_all.py: {error}; {GOES_ON}", file=sys.stderr)
-        return SOME_FAILED
+    except UserError as error:
+        and_then = f"; {GOES_ON}" if error.exit_status == SOME_FAILED else ""
+        print(f"run_all.py: {error}{and_then}", file=sys.stderr)
+        return error.exit_status
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
@@ -229,7 +222,8 @@ def _storage(error: OSError) -> str:
 
 def _study(args: argparse.Namespace) -> int:
     from lib.execution import run_study, terminal
-    from lib.study.study import StudyError, check_presence, load_study, select
+    from lib.study.errors import StudyError
+    from lib.study.study import check_presence, load_study, select
 
     path = args.study or Path("params/quick.yaml")
     study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
@@ -267,7 +261,8 @@ def _import(args: argparse.Namespace) -> int:
     from lib.execution import lock, run_study, terminal
     from lib.paper import published
     from lib.records import record as records
-    from lib.study.study import PUBLISHED, StudyError
+    from lib.study.errors import StudyError
+    from lib.study.study import PUBLISHED
 
     try:
         package = published.read_package(args.import_dir)
@@ -318,7 +313,8 @@ def _wattmeter(args: argparse.Namespace) -> int:
     from lib.logs import attach
     from lib.records import record as records
     from lib.study import plan
-    from lib.study.study import StudyError, load_study
+    from lib.study.errors import StudyError
+    from lib.study.study import load_study
 
     path = args.study or Path("params/quick.yaml")
     study_dir = args.outputs.expanduser() / path.stem
@@ -352,7 +348,7 @@ def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:
     """
     import yaml
 
-    from lib.study.study import StudyError
+    from lib.study.errors import StudyError
 
     pairs: dict[str, list[Any]] = {}
     problems = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from tests import needs
 
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -20,12 +20,12 @@ PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
 RECORD = """
 from lib import __version__
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 Record(
     run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
     duration=1.0, versions={"program": __version__},
-    config=config.model_dump(exclude={"output_dir"}),
+    config=config.recorded,
 ).write(config.run_dir)
 """
 

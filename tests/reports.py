@@ -10,7 +10,7 @@ from lib.paper import published
 from lib.records import record as records
 from lib.report import build, figures
 from lib.stats import score
-from lib.training.architectures import REGISTRY
+from lib.study.catalog import ARCHITECTURES
 from tests import needs, small_study
 
 SCRIPT = "<script>document.title='hacked'</script>"
@@ -48,7 +48,7 @@ def varied(folder: Path) -> Path:
 
 def forty(folder: Path) -> Path:
     """Three figures of every architecture that there is, as a report that is nothing else."""
-    places = enumerate([*REGISTRY] * 2)
+    places = enumerate([*ARCHITECTURES] * 2)
     rows = [(f"{name}-digits-r{n}-x", name, "digits", 0.1 + n / 100, n + 1) for n, name in places]
     columns = ["run_id", "architecture", "dataset", "accuracy", "energy_consumed"]
     runs = pd.DataFrame(rows, columns=columns)

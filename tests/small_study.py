@@ -9,7 +9,7 @@ import yaml
 from lib.instruments.trace import COLUMNS
 from lib.records.record import Record
 from lib.study import plan
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 ENERGY = {"VGG16": 0.20, "VGG19": 0.25, "ResNet50": 0.15}
 ACCURACY = {"VGG16": 0.62, "VGG19": 0.60, "ResNet50": 0.40}
@@ -137,7 +137,7 @@ def _files(config: RunConfig) -> None:
 
 
 def _fields(config: RunConfig) -> dict:
-    return config.model_dump(mode="json", exclude={"output_dir"})
+    return config.recorded
 
 
 def make_outputs(folder):

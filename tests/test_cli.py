@@ -10,6 +10,7 @@ import pytest
 
 from lib import __version__, cli
 from lib.execution import terminal
+from lib.execution.lock import BusyError
 from lib.records import record as records
 from lib.report import build as report
 from lib.report import export
@@ -232,7 +233,7 @@ def test_a_second_measurement_is_refused(study, tmp_path, capsys):
 
     with lock.alone_on_this_machine("study one"):
         # The lock is held per open file, so a second handle in this process is refused as well.
-        assert cli.main([str(study)]) == cli.BUSY
+        assert cli.main([str(study)]) == BusyError.exit_status
     assert f"process {os.getpid()} (study one)" in capsys.readouterr().err
     assert not (tmp_path / "outputs").exists()
 

@@ -3,7 +3,7 @@ import pytest
 
 from lib import hosted
 from lib.instruments import machine
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import architectures, datasets
 
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from lib.report.build import NOTEBOOK_ONLY
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lib.private import without_home
+from lib.files import without_home
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
 from lib.stats import effect_sizes, groups
-from lib.study.study import RunConfig
+from lib.study.catalog import DATASETS
+from lib.study.config import RunConfig, Use, names
+from lib.study.errors import UserError
 from lib.text import level, listed
-from lib.training import datasets
 
 NOT_RECORDED = "not recorded"
 
@@ -27,19 +28,17 @@ LEARNED = ("accuracy", "loss")
 _CODECARBON = "codecarbon_major"
 _MEASUREMENT = (
     *("machine", "cpu_model", "gpu_model", _CODECARBON, "cpu_method", "gpu_method", "ram_method"),
-    *("location", "meter", "idle_seconds", "warmup_seconds", "cooldown_seconds"),
+    *names(Use.PLACE, Use.PROTOCOL),
 )
 """What must be the same in two studies before their energies can be compared."""
 
-_NOT_TRAINING = {*_MEASUREMENT, "architecture", "dataset", "repetition", "seed"}
-_NOT_TRAINING |= {"output_dir", "data_dir"}
 _TRAINING = (
-    *(name for name in RunConfig.model_fields if name not in _NOT_TRAINING),
+    *variants.VARIED,
     *("data_train_images", "data_test_images", "version_tensorflow", "version_keras"),
 )
 
 
-class NothingSharedError(ValueError):
+class NothingSharedError(UserError, ValueError):
     """Two studies have no architecture on the same dataset; the message says what each has."""
 
 
@@ -133,7 +132,7 @@ def _runs(study: Analysis) -> pd.DataFrame:
     absent = pd.Series(None, index=runs.index, dtype=object)
     version = runs.get("version_codecarbon", runs.get("codecarbon_version", absent))
     # Where it is not set, it is what the dataset's images are brought to by default.
-    sizes = runs["dataset"].map({name: one.image_size for name, one in datasets.KNOWN.items()})
+    sizes = runs["dataset"].map({name: one.image_size for name, one in DATASETS.items()})
     return runs.assign(
         image_size=runs.get("image_size", absent).fillna(sizes),
         **{_CODECARBON: version.map(_major, na_action="ignore")},

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.training import datasets
+from lib.study.catalog import DATASETS
 from lib.units import JOULES_PER_KWH
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
@@ -72,7 +72,7 @@ def guessing(results: pd.DataFrame) -> pd.Series:
 
     Three standard errors above chance; NaN where the number of classes isn't known.
     """
-    known = {name: dataset.classes for name, dataset in datasets.KNOWN.items()}
+    known = {name: dataset.classes for name, dataset in DATASETS.items()}
     chance = 1 / _number(results, "data_classes").fillna(results["dataset"].map(known))
     images = _number(results, "data_test_images").fillna(TEST_IMAGES)
     return chance + 3 * np.sqrt(chance * (1 - chance) / images)

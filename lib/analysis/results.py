@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import yaml
 
 from lib.analysis import audit, instrument_pairs, questions, savings, variants
 from lib.instruments import trace
@@ -20,20 +18,17 @@ from lib.quantities import ordered
 from lib.records import record
 from lib.stats import hypotests, score
 from lib.study import plan
+from lib.study.errors import UserError
+from lib.study.folder import StudyFolder
+from lib.study.study import Study, read_back
 from lib.units import JOULES_PER_KWH
-
-STUDY_FILE = "study.yaml"
 
 _NETWORK = ("architecture", "dataset", "head", "image_size")
 """What the FLOPs of a forward batch depend on."""
 
 
-class NoResultsError(FileNotFoundError):
+class NoResultsError(UserError):
     """There is nothing to analyse; the message says what to run."""
-
-    def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the sentence, without the way to it through the code."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class Analysis:
 
     Attributes:
         folder: The study's folder.
-        settings: What `study.yaml` says: title, order, protocol; of an import, rows skipped.
+        settings: The study as it was run; None where that is not written down.
         planned: Ids of its runs in their frozen order; empty where no plan was frozen.
         results: One row a run that has ended, failed ones too; with the column `variant` where
             there is more than one, see `lib.analysis.variants`.
@@ -50,7 +45,7 @@ class Analysis:
     """
 
     folder: Path
-    settings: dict[str, Any]
+    settings: Study | None
     planned: tuple[str, ...]
     results: pd.DataFrame
     damaged: tuple[str, ...]
@@ -58,13 +53,13 @@ class Analysis:
     @property
     def title(self) -> str:
         """Of the study."""
-        return title(self.folder)
+        return self.settings.title if self.settings else StudyFolder(self.folder).name
 
     @property
     def places(self) -> tuple[str, ...]:
         """Where to put the energy: the paper's four locations, and those that the study names."""
-        named = _settings(self.folder).get("places") or []
-        return tuple(dict.fromkeys([*PAPER_PLACES, *map(str, named)]))
+        named = self.settings.places if self.settings else []
+        return tuple(dict.fromkeys([*PAPER_PLACES, *named]))
 
     @cached_property
     def completed(self) -> pd.DataFrame:
@@ -260,22 +255,9 @@ def load(study_dir: str | Path) -> Analysis:
                 f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "
                 "results.csv. `python run_all.py STUDY.yaml` executes a study"
             ) from None
-    settings = _settings(folder)
+    settings = read_back(StudyFolder(folder))
     results = variants.named(_with_flops(results), settings)
     return Analysis(folder, settings, tuple(planned), results, merged.damaged)
-
-
-def title(study_dir: Path) -> str:
-    """The title of a study, or the name of its folder where none is written down."""
-    return str(_settings(study_dir).get("title", study_dir.resolve().name))
-
-
-def _settings(study_dir: Path) -> dict[str, Any]:
-    try:
-        said = yaml.safe_load((study_dir / STUDY_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, yaml.YAMLError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _with_flops(results: pd.DataFrame) -> pd.DataFrame:

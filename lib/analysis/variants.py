@@ -7,7 +7,6 @@ reference, such as "features: cached, head: linear".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,14 @@ import numpy as np
 import pandas as pd
 
 from lib.quantities import REFERENCE, ordered
-from lib.study.study import RunConfig, as_field
+from lib.study.config import RunConfig, Use, as_field, names
+from lib.study.study import Study
 from lib.text import level
 
 COLUMN = "variant"
 
-APART = frozenset(
-    {"architecture", "dataset", "location", "repetition", "seed"}
-    | {"output_dir", "data_dir", "meter", "idle_seconds", "warmup_seconds", "cooldown_seconds"}
-)
-"""Fields with columns of their own in every table, and those that change nothing in a training."""
+VARIED = tuple(n for n in names(Use.CONFIGURATION) if n not in ("architecture", "dataset"))
+"""Fields that make variants: those of a configuration without columns of their own in tables."""
 
 _OF_A_CONFIGURATION = ("weights", "image_size")
 """Fields that may belong to an architecture or a dataset, and then tell nothing more than it."""
@@ -50,7 +47,7 @@ class Variants:
         return self.names.nunique() > 1
 
 
-def of(results: pd.DataFrame, settings: Mapping[str, Any]) -> Variants:
+def of(results: pd.DataFrame, settings: Study | None) -> Variants:
     """Name each run's variant.
 
     The reference's value of a field is what `defaults` of the study say, else the first level of
@@ -60,9 +57,9 @@ def of(results: pd.DataFrame, settings: Mapping[str, Any]) -> Variants:
     Args:
         results: One row a run, with the fields of its RunConfig. What is not known of a run, as in
             an import, tells it from no other.
-        settings: What `study.yaml` says: `defaults`, `factors` and `variants`, where it has them.
+        settings: The study; None where it is not known.
     """
-    fields = [name for name in RunConfig.model_fields if name in results and name not in APART]
+    fields = [name for name in VARIED if name in results]
     texts = {name: _texts(results[name], name) for name in fields}
     varied = {
         name: column
@@ -83,7 +80,7 @@ def of(results: pd.DataFrame, settings: Mapping[str, Any]) -> Variants:
     return Variants(names.replace("", REFERENCE), reference, others)
 
 
-def named(results: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
+def named(results: pd.DataFrame, settings: Study | None) -> pd.DataFrame:
     """Add the column `variant` where there is more than one; else leave the table as it is."""
     found = of(results, settings)
     return results.assign(**{COLUMN: found.names}) if found.several else results
@@ -94,7 +91,7 @@ def column_of(runs: pd.DataFrame) -> list[str]:
     return [COLUMN] if COLUMN in runs else []
 
 
-def first_architecture(results: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+def first_architecture(results: pd.DataFrame, settings: Study | None) -> str:
     """The architecture of the study's reference, chosen as `of` chooses the value of a field."""
     return _reference("architecture", _texts(results["architecture"], "architecture"), settings)
 
@@ -114,21 +111,19 @@ def _belongs(column: pd.Series, results: pd.DataFrame) -> bool:
     return bool((groups.nunique() <= 1).all())
 
 
-def _reference(name: str, column: pd.Series, settings: Mapping[str, Any]) -> str:
+def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
     default = RunConfig.model_fields[name].default
-    candidates = [
-        *_named(settings.get("defaults"), name),
-        *((settings.get("factors") or {}).get(name) or []),
-        default,
-        *(value for one in settings.get("variants") or [] for value in _named(one, name)),
-    ]
+    candidates = [default]
+    if settings is not None:
+        candidates = [
+            *(one[name] for one in [settings.defaults] if name in one),
+            *settings.factors.get(name, []),
+            default,
+            *(one[name] for one in settings.variants if name in one),
+        ]
     present = ordered(column)
     said = (_text(as_field(name, value)) for value in candidates)
     return next((text for text in said if text in present), present[0])
-
-
-def _named(fields: Mapping[str, Any] | None, name: str) -> Sequence[Any]:
-    return [fields[name]] if fields and name in fields else []
 
 
 def _texts(column: pd.Series, name: str) -> pd.Series:

@@ -28,7 +28,8 @@ from lib.instruments import machine
 from lib.records import record as records
 from lib.records.progress import Progress
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
+from lib.study.errors import UserError
 
 SAME_VERSIONS = ("program", "tensorflow", "keras", "codecarbon")
 """What may not differ between workers, beside the backends that runs name: their measurements
@@ -40,7 +41,7 @@ SECONDS_BETWEEN_LOOKS = 0.25
 EXECUTING = Progress("executing")
 
 
-class ClusterError(RuntimeError):
+class ClusterError(UserError):
     """There is no cluster that can execute the plan; the message says why."""
 
 

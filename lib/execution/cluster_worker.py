@@ -19,7 +19,8 @@ from lib.execution.run_process import end_with_parent
 from lib.instruments import machine
 from lib.records.progress import Progress
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
+from lib.study.folder import StudyFolder
 
 STUDY = Path("study")
 RESULT = Path("run.zip")
@@ -50,7 +51,7 @@ def measure(config: RunConfig, timeout: float | None) -> None:
     """Execute one run as soon as nothing else is measured here; its folder goes into `RESULT`."""
     RESULT.unlink(missing_ok=True)
     shutil.rmtree(STUDY, ignore_errors=True)
-    config = config.model_copy(update={"output_dir": str(STUDY)})
+    config = config.going_to(StudyFolder(STUDY))
     with lock.alone_on_this_machine(f"run {config.run_id} of a cluster", wait=True):
         for _ in local.execute_all([config], STUDY, _Nobody(), timeout):
             pass

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lib.records.progress import Progress
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig, Use, names
 
 Cell = str
 
@@ -120,4 +120,4 @@ def _promised(run: Underway) -> float | None:
 
 def _cell(config: RunConfig) -> Cell:
     """What repetitions of a configuration share: a variant may take a tenth of another's time."""
-    return config.model_dump_json(exclude={"repetition", "seed", "output_dir"})
+    return config.model_dump_json(exclude=set(names(Use.REPETITION, Use.RESULTS)))

@@ -36,7 +36,9 @@ from lib.execution.run_process import (
 from lib.records import record as records
 from lib.records.progress import Progress, read_progress
 from lib.records.record import Record
-from lib.study.study import NOT_OF_A_RUN, RunConfig
+from lib.study.config import RunConfig
+from lib.study.errors import UserError
+from lib.study.folder import StudyFolder
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
 UNFINISHED = "unfinished"
@@ -47,8 +49,10 @@ ROOM = 2**20
 """Bytes that must be free for a study to go on: a record and a results table need some of it."""
 
 
-class StoppedError(RuntimeError):
+class StoppedError(UserError):
     """A batch ended early for a reason outside of its runs; those not complete are missing."""
+
+    exit_status = 1
 
 
 class Watcher(Protocol):
@@ -108,12 +112,10 @@ def look(config: RunConfig) -> Found:
 
 
 def _other_fields(config: RunConfig, record: Record) -> list[str]:
-    ours = config.model_dump(mode="json", exclude=set(NOT_OF_A_RUN))
-    return sorted(
-        name
-        for name in ours.keys() | record.config.keys() - NOT_OF_A_RUN
-        if ours.get(name) != record.config.get(name)
-    )
+    theirs = record.config
+    known = config.identity
+    strange = theirs.keys() - RunConfig.model_fields.keys()
+    return sorted({name for name in known if known[name] != theirs.get(name)} | strange)
 
 
 def set_aside(folder: Path, shelf: Path | None = None) -> Path:
@@ -185,7 +187,7 @@ def clear(study_dir: Path) -> None:
 
 def staged(config: RunConfig, study_dir: Path) -> RunConfig:
     """The same run with its folder among the unfinished."""
-    return config.model_copy(update={"output_dir": str(study_dir / UNFINISHED)})
+    return config.going_to(StudyFolder(study_dir).unfinished)
 
 
 def settle(config: RunConfig, study_dir: Path) -> None:

@@ -13,11 +13,15 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
+from lib.study.errors import UserError
+
 _PREFIX = "training-energy-study"
 
 
-class BusyError(RuntimeError):
+class BusyError(UserError):
     """Another process measures here, or works on the same study."""
+
+    exit_status = 3
 
 
 @contextmanager

@@ -19,12 +19,11 @@ from pathlib import Path
 
 import psutil
 
-from lib.files import write_atomically
+from lib.files import without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.private import without_home
 from lib.records.record import FILE_NAME, Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 KERNEL_START_SECONDS = 60
 NOTEBOOK_NAME = "train.ipynb"
@@ -127,7 +126,7 @@ def failed_record(config: RunConfig, error: str) -> Record:
         run_id=config.run_id,
         status="failed",
         error=error,
-        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        config=config.recorded,
         machine=machine.machine_id(),
         git_commit=versions.pop("commit"),
         versions=versions,

@@ -17,7 +17,9 @@ from lib.files import write_atomically
 from lib.records import record as records
 from lib.records.record import Record
 from lib.study import plan
-from lib.study.study import RunConfig, Study, StudyError
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
+from lib.study.study import Study
 
 Execute = Callable[[list[RunConfig], Path, local.Watcher, float | None], Iterator[Record]]
 Alone = Callable[[], AbstractContextManager[object]]

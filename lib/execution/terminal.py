@@ -14,7 +14,7 @@ from rich.table import Table
 from lib.execution.forecast import Left
 from lib.records.progress import Progress
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RECORDED, RunConfig
 from lib.text import duration, energy
 from lib.text import runs as number_of_runs
 
@@ -32,8 +32,8 @@ def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
     shown = ["architecture", "dataset", "repetition"]
     shown += [
         name
-        for name in RunConfig.model_fields
-        if name not in (*shown, "output_dir") and len({getattr(run, name) for run in runs}) > 1
+        for name in RECORDED
+        if name not in shown and len({getattr(run, name) for run in runs}) > 1
     ]
     table = Table(*["#", "run", *shown, "state"], title_justify="left")
     rows = list(enumerate(zip(runs, states, strict=True), start=1))
@@ -52,11 +52,10 @@ def counts(states: Sequence[str]) -> str:
 
 def same_for_all(runs: Sequence[RunConfig]) -> str:
     """The fields that all runs share and that are not the default, as one line."""
-    defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
     shared = {}
-    for name, default in defaults.items():
+    for name in RECORDED:
         values = {getattr(run, name) for run in runs}
-        if name != "output_dir" and len(values) == 1 and values != {default}:
+        if len(values) == 1 and values != {RunConfig.model_fields[name].default}:
             shared[name] = values.pop()
     return ", ".join(f"{name} {value}" for name, value in shared.items())
 

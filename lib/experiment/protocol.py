@@ -32,7 +32,8 @@ from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
 from lib.records.progress import Progress, ProgressFile
 from lib.records.record import HISTORY_NAME, Phase, Record
-from lib.study.study import RunConfig
+from lib.study.catalog import NO_DEPTH
+from lib.study.config import RunConfig
 from lib.training import architectures, cached_features, datasets, fit, frozen_base, input_pipeline
 from lib.training.fit import Epoch, Step, Watch
 from lib.training.network import Network
@@ -238,7 +239,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
     if network.reason:
         reasons["flops"] = reasons["flops_head"] = network.reason
     if network.depth is None:
-        reasons["depth"] = architectures.NO_DEPTH
+        reasons["depth"] = NO_DEPTH
     if idle_energy is None:
         why = "nothing was measured" if config.idle_seconds else "idle_seconds is 0"
         reasons["idle_energy"] = reasons["net_energy"] = f"no idle baseline ({why})"
@@ -266,7 +267,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         depth=network.depth,
         carbon_intensity=location.carbon_intensity,
         location_source=location.source,
-        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        config=config.recorded,
         tracker_run_id=meter.details.get("run_id"),
         machine=hardware.pop("machine"),
         hardware=hardware,

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lib.files import without_home
 from lib.instruments import COMPONENTS, Component
 from lib.instruments.carbon import Location
 from lib.instruments.gpus import Gpus
 from lib.patching import replaced
-from lib.private import without_home
+from lib.study.errors import UserError
 from lib.units import JOULES_PER_KWH
 
 RAM_TOLERANCE = 0.03
@@ -38,7 +39,7 @@ _BOILERPLATE = (
 )
 
 
-class TrackerError(RuntimeError):
+class TrackerError(UserError, RuntimeError):
     """CodeCarbon did not start."""
 
 

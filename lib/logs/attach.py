@@ -23,7 +23,8 @@ from lib.logs.clock_offset import Offset
 from lib.logs.wattmeter import PowerLog
 from lib.records import record as records
 from lib.records.record import Record
-from lib.study.study import WattmeterLog
+from lib.study.errors import UserError
+from lib.study.sections import WattmeterLog
 
 NAME = "wattmeter"
 """Of the instrument, in records."""
@@ -34,7 +35,7 @@ MARGIN = 600.0
 _DOUBT = "wattmeter: "
 
 
-class WattmeterError(ValueError):
+class WattmeterError(UserError, ValueError):
     """No log can be laid beside these runs; the message says why and what would be right."""
 
 

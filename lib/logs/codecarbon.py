@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.logs import counters
+from lib.study.errors import UserError
 from lib.units import JOULES_PER_KWH
 
 REQUIRED = ("timestamp", "duration", "energy_consumed")
@@ -34,7 +35,7 @@ ONE_READING_TOLERANCE = 0.01
 """W between a run's mean GPU power and the log's last reading, from which on they are one."""
 
 
-class LogError(ValueError):
+class LogError(UserError, ValueError):
     """A log, a sidecar or a folder of them can't be read; the message says what would be right."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from lib.files import sha256
 from lib.instruments import Component, Reading, metering
 from lib.records.record import Record
+from lib.study.errors import UserError
 from lib.units import JOULES_PER_KWH
 
 LARGEST_DIFFERENCE = 0.05
@@ -22,7 +23,7 @@ LARGEST_DIFFERENCE = 0.05
 _SUMMARY = re.compile(r"(?:.*-)?(?P<dataset>[^_-]+)_(?P<architecture>[^_]+)_(?P<repetition>\d+)")
 
 
-class SummaryError(ValueError):
+class SummaryError(UserError, ValueError):
     """Summaries that can't be read, or are of other runs; the message says what would be right."""
 
 

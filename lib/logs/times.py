@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lib.study.study import WattmeterLog
+from lib.study.errors import UserError
+from lib.study.sections import WattmeterLog
 
 EARLIEST, LATEST = (pd.Timestamp(f"{year}-01-01", tz="UTC").timestamp() for year in (2000, 2100))
 """Outside of this a number was no time in the unit that was said."""
@@ -17,7 +18,7 @@ EARLIEST, LATEST = (pd.Timestamp(f"{year}-01-01", tz="UTC").timestamp() for year
 _ZONE = r"(?:[Zz]|[+-]\d\d:?\d\d|[+-]\d\d)$"
 
 
-class TimeError(ValueError):
+class TimeError(UserError, ValueError):
     """Times that can't be read rightly; the message says why and what would be right."""
 
 

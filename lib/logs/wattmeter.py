@@ -18,14 +18,15 @@ from pandas.api.types import is_numeric_dtype
 
 from lib.instruments.metering import Samples, utc
 from lib.logs.times import Clock, TimeError
-from lib.study.study import WattmeterLog
+from lib.study.errors import UserError
+from lib.study.sections import WattmeterLog
 from lib.units import JOULES, WATTS
 
 CHUNK = 500_000
 """Rows read at once."""
 
 
-class PowerLogError(ValueError):
+class PowerLogError(UserError, ValueError):
     """A log that can't be read rightly; the message names the file, and what would be right."""
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from lib.logs.codecarbon import LogError
 from lib.logs.folder import Imported, read_folder
 from lib.paper import package
-from lib.training import datasets
+from lib.study.catalog import DATASETS
 
 TABLES = Path(__file__).resolve().parents[2] / "params" / "published"
 
@@ -71,7 +71,7 @@ def alike(results: pd.DataFrame, design: dict[str, object]) -> pd.DataFrame:
     printed = table("table2").set_index(["architecture", "dataset"])["image_size"].astype(float)
     configuration = zip(results["architecture"], results["dataset"], strict=True)
     size = pd.Series([printed.get(key) for key in configuration], results.index, dtype=float)
-    usual = {name: dataset.image_size for name, dataset in datasets.KNOWN.items()}
+    usual = {name: dataset.image_size for name, dataset in DATASETS.items()}
     own = pd.to_numeric(results["image_size"]).fillna(results["dataset"].map(usual))
     same = own == size
     for name, value in design.items():

@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lib.files import write_atomically
-from lib.study.study import RunConfig
+from lib.study.config import RECORDED, RunConfig
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
@@ -101,11 +101,10 @@ class Record(BaseModel):
             exclude={"schema_version", "phases", "readings", "reasons", "doubts"}
             | {"config", "hardware", "versions", "data", "extra"}
         )
-        config = {name: self.config.get(name) for name in RunConfig.model_fields}
         front = {name: flat.pop(name) for name in ("run_id", "status", "error")}
         return (
             front
-            | {name: value for name, value in config.items() if name != "output_dir"}
+            | {name: self.config.get(name) for name in RECORDED}
             | flat
             | self.hardware
             | {f"version_{name}": version for name, version in self.versions.items()}

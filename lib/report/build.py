@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.files import write_atomically
 from lib.patching import import_nbformat
+from lib.study.errors import UserError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -35,7 +36,7 @@ KERNEL_START_SECONDS = 60
 CELL_SECONDS = 600
 
 
-class ReportError(RuntimeError):
+class ReportError(UserError):
     """The analysis of a study failed; the message says in which cell and why."""
 
 

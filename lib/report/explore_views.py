@@ -14,7 +14,7 @@ from lib.records import record
 from lib.report import figures
 from lib.report.page import Prose, Table
 from lib.report.tables import shared
-from lib.study.study import RunConfig
+from lib.study.config import Use, names
 from lib.text import level
 
 RESPONSES = (
@@ -26,11 +26,8 @@ RESPONSES = (
 
 FACTORS = (
     *("architecture", "dataset", "variant", "location"),
-    *(
-        name
-        for name in RunConfig.model_fields
-        if name not in {"architecture", "dataset", "location", "seed", "output_dir", "data_dir"}
-    ),
+    *names(Use.CONFIGURATION, Use.PLACE, Use.PROTOCOL),
+    "repetition",
     *("machine", "cpu_model", "gpu_model", "campaign"),
 )
 """Factors to choose from, as far as they vary."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lib.files import write_atomically
 from lib.patching import import_nbformat
 from lib.report.build import NOTEBOOK, NOTEBOOK_ONLY, PLOTLY
+from lib.study.errors import UserError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -36,7 +37,7 @@ _FOR_PAPER = {"paper_bgcolor": "white", "plot_bgcolor": "white"}
 Figure = dict[str, Any]
 
 
-class ExportError(RuntimeError):
+class ExportError(UserError):
     """Figures can't be drawn; the message names what is missing and says how to get it."""
 
 

@@ -10,8 +10,10 @@ from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
 from lib import text
-from lib.study.study import RunConfig
-from lib.training.architectures import NO_DEPTH
+from lib.files import without_home
+from lib.records.record import FILE_NAME
+from lib.study.catalog import NO_DEPTH
+from lib.study.config import RunConfig
 
 if TYPE_CHECKING:
     from lib.records.record import Record
@@ -91,7 +93,7 @@ def doubts(record: Record) -> Markdown:
 
 def written(config: RunConfig) -> Markdown:
     """Where the record is."""
-    return Markdown(f"The run is complete: `{config.output_dir}/runs/{config.run_id}/run.json`")
+    return Markdown(f"The run is complete: `{without_home(str(config.run_dir))}/{FILE_NAME}`")
 
 
 def _table(rows: Iterable[tuple[str, ...]], columns: list[str]) -> Styler:

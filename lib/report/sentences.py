@@ -17,6 +17,7 @@ from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
 from lib.quantities import number, ordered, quantity
 from lib.report.page import Prose
 from lib.stats import hypotests
+from lib.study.sections import Order
 
 _MOST_NAMED = 10
 """Runs that a sentence names."""
@@ -62,9 +63,9 @@ def asked(study: Analysis) -> Prose:
             "Networks started from random weights (weights: none), so their accuracy says little "
             "about what the architectures can do; their energy is that of the same arithmetic."
         )
-    skipped = study.settings.get("skipped", [])
-    sentences += [f"Skipped: {row}." for row in skipped]
-    return Prose((*sentences, *study.settings.get("notes", []), *study.damaged))
+    if study.settings is not None and (imported := study.settings.imported):
+        sentences += [*(f"Skipped: {row}." for row in imported.skipped), *imported.notes]
+    return Prose((*sentences, *study.damaged))
 
 
 def partial(study: Analysis, at: datetime) -> str | None:
@@ -364,11 +365,10 @@ def trusted(study: Analysis) -> Prose:
 
 def ordered_how(study: Analysis) -> Prose:
     """In which order the runs were executed, and from which plan."""
-    order = study.settings.get("order")
     if not study.planned:
         return Prose(("These runs were measured elsewhere and imported; there is no plan.csv.",))
-    shuffled = bool(order and order.get("shuffle"))
-    how = f"shuffled with seed {order.get('seed')}" if shuffled else "as the study file lists them"
+    order = study.settings.order if study.settings else Order(shuffle=False)
+    how = f"shuffled with seed {order.seed}" if order.shuffle else "as the study file lists them"
     return Prose((f"The order of the {len(study.planned)} runs was {how} and frozen in plan.csv.",))
 
 

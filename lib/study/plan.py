@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.study.study import RunConfig, StudyError
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
 
 FILE_NAME = "plan.csv"
 
@@ -50,7 +51,7 @@ def read(study_dir: Path) -> list[str]:
 def table(runs: list[RunConfig]) -> pd.DataFrame:
     """One row a run: position from 1, run id, and every field of its configuration."""
     rows = [
-        {"position": place, "run_id": run.run_id, **run.model_dump(exclude={"output_dir"})}
+        {"position": place, "run_id": run.run_id, **run.recorded}
         for place, run in enumerate(runs, start=1)
     ]
     return pd.DataFrame(rows)

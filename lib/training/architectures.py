@@ -5,7 +5,6 @@ Keras is imported when a model is built, so that a study can be planned without 
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,115 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lib import hosted
+from lib.study.catalog import ARCHITECTURES, too_small, unknown_architecture
+from lib.study.errors import UserError
 from lib.training import backends, optimizers
 
 if TYPE_CHECKING:
     import keras
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """A network that a study can name.
-
-    Attributes:
-        name: Its constructor in `keras.applications`.
-        depth: Layers with weights as its authors count them, or None where they don't. For VGG,
-            ResNet and DenseNet the number in the name; 28 for MobileNet (Howard et al. 2017,
-            section 3.2), 42 for InceptionV3 (Szegedy et al. 2016, section 6), 36 for Xception
-            without its classifier (Chollet 2017, section 3). The table in Keras' documentation
-            counts activations and normalization too, so its 107 for ResNet50 is not the 50 of the
-            paper's Table 2.
-        preprocessing_mode: What its ImageNet weights expect of pixels: a mode of
-            `keras.applications.imagenet_utils.preprocess_input`, or `none` where the network
-            itself brings pixels of 0 to 255 to its own range.
-        smallest_side: Pixels a side of the smallest image that it takes.
-    """
-
-    name: str
-    depth: int | None
-    preprocessing_mode: Literal["caffe", "tf", "torch", "none"]
-    smallest_side: int
-
-
 STEPS_PER_CALL = 32
 """Of small steps."""
-
-NO_DEPTH = "its authors don't say how many layers deep the architecture is"
-"""Why `depth` is None."""
-
-
-def _family(
-    preprocessing_mode: Literal["caffe", "tf", "torch", "none"],
-    *,
-    smallest_side: int = 32,
-    **depths: int | None,
-) -> tuple[Architecture, ...]:
-    return tuple(
-        Architecture(name, depth, preprocessing_mode, smallest_side)
-        for name, depth in depths.items()
-    )
-
-
-_FAMILIES: tuple[tuple[Architecture, ...], ...] = (
-    _family("caffe", VGG16=16, VGG19=19),
-    _family("caffe", ResNet50=50, ResNet101=101, ResNet152=152),
-    _family("tf", ResNet50V2=50, ResNet101V2=101, ResNet152V2=152),
-    _family("torch", DenseNet121=121, DenseNet169=169, DenseNet201=201),
-    _family("tf", MobileNet=28, MobileNetV2=None),
-    _family("none", MobileNetV3Small=None, MobileNetV3Large=None),
-    _family("none", **{f"EfficientNetB{size}": None for size in range(8)}),
-    _family("none", **{f"EfficientNetV2{size}": None for size in ("B0", "B1", "B2", "B3", *"SML")}),
-    _family(
-        "none",
-        **{f"ConvNeXt{size}": None for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
-    ),
-    _family("tf", smallest_side=75, InceptionV3=42, InceptionResNetV2=None),
-    _family("tf", smallest_side=71, Xception=36),
-    _family("tf", NASNetMobile=None, NASNetLarge=None),
-)
-
-REGISTRY: dict[str, Architecture] = {
-    architecture.name: architecture for family in _FAMILIES for architecture in family
-}
-"""Every architecture of `keras.applications`; those of the paper are VGG16, VGG19, ResNet50."""
-
-NOT_ON_TORCH = frozenset({"NASNetMobile"})
-"""What Keras refuses to build where it computes with PyTorch."""
-
-
-def unknown(name: str) -> str:
-    """Say that there is no such architecture, which one may be meant, and which there are."""
-    spelling = {known.lower(): known for known in REGISTRY}
-    near = difflib.get_close_matches(name.lower(), spelling, n=3)
-    hint = f"; did you mean {' or '.join(spelling[known] for known in near)}?" if near else "."
-    families = "; ".join(", ".join(known.name for known in family) for family in _FAMILIES)
-    return f"is unknown{hint} Known are {families}"
-
-
-def too_small(architecture: str, image_size: int) -> str | None:
-    """Say what would be right where images are smaller than the architecture takes; else None.
-
-    Args:
-        architecture: A name in `REGISTRY`.
-        image_size: Pixels a side.
-    """
-    least = REGISTRY[architecture].smallest_side
-    if image_size >= least:
-        return None
-    return (
-        f"image_size: {architecture} takes images of {least} x {least} pixels or more; "
-        f"set image_size to at least {least}"
-    )
 
 
 def doubts(architecture: str, preprocessing: str) -> tuple[str, ...]:
     """What a reader of the results should know about the pixels that an architecture is fed.
 
     Args:
-        architecture: A name in `REGISTRY`.
+        architecture: A name in `catalog.ARCHITECTURES`.
         preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
     """
-    if preprocessing == "rescale" and REGISTRY[architecture].preprocessing_mode == "none":
+    if preprocessing == "rescale" and ARCHITECTURES[architecture].preprocessing_mode == "none":
         return (
             f"preprocessing: {architecture} brings pixels of 0 to 255 to its own range, and "
             "rescale feeds it 0 to 1, which all look black to it; imagenet feeds it 0 to 255",
@@ -130,7 +40,7 @@ def doubts(architecture: str, preprocessing: str) -> tuple[str, ...]:
     return ()
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError, ValueError):
     """The weights that a configuration asks for can't be loaded into its architecture."""
 
 
@@ -167,7 +77,7 @@ def build_model(
     the cross-entropy with integer labels, the metric `accuracy`.
 
     Args:
-        architecture: A name in `REGISTRY`.
+        architecture: A name in `catalog.ARCHITECTURES`.
         image_size: Pixels a side; the input is float32 [batch, image_size, image_size, 3].
         classes: Number of classes; the output is float32 [batch, classes], each row adds to 1.
         weights: Of the base: `imagenet` (`keras.applications` downloads them), `none` (random), or
@@ -191,8 +101,8 @@ def build_model(
         WeightsError: The weights can't be had, or belong to another network.
         ValueError: An argument has a value that is not listed here.
     """
-    if architecture not in REGISTRY:
-        raise ValueError(f"architecture: '{architecture}' {unknown(architecture)}")
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture: '{architecture}' {unknown_architecture(architecture)}")
     if problem := too_small(architecture, image_size):
         raise ValueError(problem)
     if trainable not in ("head", "all"):
@@ -239,7 +149,7 @@ def size(model: keras.Model) -> Size:
     return Size(
         parameters=model.count_params(),
         trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
-        depth=REGISTRY[model.name].depth,
+        depth=ARCHITECTURES[model.name].depth,
     )
 
 

@@ -5,7 +5,6 @@ A kernel computes with one of them, chosen before Keras is imported; every run h
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import tempfile
@@ -13,29 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lib.instruments.gpus import visible_gpus
-
-EXTRAS = {
-    "tensorflow": "tensorflow",
-    "jax": "-e '.[jax]'",
-    "torch": "torch --index-url https://download.pytorch.org/whl/cpu (without it: for a GPU)",
-}
-"""By backend: what `pip install` needs to be told."""
+from lib.study.catalog import missing_backend
+from lib.study.errors import UserError
 
 
-class BackendError(RuntimeError):
+class BackendError(UserError, RuntimeError):
     """The backend can't be used in this process."""
-
-
-def installed(name: str) -> bool:
-    """Whether a backend can be imported; imports nothing."""
-    return importlib.util.find_spec(name) is not None
-
-
-def missing(name: str) -> str | None:
-    """A sentence on what to do if a backend isn't installed, else None."""
-    if installed(name):
-        return None
-    return f"backend: {name} is not installed; pip install {EXTRAS[name]}"
 
 
 def use(name: str) -> None:
@@ -44,7 +26,7 @@ def use(name: str) -> None:
     Raises:
         BackendError: It isn't installed, or Keras is already loaded with another one.
     """
-    if sentence := missing(name):
+    if sentence := missing_backend(name):
         raise BackendError(sentence)
     if "keras" in sys.modules and current() != name:
         raise BackendError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from lib.study.errors import UserError
 from lib.training import architectures, input_pipeline
 from lib.training.batches import Feed, aligned, batches, empty, feed
 from lib.training.datasets import Dataset
@@ -24,12 +25,12 @@ from lib.units import GIGABYTE
 if TYPE_CHECKING:
     import keras
 
-    from lib.study.study import RunConfig
+    from lib.study.config import RunConfig
 
 Tensor = Any
 
 
-class NoRoomError(ValueError):
+class NoRoomError(UserError, ValueError):
     """The features of a training do not fit into the memory."""
 
 

@@ -13,51 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lib import hosted
+from lib.study.catalog import DATASETS, SMALLEST_SIDE
 from lib.training import npz
 
 if TYPE_CHECKING:
-    from lib.study.study import RunConfig
-
-SMALLEST_SIDE = 32
-"""Pixels a side: the least that the architectures of `keras.applications` accept."""
-
-
-@dataclass(frozen=True)
-class KnownDataset:
-    """A dataset that a study can name without a file.
-
-    Attributes:
-        name: What a study calls it.
-        class_names: One word a class, in the order of the labels.
-        image_size: Pixels a side that its images are brought to by default.
-        source: Where it comes from, for people.
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    image_size: int
-    source: str
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
-
-
-_DIGITS = tuple("0123456789")
-_CIFAR10 = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
-)
-
-KNOWN: dict[str, KnownDataset] = {
-    known.name: known
-    for known in (
-        KnownDataset("digits", _DIGITS, 32, "sklearn.datasets.load_digits"),
-        KnownDataset("mnist", _DIGITS, 48, "keras.datasets.mnist"),
-        KnownDataset("cifar10", _CIFAR10, 32, "keras.datasets.cifar10"),
-    )
-}
+    from lib.study.config import RunConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +87,7 @@ def load(config: RunConfig) -> Dataset:
     if unseen := classes - len(np.unique(y_train)):
         notes.append(f"{unseen} of {classes} classes have no image to train on.")
     height, width = x_train.shape[1:3]
-    known = KNOWN.get(config.dataset)
+    known = DATASETS.get(config.dataset)
     size = config.image_size or (known.image_size if known else max(height, width, SMALLEST_SIDE))
     if height != width:
         notes.append(f"Images of {height} x {width} were stretched to {size} x {size}.")
@@ -147,7 +107,7 @@ def load(config: RunConfig) -> Dataset:
 
 
 def _read(config: RunConfig) -> npz.Arrays:
-    known = KNOWN.get(config.dataset)
+    known = DATASETS.get(config.dataset)
     name = f"{config.dataset}.npz"
     path = None if config.data_dir is None else Path(config.data_dir).expanduser() / name
     if path is None or not path.is_file():
@@ -157,7 +117,7 @@ def _read(config: RunConfig) -> npz.Arrays:
     if known is None:
         raise FileNotFoundError(
             f"dataset: no file '{config.dataset}.npz' in data_dir '{config.data_dir}'; "
-            f"without a file there are {', '.join(KNOWN)}"
+            f"without a file there are {', '.join(DATASETS)}"
         )
     read = _read_digits if known.name == "digits" else _download
     return npz.Arrays(*read(known.name), known.class_names, known.source, notes=())

@@ -17,7 +17,7 @@ from lib.training.datasets import Dataset
 if TYPE_CHECKING:
     import keras
 
-    from lib.study.study import RunConfig
+    from lib.study.config import RunConfig
 
 WARM_UP_BATCHES = 2
 SECONDS_BETWEEN_STEPS = 0.25

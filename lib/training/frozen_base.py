@@ -16,7 +16,7 @@ from lib.training.datasets import Dataset
 if TYPE_CHECKING:
     import keras
 
-    from lib.study.study import RunConfig
+    from lib.study.config import RunConfig
 
 Tensor = Any
 

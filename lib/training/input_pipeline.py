@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lib.training import architectures, augmentation
+from lib.study.catalog import ARCHITECTURES
+from lib.training import augmentation
 from lib.training.batches import Feed, Transform, feed
 from lib.training.datasets import Dataset
 
 if TYPE_CHECKING:
-    from lib.study.study import RunConfig
+    from lib.study.config import RunConfig
 
 Tensor = Any
 
@@ -33,7 +34,7 @@ def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
 
     Args:
         images: float32 [batch, side, side, 3], 0 to 255.
-        architecture: A name in `lib.training.architectures.REGISTRY`.
+        architecture: A name in `lib.study.catalog.ARCHITECTURES`.
         preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
 
     Returns:
@@ -41,7 +42,7 @@ def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
     """
     if preprocessing == "rescale":
         return images / 255.0
-    mode = architectures.REGISTRY[architecture].preprocessing_mode
+    mode = ARCHITECTURES[architecture].preprocessing_mode
     if mode == "none":
         return images
     from keras.applications.imagenet_utils import preprocess_input

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.study.study import RunConfig
+from lib.study import catalog
+from lib.study.config import RunConfig
 from lib.training import architectures, backends, cached_features, flops
 from lib.training.datasets import Dataset
 
@@ -114,7 +115,7 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
     """
     if backends.current() == "tensorflow":
         return flops.count(model)
-    if not backends.installed("tensorflow"):
+    if not catalog.backend_installed("tensorflow"):
         reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
         return dataclasses.replace(flops.count(model), reason=reason)
     task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}

@@ -13,7 +13,7 @@ import pytest
 from lib import cli
 from lib.execution import cluster, cluster_worker, local
 from lib.records import record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from tests import stand_in
 from tests.conftest import RECORD, ROOT
 

@@ -2,7 +2,7 @@ import pytest
 
 from lib.execution.forecast import Forecast, Left, Underway
 from lib.records.progress import Progress
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 VGG, RESNET = RunConfig(architecture="VGG16"), RunConfig(architecture="ResNet50")
 

@@ -9,7 +9,7 @@ import pytest
 from lib import __version__
 from lib.execution import local
 from lib.records import record as records
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from tests.conftest import RECORD, ROOT
 
 
@@ -129,8 +129,10 @@ KILLED = """
 import sys
 from pathlib import Path
 from lib.execution import local as runner
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from tests.execution.test_local import Notes
+from lib.study.config import RunConfig
+from tests.test_runner import Notes
 runner.NOTEBOOK = Path(sys.argv[1])
 list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
 """

@@ -7,7 +7,7 @@ from lib.execution import terminal
 from lib.execution.forecast import Left
 from lib.records.progress import Progress
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 ONE, TWO = RunConfig(repetition=1), RunConfig(repetition=2)
 TRAINING = Progress("training", 2, 5, 0.3, 0.75, 41.26, 0.0012)

@@ -9,8 +9,8 @@ from lib.experiment.protocol import Outcome
 from lib.instruments import Component, Reading
 from lib.records.record import Phase
 from lib.report import run_tables
-from lib.study.study import RunConfig
-from lib.training.architectures import NO_DEPTH
+from lib.study.catalog import NO_DEPTH
+from lib.study.config import RunConfig
 from lib.training.datasets import Dataset
 from lib.training.fit import Epoch
 from lib.training.network import Network

@@ -15,7 +15,7 @@ from lib.logs.wattmeter import PowerLogError
 from lib.paper import published
 from lib.records import record as records
 from lib.records.record import Phase, Record
-from lib.study.study import WattmeterLog
+from lib.study.sections import WattmeterLog
 from lib.units import JOULES_PER_KWH
 from tests import needs, small_study
 

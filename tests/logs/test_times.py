@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lib.logs.times import Clock, TimeError
-from lib.study.study import WattmeterLog
+from lib.study.sections import WattmeterLog
 
 
 def clock(**fields):

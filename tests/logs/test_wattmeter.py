@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lib.logs import wattmeter
 from lib.logs.wattmeter import PowerLogError
-from lib.study.study import WattmeterLog
+from lib.study.sections import WattmeterLog
 
 START = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECONDS = START.timestamp() + np.arange(5.0)
@@ -261,7 +261,7 @@ TEN_MILLION = """
 import resource, sys, time
 from pathlib import Path
 from lib.logs import wattmeter as power_log
-from lib.study.study import WattmeterLog
+from lib.study.sections import WattmeterLog
 mapping = WattmeterLog(time_format="ms", power="power", unit="mW")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 begun = time.process_time()

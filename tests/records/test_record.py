@@ -3,7 +3,7 @@ import pytest
 
 from lib.records import record as records
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 
 def make(config, **fields):

@@ -1,7 +1,8 @@
 import pytest
 
 from lib.study import plan
-from lib.study.study import RunConfig, StudyError
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
 
 
 def test_the_frozen_order_stays_when_a_study_grows(tmp_path):

@@ -9,7 +9,7 @@ from lib import cli
 from lib.execution import run_study
 from lib.paper import published
 from lib.records import record
-from lib.training import backends
+from lib.study.catalog import backend_installed
 from tests import needs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_greener_trainings_are_set_against_the_papers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_framework_stands_beside_tensorflow(tmp_path, monkeypatch, backend):
-    if not backends.installed(backend):
+    if not backend_installed(backend):
         pytest.skip(f"{backend} is not installed")
     monkeypatch.setattr(run_study, "report", lambda *study, **options: True)
     only = ["dataset=cifar10", "architecture=VGG16", f"backend={backend}"]

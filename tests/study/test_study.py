@@ -6,8 +6,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.study.study import RunConfig, Study, StudyError, check_presence, load_study, select
-from lib.training import backends
+from lib.study import catalog
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
+from lib.study.study import Study, check_presence, load_study, select
 
 PARAMS = Path(__file__).resolve().parents[2] / "params"
 
@@ -269,7 +271,7 @@ def test_the_command_line_takes_a_field_out_of_the_variants(tmp_path):
 
 
 def test_a_backend_that_is_not_installed_is_named_before_anything_runs(monkeypatch):
-    monkeypatch.setattr(backends, "installed", lambda name: name != "jax")
+    monkeypatch.setattr(catalog, "backend_installed", lambda name: name != "jax")
     study = Study(title="x", factors={"backend": ["tensorflow", "jax"]})
     runs = study.runs("s", Path("outputs"))
     with pytest.raises(StudyError, match="backend: jax is not installed; pip install"):

@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import augmentation, backends, datasets, fit, input_pipeline, network
 from lib.training import batches as feeding
 

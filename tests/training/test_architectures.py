@@ -11,14 +11,13 @@ import keras
 import numpy as np
 import pytest
 
+from lib.study.catalog import ARCHITECTURES, unknown_architecture
 from lib.training.architectures import (
-    REGISTRY,
     Size,
     WeightsError,
     build_model,
     doubts,
     size,
-    unknown,
 )
 
 
@@ -58,15 +57,15 @@ def test_planning_loads_no_framework():
 
 def test_knows_every_architecture_of_keras():
     there = {name for name, one in vars(keras.applications).items() if inspect.isfunction(one)}
-    assert set(REGISTRY) == there
-    assert all(name == architecture.name for name, architecture in REGISTRY.items())
+    assert set(ARCHITECTURES) == there
+    assert all(name == architecture.name for name, architecture in ARCHITECTURES.items())
 
 
 def module_of(architecture):
     return importlib.import_module(getattr(keras.applications, architecture).__module__)
 
 
-@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_preprocessing_mode_is_that_of_keras(architecture):
     pixels = images(1) * 255
     mode = architecture.preprocessing_mode
@@ -76,7 +75,7 @@ def test_preprocessing_mode_is_that_of_keras(architecture):
     np.testing.assert_array_equal(pixels, expected)
 
 
-@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_pixels_go_in_as_they_are_where_the_network_has_layers_for_them(architecture, monkeypatch):
     """Keras builds those layers right after the input, so the rest need not be built."""
 
@@ -95,7 +94,7 @@ def test_pixels_go_in_as_they_are_where_the_network_has_layers_for_them(architec
     assert scales_itself == (architecture.preprocessing_mode == "none")
 
 
-@pytest.mark.parametrize("architecture", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_smallest_side_is_that_of_keras(architecture, monkeypatch):
     """Keras checks the size before the input that it would build the network on."""
 
@@ -128,13 +127,13 @@ def test_images_that_are_too_small_are_refused_with_the_least_size():
     ],
 )
 def test_a_misspelt_name_is_recognized(name, hint):
-    assert hint in unknown(name)
-    assert "VGG16, VGG19; ResNet50" in unknown(name)
+    assert hint in unknown_architecture(name)
+    assert "VGG16, VGG19; ResNet50" in unknown_architecture(name)
 
 
 def test_a_name_like_no_other_is_answered_with_all():
-    assert unknown("transformer").startswith("is unknown. Known are VGG16")
-    assert all(name in unknown("transformer") for name in REGISTRY)
+    assert unknown_architecture("transformer").startswith("is unknown. Known are VGG16")
+    assert all(name in unknown_architecture("transformer") for name in ARCHITECTURES)
 
 
 def test_pixels_scaled_twice_are_a_doubt():

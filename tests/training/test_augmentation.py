@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import stats
 from sklearn.datasets import load_sample_image
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import augmentation, input_pipeline
 from lib.training.datasets import Dataset
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.study.catalog import BACKENDS, backend_installed
 from lib.training import backends
 from tests.training.on_backend import ARCHITECTURE
 
@@ -44,8 +45,8 @@ def test_notes_are_shown_when_the_start_fails(capfd):
 def test_another_backend_in_the_same_process_is_refused():
     import keras
 
-    other = next(name for name in backends.EXTRAS if name != keras.backend.backend())
-    if not backends.installed(other):
+    other = next(name for name in BACKENDS if name != keras.backend.backend())
+    if not backend_installed(other):
         pytest.skip(f"{other} is not installed")
     with pytest.raises(backends.BackendError, match="restart the kernel"):
         backends.use(other)
@@ -74,7 +75,7 @@ def computed(tmp_path_factory):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for name in filter(backends.installed, backends.EXTRAS)
+        for name in filter(backend_installed, BACKENDS)
     }
     found = {}
     for name, process in at_once.items():

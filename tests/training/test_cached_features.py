@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from lib.experiment import protocol
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import cached_features, datasets, fit, input_pipeline, network
 
 COMMON = {

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from lib.study.study import RunConfig
+from lib.study.catalog import DATASETS
+from lib.study.config import RunConfig
 from lib.training import datasets
 from tests import needs
 
@@ -55,7 +56,7 @@ def test_real_images_come_at_the_paper_s_size(name, side, train):
     dataset = load(dataset=name, data_dir=str(needs.IMAGES))
     assert dataset.x_train.shape == (train, side, side, 3)
     assert dataset.image_size == side
-    assert dataset.classes == datasets.KNOWN[name].classes == 10
+    assert dataset.classes == DATASETS[name].classes == 10
     assert dataset.source == f"data_dir/{name}.npz"
     assert dataset.notes == ()
 

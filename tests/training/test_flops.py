@@ -12,8 +12,9 @@ from keras import layers
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from tensorflow.python.framework import ops
 
+from lib.study.catalog import ARCHITECTURES
 from lib.training import flops
-from lib.training.architectures import REGISTRY, build_model
+from lib.training.architectures import build_model
 
 
 def build(architecture="VGG16", **changes):
@@ -93,7 +94,7 @@ def test_rules_of_single_layers_match_the_profiler(hidden):
     ],
 )
 def test_other_architectures_agree_to_the_digit(architecture):
-    side = REGISTRY[architecture].smallest_side
+    side = ARCHITECTURES[architecture].smallest_side
     model = build(architecture, image_size=side, head="linear")
     counted = flops.count(model)
     assert counted.counted == counted.flops

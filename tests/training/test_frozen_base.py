@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lib.experiment import protocol
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import backends, datasets, fit, frozen_base, input_pipeline
 from lib.training import network as networks
 

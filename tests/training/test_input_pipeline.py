@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import datasets, input_pipeline
 from tests.training.test_datasets import save
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import backends, datasets, network
 
 SMALL = {"architecture": "MobileNetV2", "head": "linear", "train_limit": 20, "test_limit": 10}

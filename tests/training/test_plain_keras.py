@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.training import backends, datasets, frozen_base, input_pipeline, network
 
 pytestmark = pytest.mark.skipif(backends.current() != "tensorflow", reason="is for TensorFlow")

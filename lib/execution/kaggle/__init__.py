@@ -5,6 +5,8 @@ Nothing here reads credentials; that is the business of Kaggle's own client.
 
 from __future__ import annotations
 
+from lib.study.errors import UserError
 
-class KaggleError(RuntimeError):
+
+class KaggleError(UserError):
     """Kaggle, its client or a built kernel is not as it has to be; says what to do."""

@@ -17,7 +17,8 @@ from lib.execution.run_study import Batch
 from lib.files import write_atomically
 from lib.records import record
 from lib.study import plan
-from lib.study.study import RunConfig, StudyError
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
 
 
 def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> bool:

@@ -28,7 +28,10 @@ from lib.execution.kaggle import KaggleError, bootstrap
 from lib.files import write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.study.study import KaggleKernel, RunConfig, StudyError
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
+from lib.study.folder import StudyFolder
+from lib.study.sections import KaggleKernel
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -106,7 +109,7 @@ def build(runs: Sequence[RunConfig], study_dir: Path, settings: KaggleKernel) ->
     kernels = []
     for config in runs:
         # Relative: it is a folder of another machine.
-        there = config.model_copy(update={"output_dir": f"outputs/{study_dir.name}"})
+        there = config.going_to(StudyFolder(Path("outputs", study_dir.name)))
         first_cell = _bootstrap_cell(archive, config.backend)
         text = _text(_notebook(there, first_cell, settings))
         slug = _slug(study_dir.name, config, program, settings)

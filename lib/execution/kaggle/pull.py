@@ -20,7 +20,7 @@ from lib.execution.kaggle.push import Pace, patiently
 from lib.execution.run_process import LOG_NAME, one_line
 from lib.records import record as records
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 EXECUTED = "__notebook__.ipynb"
 """What Kaggle calls the executed notebook beside a session's own files."""
@@ -131,7 +131,7 @@ def _settle_failure(
         run_id=config.run_id,
         status="failed",
         error=f"{error} ({LOG_NAME} says more)",
-        config=config.model_dump(mode="json", exclude={"output_dir"}),
+        config=config.recorded,
         git_commit=entry.commit,
         versions={"program": __version__},
     )

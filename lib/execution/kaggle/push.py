@@ -26,7 +26,7 @@ from lib.execution.kaggle.client import (
 from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, folder_of, read_manifest
 from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.files import sha256, write_atomically
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 AT_ONCE = 2
 """Sessions with a GPU that Kaggle lets one user run; it rejects a third."""

@@ -22,6 +22,7 @@ import requests
 
 from lib.instruments import Reading
 from lib.instruments.metering import Samples, read_window
+from lib.study.errors import UserError
 
 FILE_NAME = "wattmeter.csv"
 
@@ -29,7 +30,7 @@ PATIENCE = 30.0
 """s. So long a meter is waited for after a run, until it tells of the run's last moment."""
 
 
-class MeterError(Exception):
+class MeterError(UserError):
     """A meter gave no usable answer; the message never holds its address."""
 
 

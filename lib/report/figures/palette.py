@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 
 from lib.quantities import ARCHITECTURES
-from lib.training.architectures import REGISTRY
+from lib.study import catalog
 
 # The first three are of Okabe and Ito (2008), https://jfly.uni-koeln.de/color; their lighter ones
 # vanish on white. All seven differ from white and from the near-black of dark pages by 3:1 or more,
@@ -30,7 +30,7 @@ INK = "#767676"
 
 # Those of params/greener.yaml have a colour of their own each; all others share them.
 _COMPARED = ("MobileNetV2", "EfficientNetV2B0", "DenseNet121", "ConvNeXtTiny")
-_RANKED = dict.fromkeys((*ARCHITECTURES, *_COMPARED, *REGISTRY))
+_RANKED = dict.fromkeys((*ARCHITECTURES, *_COMPARED, *catalog.ARCHITECTURES))
 _PLACES = {name: place for place, name in enumerate(_RANKED)}
 
 

@@ -10,7 +10,7 @@ from lib.instruments import carbon
 from lib.report.page import Table
 from lib.report.tables import shared
 from lib.stats import sample_size
-from lib.training.architectures import NO_DEPTH
+from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
     "No run of this study was measured by a wattmeter, so nothing here can say how far the "

@@ -9,6 +9,7 @@ from lib.analysis.results import Analysis
 from lib.quantities import ordered
 from lib.report.page import MOST_ROWS, Link, Table
 from lib.report.tables import shared
+from lib.study.config import RECORDED
 from lib.text import level
 
 _STATES = ("failed", "not yet run", "completed")
@@ -23,11 +24,9 @@ def audits(study: Analysis) -> Table:
 
 def protocol(study: Analysis) -> Table:
     """Every setting that all completed runs share, and those that differ between runs."""
-    from lib.study.study import RunConfig
-
     rows = []
-    for name in RunConfig.model_fields:
-        if name in study.completed and name not in ("repetition", "output_dir"):
+    for name in RECORDED:
+        if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
             rows.append((name, ", ".join(values) if values else "not set, so the default"))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))

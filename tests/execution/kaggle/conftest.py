@@ -9,7 +9,8 @@ import pytest
 
 from lib.execution.kaggle import kernels
 from lib.execution.kaggle.push import Pace
-from lib.study.study import KaggleKernel, RunConfig
+from lib.study.config import RunConfig
+from lib.study.sections import KaggleKernel
 from tests.execution.kaggle import server
 
 FAST = Pace(poll=0.05, busy=0.05, retry=0.01, tries=4)
@@ -19,7 +20,7 @@ RESULT = """
 from lib import __version__
 from lib.instruments import machine
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 if config.batch_size == 13:
     raise ValueError("an unlucky batch")
@@ -29,7 +30,7 @@ rows = [f"{epoch},0.5" for epoch in range(1, config.epochs + 1)]
 Record(
     run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
     duration=1.0, versions={"program": __version__}, git_commit=machine.commit(),
-    config=config.model_dump(mode="json", exclude={"output_dir"}),
+    config=config.recorded,
 ).write(config.run_dir)
 """
 

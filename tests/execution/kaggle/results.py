@@ -3,7 +3,7 @@
 from lib import __version__
 from lib.execution.kaggle import kernels
 from lib.records.record import Record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 
 
 def files(study_dir, run_id, **changes):
@@ -17,7 +17,7 @@ def files(study_dir, run_id, **changes):
         "accuracy": 0.5,
         "git_commit": manifest.commit,
         "versions": {"program": __version__},
-        "config": config.model_dump(mode="json", exclude={"output_dir"}),
+        "config": config.recorded,
     }
     rows = [f"{epoch},0.5" for epoch in range(1, config.epochs + 1)]
     history = "\n".join(["epoch,val_accuracy", *rows, ""])

@@ -11,8 +11,9 @@ from lib import cli
 from lib.execution import local as runner
 from lib.execution import lock, run_study
 from lib.execution.kaggle import kernels, push
+from lib.execution.lock import BusyError
 from lib.records import record
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from tests.execution.kaggle import results, server
 from tests.execution.kaggle.conftest import FAST, RESULT
 
@@ -175,8 +176,8 @@ def test_what_has_ended_can_be_pulled_while_a_push_waits(fake, notebook, run_all
     first = kernels.read_manifest(study_dir).kernels[0].run_id
     results.finish(fake, study_dir, first)
     with lock.alone_in_study(study_dir / kernels.FOLDER):
-        assert run_all("--kaggle", "push", **study)[0] == cli.BUSY
-        assert run_all("--kaggle", "build", **study)[0] == cli.BUSY
+        assert run_all("--kaggle", "push", **study)[0] == BusyError.exit_status
+        assert run_all("--kaggle", "build", **study)[0] == BusyError.exit_status
         assert run_all("--kaggle", "status", **study)[0] == cli.COMPLETE
         assert run_all("--kaggle", "pull", **study)[0] == cli.SOME_FAILED
     assert [path.name for path in (study_dir / "runs").iterdir()] == [first]

@@ -8,7 +8,10 @@ from slugify import slugify
 from lib.execution import local
 from lib.execution.kaggle import kernels
 from lib.instruments import machine
-from lib.study.study import KaggleKernel, RunConfig, StudyError, check_presence, load_study
+from lib.study.config import RunConfig
+from lib.study.errors import StudyError
+from lib.study.sections import KaggleKernel
+from lib.study.study import check_presence, load_study
 from tests.conftest import ROOT
 
 

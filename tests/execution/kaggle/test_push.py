@@ -134,7 +134,7 @@ import sys
 from pathlib import Path
 from lib.execution.kaggle import kernels, push
 from lib.execution.kaggle.client import Client
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 study_dir = Path(sys.argv[1])
 runs = [
     RunConfig(**kernel.parameters | {"output_dir": str(study_dir)})

@@ -12,7 +12,7 @@ import requests
 
 from lib.instruments.wattmeters import polling
 from lib.instruments.wattmeters.prometheus import Meter
-from lib.study.study import RunConfig
+from lib.study.config import RunConfig
 from lib.units import JOULES_PER_KWH
 from tests import needs
 from tests.instruments.loopback import reply, serving

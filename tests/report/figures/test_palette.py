@@ -13,7 +13,7 @@ from lib.analysis.instrument_pairs import pairs
 from lib.report import figures, tables
 from lib.report.figures import palette
 from lib.stats import score
-from lib.training.architectures import REGISTRY
+from lib.study.catalog import ARCHITECTURES
 from tests import small_study
 
 STYLE = Path(figures.__file__).parents[1] / "templates" / "report" / "style.css"
@@ -71,7 +71,7 @@ def test_colours_are_told_apart_with(vision):
 
 
 def test_no_two_architectures_look_the_same():
-    names = [*REGISTRY]
+    names = [*ARCHITECTURES]
     for draw in (palette.marker, palette.bar):
         assert len({str(draw(name)) for name in names}) == len(names) == 40
     first = ("VGG16", "VGG19", "ResNet50", "MobileNetV2", "EfficientNetV2B0", "DenseNet121")

@@ -226,7 +226,7 @@ def test_other_trainings_do_not_stand_beside_the_papers(alike, other):
 def test_variants_of_the_papers_trainings_stand_each_for_itself(alike):
     pixels = alike.results["repetition"].map({1: "imagenet", 2: "rescale", 3: "rescale"})
     runs = alike.results.assign(preprocessing=pixels)
-    one = replace(alike, results=variants.named(runs, {}))
+    one = replace(alike, results=variants.named(runs, None))
     frame = tables.beside_paper(one, "table6").frame
     assert len(frame) == 90
     assert {row.rpartition(" (")[2] for row in frame["row"]} == {

@@ -1,0 +1,292 @@
+"""A study: a YAML file that names factors becomes an ordered list of runs.
+
+Nothing here trains, measures or imports TensorFlow, so a study can be checked and planned at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from lib.files import without_home
+from lib.study.config import RECORDED, RunConfig, Strict, as_field
+from lib.study.errors import StudyError
+from lib.study.folder import StudyFolder
+from lib.study.sections import Imported, KaggleKernel, Order, Protocol, WattmeterLog
+
+PUBLISHED = "published"
+"""The folder of an import, which no study may have."""
+
+
+class Study(Strict):
+    """What a study file says."""
+
+    title: str = Field(min_length=1)
+    defaults: dict[str, Any] = Field({})
+    factors: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field({})
+    variants: list[dict[str, Any]] = Field([], description="each crossed with all factors")
+    repetitions: int = Field(1, ge=1, strict=True)
+    exclude: list[dict[str, Any]] = Field([])
+    order: Order = Order()
+    protocol: Protocol = Protocol()  # type: ignore[valid-type]
+    run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
+    places: list[str] = Field([], description="further locations to put the energy on")
+    wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
+    kaggle: KaggleKernel = KaggleKernel()
+    imported: Imported | None = Field(None, description="of measurements that were read, not made")
+
+    def runs(self, name: str, outputs: Path) -> list[RunConfig]:
+        """Every run of the study, in the order in which they will be executed.
+
+        Factors are crossed with each other and with the variants, each of which sets some fields
+        together. So a study can change one thing at a time where a full cross would be too large.
+
+        Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
+        architectures of one repetition see the same images, repetitions see different ones.
+        `{architecture}` in `weights` is the run's own, for a folder with a file for each.
+
+        Args:
+            name: The study's name, which is its folder under `outputs`.
+            outputs: Where studies leave their results.
+
+        Raises:
+            StudyError: With every mistake of every run, each said once.
+        """
+        problems = self._misplaced_fields()
+        if problems:
+            raise StudyError(problems)
+        folder = StudyFolder(outputs / name)
+        runs = []
+        for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
+            cell = dict(zip(self.factors, values, strict=True))
+            if any(_matches(cell, partial) for partial in self.exclude):
+                continue
+            cell |= variant
+            for repetition in range(1, self.repetitions + 1):
+                fields = {**self.protocol.model_dump(), **self.defaults, **cell}
+                try:
+                    config = RunConfig(**fields | {"repetition": repetition}).going_to(folder)
+                    own = {
+                        "seed": config.seed + repetition - 1,
+                        "weights": config.weights.replace("{architecture}", config.architecture),
+                    }
+                    runs.append(RunConfig(**(config.model_dump() | own)))
+                except ValidationError as error:
+                    problems += _sentences(error)
+        if not runs and not problems:
+            problems = ["exclude: leaves no run"]
+        if twice := [run_id for run_id, n in Counter(r.run_id for r in runs).items() if n > 1]:
+            problems.append(f"variants: two of them are the same run, {twice[0]}")
+        if problems:
+            raise StudyError(list(dict.fromkeys(problems)))
+        if self.order.shuffle:
+            random.Random(self.order.seed).shuffle(runs)
+        return runs
+
+    def as_yaml(self) -> str:
+        """The study as a study file: what was run, with what the command line had set."""
+        # By way of JSON, so that YAML puts quotes around what is now `~`, its word for nothing.
+        # Of an import nothing is known but what it says: a default would be an assertion.
+        content = self.model_dump(
+            mode="json",
+            exclude_defaults=self.imported is not None,
+            exclude=None if self.imported else {"imported"},
+        )
+        said = json.loads(without_home(json.dumps(content)))
+        return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+
+    def _misplaced_fields(self) -> list[str]:
+        allowed = {*RECORDED} - {"repetition"}
+        variants = [(f"variants.{n}", fields) for n, fields in enumerate(self.variants, start=1)]
+        problems = [
+            f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
+            for place, fields in (
+                ("defaults", self.defaults),
+                ("factors", self.factors),
+                *variants,
+            )
+            for field in fields
+            if field not in allowed
+        ]
+        problems += [
+            f"{place}: '{field}' is a factor too; a field varies in one place"
+            for place, fields in variants
+            for field in fields
+            if field in self.factors
+        ]
+        problems += [
+            f"factors.{field}: '{value}' is there twice"
+            for field, values in self.factors.items()
+            for value in {str(v): v for v in values if values.count(v) > 1}
+        ]
+        for partial in self.exclude:
+            for field, value in partial.items():
+                if field not in self.factors:
+                    problems.append(f"exclude: '{field}' is not a factor of this study")
+                elif value not in self.factors[field]:
+                    problems.append(f"exclude: '{value}' is not a level of factor {field}")
+        return problems
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error: of two values one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value != "<<" and (first := lines.setdefault(str(key.value), line)) != line:
+                raise yaml.YAMLError(f"'{key.value}' stands twice, in lines {first} and {line}")
+        return super().construct_mapping(node, deep)
+
+
+def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read a study file.
+
+    Args:
+        path: The YAML file.
+        overrides: Fields from the command line. A field of the study itself (`repetitions`,
+            `run_timeout`) is replaced there; any other is a RunConfig field for every run: a
+            factor of that name is reduced to this one value, and variants no longer set it.
+
+    Raises:
+        StudyError: If the file is missing, is no YAML or says what a study does not know.
+    """
+    if path.stem.startswith(".") or path.stem == PUBLISHED:
+        reason = "a study is named after its file, and so is its folder of results"
+        raise StudyError([f"{reason}: '{path.stem}' can't be its name; rename it"], str(path))
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _NoKeyTwice)
+    except FileNotFoundError:
+        raise StudyError(
+            [f"no such file; studies lie in params/, e.g. {_examples()}"], str(path)
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError([f"can't be read: {error}"], str(path)) from None
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date such as 2024-13-45
+        raise StudyError(
+            [f"is not valid YAML: {' '.join(str(error).split())}"], str(path)
+        ) from None
+    if not isinstance(content, dict):
+        raise StudyError(["is empty or not a mapping; a study needs at least a title"], str(path))
+    try:
+        study = Study(**{str(key): value for key, value in content.items()})
+        return _overridden(study, overrides or {})
+    except ValidationError as error:
+        raise StudyError(_sentences(error), str(path)) from None
+
+
+def read_back(folder: StudyFolder) -> Study | None:
+    """The study whose results lie in a folder; None where that is not written down.
+
+    What this version of the program does not know of it is left out.
+    """
+    try:
+        content = yaml.safe_load(folder.study.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    content = {"title": folder.name, **{str(key): value for key, value in content.items()}}
+    if isinstance(runs := content.get("imported"), int):  # as it was written once
+        others = {name: content.pop(name, []) for name in ("skipped", "notes")}
+        content["imported"] = {"runs": runs, **others}
+    try:
+        return Study(**content)
+    except ValidationError as error:
+        strange = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+        known = {key: value for key, value in content.items() if key not in strange}
+        return Study(**{"title": folder.name} | known)
+
+
+def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
+    content = study.model_dump()
+    for field, value in overrides.items():
+        if field in ("title", "repetitions", "run_timeout"):
+            content[field] = value
+        elif field in content["factors"]:
+            content["factors"][field] = [value]
+        else:
+            content["defaults"][field] = value
+            fixed = [{k: v for k, v in one.items() if k != field} for one in content["variants"]]
+            content["variants"] = [v for n, v in enumerate(fixed) if v not in fixed[:n]]
+    return Study(**content)
+
+
+def check_presence(runs: Iterable[RunConfig]) -> None:
+    """Make sure that this machine has what `runs` need: files, folders, backends.
+
+    Raises:
+        StudyError: With everything that isn't there, each said once.
+    """
+    if problems := list(dict.fromkeys(line for run in runs for line in run.missing())):
+        raise StudyError(problems)
+
+
+def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]:
+    """Keep the runs whose every field in `only` has one of the values given for it.
+
+    Raises:
+        StudyError: If a field is unknown, or no run has one of the values.
+    """
+    problems = []
+    only = {field: [as_field(field, value) for value in values] for field, values in only.items()}
+    for field, values in only.items():
+        if field not in RunConfig.model_fields:
+            fields = ", ".join(RunConfig.model_fields)
+            problems.append(f"--only: unknown field '{field}'; allowed are {fields}")
+            continue
+        present = list({getattr(run, field) for run in runs})
+        problems += [
+            f"--only: no run has {field}={value}; there are {', '.join(sorted(map(str, present)))}"
+            for value in values
+            if value not in present
+        ]
+    kept = [run for run in runs if all(getattr(run, f, None) in v for f, v in only.items())]
+    if not problems and not kept:
+        problems = ["--only: no run has all of these values together"]
+    if problems:
+        raise StudyError(problems)
+    return kept
+
+
+def _matches(cell: dict[str, Any], partial: dict[str, Any]) -> bool:
+    return bool(partial) and all(cell.get(field) == value for field, value in partial.items())
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Pydantic's errors as sentences that name the field, the value and what is allowed."""
+    sentences = []
+    for detail in error.errors():
+        field = ".".join(map(str, detail["loc"]))
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "missing":
+            sentences.append(f"{field}: is missing")
+        elif detail["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(_model_at(error, detail["loc"]).model_fields))
+            sentences.append(f"{field}: unknown field; allowed are {allowed}")
+        elif not field:
+            sentences.append(message)
+        else:
+            sentences.append(f"{field}: {detail['input']!r}: {message}")
+    return sentences
+
+
+def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
+    sections = {"order": Order, "protocol": Protocol, "wattmeter": WattmeterLog}
+    sections |= {"kaggle": KaggleKernel, "imported": Imported}
+    if len(place) > 1 and place[0] in sections:
+        return sections[str(place[0])]
+    return {"Study": Study, "RunConfig": RunConfig}[error.title]
+
+
+def _examples() -> str:
+    return ", ".join(sorted(str(path) for path in Path("params").glob("*.yaml"))) or "quick.yaml"
