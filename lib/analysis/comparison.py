@@ -11,7 +11,7 @@ import pandas as pd
 from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
-from lib.stats import effect_sizes, groups
+from lib.stats import bootstrap, groups
 from lib.study.catalog import DATASETS
 from lib.study.config import RunConfig, Use, names
 from lib.study.errors import UserError
@@ -182,7 +182,7 @@ def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
         return found | {"reason": f"no run of {listed(empty)} has a value"}
     if a.mean() <= 0:
         return found | {"reason": "no ratio: the mean of A is not above 0"}
-    interval = effect_sizes.bootstrap_interval(_ratio, (b, a))
+    interval = bootstrap.interval(_ratio, (b, a))
     limits = {"ratio_low": interval.low, "ratio_high": interval.high}
     return found | {"ratio": b.mean() / a.mean(), **limits, "reason": interval.reason}
 

@@ -16,10 +16,8 @@ import pandas as pd
 from scipy import stats
 
 from lib.analysis import variants
-from lib.stats import hypotests
+from lib.stats import ALPHA, hypotests
 from lib.units import JOULES_PER_KWH
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class Agreement:
             doi:10.1016/S0140-6736(86)90837-8).
         limit_low: kWh, bias minus 1.96 standard deviations of the differences.
         limit_high: kWh, bias plus 1.96 standard deviations.
-        reason: Why something is empty; "" where nothing is.
+        reason: Why something is empty; None where nothing is.
     """
 
     reference: str
@@ -126,7 +124,7 @@ class Agreement:
     bias: float = math.nan
     limit_low: float = math.nan
     limit_high: float = math.nan
-    reason: str = ""
+    reason: str | None = None
 
 
 def pairs(results: pd.DataFrame) -> list[Pair]:
@@ -188,7 +186,7 @@ def compare(pair: Pair) -> Agreement:
     spread = 1.96 * difference.std()
     gap = (100 * difference / runs["reference"].where(runs["reference"] > 0)).dropna()
     line = _line(runs["other_power"].to_numpy(float), runs["reference_power"].to_numpy(float))
-    reasons = [all_runs.reason, line.get("reason", "")]
+    reasons = [all_runs.reason, line.get("reason")]
     return Agreement(
         reference=pair.reference,
         other=pair.other,
@@ -209,7 +207,7 @@ def compare(pair: Pair) -> Agreement:
         bias=difference.mean(),
         limit_low=difference.mean() - spread,
         limit_high=difference.mean() + spread,
-        reason="; ".join(dict.fromkeys(filter(None, reasons))),
+        reason="; ".join(dict.fromkeys(filter(None, reasons))) or None,
         **{name: value for name, value in line.items() if name != "reason"},
     )
 
@@ -234,7 +232,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
     if np.ptp(x) <= 1e-9 * np.abs(x).max():
         return {"reason": "the other instrument's power is the same in every run"}
     fit = stats.linregress(x, y)
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 2)
+    reach = stats.t.isf(ALPHA / 2, x.size - 2)
     return {
         "constant_power_W": fit.intercept,
         "constant_power_low_W": fit.intercept - reach * fit.intercept_stderr,

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from lib.analysis import variants
-from lib.stats import groups
-from lib.stats.hypotests import TestResult, by_level, dunn, holm, kruskal_wallis, point_biserial
+from lib.stats import groups, multitest
+from lib.stats.hypotests import TestResult, by_level, dunn, kruskal_wallis, point_biserial
 
 RESPONSES = (
     "emissions",
@@ -52,7 +52,7 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
             for test in (kruskal_wallis, dunn):
                 results += _listed(test(rows, response, factor))
                 results += by_level(rows, test, response, factor, within="dataset")
-    return holm(results)
+    return multitest.by_family(results)
 
 
 def variant_tests(
@@ -79,7 +79,7 @@ def variant_tests(
         for test in (kruskal_wallis, _against_reference):
             found = by_level(rows, test, response, variants.COLUMN, within="configuration")
             results += [replace(one, family=f"{one.test}, {response} by variant") for one in found]
-    return holm(results)
+    return multitest.by_family(results)
 
 
 def _against_reference(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:

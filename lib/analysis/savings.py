@@ -13,9 +13,9 @@ import pandas as pd
 
 from lib.analysis import frugality
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
-from lib.stats import effect_sizes, equal_accuracy, hypotests
-from lib.stats import groups as samples
+from lib.stats import bootstrap, equal_accuracy, multitest
 from lib.stats.equal_accuracy import Curves
+from lib.stats.groups import numbers
 
 COMPARED_WITH = "compared_with"
 
@@ -134,14 +134,14 @@ def compared(
             for base in _references(architecture, variant, first_architecture):
                 rows.append(row | _against(group, groups.get(base), base))
             if (architecture, variant) == (first_architecture, REFERENCE):
-                rows.append(row | {COMPARED_WITH: "", "reason": ""})
+                rows.append(row | {COMPARED_WITH: "", "reason": None})
     columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
     columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
     columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
     columns += ["energy_ratio_high", "equal_accuracy", "energy_to_equal"]
     columns += ["reference_energy_to_equal", "reached", "reference_reached"]
     frame = pd.DataFrame(rows, columns=[*columns, "reason"])
-    frame["p_holm"] = frame.groupby(COMPARED_WITH)["p"].transform(hypotests.holm_adjusted)
+    frame["p_holm"] = frame.groupby(COMPARED_WITH)["p"].transform(multitest.holm)
     return frame
 
 
@@ -160,8 +160,8 @@ class _Group:
 
     def __init__(self, runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame]):
         self.size = len(runs)
-        self.energy = samples.numbers(runs["energy_consumed"]).dropna().to_numpy()
-        self.accuracy = samples.numbers(runs["accuracy"]).dropna().to_numpy()
+        self.energy = numbers(runs["energy_consumed"]).dropna().to_numpy()
+        self.accuracy = numbers(runs["accuracy"]).dropna().to_numpy()
         self.guessing = frugality.guessing(runs).max()
         self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
 
@@ -179,7 +179,7 @@ def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[
         return found | {"reason": f"there is no run of {reference_name(name[0])}"}
     reasons = []
     if len(group.energy) and len(base.energy) and _mean(base.energy) > 0:
-        interval = effect_sizes.bootstrap_interval(_ratio, (group.energy, base.energy))
+        interval = bootstrap.interval(_ratio, (group.energy, base.energy))
         reasons.append(interval.reason)
         found["energy_ratio"] = _mean(group.energy) / _mean(base.energy)
         found |= {"energy_ratio_low": interval.low, "energy_ratio_high": interval.high}
@@ -198,7 +198,7 @@ def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[
         "reached": saving.reached,
         "reference_reached": saving.reference_reached,
     }
-    return found | {"reason": "; ".join(filter(None, [*reasons, saving.reason]))}
+    return found | {"reason": "; ".join(filter(None, [*reasons, saving.reason])) or None}
 
 
 def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:

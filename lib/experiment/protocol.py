@@ -32,6 +32,7 @@ from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
 from lib.records.progress import Progress, ProgressFile
 from lib.records.record import HISTORY_NAME, Phase, Record
+from lib.stats.score import score
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunConfig
 from lib.training import architectures, cached_features, datasets, fit, frozen_base, input_pipeline
@@ -258,7 +259,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         net_energy=None if idle_energy is None or energy is None else energy - idle_energy,
         accuracy=last.val_accuracy,
         loss=last.val_loss,
-        score=last.val_accuracy / energy if energy else None,
+        score=score(last.val_accuracy, energy) if energy else None,
         flops=network.flops,
         flops_head=network.flops_head,
         flops_training=network.flops_training(len(outcome.history)),

@@ -19,6 +19,7 @@ import pandas as pd
 
 from lib.logs import counters
 from lib.logs.codecarbon import NUMBERS, TEXTS, LogError, Skipped, is_header, read, times
+from lib.stats.score import score
 
 HISTORY = ("run_id", "epoch", "val_accuracy", "val_loss")
 FRONT = (
@@ -210,7 +211,7 @@ def as_results(rows: pd.DataFrame) -> pd.DataFrame:
         location_source="CodeCarbon's log",
         machine=_machine(frame),
         started_at=(frame["ended_at"] - pd.to_timedelta(frame["duration"], "s")),
-        score=frame["accuracy"] / frame["energy_consumed"].where(positive),
+        score=score(frame["accuracy"], frame["energy_consumed"]),
         carbon_intensity=1000 * frame["emissions"] / frame["energy_consumed"].where(positive),
     )
     for name in ("started_at", "ended_at"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.logs.counters import COUNTERS, difference_cumulative
+from lib.stats.score import score
 
 AS_PUBLISHED = "as published"
 CORRECTED = "corrected"
@@ -49,6 +50,5 @@ def treatments(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _scored(frame: pd.DataFrame, energy: pd.Series) -> pd.DataFrame:
-    """Score = accuracy / energy (Section 3.1); empty where the energy isn't positive."""
-    score = frame["accuracy"] / energy.where(energy > 0)
-    return frame.assign(**{SCORE_ENERGY: energy, "score": score})
+    scores = score(frame["accuracy"], energy)
+    return frame.assign(**{SCORE_ENERGY: energy, "score": scores})

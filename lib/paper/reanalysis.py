@@ -22,7 +22,8 @@ from lib.paper.wattmeter_runs import (
     wattmeter_power,
     with_power,
 )
-from lib.stats import hypotests
+from lib.stats import hypotests, multitest
+from lib.stats.score import score
 from lib.units import JOULES_PER_KWH
 
 SAMPLED = "Kaggle, sampled runs"
@@ -61,7 +62,7 @@ def questions(results: pd.DataFrame) -> pd.DataFrame:
         one part of the data.
     """
     asked = list(_asked(results))
-    adjusted = hypotests.holm(test for _, test in asked)
+    adjusted = multitest.by_family(test for _, test in asked)
     frame = hypotests.to_frame(adjusted)
     frame.insert(0, "data", [data for data, _ in asked])
     return frame
@@ -200,7 +201,9 @@ def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
         "Kaggle, as published": kaggle[treatments.AS_PUBLISHED],
         "Kaggle, corrected": kaggle[treatments.CORRECTED],
         SAMPLED: sampled(readings[treatments.CORRECTED]),
-        "Wattmeter machine": meter.assign(score=meter["accuracy"] / meter["wattmeter_energy"]),
+        "Wattmeter machine": meter.assign(
+            score=score(meter["accuracy"], meter["wattmeter_energy"])
+        ),
     }
     rows = []
     for data, runs in parts.items():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.paper.package import KAGGLE, WATTMETER
 from lib.paper.reproduction import campaign
-from lib.stats import hypotests
+from lib.stats import hypotests, multitest
 from lib.units import JOULES_PER_KWH
 
 RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
@@ -124,6 +124,6 @@ def instrument_agreement(results: pd.DataFrame) -> pd.DataFrame:
         hypotests.spearman(medians if item.medians else runs, item.column, item.against)
         for item in asked
     ]
-    frame = hypotests.to_frame(hypotests.holm(tests))
+    frame = hypotests.to_frame(multitest.by_family(tests))
     frame.insert(0, "comparison", [item.what for item in asked])
     return frame

@@ -16,7 +16,7 @@ from lib.paper import conclusions
 from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
 from lib.quantities import number, ordered, quantity
 from lib.report.page import Prose
-from lib.stats import hypotests
+from lib.stats import ALPHA, hypotests, multitest
 from lib.study.sections import Order
 
 _MOST_NAMED = 10
@@ -162,7 +162,7 @@ def _between_architectures(study: Analysis, runs: pd.DataFrame, column: str) -> 
         tests = hypotests.by_level(
             runs, hypotests.kruskal_wallis, column, "architecture", within="dataset"
         )
-        found = hypotests.to_frame(hypotests.holm(tests))
+        found = hypotests.to_frame(multitest.by_family(tests))
     return found.set_index(found["within"].str.removeprefix("dataset = "))
 
 
@@ -171,7 +171,7 @@ def _chance(test: pd.Series) -> str:
         return f" (not tested: {test['reason']})"
     n = sum(map(int, test["n"].split(", ")))
     said = f"{_bound(test['p_holm'])} after Holm, Kruskal-Wallis, n = {n}"
-    if test["p_holm"] < hypotests.ALPHA:
+    if test["p_holm"] < ALPHA:
         return f", more than chance explains ({said})"
     return f", which may still be chance ({said})"
 
@@ -256,7 +256,7 @@ def _saved(study: Analysis) -> str:
         return _unsaved(against, base)
     parts = []
     for where, rows in _by_dataset_and_place(known):
-        better = rows[(rows["p_holm"] < hypotests.ALPHA) & (rows["saved_percent"] > 0)]
+        better = rows[(rows["p_holm"] < ALPHA) & (rows["saved_percent"] > 0)]
         if len(better):
             best = better.loc[better["saved_percent"].idxmax()]
             ends = f", and ends {_points(best['accuracy_difference'])}"

@@ -1,1 +1,7 @@
 """Tests, models and intervals on arrays and frames; knows no study."""
+
+ALPHA = 0.05
+"""Chance of claiming a difference that isn't there."""
+
+CONFIDENCE = 1 - ALPHA
+"""Of every interval that is printed."""

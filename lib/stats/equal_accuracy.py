@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.stats.effect_sizes import CONFIDENCE
+from lib.stats import ALPHA
 
 SHARE_OF_BEST = 0.95
 """Equal accuracy is this share of the lower of the two best mean accuracies.
@@ -101,7 +101,7 @@ class Saving:
         p: Two-sided, of there being no difference; not adjusted for other comparisons.
         reached: Runs that had the accuracy in some epoch.
         reference_reached: The same of the other's.
-        reason: Why something is NaN; "" where nothing is.
+        reason: Why something is NaN; None where nothing is.
     """
 
     accuracy: float = math.nan
@@ -113,7 +113,7 @@ class Saving:
     p: float = math.nan
     reached: float = math.nan
     reference_reached: float = math.nan
-    reason: str = ""
+    reason: str | None = None
 
 
 def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
@@ -163,7 +163,7 @@ def _log_ratio(curves: Curves, reference: Curves) -> float:
     return math.log(curves.energy_to(accuracy) / reference.energy_to(accuracy))
 
 
-def _interval(curves: Curves, reference: Curves) -> tuple[float, float, float, str]:
+def _interval(curves: Curves, reference: Curves) -> tuple[float, float, float, str | None]:
     """The limits of the saving in per cent and p, or the reason why there are none."""
     nothing = math.nan, math.nan, math.nan
     if min(len(curves), len(reference)) < 2:
@@ -181,9 +181,9 @@ def _interval(curves: Curves, reference: Curves) -> tuple[float, float, float, s
     freedom = variance**2 / sum(part**2 / (runs - 1) for part, runs in parts)
     error, ratio = math.sqrt(variance), _log_ratio(curves, reference)
     p = 2 * stats.t.sf(abs(ratio) / error, freedom)
-    reach = stats.t.isf((1 - CONFIDENCE) / 2, freedom) * error
+    reach = stats.t.isf(ALPHA / 2, freedom) * error
     low, high = (100 * (1 - math.exp(min(ratio + side * reach, 700))) for side in (1, -1))
-    return low, high, float(p), ""
+    return low, high, float(p), None
 
 
 def _jackknife(values: list[float]) -> tuple[float, int]:

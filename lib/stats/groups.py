@@ -16,20 +16,20 @@ FEWEST_IN_GROUP = 2
 
 
 @dataclass(frozen=True)
-class Sample:
+class Groups:
     """What a test compares.
 
     Attributes:
         values: Arrays of finite numbers: one of shape (n_i,) a group, or two columns of shape (n,).
         names: The groups' names; () for two columns.
         dropped: Rows left out because they are empty or infinite.
-        reason: Why nothing can be tested, in words; "" where it can.
+        reason: Why nothing can be tested, in words; None where it can.
     """
 
     values: tuple[np.ndarray, ...] = ()
     names: tuple[str, ...] = ()
     dropped: int = 0
-    reason: str = ""
+    reason: str | None = None
 
     @property
     def n(self) -> tuple[int, ...]:
@@ -38,38 +38,38 @@ class Sample:
         return counts if self.names else counts[:1]
 
 
-def grouped(df: pd.DataFrame, response: str, factor: str) -> Sample:
+def grouped(df: pd.DataFrame, response: str, factor: str) -> Groups:
     """Part a numeric column by the levels of another, sorted by name."""
     if reason := _absent(df, response, factor):
-        return Sample(reason=reason)
+        return Groups(reason=reason)
     values = numbers(df[response])
     kept = df[factor].notna() & values.notna()
     dropped = int((~kept).sum())
     if not kept.any():
-        return Sample(dropped=dropped, reason=_nothing(df, response, factor))
+        return Groups(dropped=dropped, reason=_nothing(df, response, factor))
     names = df.loc[kept, factor].astype(str).to_numpy()
     groups = {name: part.to_numpy() for name, part in values[kept].groupby(names)}
-    sample = Sample(tuple(groups.values()), tuple(groups), dropped)
+    found = Groups(tuple(groups.values()), tuple(groups), dropped)
     single = [name for name, part in groups.items() if len(part) < FEWEST_IN_GROUP]
     if len(groups) == 1:
-        reason = f"{factor} has one level only, {sample.names[0]}"
+        reason = f"{factor} has one level only, {found.names[0]}"
     elif single:
         named = f"{quantity(response).inline} in {', '.join(single)}"
         reason = f"only one value of {named}: its spread is unknown"
     else:
         reason = constant(quantity(response).inline, values[kept].to_numpy())
-    return Sample(sample.values, sample.names, dropped, reason)
+    return Groups(found.values, found.names, dropped, reason)
 
 
-def paired(df: pd.DataFrame, response: str, factor: str) -> Sample:
+def paired(df: pd.DataFrame, response: str, factor: str) -> Groups:
     """Take the rows in which two numeric columns both have a value."""
     if reason := _absent(df, response, factor):
-        return Sample(reason=reason)
+        return Groups(reason=reason)
     x, y = numbers(df[factor]), numbers(df[response])
     kept = x.notna() & y.notna()
     dropped = int((~kept).sum())
     if not kept.any():
-        return Sample(dropped=dropped, reason=_nothing(df, response, factor))
+        return Groups(dropped=dropped, reason=_nothing(df, response, factor))
     columns = (x[kept].to_numpy(), y[kept].to_numpy())
     if len(columns[0]) < FEWEST_PAIRS:
         reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(columns[0])}"
@@ -77,7 +77,7 @@ def paired(df: pd.DataFrame, response: str, factor: str) -> Sample:
         reason = constant(quantity(factor).inline, columns[0]) or constant(
             quantity(response).inline, columns[1]
         )
-    return Sample(columns, dropped=dropped, reason=reason)
+    return Groups(columns, dropped=dropped, reason=reason)
 
 
 def numbers(column: pd.Series) -> pd.Series:
@@ -86,16 +86,16 @@ def numbers(column: pd.Series) -> pd.Series:
     return values.where(values.abs() <= LARGEST)
 
 
-def constant(name: str, values: np.ndarray) -> str:
-    """Say so where values differ by no more than rounding; "" where they do."""
+def constant(name: str, values: np.ndarray) -> str | None:
+    """Say so where values differ by no more than rounding; None where they do."""
     if np.ptp(values) <= 1e-11 * np.abs(values).max():
         return f"every value of {name} is {values[0]:.6g}"
-    return ""
+    return None
 
 
-def _absent(df: pd.DataFrame, *columns: str) -> str:
+def _absent(df: pd.DataFrame, *columns: str) -> str | None:
     missing = [column for column in columns if column not in df]
-    return f"the table has no column {' or '.join(missing)}" if missing else ""
+    return f"the table has no column {' or '.join(missing)}" if missing else None
 
 
 def _nothing(df: pd.DataFrame, response: str, factor: str) -> str:

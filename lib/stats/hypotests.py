@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.stats import effect_sizes
-from lib.stats import groups as samples
+from lib.stats import ALPHA, bootstrap, effect_sizes
+from lib.stats.groups import Groups, grouped, paired
 
-ALPHA = 0.05
 EXACT_UP_TO = 8
 
 
@@ -38,12 +37,12 @@ class TestResult:
         dropped: Rows left out because the response or the factor is empty or infinite.
         statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation.
         p: Two-sided p-value.
-        p_holm: p adjusted within the family by `holm`; NaN until then.
-        effect_name: A key of `effects.RULES`.
+        p_holm: p adjusted within the family by `multitest`; NaN until then.
+        effect_name: A key of `effect_sizes.RULES`.
         effect: Effect size.
         effect_low: Lower limit of its 95 % bootstrap interval.
         effect_high: Upper limit.
-        reason: Why the result, or only its interval, is empty; "" where nothing is.
+        reason: Why the result, or only its interval, is empty; None where nothing is.
     """
 
     family: str
@@ -61,11 +60,11 @@ class TestResult:
     effect: float = math.nan
     effect_low: float = math.nan
     effect_high: float = math.nan
-    reason: str = ""
+    reason: str | None = None
 
     @property
     def assessment(self) -> str:
-        """The effect by `effects.RULES`, and its significance at 5 %; "" for an empty result."""
+        """The effect in words, and its significance at 5 %; "" for an empty result."""
         if math.isnan(self.p):
             return ""
         if self.p_holm < ALPHA:
@@ -92,17 +91,17 @@ def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     Source:
         Paper, sections 3.5 and 4.1; `scipy.stats.pointbiserialr`.
     """
-    sample = samples.grouped(df, response, factor)
-    result = _untested("point-biserial", response, factor, sample)
+    found = grouped(df, response, factor)
+    result = _untested("point-biserial", response, factor, found)
     if result.reason:
         return result
     if len(result.groups) != 2:
         levels = ", ".join(result.groups)
         return replace(result, reason=f"{factor} has {len(result.groups)} levels ({levels}), not 2")
     coding = np.repeat([1, 0], result.n)
-    r, p = stats.pointbiserialr(coding, np.concatenate(sample.values))
+    r, p = stats.pointbiserialr(coding, np.concatenate(found.values))
     result = replace(result, statistic=float(r), p=float(p))
-    return _with_effect(result, "point-biserial r", effect_sizes.point_biserial_r, sample.values)
+    return _with_effect(result, "point-biserial r", effect_sizes.point_biserial_r, found.values)
 
 
 def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -120,13 +119,13 @@ def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     Source:
         Paper, section 3.5; `scipy.stats.kruskal`.
     """
-    sample = samples.grouped(df, response, factor)
-    result = _untested("Kruskal-Wallis", response, factor, sample)
+    found = grouped(df, response, factor)
+    result = _untested("Kruskal-Wallis", response, factor, found)
     if result.reason:
         return result
-    h, p = stats.kruskal(*sample.values)
+    h, p = stats.kruskal(*found.values)
     result = replace(result, statistic=float(h), p=float(p))
-    return _with_effect(result, "epsilon squared", effect_sizes.epsilon_squared, sample.values)
+    return _with_effect(result, "epsilon squared", effect_sizes.epsilon_squared, found.values)
 
 
 def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) -> list[TestResult]:
@@ -147,18 +146,18 @@ def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) 
     Source:
         Dunn (1964), doi:10.1080/00401706.1964.10490181; `scikit_posthocs.posthoc_dunn`.
     """
-    sample = samples.grouped(df, response, factor)
-    result = _untested("Dunn", response, factor, sample)
+    found = grouped(df, response, factor)
+    result = _untested("Dunn", response, factor, found)
     result = replace(result, family=f"Dunn, {response} by {factor}")
     if result.reason:
         return [result]
     import scikit_posthocs  # brings matplotlib and seaborn along
 
     long = pd.DataFrame(
-        {"value": np.concatenate(sample.values), "group": np.repeat(sample.names, result.n)}
+        {"value": np.concatenate(found.values), "group": np.repeat(found.names, result.n)}
     )
     p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
-    groups = list(zip(sample.names, sample.values, strict=True))
+    groups = list(zip(found.names, found.values, strict=True))
     compared = combinations(groups, 2)
     if base is not None:
         (first,) = [group for group in groups if group[0] == base]
@@ -186,11 +185,11 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     Source:
         Paper, section 3.5; `scipy.stats.spearmanr`, `scipy.stats.permutation_test`.
     """
-    sample = samples.paired(df, response, factor)
-    result = _untested("Spearman", response, factor, sample)
+    found = paired(df, response, factor)
+    result = _untested("Spearman", response, factor, found)
     if result.reason:
         return result
-    x, y = sample.values
+    x, y = found.values
     rho, p = stats.spearmanr(x, y)
     if len(x) <= EXACT_UP_TO:
         p = stats.permutation_test(
@@ -202,7 +201,7 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
         ).pvalue
     result = replace(result, statistic=float(rho), p=float(p))
     return _with_effect(
-        result, "Spearman rho", effect_sizes.spearman_rho, sample.values, paired=True
+        result, "Spearman rho", effect_sizes.spearman_rho, found.values, paired=True
     )
 
 
@@ -217,13 +216,13 @@ def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     Source:
         `scipy.stats.pearsonr`.
     """
-    sample = samples.paired(df, response, factor)
-    result = _untested("Pearson", response, factor, sample)
+    found = paired(df, response, factor)
+    result = _untested("Pearson", response, factor, found)
     if result.reason:
         return result
-    r, p = stats.pearsonr(*sample.values)
+    r, p = stats.pearsonr(*found.values)
     result = replace(result, statistic=float(r), p=float(p))
-    return _with_effect(result, "Pearson r", effect_sizes.pearson_r, sample.values, paired=True)
+    return _with_effect(result, "Pearson r", effect_sizes.pearson_r, found.values, paired=True)
 
 
 def by_level(
@@ -259,36 +258,6 @@ def by_level(
     return [replace(result, family=f"{result.family}, within {within}") for result in results]
 
 
-def holm(results: Iterable[TestResult]) -> list[TestResult]:
-    """Adjust the p-values of each family by `holm_adjusted`."""
-    results = list(results)
-    families: dict[str, list[int]] = {}
-    for index, result in enumerate(results):
-        families.setdefault(result.family, []).append(index)
-    for members in families.values():
-        adjusted = holm_adjusted([results[index].p for index in members])
-        for index, p in zip(members, adjusted, strict=True):
-            results[index] = replace(results[index], p_holm=float(p))
-    return results
-
-
-def holm_adjusted(p_values: Sequence[float]) -> np.ndarray:
-    """Adjust p-values for their number; NaN is no test and stays.
-
-    The same as `statsmodels.stats.multitest.multipletests`, which collects garbage at every call
-    and so takes longer than all the tests of a study.
-
-    Source:
-        Holm (1979), "A simple sequentially rejective multiple test procedure".
-    """
-    p = np.array(p_values, dtype=float)
-    tests = np.flatnonzero(~np.isnan(p))
-    ordered = tests[np.argsort(p[tests], kind="stable")]
-    factors = np.arange(len(ordered), 0, -1)
-    p[ordered] = np.maximum.accumulate(np.minimum(1.0, factors * p[ordered]))
-    return p
-
-
 def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
     """Give one row a result: a column for every field, and the assessment before the reason."""
     columns = [field.name for field in fields(TestResult)]
@@ -322,16 +291,16 @@ def _separator(names: Iterable[str]) -> str:
     return "; " if any(", " in name for name in names) else ", "
 
 
-def _untested(test: str, response: str, factor: str, sample: samples.Sample) -> TestResult:
+def _untested(test: str, response: str, factor: str, found: Groups) -> TestResult:
     return TestResult(
         family=f"{test}, by {factor}",
         test=test,
         response=response,
         factor=factor,
-        groups=sample.names,
-        n=sample.n,
-        dropped=sample.dropped,
-        reason=sample.reason,
+        groups=found.names,
+        n=found.n,
+        dropped=found.dropped,
+        reason=found.reason,
     )
 
 
@@ -347,7 +316,7 @@ def _with_effect(
     *,
     paired: bool = False,
 ) -> TestResult:
-    interval = effect_sizes.bootstrap_interval(statistic, values, paired=paired)
+    interval = bootstrap.interval(statistic, values, paired=paired)
     return replace(
         result,
         effect_name=name,

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.power import TTestIndPower
 
-from lib.stats import groups as samples
+from lib.stats import ALPHA
+from lib.stats.groups import constant, numbers
 
 POOLED = "all, pooled"
 MOST = 1_000_000
@@ -22,7 +23,7 @@ def repetitions_needed(
     *,
     differences: Sequence[float] = (0.05, 0.10),
     power: float = 0.8,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
 ) -> pd.DataFrame:
     """Estimate the repetitions per group that a relative difference of two means calls for.
 
@@ -54,7 +55,7 @@ def repetitions_needed(
     if absent := [column for column in [*by, response] if column not in df]:
         raise ValueError(f"the table has no column {' or '.join(absent)}")
     groups = [
-        dict(zip(by, key, strict=True)) | _spread(samples.numbers(part[response]))
+        dict(zip(by, key, strict=True)) | _spread(numbers(part[response]))
         for key, part in df.groupby(by, dropna=False, observed=True)
     ]
     spread = pd.DataFrame(
@@ -74,7 +75,7 @@ def repetitions_needed(
     return table
 
 
-def _spread(column: pd.Series) -> dict[str, float | str]:
+def _spread(column: pd.Series) -> dict[str, float | str | None]:
     values = column.dropna().to_numpy()
     found = {
         "n": len(values),
@@ -87,12 +88,12 @@ def _spread(column: pd.Series) -> dict[str, float | str]:
         return found | {"reason": f"a spread takes 2 values, not {len(values)}"}
     if found["mean"] <= 0:
         return found | {"reason": "the mean is not above 0: no difference is relative to it"}
-    if reason := samples.constant("the group", values):
+    if reason := constant("the group", values):
         return found | {"reason": reason}
-    return found | {"relative_sd": found["sd"] / found["mean"], "reason": ""}
+    return found | {"relative_sd": found["sd"] / found["mean"], "reason": None}
 
 
-def _pooled(groups: list[dict]) -> dict[str, float | str]:
+def _pooled(groups: list[dict]) -> dict[str, float | str | None]:
     usable = [group for group in groups if not group["reason"]]
     weights = [group["n"] - 1 for group in usable]
     found = {
@@ -103,12 +104,12 @@ def _pooled(groups: list[dict]) -> dict[str, float | str]:
     if not usable:
         return found | {"reason": "no group shows a spread"}
     variances = [group["relative_sd"] ** 2 for group in usable]
-    return found | {"relative_sd": np.sqrt(np.average(variances, weights=weights)), "reason": ""}
+    return found | {"relative_sd": np.sqrt(np.average(variances, weights=weights)), "reason": None}
 
 
-def _repetitions(effect: float, power: float, alpha: float) -> tuple[int | None, str]:
+def _repetitions(effect: float, power: float, alpha: float) -> tuple[int | None, str | None]:
     """Find the least n whose power is enough; Cohen's d = `effect`."""
     achieved = TTestIndPower().power
     # Where a difference is many standard errors, the power comes out as NaN, which isn't less.
     n = bisect_left(range(MOST), power, lo=2, key=lambda n: achieved(effect, n, alpha))
-    return (n, "") if n < MOST else (None, f"more than {MOST:,}")
+    return (n, None) if n < MOST else (None, f"more than {MOST:,}")

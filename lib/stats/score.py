@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lib.stats import effect_sizes, groups
+from lib.stats import bootstrap
+from lib.stats.groups import LARGEST, numbers
 
 # What a column of `rank` says, for captions: three numbers go by the name of Score.
 DEFINITIONS = {
@@ -34,6 +35,22 @@ DEFINITIONS = {
 _RANKED_BY = {"rank": "score_ratio_of_means", "rank_mean_of_ratios": "score_mean_of_ratios"}
 
 
+def score(accuracy: float | pd.Series, energy: float | pd.Series) -> float | pd.Series:
+    """Give accuracy / energy in 1/kWh: the Score of a run, or of each of several.
+
+    Args:
+        accuracy: 0 to 1.
+        energy: kWh.
+
+    Returns:
+        NaN where there is no energy, or none above 0.
+
+    Source:
+        Paper, section 3.1; Alyamkin et al. (2019), doi:10.1109/JETCAS.2019.2911899.
+    """
+    return accuracy / np.where(energy > 0, energy, np.nan)
+
+
 def with_scores(df: pd.DataFrame) -> pd.DataFrame:
     """Give every run its Score, accuracy / energy in 1/kWh, or the reason why it has none.
 
@@ -45,21 +62,20 @@ def with_scores(df: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         ValueError: One of the two columns is missing.
-
-    Source:
-        Paper, section 3.1; Alyamkin et al. (2019), doi:10.1109/JETCAS.2019.2911899.
     """
     _require(df, "accuracy", "energy_consumed")
-    accuracy, energy = groups.numbers(df["accuracy"]), groups.numbers(df["energy_consumed"])
-    score = accuracy / energy
+    accuracy, energy = numbers(df["accuracy"]), numbers(df["energy_consumed"])
+    found = score(accuracy, energy)
     reasons = {
         "no accuracy": accuracy.isna(),
         "accuracy is not from 0 to 1": ~accuracy.between(0, 1),
         "no energy": energy.isna(),
-        "energy is not above 0": (energy <= 0) | (score > groups.LARGEST),
+        "energy is not above 0": (energy <= 0) | (found > LARGEST),
     }
-    reason = np.select(list(reasons.values()), list(reasons), default="")
-    return df.assign(score=score.where(reason == ""), score_reason=reason)
+    reason = pd.Series([None] * len(df), index=df.index, dtype=object)
+    for why, so in reversed(reasons.items()):
+        reason[so] = why
+    return df.assign(score=found.where(reason.isna()), score_reason=reason)
 
 
 def rank(
@@ -91,8 +107,8 @@ def rank(
         columns=[*keys, *DEFINITIONS],
     )
     peers = table.groupby(within or (lambda _: 0), dropna=False)
-    for place, score in _RANKED_BY.items():
-        table[place] = peers[score].rank(ascending=False, method="min").astype("Int64")
+    for place, column in _RANKED_BY.items():
+        table[place] = peers[column].rank(ascending=False, method="min").astype("Int64")
     table["pareto"] = pd.array([pd.NA] * len(table), dtype="boolean")
     for _, group in peers:
         table.loc[group.index, "pareto"] = pareto_front(
@@ -119,7 +135,7 @@ def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
     return front.mask(accuracy.isna() | energy.isna())
 
 
-def _summary(runs: pd.DataFrame) -> dict[str, float | str]:
+def _summary(runs: pd.DataFrame) -> dict[str, float | str | None]:
     """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
     used = runs[runs["score"].notna()]
     reasons = [
@@ -128,12 +144,11 @@ def _summary(runs: pd.DataFrame) -> dict[str, float | str]:
     ]
     found = {"runs": len(runs), "n": len(used)}
     if len(used):
-        accuracy, energy, score = (
-            groups.numbers(used[column]).to_numpy()
-            for column in ("accuracy", "energy_consumed", "score")
+        accuracy, energy, scores = (
+            numbers(used[column]).to_numpy() for column in ("accuracy", "energy_consumed", "score")
         )
-        of_means = effect_sizes.bootstrap_interval(_ratio_of_means, (accuracy, energy), paired=True)
-        of_ratios = effect_sizes.bootstrap_interval(np.mean, (score,))
+        of_means = bootstrap.interval(_ratio_of_means, (accuracy, energy), paired=True)
+        of_ratios = bootstrap.interval(np.mean, (scores,))
         reasons += dict.fromkeys(filter(None, (of_means.reason, of_ratios.reason)))
         found |= {
             "mean_accuracy": accuracy.mean(),
@@ -141,14 +156,14 @@ def _summary(runs: pd.DataFrame) -> dict[str, float | str]:
             "score_ratio_of_means": _ratio_of_means(accuracy, energy),
             "score_ratio_of_means_low": of_means.low,
             "score_ratio_of_means_high": of_means.high,
-            "score_mean_of_ratios": score.mean(),
+            "score_mean_of_ratios": scores.mean(),
             "score_mean_of_ratios_low": of_ratios.low,
             "score_mean_of_ratios_high": of_ratios.high,
-            "score_median": np.median(score),
-            "score_min": score.min(),
-            "score_max": score.max(),
+            "score_median": np.median(scores),
+            "score_min": scores.min(),
+            "score_max": scores.max(),
         }
-    return found | {"reason": "; ".join(reasons)}
+    return found | {"reason": "; ".join(reasons) or None}
 
 
 def _ratio_of_means(accuracy: np.ndarray, energy: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -9,9 +9,8 @@ import scikit_posthocs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from lib.stats import hypotests
+from lib.stats import hypotests, multitest
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -96,7 +95,7 @@ def test_dunn_is_the_rank_formula_with_ties(tied):
 
 def test_dunns_pairs_are_a_family(tied):
     adjusted = scikit_posthocs.posthoc_dunn(tied, "energy", "group", p_adjust="holm")
-    for pair in hypotests.holm(hypotests.dunn(tied, "energy", "group")):
+    for pair in multitest.by_family(hypotests.dunn(tied, "energy", "group")):
         assert pair.p_holm == pytest.approx(adjusted.loc[pair.groups], abs=1e-9)
 
 
@@ -132,20 +131,6 @@ def test_pearson_is_numpys(rng):
     t = r * math.sqrt(18 / (1 - r**2))
     assert (found.statistic, found.effect) == pytest.approx((r, r), abs=1e-9)
     assert found.p == pytest.approx(2 * stats.t.sf(abs(t), 18), abs=1e-9)
-
-
-def test_holm_is_statsmodels(rng):
-    p_values = rng.uniform(0, 0.1, 9).round(2)
-    adjusted = [found.p_holm for found in hypotests.holm(map(result, p_values))]
-    assert adjusted == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-9)
-
-
-@given(st.lists(st.floats(0, 1), max_size=12))
-def test_holm_never_lowers_or_reorders(p_values):
-    adjusted = [found.p_holm for found in hypotests.holm(map(result, p_values))]
-    assert all(p <= p_holm <= 1 for p, p_holm in zip(p_values, adjusted, strict=True))
-    ordered = [p_holm for _, p_holm in sorted(zip(p_values, adjusted, strict=True))]
-    assert ordered == sorted(ordered)
 
 
 # What a test must not depend on, and what it must.
@@ -347,14 +332,6 @@ def test_by_level_counts_rows_without_a_level(test):
 def test_by_level_without_levels_gives_a_reason(df, reason):
     (found,) = hypotests.by_level(df, hypotests.kruskal_wallis, "energy", "group", within="dataset")
     assert found.reason == reason
-
-
-def test_holm_keeps_families_apart_and_skips_empty_results():
-    found = hypotests.holm(
-        [result(0.03, "x"), result(NAN, "x", reason="why"), result(0.02, "x"), result(0.04, "y")]
-    )
-    assert [item.p_holm for item in found] == pytest.approx([0.04, NAN, 0.04, 0.04], nan_ok=True)
-    assert found[1].reason == "why"
 
 
 @pytest.mark.parametrize(

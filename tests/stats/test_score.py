@@ -32,8 +32,8 @@ def study():
 @pytest.mark.parametrize(
     ("accuracy", "energy", "score", "reason"),
     [
-        (0.9, 0.5, 1.8, ""),
-        (0.0, 0.5, 0.0, ""),
+        (0.9, 0.5, 1.8, None),
+        (0.0, 0.5, 0.0, None),
         (0.9, 0.0, math.nan, "energy is not above 0"),
         (0.0, 0.0, math.nan, "energy is not above 0"),
         (0.9, -0.1, math.nan, "energy is not above 0"),
@@ -125,7 +125,7 @@ def test_intervals_of_enough_runs():
     for score in ("score_ratio_of_means", "score_mean_of_ratios"):
         assert found["score_min"] < found[f"{score}_low"] < found[score]
         assert found[score] < found[f"{score}_high"] < found["score_max"]
-    assert found["reason"] == ""
+    assert found["reason"] is None
 
 
 def test_no_runs_give_an_empty_table(study):

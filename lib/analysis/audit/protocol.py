@@ -20,10 +20,10 @@ from lib.analysis.audit.finding import (
     several,
 )
 from lib.logs import treatments
+from lib.stats import ALPHA
 from lib.text import runs
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
-ALPHA = 0.05
 
 FEWEST_REPETITIONS = 4
 """With three against three no rank test of two groups can give p < 0.05 (two-sided: 0.10)."""

@@ -16,7 +16,7 @@ from lib.paper.conclusions.case import (
     span,
 )
 from lib.paper.package import KAGGLE, ONE_READING_GPU, WATTMETER
-from lib.stats.hypotests import ALPHA
+from lib.stats import ALPHA
 
 
 def dataset_and_energy(case: Case) -> Conclusion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.paper.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion, p_value, span
 from lib.paper.wattmeter_runs import RAPL_RANGE
-from lib.stats.hypotests import ALPHA
+from lib.stats import ALPHA
 
 
 def gap(case: Case) -> Conclusion:
