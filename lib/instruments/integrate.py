@@ -5,6 +5,7 @@ Real timestamps are used, never a nominal interval: samples come late, and some 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from lib.units import JOULES_PER_KWH
 
 GAP = 3.0
-"""An interval this many times the median one is a gap."""
+"""An interval this many times the usual one is a gap."""
+
+FEWEST = 2
+"""Samples that a window must hold: with fewer, its energy would be that of the time around it."""
+
+SPIKE = 10.0
+"""Times the usual power from which on a sample can't be one of it."""
+
+SPIKE_WATTS = 1000.0
+"""W. Less is within what one machine changes by."""
 
 COVERAGE = 0.999
 """Share of a window that samples must reach over before a doubt is raised."""
@@ -31,7 +41,7 @@ class Integral:
         interval: Median seconds between samples; None with less than two.
         longest_gap: Most seconds between two samples inside the window, or to its ends.
         coverage: Share of the window that lies between samples; gaps in power, and what a gap of a
-            counter has inside the window, left out.
+            counter has inside the window, left out. 0 where fewer than `FEWEST` samples lie inside.
         doubts: What makes the energy less certain, one sentence each.
     """
 
@@ -45,17 +55,22 @@ class Integral:
 
 
 def integrate_power(
-    time: ArrayLike, power: ArrayLike, start: float | None = None, stop: float | None = None
+    time: ArrayLike,
+    power: ArrayLike,
+    start: float | None = None,
+    stop: float | None = None,
+    interval: float | None = None,
 ) -> Integral:
     """Integrate samples of power by the trapezoid rule.
 
-    Over a gap the power is taken to change evenly, and the gap is reported.
+    No line is drawn over a gap: it gets the mean power of the rest, and is reported.
 
     Args:
         time: Seconds, shape (n,), never decreasing.
         power: Watts, shape (n,); samples that are not finite are left out.
         start: The window's begin; None for the first sample.
         stop: The window's end; None for the last sample.
+        interval: Usual seconds between samples; None for the median of these.
 
     Raises:
         ValueError: If the shapes differ, time goes backwards or the window ends before it begins.
@@ -63,9 +78,8 @@ def integrate_power(
     time, power = _samples(time, power)
     steps = np.diff(time) * (power[1:] + power[:-1]) / 2
     joules = np.concatenate([[0.0], np.cumsum(steps)])
-    doubts = []
-    if (power < 0).any():
-        doubts.append(f"{int((power < 0).sum())} samples of power are negative")
+    negative = int((power < 0).sum())
+    doubts = [f"{negative} samples of power are negative"] if negative else []
 
     def energy_until(moment: float) -> float:
         """J from the first sample on; between two samples the power is a line, not the energy."""
@@ -74,23 +88,58 @@ def integrate_power(
         elapsed = moment - time[after - 1]
         return float(joules[after - 1] + elapsed * (power[after - 1] + watts) / 2)
 
-    return _integral(time, energy_until, start, stop, doubts, gaps_matter=True)
+    return _integral(time, energy_until, start, stop, doubts, interval, gaps_matter=True)
+
+
+def integrate_held(time: ArrayLike, power: ArrayLike, start: float, stop: float) -> Integral:
+    """Integrate a log of changes: each power holds until the next one.
+
+    Args:
+        time: Seconds, shape (n,), never decreasing.
+        power: Watts, shape (n,); one that is not finite says that from then on nothing is known.
+            What the last one says ends with it.
+        start: The window's begin.
+        stop: The window's end.
+    """
+    time, power = np.asarray(time, dtype=float), np.asarray(power, dtype=float)
+    held = np.minimum(time[1:], stop) - np.maximum(time[:-1], start)
+    known = (held > 0) & np.isfinite(power[:-1])
+    covered, duration = float(held[known].sum()), float(stop - start)
+    if not covered:
+        doubt = f"no value is known in any of the {duration:g} s"
+        return Integral(None, duration, 0, None, duration, 0.0, (doubt,))
+    joules = float((held * power[:-1])[known].sum())
+    lost = (duration - covered) > (1 - COVERAGE) * duration
+    return Integral(
+        energy=joules / JOULES_PER_KWH,
+        duration=duration,
+        samples=int(known.sum()),
+        interval=None,
+        longest_gap=duration - covered,
+        coverage=covered / duration,
+        doubts=(f"values cover {covered:.1f} of the {duration:.1f} s",) if lost else (),
+    )
 
 
 def integrate_counter(
-    time: ArrayLike, counter: ArrayLike, start: float | None = None, stop: float | None = None
+    time: ArrayLike,
+    counter: ArrayLike,
+    start: float | None = None,
+    stop: float | None = None,
+    interval: float | None = None,
 ) -> Integral:
     """Read a window off an energy counter.
 
     A gap inside the window loses nothing; one that the window begins or ends in does, and is
-    reported. Where the counter goes down it restarted or wrapped; over that interval
-    the mean power of its neighbours is used, and the restart is reported.
+    reported. Where the counter goes down it restarted or wrapped, and where it leaps it was read
+    wrongly; over that interval the mean power of its neighbours is used, which is reported.
 
     Args:
         time: Seconds, shape (n,), never decreasing.
         counter: Joules, shape (n,); samples that are not finite are left out.
         start: The window's begin; None for the first sample.
         stop: The window's end; None for the last sample.
+        interval: Usual seconds between samples; None for the median of these.
 
     Raises:
         ValueError: If the shapes differ, time goes backwards or the window ends before it begins.
@@ -99,23 +148,43 @@ def integrate_counter(
     steps = np.diff(counter)
     seconds = np.diff(time)
     restarts = steps < 0
+    leaps = ~restarts & spikes(steps / np.where(seconds > 0, seconds, np.inf))
+    wrong = restarts | leaps
     doubts = []
-    if restarts.any():
-        usable = ~restarts & (seconds > 0)
+    if wrong.any():
+        usable = ~wrong & (seconds > 0)
         middle = (time[1:] + time[:-1]) / 2
         if usable.any():
-            rates = np.interp(middle[restarts], middle[usable], steps[usable] / seconds[usable])
-            steps[restarts] = rates * seconds[restarts]
+            rates = np.interp(middle[wrong], middle[usable], steps[usable] / seconds[usable])
+            steps[wrong] = rates * seconds[wrong]
         else:
-            steps[restarts] = 0.0
-        moments = ", ".join(f"{moment:.1f} s" for moment in time[1:][restarts])
-        doubts.append(f"the counter restarted before {moments}; the power around it was assumed")
+            steps[wrong] = 0.0
+        for verb, which in (("restarted", restarts), ("leapt", leaps)):
+            if which.any():
+                moments = ", ".join(f"{moment:.1f} s" for moment in time[1:][which])
+                doubts.append(
+                    f"the counter {verb} before {moments}; the power around it was assumed"
+                )
     joules = np.concatenate([[0.0], np.cumsum(steps)])
 
     def energy_until(moment: float) -> float:
         return float(np.interp(moment, time, joules))
 
-    return _integral(time, energy_until, start, stop, doubts, gaps_matter=False)
+    return _integral(time, energy_until, start, stop, doubts, interval, gaps_matter=False)
+
+
+def spikes(power: NDArray) -> NDArray:
+    """Tell which of some powers (W) no machine drew: a counter that wrapped shows in one of them.
+
+    They are few, at least `SPIKE` times what nearly all others are below, and more than
+    `SPIKE_WATTS`; so a GPU that goes from idle to full load is none.
+    """
+    known = power[np.isfinite(power)]
+    if known.size < 5:
+        return np.zeros(power.shape, dtype=bool)
+    usual = np.percentile(known, 90, method="lower")
+    found = power > max(SPIKE * usual, SPIKE_WATTS)
+    return found if usual > 0 else np.zeros(power.shape, dtype=bool)
 
 
 def _samples(time: ArrayLike, value: ArrayLike) -> tuple[NDArray, NDArray]:
@@ -137,6 +206,7 @@ def _integral(
     start: float | None,
     stop: float | None,
     doubts: list[str],
+    interval: float | None,
     *,
     gaps_matter: bool,
 ) -> Integral:
@@ -153,7 +223,7 @@ def _integral(
         doubts.append(f"no two samples cover any of the {duration:g} s")
         return Integral(None, duration, inside.size, None, duration, 0.0, tuple(doubts))
     spacing = np.diff(time)
-    interval = float(np.median(spacing))
+    interval = float(np.median(spacing)) if interval is None else interval
     covered = np.minimum(time[1:], stop) - np.maximum(time[:-1], start)
     gaps = (spacing > GAP * interval) & (covered > 0) & (gaps_matter | (covered < spacing))
     doubts += [
@@ -162,12 +232,19 @@ def _integral(
     ]
     if last - first < COVERAGE * duration:
         doubts.append(f"samples cover {last - first:.1f} of the {duration:.1f} s")
+    joules, known = energy_until(last) - energy_until(first), last - first
+    if gaps_matter and gaps.any():
+        begins, ends = np.maximum(time[:-1], start)[gaps], np.minimum(time[1:], stop)[gaps]
+        drawn = sum(energy_until(e) - energy_until(b) for b, e in zip(begins, ends, strict=True))
+        rest = known - (ends - begins).sum()
+        joules = (joules - drawn) / rest * known if rest > 0 else math.nan
+    coverage = float(covered[(covered > 0) & ~gaps].sum() / duration)
     return Integral(
-        energy=(energy_until(last) - energy_until(first)) / JOULES_PER_KWH,
+        energy=None if math.isnan(joules) else joules / JOULES_PER_KWH,
         duration=duration,
         samples=inside.size,
         interval=interval,
         longest_gap=float(np.diff([start, *inside, stop]).max()),
-        coverage=float(covered[(covered > 0) & ~gaps].sum() / duration),
+        coverage=coverage if inside.size >= FEWEST else 0.0,
         doubts=tuple(doubts),
     )

@@ -10,10 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.instruments import Component, Reading, empty_reading
-from lib.instruments.integrate import GAP, Integral, integrate_counter, integrate_power
+from lib.instruments.integrate import (
+    FEWEST,
+    GAP,
+    Integral,
+    integrate_counter,
+    integrate_held,
+    integrate_power,
+    spikes,
+)
+from lib.units import JOULES_PER_KWH
 
 LEAST_COVERAGE = 0.95
 """Share of a window that samples must cover; below it a reading is refused."""
+
+ENOUGH = 10
+"""Samples inside a window that say themselves how far apart samples are; fewer are a doubt."""
+
+NEAR = 600.0
+"""s around a window, in which samples say how far apart they are where it holds too few."""
+
+COARSE, TOO_COARSE = 0.01, 0.25
+"""Shares of a run's energy: a counter whose step is larger is a doubt, or is refused."""
+
+COUNTER_STEPS = (3.6e6, 3.6e5, 3.6e4, 3.6e3)
+"""J in which counters of plugs and meters go up: 1 kWh to 1 Wh."""
 
 COMPONENT = "machine"
 """A wattmeter sees all of the machine, and nothing smaller."""
@@ -27,11 +48,13 @@ class Samples:
         time: Seconds since 1970 in UTC, shape (n,), never decreasing.
         power: W, shape (n,), NaN where there is none; None if it tells no power.
         counter: J on an energy counter, shape (n,), NaN where there is none; None without counter.
+        held: Whether this is a log of changes, in which a power holds until the next.
     """
 
     time: NDArray
     power: NDArray | None = None
     counter: NDArray | None = None
+    held: bool = False
 
     def around(self, start: float, stop: float) -> Samples:
         """The samples from `start` to `stop` with the neighbours that the edges are between.
@@ -45,10 +68,15 @@ class Samples:
 
     def between(self, first: int, last: int) -> Samples:
         """Those from number `first` to before number `last`."""
-        return Samples(
-            self.time[first:last],
-            None if self.power is None else self.power[first:last],
-            None if self.counter is None else self.counter[first:last],
+        return self.where(slice(max(first, 0), last))
+
+    def where(self, which: slice | NDArray) -> Samples:
+        """Some of them."""
+        return replace(
+            self,
+            time=self.time[which],
+            power=None if self.power is None else self.power[which],
+            counter=None if self.counter is None else self.counter[which],
         )
 
 
@@ -60,18 +88,75 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
     """
     part = samples.around(start, stop)
     length = stop - start
+    if part.held:
+        return integrate_held(part.time, part.power, 0.0, length)
+    interval = _interval(samples, start, stop)
     if part.power is None:
-        return integrate_counter(part.time, part.counter, 0.0, length)
+        return integrate_counter(part.time, part.counter, 0.0, length, interval)
     if part.counter is None:
-        return integrate_power(part.time, part.power, 0.0, length)
-    time, power, bridged = _bridge_gaps(part, length)
-    plain = integrate_power(part.time, part.power, 0.0, length)
-    filled = integrate_power(time, power, 0.0, length)
+        return integrate_power(part.time, part.power, 0.0, length, interval)
+    time, power, bridged = _bridge_gaps(part, length, interval)
+    plain = integrate_power(part.time, part.power, 0.0, length, interval)
+    filled = integrate_power(time, power, 0.0, length, interval)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
     return replace(filled, samples=plain.samples, longest_gap=plain.longest_gap, doubts=doubts)
 
 
-def _bridge_gaps(part: Samples, length: float) -> tuple[NDArray, NDArray, list[str]]:
+def _interval(samples: Samples, start: float, stop: float) -> float | None:
+    """Usual seconds between samples: of those inside the window, if enough are, else around it."""
+    value = samples.counter if samples.power is None else samples.power
+    time = samples.time[np.isfinite(value)]
+
+    def spacing(begin: float, end: float) -> NDArray:
+        return np.diff(time[np.searchsorted(time, begin) : np.searchsorted(time, end, "right")])
+
+    inside, near = spacing(start, stop), spacing(start - NEAR, stop + NEAR)
+    if inside.size + 1 >= ENOUGH or not near.size:
+        return float(np.median(inside)) if inside.size else None
+    return float(min(np.median(part) for part in (inside, near) if part.size))
+
+
+def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list[str], str | None]:
+    """Take out of a window, and of its two neighbours, what no machine can have drawn.
+
+    Returns:
+        The samples, what was taken out in words, and why the rest is not to be believed either.
+    """
+    if samples.power is None or not samples.time.size:
+        return samples, [], None
+    first = max(int(np.searchsorted(samples.time, start, side="right")) - 1, 0)
+    last = int(np.searchsorted(samples.time, stop, side="left")) + 1
+    power = samples.power[first:last]
+    negative, zero, leaps = power < 0, power == 0, spikes(power)
+    if negative.any():
+        least = np.nanmin(power)
+        reason = (
+            f"power is negative in {int(negative.sum())} of the run's samples, down to "
+            f"{least:.4g} W, which nothing that uses energy can be; is it the right column?"
+        )
+        return samples, [], reason
+    if zero.any() and not (power > 0).any():
+        return samples, [], "every sample of the run is 0 W: the meter did not see the machine"
+    doubts = [
+        f"{count} {'sample' if count == 1 else 'samples'} left out: {what}"
+        for count, what in (
+            (int(zero.sum()), "0 W while the machine was on"),
+            (int(leaps.sum()), f"up to {np.nanmax(power):.4g} W, as of a counter that wrapped"),
+        )
+        if count
+    ]
+    if not doubts:
+        return samples, [], None
+    wrong = np.zeros(samples.time.size, dtype=bool)
+    wrong[first:last] = zero | leaps
+    if samples.held:
+        return replace(samples, power=np.where(wrong, np.nan, samples.power)), doubts, None
+    return samples.where(~wrong), doubts, None
+
+
+def _bridge_gaps(
+    part: Samples, length: float, interval: float | None
+) -> tuple[NDArray, NDArray, list[str]]:
     """Fill gaps of the power with the counter's mean power.
 
     A counter that restarted fills none, and none is filled in which the window begins or ends.
@@ -82,7 +167,7 @@ def _bridge_gaps(part: Samples, length: float) -> tuple[NDArray, NDArray, list[s
     known = np.isfinite(part.power)
     time, power, counter = part.time[known], part.power[known], part.counter[known]
     spacing = np.diff(time)
-    interval = float(np.median(spacing)) if spacing.size else 0.0
+    interval = interval or np.inf
     inside = (time[:-1] >= 0) & (time[1:] <= length)
     gaps = np.flatnonzero((spacing > GAP * interval) & (np.diff(counter) >= 0) & inside)
     for i in reversed(gaps):
@@ -118,19 +203,26 @@ def read_window(
         samples cover less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
         `samples_per_second` and `longest_gap` (s).
     """
-    channels = [channel for channel in channels if channel.time.size]
+    looked = [possible(channel, start, stop) for channel in channels if channel.time.size]
+    channels = [channel for channel, _, _ in looked]
     found = [integrate(channel, start, stop) for channel in channels]
+    doubts = [*doubts, *(doubt for _, taken_out, _ in looked for doubt in taken_out)]
     coverage = min((one.coverage for one in found), default=0.0)
     longest = max((one.longest_gap for one in found), default=stop - start)
     samples = sum(one.samples for one in found)
     energy = None
-    reason = None
+    reason = next((why for _, _, why in looked if why), None)
     if not found:
         reason = "the wattmeter has no samples"
-    elif coverage < LEAST_COVERAGE:
+    elif reason is None and coverage < LEAST_COVERAGE:
         reason = _too_little(channels, coverage, longest, start, stop)
-    else:
-        energy = sum(one.energy for one in found)
+    elif reason is None:
+        coarse, reason = _steps(channels, found, start, stop)
+        few = min(one.samples for one in found)
+        if few < ENOUGH and not any(channel.held for channel in channels):
+            doubts.append(f"only {few} samples lie in the run's {stop - start:.1f} s")
+        doubts += coarse
+        energy = None if reason else sum(one.energy for one in found)
     methods = {
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
         for channel in channels
@@ -150,6 +242,45 @@ def read_window(
     )
 
 
+def _steps(
+    channels: Sequence[Samples], found: Sequence[Integral], start: float, stop: float
+) -> tuple[list[str], str | None]:
+    """What the steps of counters leave open of the energies that were read off them."""
+    doubts = []
+    for channel, one in zip(channels, found, strict=True):
+        if channel.power is not None or one.energy is None:
+            continue
+        step = counter_step(channel.around(start, stop).counter) / JOULES_PER_KWH
+        share = step / one.energy if one.energy > 0 else np.inf
+        said = f"the counter goes up in steps of {1000 * step:.3g} Wh"
+        if one.energy <= 0:
+            return [], "the counter does not move during the run"
+        if share > TOO_COARSE:
+            return [], (
+                f"{said}, and read {1000 * one.energy:.3g} Wh: the run's energy is no more than "
+                "known to a step"
+            )
+        if share > COARSE:
+            doubts.append(f"{said}: the energy is known to ±{100 * share:.0f} %")
+    return doubts, None
+
+
+def counter_step(counter: NDArray) -> float:
+    """The J by which a counter goes up at once; 0 where no step shows.
+
+    Where it stands still between samples it is the least rise, else the largest usual step of which
+    all rises are multiples.
+    """
+    rises = np.diff(counter[np.isfinite(counter)])
+    moving = rises[rises > 0]
+    if not moving.size:
+        return 0.0
+    if (rises == 0).any():
+        return float(moving.min())
+    whole = (step for step in COUNTER_STEPS if np.allclose(moving / step, np.round(moving / step)))
+    return next(whole, 0.0)
+
+
 def without_energy(
     name: str, duration: float, reason: str, details: Mapping[str, object] | None = None
 ) -> Reading:
@@ -162,12 +293,22 @@ def without_energy(
 def _too_little(
     channels: Sequence[Samples], coverage: float, longest: float, start: float, stop: float
 ) -> str:
+    held = any(channel.held for channel in channels)
     first = min(channel.time[0] for channel in channels)
     last = max(channel.time[-1] for channel in channels)
     if last <= start or first >= stop:
         return (
             f"the wattmeter's samples, from {utc(first)} to {utc(last)}, are all outside of the "
             f"run, from {utc(start)} to {utc(stop)}; is the zone of its times right?"
+        )
+    inside = min(
+        int(((channel.time >= start) & (channel.time <= stop)).sum()) for channel in channels
+    )
+    if inside < FEWEST and not held:
+        return (
+            f"{'no sample' if inside == 0 else 'one sample'} of the wattmeter lies in the run's "
+            f"{stop - start:.1f} s, which tells nothing of it (coverage 0 %); does the log say "
+            "changes only? Then set hold: true"
         )
     return (
         f"the wattmeter's samples cover {100 * coverage:.1f} % of the run's {stop - start:.1f} s, "

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.instruments.integrate import integrate_counter, integrate_power
+from lib.instruments.integrate import (
+    integrate_counter,
+    integrate_held,
+    integrate_power,
+    spikes,
+)
 from lib.units import JOULES_PER_KWH
 
 steps = st.lists(st.floats(0.01, 10), min_size=2, max_size=40)
@@ -41,6 +46,50 @@ def test_a_gap_is_bridged_and_reported():
     assert integral.longest_gap == 30
     assert integral.coverage == pytest.approx(0.5)
     assert integral.doubts == ("no sample from 20.0 s to 50.0 s; the power there was assumed",)
+
+
+def test_no_line_is_drawn_across_a_gap():
+    """Between 100 W and 20 W: when the power changed is not known."""
+    time = np.r_[0:11, 20:41].astype(float)
+    power = np.where(time <= 10, 100.0, 20.0)
+    integral = integrate_power(time, power)
+    assert joules(integral) == pytest.approx((1000 + 400) / 30 * 40)
+    assert integral.coverage == pytest.approx(30 / 40)
+
+
+def test_the_usual_interval_tells_a_gap_that_is_all_there_is():
+    integral = integrate_power([0, 31], [100, 20], 5, 25, interval=1.0)
+    assert (integral.energy, integral.coverage) == (None, 0)
+
+
+def test_a_window_that_holds_no_two_samples_is_not_covered():
+    integral = integrate_power([0, 60, 120], [100, 20, 30], 50, 70)
+    assert (integral.samples, integral.coverage) == (1, 0)
+
+
+def test_a_log_of_changes_is_held():
+    integral = integrate_held([0, 30, 50, 90], [20.5, 62, 20, 7], 30.9, 49.5)
+    assert joules(integral) == pytest.approx(62 * 18.6)
+    assert (integral.samples, integral.coverage, integral.doubts) == (1, 1, ())
+    integral = integrate_held([0, 30, 50, 90], [20, 60, math.nan, 7], 40, 60)
+    assert joules(integral) == pytest.approx(600)
+    assert integral.coverage == 0.5
+    assert integral.doubts == ("values cover 10.0 of the 20.0 s",)
+    assert integrate_held([0, 30], [20, 60], 40, 60).energy is None
+
+
+@pytest.mark.parametrize("joules_added", [65_536.0, 262_144.0])
+def test_a_counter_that_leaps_is_read_over(joules_added):
+    time = np.arange(0, 101.0)
+    counter = 50 * time + np.where(time >= 40, joules_added, 0.0)
+    integral = integrate_counter(time, counter)
+    assert joules(integral) == pytest.approx(5000)
+    assert integral.doubts == ("the counter leapt before 40.0 s; the power around it was assumed",)
+
+
+def test_a_gpu_that_begins_to_train_is_no_spike():
+    assert not spikes(np.r_[np.full(40, 10.0), np.full(8, 700.0)]).any()
+    assert spikes(np.r_[np.full(19, 46.0), 262_144.0]).tolist() == [False] * 19 + [True]
 
 
 def test_missing_samples_are_gaps_not_zeros():
@@ -108,8 +157,10 @@ def test_a_window_is_the_sum_of_its_parts(steps, data):
     time = np.cumsum([0.0, *steps])
     power = data.draw(st.lists(watts, min_size=time.size, max_size=time.size))
     cut = data.draw(st.floats(0.001, 0.999)) * time[-1]
-    whole = integrate_power(time, power)
-    left, right = integrate_power(time, power, stop=cut), integrate_power(time, power, start=cut)
+    whole, left, right = (
+        integrate_power(time, power, start, stop, interval=10)
+        for start, stop in ((None, None), (None, cut), (cut, None))
+    )
     assert joules(left) + joules(right) == pytest.approx(joules(whole), rel=1e-9, abs=1e-6)
 
 
@@ -127,7 +178,8 @@ def test_energy_lies_between_the_least_and_the_most_power_times_time(steps, data
 @given(steps, st.data())
 def test_power_and_its_counter_agree(steps, data):
     time = np.cumsum([0.0, *steps])
-    power = np.array(data.draw(st.lists(watts, min_size=time.size, max_size=time.size)))
+    power = np.array(data.draw(st.lists(st.floats(0, 900), min_size=time.size, max_size=time.size)))
     counter = np.r_[0, np.cumsum(np.diff(time) * (power[1:] + power[:-1]) / 2)]
-    by_power, by_counter = integrate_power(time, power), integrate_counter(time, counter)
+    by_power = integrate_power(time, power, interval=10)
+    by_counter = integrate_counter(time, counter, interval=10)
     assert joules(by_counter) == pytest.approx(joules(by_power), rel=1e-9, abs=1e-6)

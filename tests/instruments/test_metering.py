@@ -18,7 +18,7 @@ def joules(start, stop):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(0, 90), st.floats(1, 10), st.booleans())
+@given(st.floats(0, 90), st.floats(3, 10), st.booleans())
 def test_a_window_is_integrated_with_exact_edges(start, length, by_counter):
     samples = Samples(TIME, counter=COUNTER) if by_counter else Samples(TIME, power=POWER)
     start, stop = BEGIN + start, BEGIN + start + length
@@ -100,3 +100,77 @@ def test_samples_of_another_time_and_no_samples_have_a_reason():
         reading = read_window("plug", channels, BEGIN, BEGIN + 10)
         assert reading.components["machine"].reason == "the wattmeter has no samples"
         assert reading.duration == 10
+
+
+def plug(power, **fields):
+    return read_window("plug", [Samples(TIME, power=power, **fields)], BEGIN + 10.5, BEGIN + 60.5)
+
+
+def said(reading):
+    return reading.components["machine"].reason or " ".join(reading.doubts)
+
+
+def at(places, value, power=60.0):
+    changed = np.full(TIME.size, power)
+    changed[places] = value
+    return changed
+
+
+def test_samples_that_no_machine_can_have_drawn_are_left_out_by_name():
+    for wrong, what in (
+        (262_144.0, "up to 2.621e+05 W, as of a counter that wrapped"),
+        (0.0, "0 W while the machine was on"),
+    ):
+        for place in (10, 30, 61):  # the neighbours of the window's edges count too
+            reading = plug(at([place], wrong))
+            assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(3000)
+            assert said(reading) == f"1 sample left out: {what}"
+    reading = plug(at(slice(20, 40), 0.0))
+    assert reading.energy_consumed is None
+    assert reading.details["coverage"] < 0.6
+
+
+def test_negative_power_and_a_meter_that_saw_nothing_are_refused():
+    reading = plug(at([30], -1000.0))
+    assert reading.energy_consumed is None
+    assert "power is negative in 1 of the run's samples, down to -1000 W" in said(reading)
+    assert "did not see the machine" in said(plug(np.zeros(TIME.size)))
+    assert plug(at([90], -1000.0)).energy_consumed is not None
+
+
+def test_zero_in_a_log_of_changes_holds_nothing():
+    reading = plug(at([20], 0.0), held=True)
+    assert reading.details["coverage"] == pytest.approx(0.98)
+    assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(60 * 49)
+
+
+def test_a_silent_logger_is_refused_however_the_window_lies_in_the_gap():
+    kept = without(20, 51)
+    reading = read_window("plug", [Samples(TIME[kept], POWER[kept])], BEGIN + 31, BEGIN + 49)
+    assert (reading.energy_consumed, reading.details["coverage"]) == (None, 0)
+    assert "no sample of the wattmeter lies in the run's 18.0 s" in said(reading)
+
+
+def test_few_samples_are_a_doubt():
+    few = Samples(TIME[::10], power=POWER[::10])
+    assert "only 5 samples lie in the run's 50.0 s" in said(
+        read_window("plug", [few], BEGIN + 5, BEGIN + 55)
+    )
+
+
+@pytest.mark.parametrize(("step", "expected"), [(3600, None), (360, "±6 %"), (36, "")])
+def test_the_step_of_a_counter_bounds_its_energy(step, expected):
+    counter = np.floor(120 * (TIME - BEGIN) / step) * step
+    reading = read_window("plug", [Samples(TIME, counter=counter)], BEGIN + 10, BEGIN + 60)
+    if expected is None:
+        assert "goes up in steps of 1 Wh, and read" in said(reading)
+        assert reading.energy_consumed is None
+    else:
+        assert expected in said(reading)
+        assert bool(expected) == bool(reading.doubts)
+
+
+def test_a_counter_that_stands_still_saw_nothing():
+    still = Samples(TIME, counter=np.full(TIME.size, 7.0))
+    reading = read_window("plug", [still], BEGIN + 10, BEGIN + 60)
+    assert said(reading) == "the counter does not move during the run"
