@@ -11,14 +11,12 @@ import difflib
 import functools
 import importlib.util
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any
-
-import pandas as pd
 
 PAPER_PLACES = ("USA/oregon", "USA/south carolina", "TWN", "FRA")
 """Where the paper trained: Kaggle's servers (Table 6), and the machine with the wattmeter."""
@@ -85,45 +83,6 @@ def locate(text: str | None) -> Location:
         return _look_up()
     country, _, region = (part.strip() for part in text.partition("/"))
     return _find(text, country.upper(), region.lower() or None, "configured")
-
-
-def compare(
-    results: pd.DataFrame,
-    places: Sequence[str] = PAPER_PLACES,
-    by: Sequence[str] = ("architecture", "dataset"),
-) -> pd.DataFrame:
-    """What each configuration would have emitted elsewhere, had it used the same energy there.
-
-    Args:
-        results: One row a run, with `energy_consumed` in kWh and the columns in `by`.
-        places: As `parse` takes them.
-        by: Columns that make a configuration.
-
-    Returns:
-        One row a configuration and place: `by`, runs, energy_consumed (mean of the runs, kWh),
-        place, name, carbon_intensity (g CO2-eq/kWh), emissions (kg CO2-eq), year, source, reason.
-        Runs without energy are left out; an unknown place has no emissions and a reason.
-    """
-    by = list(by)
-    measured = results.dropna(subset=["energy_consumed"])
-    groups = measured.groupby(by, sort=False)["energy_consumed"]
-    energy = groups.agg(runs="size", energy_consumed="mean").reset_index()
-    table = energy.merge(pd.DataFrame([_place(text) for text in places]), how="cross")
-    table["emissions"] = table["energy_consumed"] * table["carbon_intensity"] / 1000
-    order = ["runs", "energy_consumed", "place", "name", "carbon_intensity", "emissions"]
-    return table[by + order + ["year", "source", "reason"]]
-
-
-def _place(text: str) -> dict[str, Any]:
-    location = locate(text)
-    return {
-        "place": text,
-        "name": location.name,
-        "carbon_intensity": location.carbon_intensity,
-        "year": location.year,
-        "source": location.source,
-        "reason": "; ".join((*location.notes, *([location.reason] if location.reason else []))),
-    }
 
 
 @functools.cache

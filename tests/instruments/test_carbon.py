@@ -2,11 +2,10 @@ import json
 import logging
 from importlib.resources import files
 
-import pandas as pd
 import pytest
 
 from lib.instruments import carbon
-from lib.instruments.carbon import PAPER_PLACES, Location, compare, locate
+from lib.instruments.carbon import PAPER_PLACES, Location, locate
 
 
 @pytest.mark.parametrize(
@@ -204,44 +203,6 @@ def test_only_auto_asks(network):
     for text in (None, "FRA", "USA/oregon", "XYZ"):
         locate(text)
     assert asked == []
-
-
-RESULTS = pd.DataFrame(
-    {
-        "architecture": ["VGG16", "VGG16", "ResNet50", "VGG16"],
-        "dataset": "mnist",
-        "energy_consumed": [1.0, 3.0, 10.0, None],
-    }
-)
-
-
-def test_the_same_energy_on_other_grids():
-    table = compare(RESULTS, ["FRA", "TWN"])
-    assert list(table["architecture"]) == ["VGG16", "VGG16", "ResNet50", "ResNet50"]
-    assert list(table["runs"]) == [2, 2, 1, 1]
-    assert list(table["energy_consumed"]) == [2, 2, 10, 10]
-    assert list(table["emissions"]) == pytest.approx([0.112078, 1.284756, 0.56039, 6.42378])
-    assert list(table["name"]) == ["France", "Taiwan"] * 2
-
-
-def test_the_papers_places_are_the_default():
-    table = compare(RESULTS)
-    assert tuple(table["place"].unique()) == PAPER_PLACES
-    assert table["emissions"].notna().all()
-    assert set(table["year"]) == {2023}
-
-
-def test_an_unknown_place_and_an_ignored_region_are_told():
-    table = compare(RESULTS, ["XYZ", "FRA/paris"], by=["dataset"]).set_index("place")
-    assert pd.isna(table.loc["XYZ", "emissions"])
-    assert "no data for country 'XYZ'" in table.loc["XYZ", "reason"]
-    assert "region 'paris' is ignored" in table.loc["FRA/paris", "reason"]
-
-
-def test_results_without_energy_leave_an_empty_table():
-    empty = compare(RESULTS.iloc[3:])
-    assert empty.empty
-    assert "emissions" in empty.columns
 
 
 def test_codecarbon_is_imported_only_when_it_is_needed():

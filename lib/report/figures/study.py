@@ -170,7 +170,7 @@ def emissions_by_place(places: pd.DataFrame) -> go.Figure:
     """What each configuration would have emitted elsewhere, had it used the same energy there.
 
     Args:
-        places: What `lib.instruments.carbon.compare` returns: architecture, dataset, name,
+        places: What `lib.analysis.places.elsewhere` returns: architecture, dataset, name,
             carbon_intensity (g CO2-eq/kWh) and emissions (kg CO2-eq). With a column `variant` the
             reference's are shown: all others emit in proportion to their energy.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.analysis import variants
+from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
-from lib.instruments import carbon
 from lib.report.page import Table
 from lib.report.tables import shared
 from lib.stats import sample_size
@@ -80,7 +80,7 @@ def repetitions(study: Analysis) -> Table:
 def places(study: Analysis) -> Table:
     """What the same energy would have emitted elsewhere."""
     by = ["architecture", "dataset", *variants.column_of(study.completed)]
-    compared = carbon.compare(study.best_reading, study.places, by)
+    compared = elsewhere(study.best_reading, study.places, by)
     frame, why = shared.reasoned(shared.in_order(compared))
     caption = "Emissions if the same energy had been used elsewhere"
     return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
