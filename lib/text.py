@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 from lib.quantities import quantity, significant
 
@@ -11,6 +15,25 @@ def listed(names: Iterable[object]) -> str:
     """`A, B and C`."""
     words = [str(name) for name in names]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def first(texts: Iterable[object], separator: str = ", ", most: int = 30) -> str:
+    """All of a few texts; the first of many, and how many more there are."""
+    words = [str(text) for text in texts]
+    rest = len(words) - most
+    return separator.join(words[:most] + ([f"and {rest:,} more"] if rest > 0 else []))
+
+
+def span(values: pd.Series, digits: str = ".0f") -> str:
+    """`34 to 42`, or one figure where both ends look the same."""
+    return " to ".join(dict.fromkeys(f"{end:{digits}}" for end in (values.min(), values.max())))
+
+
+def p_value(p: float) -> str:
+    """A p-value as one writes it: `p = 0.027`, `p < 0.001`, `p = 0.10`."""
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.2f}" if p >= 0.0995 else f"p = {p:.2g}"
 
 
 def runs(count: int) -> str:

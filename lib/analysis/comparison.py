@@ -76,7 +76,7 @@ class Comparison:
         )
 
 
-def compare(first: Analysis, second: Analysis, response: str) -> Comparison:
+def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison:
     """Set two studies side by side.
 
     Of a study with several readings the last is taken, of one with variants the reference.

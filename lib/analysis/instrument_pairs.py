@@ -175,7 +175,7 @@ def _configuration(frame: pd.DataFrame) -> list[str]:
     return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
 
 
-def compare(pair: Pair) -> Agreement:
+def agreement(pair: Pair) -> Agreement:
     """Compute how the instruments of a pair agree."""
     runs = pair.runs
     by = _configuration(runs)

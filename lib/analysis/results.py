@@ -190,11 +190,11 @@ class Analysis:
 
     @cached_property
     def saved(self) -> pd.DataFrame:
-        """Every variant set against the reference, see `lib.analysis.savings.compared`."""
+        """Every variant set against the reference, see `lib.analysis.savings.savings`."""
         first = variants.first_architecture(self.results, self.settings)
         runs = self.best_reading
         varied = runs if variants.COLUMN in runs else runs.iloc[:0]
-        return savings.compared(varied, self.histories, first)
+        return savings.savings(varied, self.histories, first)
 
     @cached_property
     def findings(self) -> list[audit.Finding]:

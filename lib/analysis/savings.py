@@ -92,7 +92,7 @@ def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
     ]
 
 
-def compared(
+def savings(
     runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame], first_architecture: str
 ) -> pd.DataFrame:
     """Set every configuration against the reference of its architecture, and of the study.

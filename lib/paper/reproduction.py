@@ -152,32 +152,12 @@ REPRODUCTIONS = (
 )
 
 
-def reproduce(results: pd.DataFrame) -> pd.DataFrame:
-    """Compute every table in every reading and set each cell beside the paper's.
-
-    Args:
-        results: The authors' package (`lib.paper.published.read_package`).
-
-    Returns:
-        One row a cell: `table`, `row`, `column`, `reading`, `ours`, `paper` (as printed),
-        `difference` (ours - paper; empty where the paper gives a bound) and `match` (rounded, cut
-        off, below the bound, differs).
-    """
-    cells = [
-        compare(item, reading).assign(reading=name)
-        for item in REPRODUCTIONS
-        for name, reading in treatments.treatments(results).items()
-    ]
-    columns = ["table", "row", "column", "reading", "ours", "paper", "difference", "match"]
-    return pd.concat(cells, ignore_index=True)[columns]
-
-
-def compare(item: Reproduction, reading: pd.DataFrame) -> pd.DataFrame:
+def beside_printed(item: Reproduction, reading: pd.DataFrame) -> pd.DataFrame:
     """Set one computed table beside the paper's, one row a cell, in the paper's order."""
-    return _beside_printed(item, item.compute(reading), list(item.keys))
+    return _cells(item, item.compute(reading), list(item.keys))
 
 
-def beside(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:
+def beside_own(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:
     """Set runs of our own beside Table 2 or 6, one row a printed cell that they have.
 
     A place is none of them: beside each of the paper's locations stands the same mean.
@@ -188,10 +168,10 @@ def beside(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:
         values = ["accuracy", "energy_consumed", "score"]
         numbers = runs.assign(**{name: pd.to_numeric(runs[name]) for name in values})
         ours = numbers.groupby(_CONFIGURATION, as_index=False)[values].mean()
-    return _beside_printed(item, ours, _CONFIGURATION).dropna(subset=["ours"])
+    return _cells(item, ours, _CONFIGURATION).dropna(subset=["ours"])
 
 
-def _beside_printed(item: Reproduction, ours: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _cells(item: Reproduction, ours: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """The printed cells, each with ours of the same `keys`."""
     ours = ours.astype(dict.fromkeys(keys, str))
     printed = published.table(item.name)

@@ -94,7 +94,7 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
     Raises:
         comparison.NothingSharedError: If they share no architecture on the same dataset.
     """
-    found = comparison.compare(first, second, response)
+    found = comparison.side_by_side(first, second, response)
     scale, scaled = quantity(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
     means = found.means.assign(
         mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale

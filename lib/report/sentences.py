@@ -170,14 +170,10 @@ def _chance(test: pd.Series) -> str:
     if math.isnan(test["p"]):
         return f" (not tested: {test['reason']})"
     n = sum(map(int, test["n"].split(", ")))
-    said = f"{_bound(test['p_holm'])} after Holm, Kruskal-Wallis, n = {n}"
+    said = f"{wording.p_value(test['p_holm'])} after Holm, Kruskal-Wallis, n = {n}"
     if test["p_holm"] < ALPHA:
         return f", more than chance explains ({said})"
     return f", which may still be chance ({said})"
-
-
-def _bound(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def _best_score(study: Analysis) -> str:
@@ -285,7 +281,7 @@ def _of(row: pd.Series, compared: pd.DataFrame) -> str:
     if math.isnan(row["p_holm"]):
         return f"{row['reason'].rpartition('; ')[2]}; {runs}"
     ends = " to ".join(number(row[f"saved_percent_{end}"], 3) for end in ("low", "high"))
-    p = _bound(row["p_holm"])
+    p = wording.p_value(row["p_holm"])
     return f"95 % interval {ends} %, {p} after Holm, best of {len(compared)}, {runs}"
 
 
@@ -345,7 +341,7 @@ def _less(metered: pd.DataFrame) -> str:
 
 def agreed(study: Analysis) -> Prose:
     """How the instruments agree, a paragraph for each pair."""
-    found = map(instrument_pairs.compare, study.pairs)
+    found = map(instrument_pairs.agreement, study.pairs)
     return Prose(tuple(instrument_pairs.in_words(one) for one in found))
 
 
@@ -392,8 +388,4 @@ def _sentence(text: str) -> str:
 
 
 def _first(names: Iterable[object]) -> str:
-    """All of a few names, the first of many."""
-    names = list(names)
-    if len(names) <= _MOST_NAMED:
-        return wording.listed(names)
-    return wording.listed([*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED:,} more"])
+    return wording.first(names, most=_MOST_NAMED)

@@ -36,7 +36,7 @@ def second(tmp_path, monkeypatch):
 
 
 def compared(one, other, response="energy_consumed"):
-    return comparison.compare(results.load(one), results.load(other), response)
+    return comparison.side_by_side(results.load(one), results.load(other), response)
 
 
 def test_what_both_trained_is_set_side_by_side(first, second):

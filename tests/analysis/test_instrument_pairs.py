@@ -30,7 +30,7 @@ def kwh(watts):
 
 def only(frame):
     (pair,) = instrument_pairs.pairs(frame)
-    return instrument_pairs.compare(pair)
+    return instrument_pairs.agreement(pair)
 
 
 def test_the_intercept_is_the_constant_power_that_the_profiler_can_not_see():
@@ -92,7 +92,9 @@ def test_with_more_instruments_every_pair_is_compared():
         ("live wattmeter", "CodeCarbon", "machine"),
         ("NVML counter", "CodeCarbon", "gpu"),
     ]
-    table = instrument_pairs.to_frame(map(instrument_pairs.compare, instrument_pairs.pairs(frame)))
+    table = instrument_pairs.to_frame(
+        map(instrument_pairs.agreement, instrument_pairs.pairs(frame))
+    )
     gpu = table[table["energy_of"] == "gpu"].iloc[0]
     assert gpu["gap_percent"] == pytest.approx(100 * (1 - 0.5 / 0.6))
 
@@ -141,7 +143,7 @@ def test_bland_altman_draws_differences_over_means():
     assert drawn["VGG16"].y == pytest.approx(difference.to_numpy())
     mean = (vgg["wattmeter_energy"] + vgg["energy_consumed"]) / 2 * factor
     assert drawn["VGG16"].x == pytest.approx(mean.to_numpy())
-    found = instrument_pairs.compare(pair)
+    found = instrument_pairs.agreement(pair)
     levels = [shape.y0 for shape in figure.layout.shapes]
     assert levels == pytest.approx(
         [level * factor for level in (found.bias, found.limit_low, found.limit_high)]

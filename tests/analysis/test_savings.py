@@ -46,7 +46,7 @@ def test_energy_at_equal_accuracy_by_hand():
     runs, histories = study(
         ("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "features: cached", CACHED)
     )
-    found = row(savings.compared(runs, histories, "VGG16"), "VGG16", "features: cached", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "VGG16", "features: cached", "VGG16")
     # Mean curves: 0.45 0.65 0.85 0.825 against 0.4 0.7 0.7; 95 % of the lower best is 0.665.
     assert found["equal_accuracy"] == pytest.approx(0.665)
     assert (found["reached"], found["reference_reached"]) == (2, 2)
@@ -63,11 +63,11 @@ def test_nothing_is_saved_at_an_accuracy_that_guessing_has_too():
     guesses = [history([0.1, 0.2], [0.1, 0.12])]
     runs, histories = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("MobileNetV2", "", guesses))
     runs["data_classes"], runs["data_test_images"] = 10, 500
-    found = row(savings.compared(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
     assert np.isnan(found["saved_percent"])
     assert "no energy at equal accuracy: it is hardly better than guessing" in found["reason"]
     runs["data_test_images"] = 10_000
-    found = row(savings.compared(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
     # 95 % of 0.12 lies 0.7 of the way through the second epoch.
     assert found["saved_percent"] == pytest.approx(100 * (1 - 0.17 / 1))
 
@@ -80,7 +80,7 @@ def test_an_architecture_is_set_against_its_own_reference_and_the_studys():
         ("MobileNetV2", REFERENCE, small),
         ("MobileNetV2", "features: cached", smaller),
     )
-    table = savings.compared(runs, histories, "VGG16")
+    table = savings.savings(runs, histories, "VGG16")
     assert len(table) == 4
     assert list(table.loc[table["compared_with"] == "", "architecture"]) == ["VGG16"]
     other = row(table, "MobileNetV2", REFERENCE, "VGG16")
@@ -95,11 +95,11 @@ def test_ratios_have_an_interval_from_five_runs_on():
     wide = [history([4.0 + n / 10], [0.8]) for n in range(6)]
     thin = [history([2.0 + n / 10], [0.8]) for n in range(6)]
     runs, histories = study(("VGG16", REFERENCE, wide), ("VGG16", "head: linear", thin))
-    found = row(savings.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert found["energy_ratio_low"] < found["energy_ratio"] < found["energy_ratio_high"]
     assert found["reason"] is None
     few, histories = study(("VGG16", REFERENCE, wide[:2]), ("VGG16", "head: linear", thin[:2]))
-    found = row(savings.compared(few, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    found = row(savings.savings(few, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert np.isnan(found["energy_ratio_low"])
     assert "no interval" in found["reason"]
 
@@ -120,7 +120,7 @@ def test_ratios_have_an_interval_from_five_runs_on():
 )
 def test_what_cannot_be_compared_says_why(histories, said):
     runs, _ = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "head: linear", CACHED))
-    found = row(savings.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert np.isnan(found["saved_percent"])
     assert said in found["reason"]
     assert found["energy_ratio"] == pytest.approx(0.15)
@@ -128,7 +128,7 @@ def test_what_cannot_be_compared_says_why(histories, said):
 
 def test_without_a_reference_there_is_nothing_but_the_means():
     runs, histories = study(("VGG16", "head: linear", CACHED))
-    found = row(savings.compared(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
+    found = row(savings.savings(runs, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert found["reason"] == "there is no run of VGG16, reference"
     assert found["energy_consumed"] == pytest.approx(0.6)
     assert np.isnan(found["energy_ratio"])
@@ -141,7 +141,7 @@ def test_p_is_adjusted_for_all_comparisons_with_the_same_reference():
         for name, factor in {REFERENCE: 1, "head: linear": 0.6, "precision: mixed": 0.97}.items()
     }
     runs, histories = study(*(("VGG16", name, arm) for name, arm in arms.items()))
-    table = savings.compared(runs, histories, "VGG16")
+    table = savings.savings(runs, histories, "VGG16")
     linear = row(table, "VGG16", "head: linear", "VGG16")
     mixed = row(table, "VGG16", "precision: mixed", "VGG16")
     assert linear["p_holm"] == pytest.approx(2 * linear["p"])
@@ -153,7 +153,7 @@ def test_p_is_adjusted_for_all_comparisons_with_the_same_reference():
 def test_places_are_compared_each_for_itself():
     runs, histories = study(("VGG16", REFERENCE, REFERENCE_RUNS), ("VGG16", "head: linear", CACHED))
     runs["location"] = ["USA", "TWN", "USA", "TWN"]
-    table = savings.compared(runs, histories, "VGG16")
+    table = savings.savings(runs, histories, "VGG16")
     assert list(table.columns[:2]) == ["location", "dataset"]
     assert (table["runs"] == 1).all()
 

@@ -339,7 +339,7 @@ def test_the_authors_runs_give_table_7_and_rho(tmp_path):
     printed = published.table("table7").set_index(["architecture", "dataset"])["wattmeter_energy"]
     assert (medians - printed.astype(float)).abs().max() < 0.01
     (pair,) = instrument_pairs.pairs(table)
-    found = instrument_pairs.compare(pair)
+    found = instrument_pairs.agreement(pair)
     assert found.rho_medians == pytest.approx(0.94, abs=0.005)
     assert found.rho == pytest.approx(0.975, abs=0.0005)
     assert (found.n_medians, found.n) == (6, 18)

@@ -10,7 +10,16 @@ from tests import needs
 
 @pytest.fixture(scope="module")
 def cells():
-    return reproduction.reproduce(published.read_package(needs.REPLICATION).results)
+    """Every table under every treatment, one row a cell."""
+    found = treatments.treatments(published.read_package(needs.REPLICATION).results)
+    return pd.concat(
+        [
+            reproduction.beside_printed(item, runs).assign(reading=name)
+            for item in reproduction.REPRODUCTIONS
+            for name, runs in found.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def cell(cells, table, row, column, reading):
@@ -147,6 +156,6 @@ def test_a_missing_configuration_is_an_empty_cell_that_differs():
             "flops_head": [1210845056],
         }
     )
-    cells = reproduction.compare(reproduction.REPRODUCTIONS[0], reading)
+    cells = reproduction.beside_printed(reproduction.REPRODUCTIONS[0], reading)
     assert cells["ours"].notna().sum() == 6
     assert (cells.loc[cells["ours"].isna(), "match"] == "differs").all()

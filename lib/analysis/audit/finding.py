@@ -18,9 +18,6 @@ PASSED = "passed"
 SEVERITIES = (FAULT, DOUBT, NOTE, UNCHECKED, PASSED)
 """Worst first. Fault: the figures are wrong as they stand. Doubt: they may be. Note: to know."""
 
-MOST_NAMED = 30
-"""Things of one kind that a finding names."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -111,17 +108,3 @@ def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFram
 def mean_power(results: pd.DataFrame, component: str) -> pd.Series:
     """Mean power of a component over each run, W: its energy over the duration."""
     return results[f"{component}_energy"] * JOULES_PER_KWH / results["duration"]
-
-
-def between(values: pd.Series, digits: str = ".0f") -> str:
-    """'34 to 42', or one figure where both ends look the same."""
-    low, high = f"{values.min():{digits}}", f"{values.max():{digits}}"
-    return low if low == high else f"{low} to {high}"
-
-
-def several(texts: Iterable[str], separator: str = ", ", most: int = MOST_NAMED) -> str:
-    """All of a few texts, the first of many and how many more there are."""
-    listed = list(texts)
-    rest = len(listed) - most
-    shown = listed[:most] + ([f"and {rest:,} more"] if rest > 0 else [])
-    return separator.join(shown)

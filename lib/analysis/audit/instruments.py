@@ -12,15 +12,13 @@ from lib.analysis.audit.finding import (
     NOTE,
     Found,
     NotCheckedError,
-    between,
     check,
     mean_power,
     parts,
-    several,
 )
 from lib.logs.codecarbon import ONE_READING_TOLERANCE, one_gpu_reading
 from lib.logs.counters import ENERGIES
-from lib.text import runs
+from lib.text import first, runs, span
 
 CONSTANT = 0.01
 """Relative spread of a component's mean power, up to which it is taken for a constant."""
@@ -148,8 +146,8 @@ def energy_matches_power(results: pd.DataFrame) -> Found | None:
     if off.any():
         concerned |= off
         sentences.append(
-            f"CPU energy of {runs(int(off.sum()))} would be {between(cpu[off])} W, the log's last "
-            f"readings are {between(results.loc[off, 'cpu_power'])} W."
+            f"CPU energy of {runs(int(off.sum()))} would be {span(cpu[off])} W, the log's last "
+            f"readings are {span(results.loc[off, 'cpu_power'])} W."
         )
     if {"ram_energy", "ram_power"} <= set(results):
         ratio = mean_power(results, "ram") / results["ram_power"]
@@ -157,7 +155,7 @@ def energy_matches_power(results: pd.DataFrame) -> Found | None:
         if off.any():
             concerned |= off
             sentences.append(
-                f"RAM energy of {runs(int(off.sum()))} is {between(ratio[off], '.2f')} times its "
+                f"RAM energy of {runs(int(off.sum()))} is {span(ratio[off], '.2f')} times its "
                 "power times the duration."
             )
     return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
@@ -179,7 +177,7 @@ def modelled_cpu(results: pd.DataFrame) -> Found | None:
         return None
     power = mean_power(results, "cpu")[modelled]
     names = ", ".join(sorted(set(method[modelled]) - {""})) or "one power in every run"
-    what = f"Not measured in {runs(int(modelled.sum()))}: {names}; {between(power, '.1f')} W."
+    what = f"Not measured in {runs(int(modelled.sum()))}: {names}; {span(power, '.1f')} W."
     return Found(DOUBT, what, results[modelled])
 
 
@@ -231,7 +229,7 @@ def sampled_gpu(results: pd.DataFrame) -> Found | None:
     which = ", ".join(f"{count} of {each[name]} of {name}" for name, count in parts_of.items())
     what = (
         f"In {runs(int(one.sum()))} ({which}) mean GPU power equals the last reading within "
-        f"{ONE_READING_TOLERANCE} W: {between(mean_power(results, 'gpu')[one])} W."
+        f"{ONE_READING_TOLERANCE} W: {span(mean_power(results, 'gpu')[one])} W."
     )
     return Found(FAULT, what, results[one])
 
@@ -256,7 +254,7 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
         both = set(configuration[low.index]) & set(configuration[high.index])
         if min(len(low), len(high)) > 2 and both and high.median() > MODES_APART * low.median():
             what = (
-                f"{between(low)} W in {runs(len(low))} and {between(high)} W in {len(high)}, for "
+                f"{span(low)} W in {runs(len(low))} and {span(high)} W in {len(high)}, for "
                 f"the same configuration in {len(both)} cases{f' ({machine})' if machine else ''}."
             )
             return Found(FAULT, what, part.loc[low.index])
@@ -280,7 +278,7 @@ def idle_gpu(results: pd.DataFrame) -> Found | None:
         count = results.loc[flat, "gpu_count"].max() if "gpu_count" in results else np.nan
         each = f", {power[flat].mean() / count:.0f} W for each of {count:.0f}" if count > 1 else ""
         sentences.append(
-            f"{runs(int(flat.sum()))} drew {between(power[flat])} W all along and the same after "
+            f"{runs(int(flat.sum()))} drew {span(power[flat])} W all along and the same after "
             f"the training{each}."
         )
     concerned = flat
@@ -291,7 +289,7 @@ def idle_gpu(results: pd.DataFrame) -> Found | None:
         if low.any():
             concerned = concerned | low.reindex(results.index, fill_value=False)
             sentences.append(
-                f"{runs(int(low.sum()))} of a single reading have {between(power[low[low].index])} "
+                f"{runs(int(low.sum()))} of a single reading have {span(power[low[low].index])} "
                 f"W, where sampled runs on the same machine drew at least {least:.0f} W."
             )
     return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
@@ -307,7 +305,7 @@ def all_gpus_counted(results: pd.DataFrame) -> Found | None:
     several = results[results["gpu_count"] > 1]
     if several.empty:
         return None
-    what = f"{between(several['gpu_count'])} GPUs were counted in {runs(len(several))}."
+    what = f"{span(several['gpu_count'])} GPUs were counted in {runs(len(several))}."
     return Found(DOUBT, what, several)
 
 
@@ -322,5 +320,5 @@ def recorded_doubts(results: pd.DataFrame) -> Found | None:
     counts = split[split != ""].value_counts()
     if counts.empty:
         return None
-    what = several((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
+    what = first((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
     return Found(NOTE, f"{what}.", results[results["doubts"].fillna("") != ""])

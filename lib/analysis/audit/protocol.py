@@ -14,14 +14,12 @@ from lib.analysis.audit.finding import (
     NOTE,
     Found,
     NotCheckedError,
-    between,
     check,
     parts,
-    several,
 )
 from lib.logs import treatments
 from lib.stats import ALPHA
-from lib.text import runs
+from lib.text import first, runs, span
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
 
@@ -71,7 +69,7 @@ def enough_repetitions(results: pd.DataFrame) -> Found | None:
     groups = few.groupby(keys, dropna=False)["run_id"].size()
     what = (
         f"{len(groups)} of {results.groupby(keys, dropna=False).ngroups} configurations: only "
-        f"{between(groups)} completed each."
+        f"{span(groups)} completed each."
     )
     return Found(DOUBT, what, few)
 
@@ -108,7 +106,7 @@ def balanced_factors(results: pd.DataFrame) -> Found | None:
     if not sentences:
         return None
     rows = pd.concat(concerned).drop_duplicates("run_id")
-    return Found(DOUBT, several(dict.fromkeys(sentences), " "), rows)
+    return Found(DOUBT, first(dict.fromkeys(sentences), " "), rows)
 
 
 def _gaps(part: pd.DataFrame, *pair: str) -> tuple[list[pd.DataFrame], list[str]]:
@@ -198,9 +196,9 @@ def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
     if guessed.empty:
         return None
     keys = _factors(guessed)
-    which = several(
+    which = first(
         (
-            f"{', '.join(map(str, key))} ({several(f'{value:.3g}' for value in group)})"
+            f"{', '.join(map(str, key))} ({first(f'{value:.3g}' for value in group)})"
             for key, group in guessed.groupby(keys, dropna=False)["accuracy"]
         ),
         "; ",

@@ -1,8 +1,7 @@
-"""What a conclusion is, what it is weighed against, and how its figures are written."""
+"""What a conclusion is, what it is weighed against, and where its figures are looked up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -60,22 +59,3 @@ class Case:
     def rho(self, comparison: str) -> pd.Series:
         """One row of the table `instrument_agreement`."""
         return self.tables["instrument_agreement"].set_index("comparison").loc[comparison]
-
-
-def p_value(value: float) -> str:
-    """A p-value as one writes it: 'p = 0.027', 'p < 0.001', 'p = 0.10'."""
-    if value < 0.001:
-        return "p < 0.001"
-    return f"p = {value:.2f}" if value >= 0.0995 else f"p = {value:.2g}"
-
-
-def span(values: pd.Series, digits: str) -> str:
-    """'8 to 15', or one figure where both ends look the same."""
-    low, high = f"{values.min():{digits}}", f"{values.max():{digits}}"
-    return low if low == high else f"{low} to {high}"
-
-
-def listed(names: Iterable[object]) -> str:
-    """'a, b and c'."""
-    words = [str(name) for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

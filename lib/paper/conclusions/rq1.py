@@ -11,12 +11,10 @@ from lib.paper.conclusions.case import (
     UNDECIDED,
     Case,
     Conclusion,
-    listed,
-    p_value,
-    span,
 )
 from lib.paper.package import KAGGLE, ONE_READING_GPU, WATTMETER
 from lib.stats import ALPHA
+from lib.text import listed, p_value, span
 
 
 def dataset_and_energy(case: Case) -> Conclusion:

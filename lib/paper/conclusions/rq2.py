@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lib.paper import reanalysis
-from lib.paper.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion, span
+from lib.paper.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion
 from lib.paper.package import KAGGLE, ONE_READING_GPU
 from lib.paper.wattmeter_runs import with_power
+from lib.text import span
 
 
 def vgg19_best(case: Case) -> Conclusion:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lib.paper.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion, p_value, span
+from lib.paper.conclusions.case import FALLS, STANDS, UNDECIDED, Case, Conclusion
 from lib.paper.wattmeter_runs import RAPL_RANGE
 from lib.stats import ALPHA
+from lib.text import p_value, span
 
 
 def gap(case: Case) -> Conclusion:

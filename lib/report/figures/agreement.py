@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lib import text
-from lib.analysis.instrument_pairs import Pair, compare
+from lib.analysis.instrument_pairs import Pair, agreement
 from lib.quantities import number, ordered, quantity
 from lib.report.figures import palette, style
 
@@ -42,7 +42,7 @@ def bland_altman(pair: Pair) -> go.Figure:
                 hoverinfo="text",
             )
         )
-    found = compare(pair)
+    found = agreement(pair)
     bias = f"{number(found.bias * factor, 3)} {shown.unit}"
     alt = f"{title}, {text.runs(len(runs))}: {bias} on average"
     levels = (

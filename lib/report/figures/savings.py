@@ -19,7 +19,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     open diamonds against the reference of the same architecture. Below 0 more energy was used.
 
     Args:
-        compared: As `lib.analysis.savings.compared` gives it; empty where nothing varied.
+        compared: As `lib.analysis.savings.savings` gives it; empty where nothing varied.
     """
     title = "Energy saved at equal accuracy"
     missing = style.missing(compared, ["saved_percent"])

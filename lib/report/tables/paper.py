@@ -130,7 +130,7 @@ def beside_paper(study: Analysis, name: str) -> Table:
         return _beside_ours(study, item, file)
     cells = pd.concat(
         [
-            reproduction.compare(item, reading).assign(reading=reading_name)
+            reproduction.beside_printed(item, reading).assign(reading=reading_name)
             for reading_name, reading in treatments.treatments(study.completed).items()
         ]
     )
@@ -174,7 +174,7 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) ->
     groups = alike.groupby(variants.COLUMN, sort=False) if several else [("", alike)]
     parts = []
     for variant, runs in groups:
-        cells = reproduction.beside(item, runs)
+        cells = reproduction.beside_own(item, runs)
         parts.append(cells.assign(row=cells["row"] + f" ({variant})") if several else cells)
     frame = _named(pd.concat(parts)[["row", "column", "paper", "ours", "difference", "match"]])
     frame = frame.rename(columns={"ours": "measured"})
