@@ -19,6 +19,7 @@ from lib.instruments.integrate import (
     integrate_power,
     spikes,
 )
+from lib.instruments.sampling import Sampling, of_counter, of_power
 from lib.units import JOULES_PER_KWH
 
 LEAST_COVERAGE = 0.95
@@ -36,8 +37,15 @@ COARSE, TOO_COARSE = 0.01, 0.25
 COUNTER_STEPS = (3.6e6, 3.6e5, 3.6e4, 3.6e3)
 """J in which counters of plugs and meters go up: 1 kWh to 1 Wh."""
 
+CLOCK_U = 0.06
+"""s. Standard uncertainty of an offset of clocks that is known to ±0.1 s."""
+
 COMPONENT = "machine"
 """A wattmeter sees all of the machine, and nothing smaller."""
+
+
+UNCERTAINTIES = ("sampling_u", "edge_u", "resolution_u", "clock_u")
+"""What a reading's details say of it, kWh each."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,8 @@ class Samples:
 def integrate(samples: Samples, start: float, stop: float) -> Integral:
     """The energy of a window; its edges, in s since 1970, need not be samples.
 
-    Power is integrated by the trapezoid rule. Where a meter has a counter too, the counter says
-    what was used in a gap of the power.
+    Power is integrated by the trapezoid rule, to which `sampling` adds what it loses at a step.
+    Where a meter has a counter too, the counter says what was used in a gap of the power.
     """
     part = samples.around(start, stop)
     length = stop - start
@@ -100,6 +108,17 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
     filled = integrate_power(time, power, 0.0, length, interval)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
     return replace(filled, samples=plain.samples, longest_gap=plain.longest_gap, doubts=doubts)
+
+
+def sampling(samples: Samples, start: float, stop: float) -> Sampling:
+    """What sampling does to the energy of a window."""
+    part = samples.around(start, stop)
+    if part.held:
+        return Sampling()
+    if part.power is None:
+        step = counter_step(part.counter)
+        return of_counter(part.time, part.counter, stop - start, step)
+    return of_power(part.time, part.power, stop - start)
 
 
 def _interval(samples: Samples, start: float, stop: float) -> float | None:
@@ -187,6 +206,7 @@ def read_window(
     stop: float,
     details: Mapping[str, object] | None = None,
     doubts: Sequence[str] = (),
+    clock_u: float = CLOCK_U,
 ) -> Reading:
     """The reading of a wattmeter between two moments; the energies of its channels are added.
 
@@ -197,11 +217,13 @@ def read_window(
         stop: Seconds since 1970, UTC.
         details: To be kept along.
         doubts: What is known to be doubtful already.
+        clock_u: Standard uncertainty, in seconds, of where the window lies on the meter's clock.
 
     Returns:
         A reading with one component, `machine`; its energy is None, with the reason, where the
         samples cover less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
-        `samples_per_second` and `longest_gap` (s).
+        `samples_per_second`, `longest_gap` (s), and standard uncertainties in kWh by their
+        causes: `sampling_u`, `edge_u`, `resolution_u`, `clock_u`.
     """
     looked = [possible(channel, start, stop) for channel in channels if channel.time.size]
     channels = [channel for channel, _, _ in looked]
@@ -212,6 +234,7 @@ def read_window(
     samples = sum(one.samples for one in found)
     energy = None
     reason = next((why for _, _, why in looked if why), None)
+    uncertain: dict[str, float] = {}
     if not found:
         reason = "the wattmeter has no samples"
     elif reason is None and coverage < LEAST_COVERAGE:
@@ -222,7 +245,11 @@ def read_window(
         if few < ENOUGH and not any(channel.held for channel in channels):
             doubts.append(f"only {few} samples lie in the run's {stop - start:.1f} s")
         doubts += coarse
-        energy = None if reason else sum(one.energy for one in found)
+        effects = [sampling(channel, start, stop) for channel in channels]
+        if reason is None:
+            corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
+            energy = sum(one.energy for one in found) + corrections
+            uncertain = _uncertain(effects, clock_u)
     methods = {
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
         for channel in channels
@@ -238,6 +265,7 @@ def read_window(
             "samples_per_second": samples / (stop - start) if stop > start else None,
             "longest_gap": longest,
         }
+        | uncertain
         | dict(details or {}),
     )
 
@@ -279,6 +307,17 @@ def counter_step(counter: NDArray) -> float:
         return float(moving.min())
     whole = (step for step in COUNTER_STEPS if np.allclose(moving / step, np.round(moving / step)))
     return next(whole, 0.0)
+
+
+def _uncertain(effects: Sequence[Sampling], clock_u: float) -> dict[str, float]:
+    """Standard uncertainties of the channels' sum, kWh; their clock is one."""
+    found = {
+        name: float(np.linalg.norm([getattr(one, name) for one in effects])) / JOULES_PER_KWH
+        for name in UNCERTAINTIES[:-1]
+    }
+    # Whichever way the window is moved, it takes in what lies outside a step.
+    moved = clock_u * sum(one.step for one in effects) / JOULES_PER_KWH
+    return found | {"clock_u": moved}
 
 
 def without_energy(
@@ -332,5 +371,6 @@ def columns(reading: Reading) -> dict[str, float | str | None]:
         "wattmeter_coverage": known.get("coverage"),
         "wattmeter_longest_gap": known.get("longest_gap"),
         "wattmeter_clock_offset": known.get("clock_offset"),
+        **{f"wattmeter_{name}": known.get(name) for name in UNCERTAINTIES},
         "wattmeter_source": known.get("source", reading.instrument),
     }

@@ -32,6 +32,12 @@ NAME = "wattmeter"
 MARGIN = 600.0
 """s. Samples are kept so far around a run, to have neighbours for its edges."""
 
+BORROWED_U = 0.2
+"""s. Standard uncertainty of a clock offset that was found by other runs: clocks drift."""
+
+ASSUMED_U = 1.0
+"""s. Of one that nobody knows, between clocks that are set by the network: a judgement."""
+
 _DOUBT = "wattmeter: "
 
 
@@ -152,15 +158,15 @@ def _from_log(
     if mapping.clock_offset is None:
         offsets = _all_told([_estimate(study_dir, record, log) for record in runs])
     else:
-        offsets = [(mapping.clock_offset, ()) for _ in runs]
+        offsets = [(mapping.clock_offset, metering.CLOCK_U, ()) for _ in runs]
     details = {
         "source": path.name,
         "sha256": files.sha256(path),
         "mapping": mapping.model_dump(exclude_none=True),
     }
     readings = [
-        _read(record, log, offset, details, doubts)
-        for record, (offset, doubts) in zip(runs, offsets, strict=True)
+        _read(record, log, offset, offset_u, details, doubts)
+        for record, (offset, offset_u, doubts) in zip(runs, offsets, strict=True)
     ]
     return readings, log.notes
 
@@ -187,22 +193,23 @@ def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     return clock_offset.estimate(near, trace.read_trace(path))
 
 
-def _all_told(estimates: Sequence[Offset]) -> list[tuple[float, tuple[str, ...]]]:
-    """Each run's offset and what is doubtful about it; clocks are alike for all, but may drift."""
+def _all_told(estimates: Sequence[Offset]) -> list[tuple[float, float, tuple[str, ...]]]:
+    """Each run's offset and its standard uncertainty, s, and what is doubtful about it.
+
+    Clocks are alike for all runs, but may drift.
+    """
     known = [one.seconds for one in estimates if one.seconds is not None]
     told = []
     for one in estimates:
         if one.seconds is not None:
-            told.append((one.seconds, ()))
+            told.append((one.seconds, metering.CLOCK_U, ()))
         elif known:
             usual = median(known)
-            told.append(
-                (usual, (f"the clock offset is that of other runs, {usual:g} s: {one.reason}",))
-            )
+            said = f"the clock offset is that of other runs, {usual:g} s: {one.reason}"
+            told.append((usual, BORROWED_U, (said,)))
         else:
-            told.append(
-                (0.0, (f"the clocks are taken to agree, for nothing else was given: {one.reason}",))
-            )
+            said = f"the clocks are taken to agree, for nothing else was given: {one.reason}"
+            told.append((0.0, ASSUMED_U, (said,)))
     return told
 
 
@@ -210,6 +217,7 @@ def _read(
     record: Record,
     log: PowerLog,
     offset: float,
+    offset_u: float,
     details: Mapping[str, object],
     doubts: Sequence[str],
 ) -> Reading:
@@ -230,4 +238,5 @@ def _read(
         span[1] + offset,
         {"clock_offset": offset, **details},
         doubts,
+        offset_u,
     )

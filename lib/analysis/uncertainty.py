@@ -1,0 +1,146 @@
+"""What the instruments leave uncertain about the results of a study.
+
+`beyond_scatter` is the one thing that a comparison needs of it: how far a ratio of two sets of runs
+may be off for what their repetitions can't show.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from lib.instruments import accuracy
+from lib.instruments.accuracy import Calibrations
+from lib.stats.budget import CONFIGURATION, MACHINE, Budget, Draws, Line, compare
+
+TRIALS = 20_000
+"""Draws for a comparison, of which a report makes many."""
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What instruments leave uncertain about a ratio of energies, beside the runs' scatter.
+
+    Attributes:
+        low: 2.5 % quantile of ln(true ratio / reported ratio), of the components that were read.
+        middle: Its median; not 0 where a known bias concerns the two sets differently.
+        high: 97.5 % quantile.
+        with_unseen: The same three, if the machine drew 0 to 60 W beside its components.
+        lines: The sources that matter, the largest first; empty unless asked for.
+    """
+
+    low: float
+    middle: float
+    high: float
+    with_unseen: tuple[float, float, float]
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def settled_by(self) -> str:
+        """The instrument that would make the ratio certain."""
+        return self.lines[0].source.remedy if self.lines else ""
+
+
+NOTHING = Beyond(0.0, 0.0, 0.0, (0.0, 0.0, 0.0))
+"""Of runs whose instruments nothing is known of, or of a quantity that is exact."""
+
+
+def beyond_scatter(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    response: str = "energy_consumed",
+    calibrations: Calibrations | None = None,
+    *,
+    itemised: bool = False,
+) -> Beyond:
+    """What instruments leave uncertain about the ratio a / b of geometric means of `response`.
+
+    To be called wherever two sets of runs are compared by energy, with the rows behind the ratio;
+    `widened` then joins the result to the interval that the scatter gives, and the word *differs*
+    needs both of its intervals to exclude 1.
+
+    What both sets have in common cancels: the gain of a machine's sensors, in so far as the same
+    component carries both. What a workload changes in them counts, and so does everything between
+    different machines. Where both sets have runs on the same machines, the ratio is taken to be
+    one within machines.
+
+    Args:
+        a: The runs above the line, as rows of a results table.
+        b: Those below it.
+        response: Column that is compared; other than energies nothing is uncertain.
+        calibrations: Of the study.
+        itemised: Whether to tell the sources, which takes longer.
+    """
+    reckon = accuracy.BUDGETS.get(response)
+    if reckon is None or response == "emissions":
+        return NOTHING
+    sides = [_budgets(runs, reckon, calibrations, name) for runs, name in ((a, "a"), (b, "b"))]
+    shared = sides[0].keys() & sides[1].keys()
+    kept = [[pair for m, pair in side.items() if m in shared or not shared] for side in sides]
+    if not all(kept):
+        return NOTHING
+    above, below = ([seen for seen, _ in side] for side in kept)
+    seen = compare(above, below, _draws(), itemised=itemised)
+    above, below = ([unseen for _, unseen in side] for side in kept)
+    unseen = compare(above, below, _draws())
+    return Beyond(
+        seen.low, seen.middle, seen.high, (unseen.low, unseen.middle, unseen.high), seen.lines
+    )
+
+
+def _budgets(
+    runs: pd.DataFrame,
+    reckon: Callable[..., Budget | None],
+    calibrations: Calibrations | None,
+    side: str,
+) -> dict[str, tuple[Budget, Budget]]:
+    """By machine: the budget of the mean run of a set, and the same with what was not read."""
+    found = {}
+    rows = runs.to_dict("records")
+    machines = [accuracy.scopes(row)[MACHINE] for row in rows]
+    for machine in dict.fromkeys(machines):
+        mean = _mean_run([row for row, at in zip(rows, machines, strict=True) if at == machine])
+        budget = reckon(mean, calibrations)
+        if budget is not None:
+            scopes = {**budget.scopes, CONFIGURATION: (machine, side)}
+            budget = dataclasses.replace(budget, scopes=scopes)
+            found[machine] = budget, accuracy.with_unseen(budget, mean)
+    return found
+
+
+def _mean_run(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One run that has the mean energies and duration of several, and the words of the first."""
+    names = [name for name in rows[0] if name.endswith(("_energy", "energy_consumed", "duration"))]
+    figures = pd.DataFrame(rows)[names].apply(pd.to_numeric, errors="coerce").mean()
+    return {**rows[0], **figures.to_dict()}
+
+
+@cache
+def _draws() -> Draws:
+    return Draws(TRIALS)
+
+
+def widened(
+    low: float, middle: float, high: float, extra: tuple[float, float, float]
+) -> tuple[float, float]:
+    """The limits of a log ratio for scatter and instruments together.
+
+    Half-widths are added as squares, each side by itself, about the ratio with known bias
+    corrected; both are independent of each other.
+
+    Args:
+        low: Lower limit of ln(ratio) by the runs' scatter, simultaneous or not.
+        middle: ln(ratio).
+        high: Upper limit.
+        extra: Low, middle and high of `Beyond`, either of both.
+    """
+    centre = middle + extra[1]
+    down = math.hypot(middle - low, extra[1] - extra[0])
+    up = math.hypot(high - middle, extra[2] - extra[1])
+    return centre - down, centre + up

@@ -1,0 +1,148 @@
+"""What a meter's sampling does to the energy of a run: a bias that is corrected, and what is left.
+
+A run begins and ends with a step of power, somewhere between two samples. The trapezoid rule draws
+a slope there and loses ΔP·Δ/6 at either edge on average, for samples Δ apart. The power inside is
+known from the samples inside, so it is held up to the edge instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from lib.instruments.integrate import GAP
+
+STEP = 5.0
+"""A change at an edge this many times the scatter of successive samples is a step."""
+
+FEWEST = 4
+"""Samples inside a window, below which its edges can't be told from its inside."""
+
+POWER_STEPS = (1.0, 0.1, 0.01)
+"""W in which meters show power."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What sampling does to the energy of one window, in J.
+
+    Attributes:
+        correction: To be added to the energy by the trapezoid rule.
+        step: W by which the power changes at an edge, mean of both; 0 where there is no step.
+        edge_u: Standard uncertainty of what lies between an edge and the samples inside.
+        sampling_u: Of what happens between samples: s·Δ·√n, where s² is half the mean squared
+            difference of successive samples. About right for noise, too wide for periodic load.
+        resolution_u: Of the steps in which the meter shows its values.
+    """
+
+    correction: float = 0.0
+    step: float = 0.0
+    edge_u: float = 0.0
+    sampling_u: float = 0.0
+    resolution_u: float = 0.0
+
+
+def of_power(time: NDArray, power: NDArray, length: float) -> Sampling:
+    """What sampling does to a window of power samples.
+
+    Args:
+        time: Seconds since the window's begin, shape (n,), with a neighbour outside at either end.
+        power: W, shape (n,).
+        length: Seconds of the window.
+    """
+    known = np.isfinite(power)
+    time, power = time[known], power[known]
+    inside = np.flatnonzero((time >= 0) & (time <= length))
+    if inside.size < FEWEST:
+        step = float(np.ptp(power)) if power.size else 0.0
+        gap = float(np.diff(time).max()) if time.size > 1 else length
+        return Sampling(step=step, edge_u=step * min(gap, length) / 3)
+    first, last = inside[0], inside[-1]
+    scatter = _scatter(power[inside[1:]])
+    interval = float(np.median(np.diff(time)))
+    # A meter may average over the time since the sample before, so that the first sample inside
+    # is still a mixture; the second is not.
+    lead, tail = float(time[first + 1]), float(length - time[last])
+    correction, steps = 0.0, []
+    if first > 0 and time[first] - time[first - 1] <= GAP * interval:
+        step = power[first + 1] - power[first - 1]
+        if abs(step) > STEP * scatter:
+            steps.append(abs(step))
+            drawn = _trapezoid(time[: first + 2], power[: first + 2], 0.0, lead)
+            correction += power[first + 1] * lead - drawn
+    if last + 1 < time.size and time[last + 1] - time[last] <= GAP * interval:
+        step = power[last] - power[last + 1]
+        if abs(step) > STEP * scatter:
+            steps.append(abs(step))
+            drawn = _trapezoid(time[last:], power[last:], time[last], length)
+            correction += power[last] * tail - drawn
+    shown = next((q for q in POWER_STEPS if np.allclose(power / q, np.rint(power / q))), 0.0)
+    return Sampling(
+        correction=float(correction),
+        step=sum(steps) / 2,
+        edge_u=scatter * float(np.hypot(lead, tail)),
+        sampling_u=scatter * interval * inside.size**0.5,
+        resolution_u=shown / 12**0.5 * length,
+    )
+
+
+def of_counter(time: NDArray, counter: NDArray, length: float, step: float) -> Sampling:
+    """What sampling does to a window read off an energy counter (J); see `of_power`.
+
+    Between two readings nothing is lost; but how much of an interval's energy belongs inside an
+    edge is only known if the power inside is. `step` is what the counter goes up by at once, J.
+    """
+    known = np.isfinite(counter)
+    time, counter = time[known], counter[known]
+    inside = np.flatnonzero((time >= 0) & (time <= length))
+    resolution = step / 6**0.5
+    if inside.size < FEWEST:
+        return Sampling(resolution_u=resolution)
+    first, last = inside[0], inside[-1]
+    seconds, joules = np.diff(time), np.diff(counter)
+    power = joules / np.where(seconds > 0, seconds, np.nan)
+    scatter = _scatter(power[first:last])
+    correction, steps, edges = 0.0, [], []
+    for edge, within, length_inside in (
+        (first - 1, first, time[first]),
+        (last, last - 1, length - time[last]),
+    ):
+        if not 0 <= edge < power.size or length_inside <= 0:
+            continue
+        edges.append(length_inside)
+        # The interval that the edge lies in is a mixture; its neighbour outside shows the step.
+        outside = power[min(max(2 * edge - within, 0), power.size - 1)]
+        change = max(abs(power[within] - outside), abs(power[within] - power[edge]))
+        if change > STEP * scatter:
+            steps.append(change)
+            held = min(power[within] * length_inside, joules[edge])
+            correction += held - power[edge] * length_inside
+    return Sampling(
+        correction=float(correction),
+        step=sum(steps) / 2,
+        edge_u=scatter * float(np.sqrt(np.sum(np.square(edges)))),
+        resolution_u=resolution,
+    )
+
+
+def _scatter(values: NDArray) -> float:
+    """Standard deviation about a slow curve: from successive differences, which hold no trend.
+
+    Widened where there are few of them, so that twice as much is a 95 % interval: n differences
+    have about 2n/3 degrees of freedom.
+    """
+    differences = np.diff(values[np.isfinite(values)])
+    if not differences.size:
+        return 0.0
+    few = special.stdtrit(max(2 * differences.size / 3, 1.0), 0.975) / special.ndtri(0.975)
+    return float(few * np.sqrt(np.mean(differences**2) / 2))
+
+
+def _trapezoid(time: NDArray, power: NDArray, start: float, stop: float) -> float:
+    """J between two moments, power taken as a line between samples."""
+    middle = time[(time > start) & (time < stop)]
+    moments = np.array([start, *middle, stop])
+    return float(np.trapezoid(np.interp(moments, time, power), moments))

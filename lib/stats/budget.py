@@ -1,0 +1,394 @@
+"""What is uncertain about a figure, combined: an uncertainty budget and its Monte Carlo.
+
+After JCGM 101:2008 (Evaluation of measurement data: propagation of distributions using a Monte
+Carlo method), because many sources are asymmetric. Draws are seeded and stratified, so that the
+same budget gives the same limits everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+CONFIDENCE = 0.95
+TRIALS = 100_000
+SEED = 20_231
+
+MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
+LEVELS = (MACHINE, CONFIGURATION, RUN)
+"""What an error is common to: all runs of a machine, those of a configuration on it, one run."""
+
+Shape = Literal["normal", "t", "rectangular", "triangular"]
+
+
+@dataclass(frozen=True)
+class Law:
+    """A probability distribution.
+
+    Attributes:
+        shape: Of the distribution.
+        centre: Its median.
+        spread: Standard deviation of a normal distribution, scale of a t, half the width of a
+            rectangular or triangular one. With `log`, the factor that this is, above 1.
+        dof: Degrees of freedom of a t distribution.
+        log: Whether the logarithm is distributed so, as for a lognormal distribution.
+    """
+
+    shape: Shape
+    centre: float
+    spread: float
+    dof: float | None = None
+    log: bool = False
+
+    def at(self, probability: NDArray | float) -> NDArray | float:
+        """The quantile of each probability."""
+        unit = _UNIT[self.shape](probability, self.dof)
+        if self.log:
+            return self.centre * np.exp(np.log(self.spread) * unit)
+        return self.centre + self.spread * unit
+
+    def __str__(self) -> str:
+        """In words: 't, 16 degrees of freedom, median 1, scale 0.045'."""
+        name = {("normal", True): "lognormal", ("rectangular", True): "log-uniform"}.get(
+            (self.shape, self.log), f"log-{self.shape}" if self.log else self.shape
+        )
+        dof = f", {self.dof:g} degrees of freedom" if self.dof else ""
+        if self.shape in ("rectangular", "triangular"):
+            low, high = self.at(0.0), self.at(1.0)
+            return f"{name}, {low:.3g} to {high:.3g}"
+        what = "geometric SD" if self.log else ("scale" if self.dof else "SD")
+        return f"{name}{dof}, median {self.centre:.3g}, {what} {self.spread:.3g}"
+
+
+def _triangular(p: NDArray | float, _dof: float | None) -> NDArray | float:
+    return np.where(np.asarray(p) < 0.5, np.sqrt(2 * p) - 1, 1 - np.sqrt(2 * (1 - p)))
+
+
+_UNIT = {
+    "normal": lambda p, _dof: special.ndtri(p),
+    "t": lambda p, dof: special.stdtrit(dof, p),
+    "rectangular": lambda p, _dof: 2 * np.asarray(p) - 1,
+    "triangular": _triangular,
+}
+
+
+def normal(centre: float, spread: float) -> Law:
+    """Normal with this mean and standard deviation."""
+    return Law("normal", centre, spread)
+
+
+def t(centre: float, scale: float, dof: float) -> Law:
+    """Student's t, moved to `centre` and scaled."""
+    return Law("t", centre, scale, dof)
+
+
+def rectangular(low: float, high: float) -> Law:
+    """All values between two limits alike."""
+    return Law("rectangular", (low + high) / 2, (high - low) / 2)
+
+
+def triangular(half_width: float) -> Law:
+    """Around 0: the sum of two alike rectangular errors."""
+    return Law("triangular", 0.0, half_width)
+
+
+def lognormal(median: float, gsd: float) -> Law:
+    """Lognormal with this geometric standard deviation."""
+    return Law("normal", median, gsd, log=True)
+
+
+def loguniform(low: float, high: float) -> Law:
+    """All orders of magnitude between two limits alike."""
+    return Law("rectangular", (low * high) ** 0.5, (high / low) ** 0.5, log=True)
+
+
+Name = tuple[str, str | None]
+"""Of a source: its name and the part that it concerns."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing that makes a figure uncertain.
+
+    Attributes:
+        name: For people.
+        part: The part of the figure that it concerns, or the parts: "cpu" concerns "cpu" and
+            "cpu, at idle". None: all of it.
+        law: Distribution of the factor from what is reported to what is true; of an error that
+            `adds`, distribution of what is to be added, in the figure's unit.
+        level: One of `LEVELS`.
+        basis: What the distribution rests on.
+        remedy: What would make it smaller.
+        adds: Whether it adds to the part, rather than multiply it.
+    """
+
+    name: str
+    part: str | None
+    law: Law
+    level: str
+    basis: str
+    remedy: str = ""
+    adds: bool = False
+
+    @property
+    def key(self) -> Name:
+        """What tells it from other sources of the same budget."""
+        return self.name, self.part
+
+    def concerns(self, part: str) -> bool:
+        """Whether a part is uncertain by it."""
+        return self.part in (None, part) or part.startswith(f"{self.part}, ")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A figure, its parts and what is uncertain about each.
+
+    Attributes:
+        value: As reported.
+        parts: What is summed, known biases corrected; a part that is subtracted is negative.
+        sources: What is uncertain.
+        scopes: By level: which machine, configuration or run this is. Figures that share a scope
+            share the errors of that level.
+    """
+
+    value: float
+    parts: Mapping[str, float]
+    sources: tuple[Source, ...]
+    scopes: Mapping[str, Hashable] = field(default_factory=dict)
+
+
+class Draws:
+    """Seeded draws from the distributions of sources.
+
+    The same source in the same scope is drawn once, so that its error is the same wherever it
+    enters and cancels where it can.
+
+    Args:
+        trials: How many draws.
+        seed: Of the random numbers; they depend on it and on the source, not on the order of calls.
+    """
+
+    def __init__(self, trials: int = TRIALS, seed: int = SEED):
+        self.trials = trials
+        self._seed = seed
+        self._kept: dict[tuple, NDArray] = {}  # of machines, which many figures share
+
+    def of(self, source: Source, scope: Hashable) -> NDArray:
+        """Draws of one source, shape (trials,)."""
+        key = (scope, source.level, *source.key)
+        if source.level != MACHINE:
+            return np.asarray(source.law.at(self._uniform(key)))
+        if (key, source.law) not in self._kept:
+            self._kept[key, source.law] = np.asarray(source.law.at(self._uniform(key)))
+        return self._kept[key, source.law]
+
+    def _uniform(self, key: tuple) -> NDArray:
+        """One draw from each of `trials` equally likely strata (Latin hypercube)."""
+        digest = hashlib.sha256(repr(key).encode()).digest()
+        rng = np.random.default_rng([self._seed, *digest[:8]])
+        return (rng.permutation(self.trials) + rng.random(self.trials)) / self.trials
+
+
+def possible(
+    budget: Budget,
+    draws: Draws,
+    levels: Collection[str] = LEVELS,
+    only: Name | None = None,
+) -> NDArray:
+    """What the true value may be, shape (draws.trials,).
+
+    Args:
+        budget: Of the figure.
+        draws: To take errors from.
+        levels: Sources of other levels are held at their medians.
+        only: All sources but the one of this name are held at theirs.
+    """
+    parts: dict[str, NDArray | float] = dict(budget.parts)
+    added: NDArray | float = 0.0
+    for source in budget.sources:
+        varies = source.level in levels and only in (None, source.key)
+        scope = budget.scopes.get(source.level)
+        error = draws.of(source, scope) if varies else source.law.at(0.5)
+        if source.adds:
+            added = added + error
+        else:
+            concerned = [name for name in parts if source.concerns(name)]
+            parts |= {name: parts[name] * error for name in concerned}
+    return np.broadcast_to(np.asarray(sum(parts.values()) + added, dtype=float), draws.trials)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One source's part in an uncertainty.
+
+    Attributes:
+        source: The source.
+        low: 2.5 % quantile of the figure, if only this source is uncertain.
+        high: 97.5 % quantile.
+        share: Of the uncertainty, 0 to 1: the square of its own 95 % interval's width over the sum
+            of those of all sources. (Variances would let the far tail of one decide.)
+    """
+
+    source: Source
+    low: float
+    high: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What a budget comes to, in the unit of its figure.
+
+    Attributes:
+        value: As reported.
+        estimate: Median of what the true value may be: `value` with known biases corrected.
+        u: Standard uncertainty.
+        low: 2.5 % quantile.
+        high: 97.5 % quantile.
+        lines: Of every source, the largest first.
+    """
+
+    value: float
+    estimate: float
+    u: float
+    low: float
+    high: float
+    lines: tuple[Line, ...]
+
+    @property
+    def largest(self) -> Line | None:
+        """The source that matters most; None where nothing is uncertain."""
+        return self.lines[0] if self.lines and self.lines[0].share > 0 else None
+
+
+def combine(budget: Budget, draws: Draws | None = None) -> Uncertainty:
+    """Combine the sources of a budget."""
+    draws = draws or standard_draws()
+    alone = dataclasses.replace(budget, scopes={})
+    whole = possible(alone, draws)
+    low, middle, high = np.quantile(whole, _limits(0.5))
+    lines = _lines([(one, possible(alone, draws, only=one.key)) for one in budget.sources])
+    return Uncertainty(
+        budget.value, float(middle), float(whole.std()), float(low), float(high), lines
+    )
+
+
+def limits(budgets: Iterable[Budget], draws: Draws | None = None) -> NDArray:
+    """The 95 % limits of many figures, shape (n, 2); budgets that are alike are reckoned once."""
+    draws = draws or standard_draws()
+    found: dict[tuple, NDArray] = {}
+    rows = []
+    for budget in budgets:
+        # Limits grow with the figure, so budgets of the same proportions are alike. Run-level
+        # errors are of one run anyway: whose they are does not matter to its own limits.
+        scale = abs(budget.value) or 1.0
+        parts = tuple((name, float(f"{kwh / scale:.4g}")) for name, kwh in budget.parts.items())
+        sources = tuple(_scaled(source, scale) for source in budget.sources)
+        key = (parts, sources)
+        if key not in found:
+            alike = Budget(1.0, dict(parts), sources)
+            found[key] = np.quantile(possible(alike, draws), _limits())
+        rows.append(found[key] * scale)
+    return np.array(rows).reshape(-1, 2)
+
+
+def _scaled(source: Source, scale: float) -> Source:
+    if not source.adds:
+        return source
+    law = source.law
+    return dataclasses.replace(
+        source,
+        law=dataclasses.replace(
+            law, centre=law.centre / scale, spread=float(f"{law.spread / scale:.3g}")
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far the ratio of two figures may be off for what their sources have not in common.
+
+    Attributes:
+        low: 2.5 % quantile of ln(true ratio / reported ratio).
+        middle: Its median, which is not 0 where a known bias concerns the two differently.
+        high: 97.5 % quantile.
+        lines: Of the sources that matter, the largest first; limits as of the whole.
+    """
+
+    low: float
+    middle: float
+    high: float
+    lines: tuple[Line, ...]
+
+
+def compare(
+    a: Sequence[Budget],
+    b: Sequence[Budget],
+    draws: Draws | None = None,
+    *,
+    itemised: bool = False,
+) -> Comparison:
+    """How far the ratio a / b of geometric means may be off, beyond what repetitions show.
+
+    Errors of a machine that both have are the same in both; those of single runs are left out,
+    because the scatter between repetitions shows them.
+
+    Args:
+        a: Budgets of the runs above the line; their scopes say which machine and configuration.
+        b: Of those below it.
+        draws: To take errors from.
+        itemised: Whether to say what each source contributes, which takes a moment for each.
+    """
+    draws = draws or standard_draws()
+    low, middle, high = np.quantile(_log_ratio(a, b, draws), _limits(0.5))
+    lines: tuple[Line, ...] = ()
+    if itemised:
+        sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
+        lines = _lines([(one, _log_ratio(a, b, draws, key)) for key, one in sources.items()])
+    return Comparison(float(low), float(middle), float(high), lines)
+
+
+def _log_ratio(
+    a: Sequence[Budget], b: Sequence[Budget], draws: Draws, only: Name | None = None
+) -> NDArray:
+    def off(budgets: Sequence[Budget]) -> NDArray:
+        return np.mean([np.log(_positive(one, draws, only) / one.value) for one in budgets], axis=0)
+
+    return off(a) - off(b)
+
+
+def _positive(budget: Budget, draws: Draws, only: Name | None) -> NDArray:
+    """Draws of a figure that can't be 0 or less, whatever a normal error says."""
+    values = possible(budget, draws, (MACHINE, CONFIGURATION), only)
+    return np.maximum(values, 1e-3 * abs(budget.value))
+
+
+def _lines(parts: Sequence[tuple[Source, NDArray]]) -> tuple[Line, ...]:
+    ends = [np.quantile(values, _limits()) for _, values in parts]
+    squares = [float(high - low) ** 2 for low, high in ends]
+    total = sum(squares) or 1.0
+    lines = [
+        Line(source, float(low), float(high), square / total)
+        for (source, _), (low, high), square in zip(parts, ends, squares, strict=True)
+    ]
+    return tuple(sorted(lines, key=lambda line: -line.share))
+
+
+def _limits(*also: float) -> list[float]:
+    rest = (1 - CONFIDENCE) / 2
+    return sorted([rest, *also, 1 - rest])
+
+
+@cache
+def standard_draws() -> Draws:
+    """The draws that all figures of a process share."""
+    return Draws()

@@ -1,0 +1,78 @@
+import math
+
+import pandas as pd
+import pytest
+
+from lib.analysis.uncertainty import NOTHING, beyond_scatter, widened
+from tests.instruments.test_accuracy import LAPTOP, SERVER
+
+
+def runs(run, factor=1.0, machine=None, times=3, **more):
+    """So many runs, `factor` times as large in energy and duration."""
+    scaled = {
+        name: value * factor if name.endswith(("energy", "energy_consumed", "duration")) else value
+        for name, value in run.items()
+        if value is not None
+    }
+    return pd.DataFrame([{**scaled, "machine": machine or run["machine"], **more}] * times)
+
+
+def width(beyond):
+    return beyond.high - beyond.low
+
+
+def test_what_two_sets_share_cancels():
+    one, twice = runs(SERVER), runs(SERVER, 2.0)
+    here = beyond_scatter(twice, one)
+    assert width(here) < 0.15  # what the workload changes: 2.5 % each, and the A100's sight
+    elsewhere = beyond_scatter(twice.assign(machine="other"), one)
+    assert width(elsewhere) > 0.2
+
+
+def test_one_gain_for_all_of_a_machine_moves_no_ratio():
+    one, twice = runs(SERVER), runs(SERVER, 2.0)
+    found = beyond_scatter(twice, one)
+    energies = [name for name in one if "energy" in name]
+    scaled = [
+        frame.assign(**{name: frame[name] * 1.05 for name in energies}) for frame in (twice, one)
+    ]
+    assert beyond_scatter(*scaled).low == pytest.approx(found.low, abs=1e-3)
+
+
+def test_runs_on_two_machines_are_compared_within_each():
+    one = pd.concat([runs(SERVER), runs(SERVER, machine="other", times=9)])
+    twice = pd.concat([runs(SERVER, 2.0, times=9), runs(SERVER, 2.0, machine="other")])
+    assert width(beyond_scatter(twice, one)) < width(
+        beyond_scatter(runs(SERVER, 2.0), runs(SERVER))
+    )
+
+
+def test_models_do_not_know_workloads():
+    found = beyond_scatter(runs(LAPTOP, 1.5), runs(LAPTOP), itemised=True)
+    assert width(found) > 0.5
+    assert "RAPL" in found.settled_by
+
+
+def test_watts_that_nobody_reads_favour_nobody_at_equal_duration():
+    one, twice = runs(SERVER), runs(SERVER, 2.0)
+    proportional = beyond_scatter(twice, one)
+    assert proportional.with_unseen[1] == pytest.approx(proportional.middle, abs=0.01)
+    hungrier = twice.assign(duration=one["duration"])
+    low, middle, _ = beyond_scatter(hungrier, one).with_unseen
+    assert middle < -0.02  # the same constant is added above and below the line
+    assert low < beyond_scatter(hungrier, one).low
+
+
+@pytest.mark.parametrize("response", ["accuracy", "duration", "emissions", "flops"])
+def test_other_quantities_are_exact_or_have_energys_uncertainty(response):
+    assert beyond_scatter(runs(SERVER), runs(SERVER), response) == NOTHING
+
+
+def test_runs_without_energy_say_nothing():
+    assert beyond_scatter(runs(SERVER).assign(energy_consumed=math.nan), runs(SERVER)) == NOTHING
+
+
+def test_half_widths_add_as_squares():
+    low, high = widened(-0.03, 0.1, 0.23, (-0.07, 0.0, 0.05))
+    assert low == pytest.approx(0.1 - math.hypot(0.13, 0.07))
+    assert high == pytest.approx(0.1 + math.hypot(0.13, 0.05))
