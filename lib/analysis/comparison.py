@@ -79,7 +79,7 @@ class Comparison:
 def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison:
     """Set two studies side by side.
 
-    Of a study with several readings the last is taken, of one with variants the reference.
+    Of a study with several treatments the last is taken, of one with variants the reference.
 
     Args:
         first: A.
@@ -128,7 +128,7 @@ def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison
 
 
 def _runs(study: Analysis) -> pd.DataFrame:
-    runs = variants.reference_runs(study.best_reading)
+    runs = variants.reference_runs(study.believed)
     absent = pd.Series(None, index=runs.index, dtype=object)
     version = runs.get("version_codecarbon", runs.get("codecarbon_version", absent))
     # Where it is not set, it is what the dataset's images are brought to by default.
@@ -144,9 +144,9 @@ def _major(version: object) -> str:
 
 
 def _notes(name: str, study: Analysis) -> Iterable[str]:
-    if len(study.readings) > 1:
-        yield f"Of {name} the reading '{list(study.readings)[-1]}' is compared."
-    if variants.column_of(study.best_reading):
+    if len(study.treatments) > 1:
+        yield f"Of {name} the treatment '{list(study.treatments)[-1]}' is compared."
+    if variants.column_of(study.believed):
         yield f"{name} has several variants, of which the reference is compared."
 
 

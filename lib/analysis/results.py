@@ -100,7 +100,7 @@ class Analysis:
         return {"campaign", "tracker_run_id"} <= set(self.results)
 
     @cached_property
-    def readings(self) -> dict[str, pd.DataFrame]:
+    def treatments(self) -> dict[str, pd.DataFrame]:
         """The runs behind RQ1 and RQ2 under each treatment: see `lib.logs.treatments`.
 
         Of the paper's data these are the Kaggle runs. `power` (W) is energy over duration.
@@ -112,13 +112,13 @@ class Analysis:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """All readings in one table, told apart by `reading` where there are several."""
-        return self.stacked(self.readings)
+        """All treatments in one table, told apart by `treatment` where there are several."""
+        return self.stacked(self.treatments)
 
     @cached_property
-    def best_reading(self) -> pd.DataFrame:
-        """The reading to believe: the last, be it the only one or the corrected."""
-        return list(self.readings.values())[-1]
+    def believed(self) -> pd.DataFrame:
+        """The treatment to believe: the last, be it the only one or the corrected."""
+        return list(self.treatments.values())[-1]
 
     @cached_property
     def configurations(self) -> pd.DataFrame:
@@ -127,7 +127,7 @@ class Analysis:
         And for each variant, where there are several.
         """
         columns = [*questions.CONFIGURATION, variants.COLUMN]
-        return self.best_reading.drop_duplicates(self.best_reading.columns.intersection(columns))
+        return self.believed.drop_duplicates(self.believed.columns.intersection(columns))
 
     @cached_property
     def metered(self) -> pd.DataFrame:
@@ -143,17 +143,17 @@ class Analysis:
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """Every test of `lib.stats.hypotests`, by reading."""
-        return self.stacked({name: _tested(runs) for name, runs in self.readings.items()})
+        """Every test of `lib.stats.hypotests`, by treatment."""
+        return self.stacked({name: _tested(runs) for name, runs in self.treatments.items()})
 
     @cached_property
     def ranked(self) -> pd.DataFrame:
-        """Configurations ranked by Score among those of the same place and dataset, by reading."""
+        """Configurations ranked by Score within a place and dataset, by treatment."""
         return self._ranked(("architecture", *self._variant), ("location", "dataset"))
 
     @cached_property
     def compared(self) -> pd.DataFrame:
-        """Configurations of all places ranked within their dataset, by reading."""
+        """Configurations of all places ranked within their dataset, by treatment."""
         return self._ranked(("architecture", *self._variant, "location"), ("dataset",))
 
     @property
@@ -167,32 +167,32 @@ class Analysis:
 
     @cached_property
     def _scored(self) -> dict[str, pd.DataFrame]:
-        """The readings with the energy that Scores are made of, see `treatments.SCORE_ENERGY`."""
+        """The runs with the energy that Scores are made of, see `treatments.SCORE_ENERGY`."""
         return {
             name: runs.assign(
                 energy_consumed=runs.get(treatments.SCORE_ENERGY, runs["energy_consumed"])
             )
-            for name, runs in self.readings.items()
+            for name, runs in self.treatments.items()
         }
 
     @cached_property
     def scored(self) -> pd.DataFrame:
-        """All readings in one table, with the energy that Scores are made of."""
+        """All treatments in one table, with the energy that Scores are made of."""
         return self.stacked(self._scored)
 
     def stacked(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-        """Put one table a reading under each other; `reading` comes first if there are several."""
+        """Put one table a treatment under each other, with the column `treatment` if several."""
         if len(tables) == 1:
             return next(iter(tables.values()))
-        named = [table.assign(reading=name) for name, table in tables.items()]
+        named = [table.assign(treatment=name) for name, table in tables.items()]
         stack = pd.concat(named, ignore_index=True)
-        return stack[["reading", *stack.columns.drop("reading")]]
+        return stack[["treatment", *stack.columns.drop("treatment")]]
 
     @cached_property
     def saved(self) -> pd.DataFrame:
         """Every variant set against the reference, see `lib.analysis.savings.savings`."""
         first = variants.first_architecture(self.results, self.settings)
-        runs = self.best_reading
+        runs = self.believed
         varied = runs if variants.COLUMN in runs else runs.iloc[:0]
         return savings.savings(varied, self.histories, first)
 
@@ -273,7 +273,7 @@ def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tested(runs: pd.DataFrame) -> pd.DataFrame:
-    """The tests of a reading's factors, made within each variant, and those of the variants."""
+    """The tests of a study's factors, made within each variant, and those of the variants."""
     if variants.COLUMN not in runs:
         return hypotests.to_frame(questions.study_tests(runs))
     tables = []

@@ -71,11 +71,11 @@ def questions(results: pd.DataFrame) -> pd.DataFrame:
 def _asked(results: pd.DataFrame) -> Iterator[tuple[str, hypotests.TestResult]]:
     sums = ("energy_consumed", "emissions", "duration")
     components = ("cpu_energy", "gpu_energy", "ram_energy")
-    readings = treatments.treatments(results)
-    wattmeter = with_power(campaign(readings[treatments.CORRECTED], WATTMETER))
+    treated = treatments.treatments(results)
+    wattmeter = with_power(campaign(treated[treatments.CORRECTED], WATTMETER))
     parts = (
-        ("Kaggle, as published", campaign(readings[treatments.AS_PUBLISHED], KAGGLE), sums),
-        ("Kaggle, corrected", campaign(readings[treatments.CORRECTED], KAGGLE), sums + components),
+        ("Kaggle, as published", campaign(treated[treatments.AS_PUBLISHED], KAGGLE), sums),
+        ("Kaggle, corrected", campaign(treated[treatments.CORRECTED], KAGGLE), sums + components),
         (
             "Wattmeter machine",
             wattmeter,
@@ -193,14 +193,14 @@ def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
         One row a part of the data, location and dataset, with three names and `architectures`,
         the number compared. Means of the runs; of the wattmeter machine, the wattmeter's energy.
     """
-    readings = treatments.treatments(results)
-    kaggle = {name: campaign(reading, KAGGLE) for name, reading in readings.items()}
+    treated = treatments.treatments(results)
+    kaggle = {name: campaign(runs, KAGGLE) for name, runs in treated.items()}
     meter = campaign(results, WATTMETER)
     meter = meter.assign(score_energy=meter["wattmeter_energy"])
     parts = {
         "Kaggle, as published": kaggle[treatments.AS_PUBLISHED],
         "Kaggle, corrected": kaggle[treatments.CORRECTED],
-        SAMPLED: sampled(readings[treatments.CORRECTED]),
+        SAMPLED: sampled(treated[treatments.CORRECTED]),
         "Wattmeter machine": meter.assign(
             score=score(meter["accuracy"], meter["wattmeter_energy"])
         ),

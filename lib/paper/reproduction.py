@@ -46,19 +46,19 @@ class Reproduction:
     compute: Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def campaign(reading: pd.DataFrame, name: str) -> pd.DataFrame:
+def campaign(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     """The runs of one campaign, `kaggle` or `wattmeter`."""
-    return reading[reading["campaign"] == name]
+    return runs[runs["campaign"] == name]
 
 
-def configurations(reading: pd.DataFrame) -> pd.DataFrame:
+def configurations(runs: pd.DataFrame) -> pd.DataFrame:
     """One row for each architecture on each dataset: what FLOPs and parameters belong to."""
-    return reading.drop_duplicates(_CONFIGURATION)
+    return runs.drop_duplicates(_CONFIGURATION)
 
 
-def characteristics(reading: pd.DataFrame) -> pd.DataFrame:
+def characteristics(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 2: what each network is made of, in the paper's units."""
-    each = configurations(reading)
+    each = configurations(runs)
     return each[[*_CONFIGURATION, "image_size", "depth"]].assign(
         parameters_M=each["parameters"] / 1e6,
         trainable_parameters_M=each["trainable_parameters"] / 1e6,
@@ -67,30 +67,30 @@ def characteristics(reading: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def dataset_correlations(reading: pd.DataFrame) -> pd.DataFrame:
+def dataset_correlations(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 3: point-biserial r with the dataset; negative where CIFAR10 has the lower values."""
 
     def r(frame: pd.DataFrame, response: str) -> float:
         return stats.pointbiserialr(frame["dataset"] == "cifar10", frame[response]).statistic
 
     return pd.DataFrame(
-        [(response, r(frame, response)) for response, frame in _responses(reading)],
+        [(response, r(frame, response)) for response, frame in _responses(runs)],
         columns=["response", "correlation"],
     )
 
 
-def architecture_tests(reading: pd.DataFrame) -> pd.DataFrame:
+def architecture_tests(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 4: p of Kruskal-Wallis between architectures."""
-    return _kruskal_wallis(_responses(reading), "architecture")
+    return _kruskal_wallis(_responses(runs), "architecture")
 
 
-def location_tests(reading: pd.DataFrame) -> pd.DataFrame:
+def location_tests(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 5: p of Kruskal-Wallis between locations."""
-    return _kruskal_wallis(_responses(reading)[:2], "location")
+    return _kruskal_wallis(_responses(runs)[:2], "location")
 
 
-def _responses(reading: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    runs = campaign(reading, KAGGLE)
+def _responses(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    runs = campaign(runs, KAGGLE)
     return [("emissions", runs), ("energy_consumed", runs), ("flops", configurations(runs))]
 
 
@@ -102,24 +102,24 @@ def _kruskal_wallis(responses: list[tuple[str, pd.DataFrame]], factor: str) -> p
     return pd.DataFrame(rows, columns=["response", "p"])
 
 
-def scores(reading: pd.DataFrame) -> pd.DataFrame:
+def scores(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 6: means of accuracy, of the energy that Scores are made of, and of the Scores."""
     keys = ["location", *_CONFIGURATION]
-    means = campaign(reading, KAGGLE).groupby(keys, as_index=False).mean(numeric_only=True)
+    means = campaign(runs, KAGGLE).groupby(keys, as_index=False).mean(numeric_only=True)
     means = means.assign(energy_consumed=means[treatments.SCORE_ENERGY])
     return means[[*keys, "accuracy", "energy_consumed", "score"]]
 
 
-def medians(reading: pd.DataFrame) -> pd.DataFrame:
+def medians(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 7: medians of the wattmeter's energy and of CodeCarbon's, by component, kWh."""
     columns = ["wattmeter_energy", "cpu_energy", "gpu_energy", "ram_energy", "energy_consumed"]
-    runs = campaign(reading, WATTMETER)
+    runs = campaign(runs, WATTMETER)
     return runs.groupby(_CONFIGURATION, as_index=False)[columns].median()
 
 
-def instrument_agreement(reading: pd.DataFrame) -> pd.DataFrame:
+def instrument_agreement(runs: pd.DataFrame) -> pd.DataFrame:
     """Section 4.3: Spearman's rho of Table 7's medians, and the gap between them in percent."""
-    table = medians(reading)
+    table = medians(runs)
     gap = 100 * (1 - table["energy_consumed"] / table["wattmeter_energy"])
     rho = stats.spearmanr(table["wattmeter_energy"], table["energy_consumed"]).statistic
     quantities = {
@@ -152,9 +152,9 @@ REPRODUCTIONS = (
 )
 
 
-def beside_printed(item: Reproduction, reading: pd.DataFrame) -> pd.DataFrame:
+def beside_printed(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:
     """Set one computed table beside the paper's, one row a cell, in the paper's order."""
-    return _cells(item, item.compute(reading), list(item.keys))
+    return _cells(item, item.compute(runs), list(item.keys))
 
 
 def beside_own(item: Reproduction, runs: pd.DataFrame) -> pd.DataFrame:

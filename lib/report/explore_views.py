@@ -75,7 +75,7 @@ def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
         # The variants are what differs in it, so that each has one level only.
         runs = runs.drop(columns=variants.COLUMN)
     scale, shown = quantity(response).scaled_to(runs[response])
-    panel = [name for name in ("reading", variants.COLUMN) if name in runs and name != factor]
+    panel = [name for name in ("treatment", variants.COLUMN) if name in runs and name != factor]
     groups = runs.assign(_value=runs[response] * scale).groupby([*panel, factor])["_value"]
     means = groups.agg(
         runs="count", mean="mean", standard_deviation="std", lowest="min", highest="max"

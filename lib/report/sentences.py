@@ -51,10 +51,10 @@ def asked(study: Analysis) -> Prose:
         sentences.append(f"{wording.runs(len(failed))} failed: {_first(failed)}.")
     if study.missing:
         sentences.append(f"Not yet run: {_first(study.missing)}. This report is partial.")
-    if len(study.readings) > 1:
-        names = wording.listed(study.readings)
+    if len(study.treatments) > 1:
+        names = wording.listed(study.treatments)
         sentences.append(
-            f"The same measurements are read in {len(study.readings)} ways, {names}, which stand "
+            f"The same measurements are read in {len(study.treatments)} ways, {names}, which stand "
             "side by side in every figure and table below."
         )
     weights = set(results.get("weights", pd.Series(dtype=str)).dropna())
@@ -114,7 +114,7 @@ def _most_energy(study: Analysis) -> str:
 
     By the wattmeter where there was one: it is the instrument to believe.
     """
-    runs, column, how = study.best_reading, "energy_consumed", ""
+    runs, column, how = study.believed, "energy_consumed", ""
     if len(study.metered):
         runs, column, how = study.metered, "wattmeter_energy", "By the wattmeter, "
     runs = runs.dropna(subset=[column])
@@ -153,8 +153,8 @@ def _between_architectures(study: Analysis, runs: pd.DataFrame, column: str) -> 
         found = study.tests
         asked = (found["test"] == "Kruskal-Wallis") & (found["factor"] == "architecture")
         asked &= (found["response"] == column) & (found["within"] != "")
-        if "reading" in found:
-            asked &= found["reading"] == list(study.readings)[-1]
+        if "treatment" in found:
+            asked &= found["treatment"] == list(study.treatments)[-1]
         if variants.COLUMN in runs:
             asked &= found[variants.COLUMN] == str(runs[variants.COLUMN].iloc[0])
         found = found[asked]
@@ -179,8 +179,8 @@ def _chance(test: pd.Series) -> str:
 def _best_score(study: Analysis) -> str:
     """RQ2: who gives the most accuracy for its energy, and who the most accuracy."""
     ranked = study.ranked
-    if "reading" in ranked:
-        ranked = ranked[ranked["reading"] == list(study.readings)[-1]]
+    if "treatment" in ranked:
+        ranked = ranked[ranked["treatment"] == list(study.treatments)[-1]]
     ranked = ranked.dropna(subset=["score_ratio_of_means"])
     if ranked.empty:
         return "No configuration has a Score: accuracy or energy is missing."
@@ -215,7 +215,7 @@ def _best_score(study: Analysis) -> str:
 def _guesses(study: Analysis, ranked: pd.DataFrame) -> pd.Series:
     """Which rows of a ranking are of networks that did not learn: their Score is that of chance."""
     keys = study.configuration
-    runs = study.best_reading.assign(_bound=frugality.guessing(study.best_reading))
+    runs = study.believed.assign(_bound=frugality.guessing(study.believed))
     bound = runs.groupby(keys, as_index=False)["_bound"].max()
     bounds = ranked[keys].merge(bound, how="left", on=keys)["_bound"].to_numpy()
     return ranked["mean_accuracy"] <= bounds
@@ -314,7 +314,7 @@ def _how_sure(study: Analysis) -> str:
     if len(metered):
         runs = wording.runs(len(metered))
         return f"CodeCarbon reports {_less(metered)} energy than the wattmeter ({runs})."
-    runs = study.best_reading
+    runs = study.believed
     parts = [
         f"{name.upper()} by {wording.listed(methods)}"
         for name in ("cpu", "gpu", "ram")

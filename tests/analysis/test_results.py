@@ -15,8 +15,8 @@ def test_a_study_is_read_with_its_plan_and_title(tmp_path):
     study = results.load(small_study.make(tmp_path / "small"))
     assert study.title == "Three networks on two datasets"
     assert len(study.completed) == len(study.planned) == 18
-    assert list(study.readings) == ["measured"]
-    assert "reading" not in study.runs
+    assert list(study.treatments) == ["measured"]
+    assert "treatment" not in study.runs
     assert study.missing == ()
     assert len(study.histories) == 18
     assert len(study.trace) == 5
@@ -134,11 +134,11 @@ def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
     records.write_results(published.read_package(needs.REPLICATION).results, tmp_path)
     study = results.load(tmp_path)
     assert study.is_the_papers
-    assert {name: len(runs) for name, runs in study.readings.items()} == {
+    assert {name: len(runs) for name, runs in study.treatments.items()} == {
         "as published": 45,
         "corrected": 45,
     }
     assert len(study.metered) == 18
     assert len(study.configurations) == 6
     assert not study.variants.several
-    assert list(dict.fromkeys(study.ranked["reading"])) == ["as published", "corrected"]
+    assert list(dict.fromkeys(study.ranked["treatment"])) == ["as published", "corrected"]

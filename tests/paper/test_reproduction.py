@@ -14,7 +14,7 @@ def cells():
     found = treatments.treatments(published.read_package(needs.REPLICATION).results)
     return pd.concat(
         [
-            reproduction.beside_printed(item, runs).assign(reading=name)
+            reproduction.beside_printed(item, runs).assign(treatment=name)
             for item in reproduction.REPRODUCTIONS
             for name, runs in found.items()
         ],
@@ -22,12 +22,12 @@ def cells():
     )
 
 
-def cell(cells, table, row, column, reading):
+def cell(cells, table, row, column, treatment):
     found = cells[
         cells["table"].str.startswith(table)
         & (cells["row"] == row)
         & (cells["column"] == column)
-        & (cells["reading"] == reading)
+        & (cells["treatment"] == treatment)
     ]
     assert len(found) == 1
     return found.iloc[0]
@@ -35,7 +35,7 @@ def cell(cells, table, row, column, reading):
 
 @needs.replication
 def test_every_cell_of_the_paper_is_met(cells):
-    as_published = cells[cells["reading"] == treatments.AS_PUBLISHED]
+    as_published = cells[cells["treatment"] == treatments.AS_PUBLISHED]
     counts = as_published.groupby("table", sort=False).size().to_dict()
     assert {name.split(":")[0]: count for name, count in counts.items()} == {
         "Table 2": 36,
@@ -70,17 +70,19 @@ def test_every_cell_of_the_paper_is_met(cells):
         ("Section 4.3", "largest_gap_percent", "value", 45.926474, 45.926474),
     ],
 )
-def test_golden_values_of_both_readings(cells, table, row, column, as_published, corrected):
-    for reading, value in (
+def test_golden_values_of_both_treatments(cells, table, row, column, as_published, corrected):
+    for treatment, value in (
         (treatments.AS_PUBLISHED, as_published),
         (treatments.CORRECTED, corrected),
     ):
-        assert cell(cells, table, row, column, reading)["ours"] == pytest.approx(value, rel=1e-5)
+        assert cell(cells, table, row, column, treatment)["ours"] == pytest.approx(value, rel=1e-5)
 
 
 @needs.replication
 def test_what_the_correction_changes_in_table_6_is_resnet50_only(cells):
-    corrected = cells[cells["table"].str.startswith("Table 6") & (cells["reading"] == "corrected")]
+    corrected = cells[
+        cells["table"].str.startswith("Table 6") & (cells["treatment"] == "corrected")
+    ]
     changed = corrected[corrected["match"] == reproduction.DIFFERS]
     assert set(changed["row"].str.split(", ").str[-1]) == {"ResNet50"}
     assert set(changed["column"]) == {"energy_consumed", "score"}
@@ -89,7 +91,7 @@ def test_what_the_correction_changes_in_table_6_is_resnet50_only(cells):
 
 @needs.replication
 def test_the_paper_is_met_within_its_own_tolerances(cells):
-    ours = cells[cells["reading"] == treatments.AS_PUBLISHED]
+    ours = cells[cells["treatment"] == treatments.AS_PUBLISHED]
     for table, tolerance in (("Table 3", 1e-4), ("Table 6", 5e-3), ("Table 7", 1e-2)):
         assert ours[ours["table"].str.startswith(table)]["difference"].abs().max() <= tolerance
 
@@ -144,7 +146,7 @@ def test_what_is_printed_of_a_figure_meets_it(value, digits):
 
 
 def test_a_missing_configuration_is_an_empty_cell_that_differs():
-    reading = pd.DataFrame(
+    treatment = pd.DataFrame(
         {
             "architecture": ["VGG16"],
             "dataset": ["cifar10"],
@@ -156,6 +158,6 @@ def test_a_missing_configuration_is_an_empty_cell_that_differs():
             "flops_head": [1210845056],
         }
     )
-    cells = reproduction.beside_printed(reproduction.REPRODUCTIONS[0], reading)
+    cells = reproduction.beside_printed(reproduction.REPRODUCTIONS[0], treatment)
     assert cells["ours"].notna().sum() == 6
     assert (cells.loc[cells["ours"].isna(), "match"] == "differs").all()

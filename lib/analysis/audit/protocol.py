@@ -213,11 +213,11 @@ def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
     ("architecture", "accuracy", "score", "energy_consumed"),
 )
 def scores_that_divide(results: pd.DataFrame) -> Found | None:
-    """Mean Score against mean accuracy over mean energy, within 5 %, in the first reading."""
-    name, reading = next(iter(treatments.treatments(results).items()))
-    energy = treatments.SCORE_ENERGY if treatments.SCORE_ENERGY in reading else "energy_consumed"
-    keys = _factors(reading)
-    groups = reading.groupby(keys, dropna=False)
+    """Mean Score against mean accuracy over mean energy, within 5 %, under the first treatment."""
+    name, treated = next(iter(treatments.treatments(results).items()))
+    energy = treatments.SCORE_ENERGY if treatments.SCORE_ENERGY in treated else "energy_consumed"
+    keys = _factors(treated)
+    groups = treated.groupby(keys, dropna=False)
     means = groups[["accuracy", energy, "score"]].transform("mean")
     ratio = means["score"] / (means["accuracy"] / means[energy])
     apart = (ratio - 1).abs()

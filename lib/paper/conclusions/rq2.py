@@ -14,11 +14,11 @@ def vgg19_best(case: Case) -> Conclusion:
     pairs = case.tables["vgg_pairs"]
     kaggle, meter = pairs[pairs["where"] != "wattmeter"], pairs[pairs["where"] == "wattmeter"]
     more = pairs["vgg19_takes_more_percent"]
-    readings = with_power(case.runs(KAGGLE))
-    us_cifar10 = readings[
-        (readings["architecture"] == "VGG19")
-        & (readings["dataset"] == "cifar10")
-        & readings["location"].str.startswith("USA")
+    runs = with_power(case.runs(KAGGLE))
+    us_cifar10 = runs[
+        (runs["architecture"] == "VGG19")
+        & (runs["dataset"] == "cifar10")
+        & runs["location"].str.startswith("USA")
     ]
     low = us_cifar10[us_cifar10["gpu_method"] == ONE_READING_GPU]["gpu_energy_power"]
     sampled = us_cifar10[us_cifar10["gpu_method"] != ONE_READING_GPU]["gpu_energy_power"]

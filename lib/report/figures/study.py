@@ -32,8 +32,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     The paper's Figures 2 (energy and emissions), 3 (FLOPs) and 4 (by location).
 
     Args:
-        runs: One row a run: run_id, architecture, `response` and `by`; with a column `reading`
-            there is a panel for each reading, with `variant` one for each variant.
+        runs: One row a run: run_id, architecture, `response` and `by`; with a column `treatment`
+            there is a panel for each treatment, with `variant` one for each variant.
         response: The column to show.
         by: The factor on the horizontal axis.
     """
@@ -68,7 +68,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     words = []
     most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
     drawn = 0
-    for place_of_panel, (reading, panel) in enumerate(panels):
+    for place_of_panel, (treatment, panel) in enumerate(panels):
         row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
         medians = []
         for place, level in enumerate(levels):
@@ -86,7 +86,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             for points in _points(group, response, (factor, shown), place, architectures):
                 points.showlegend = by != "architecture"
                 figure.add_trace(points, row=row, col=column)
-        words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
+        words.append(f"{treatment}: {', '.join(medians)}" if treatment else ", ".join(medians))
     style.shown_once(figure)
     figure.update_xaxes(
         tickvals=list(range(len(levels))),
@@ -111,12 +111,12 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
 
 
 def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A panel for each reading and, unless they are compared, each variant: where several are."""
-    for reading, part in style.panels(runs):
+    """A panel for each treatment and, unless they are compared, each variant: where several are."""
+    for treatment, part in style.panels(runs):
         variants = ordered(part["variant"]) if "variant" in part and by != "variant" else [""]
         for variant in variants:
             rows = part[part["variant"] == variant] if variant else part
-            yield " · ".join(filter(None, (reading, variant))), rows
+            yield " · ".join(filter(None, (treatment, variant))), rows
 
 
 def _outline(values: pd.Series) -> pd.Series:

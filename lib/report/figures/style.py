@@ -139,7 +139,7 @@ def has(frame: pd.DataFrame, column: str) -> bool:
     return column in frame and bool(frame[column].notna().any())
 
 
-def panels(runs: pd.DataFrame, column: str = "reading") -> Iterator[tuple[str, pd.DataFrame]]:
+def panels(runs: pd.DataFrame, column: str = "treatment") -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each level of `column`, by name, as they come; all of them where it is absent."""
     if column not in runs:
         yield "", runs

@@ -23,8 +23,8 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     """Accuracy against energy: runs, means, the Pareto front and lines of equal Score.
 
     A panel for each dataset, since accuracies on different datasets can't be compared, and a row
-    for each reading. Colour and symbol are the architecture's; where there are variants, the symbol
-    is theirs.
+    for each treatment. Colour and symbol are the architecture's; where there are variants, the
+    symbol is theirs.
 
     Args:
         runs: One row a run: run_id, architecture, dataset, accuracy, energy_consumed (kWh), and
@@ -37,24 +37,24 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     if missing:
         return style.sentence(title, missing)
     datasets = ordered(compared["dataset"])
-    readings = list(style.panels(compared))
+    treatments = list(style.panels(compared))
     factor, shown = quantity("energy_consumed").scaled_to(runs["energy_consumed"])
     figure = make_subplots(
-        rows=len(readings),
+        rows=len(treatments),
         cols=len(datasets),
         horizontal_spacing=min(0.08, 0.5 / len(datasets)),
-        vertical_spacing=0.16 / len(readings),
+        vertical_spacing=0.16 / len(treatments),
         subplot_titles=[
-            escape(" · ".join(filter(None, (dataset, reading))))
-            for reading, _ in readings
+            escape(" · ".join(filter(None, (dataset, treatment))))
+            for treatment, _ in treatments
             for dataset in datasets
         ],
     )
     words, drawn = [], 0
-    groups = ["architecture", "dataset"] + [n for n in ("variant", "reading") if n in runs]
+    groups = ["architecture", "dataset"] + [n for n in ("variant", "treatment") if n in runs]
     most = max(style.MOST_POINTS // max(runs.groupby(groups).ngroups, 1), 2)
-    for row, (reading, means) in enumerate(readings, start=1):
-        mine = runs if not reading else runs[runs["reading"] == reading]
+    for row, (treatment, means) in enumerate(treatments, start=1):
+        mine = runs if not treatment else runs[runs["treatment"] == treatment]
         for column, dataset in enumerate(datasets, start=1):
             panel = _Plane(
                 mine[mine["dataset"] == dataset].dropna(subset=["accuracy", "energy_consumed"]),
@@ -72,12 +72,12 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             across, up = panel.limits()
             figure.update_xaxes(range=[end * factor for end in across], row=row, col=column)
             figure.update_yaxes(range=up, row=row, col=column)
-            words.append(f"{' '.join(filter(None, (dataset, reading)))}: {panel.words()}")
+            words.append(f"{' '.join(filter(None, (dataset, treatment)))}: {panel.words()}")
     style.shown_once(figure)
-    figure.update_xaxes(title=shown.label, row=len(readings))
+    figure.update_xaxes(title=shown.label, row=len(treatments))
     figure.update_yaxes(title="Validation accuracy", col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
-    height, least_width = 130 + 320 * len(readings), 40 + 220 * len(datasets)
+    height, least_width = 130 + 320 * len(treatments), 40 + 220 * len(datasets)
     known = len(runs.dropna(subset=["accuracy", "energy_consumed"]))
     return style.finish(figure, title, alt, height, least_width, style.left_out(drawn, known))
 
@@ -288,17 +288,17 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     whisker = "95 % interval"
     if ranked[bounds].isna().any(axis=None):
         bounds, whisker = ["score_min", "score_max"], "lowest and highest run"
-    readings = list(style.panels(ranked))
-    last = readings[-1][1].sort_values("score_ratio_of_means")
+    treatments = list(style.panels(ranked))
+    last = treatments[-1][1].sort_values("score_ratio_of_means")
     order = list(last["_label"])
     architectures = ordered(ranked["architecture"])
     figure = make_subplots(
-        cols=len(readings),
+        cols=len(treatments),
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        subplot_titles=[escape(name) for name, _ in readings],
+        subplot_titles=[escape(name) for name, _ in treatments],
     )
-    for column, (_, panel) in enumerate(readings, start=1):
+    for column, (_, panel) in enumerate(treatments, start=1):
         for name in architectures:
             rows = panel[panel["architecture"].astype(str) == name]
             value = rows["score_ratio_of_means"]
@@ -329,12 +329,12 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
     best = [
         f"{name + ': ' if name else ''}{top['_name']} {number(top['score_ratio_of_means'])}"
-        for name, panel in readings
+        for name, panel in treatments
         for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
     ]
     alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
     height = 160 + style.row_height(order) * max(len(order), 3)
-    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(readings)
+    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(treatments)
     return style.finish(figure, title, alt, height, least_width)
 
 

@@ -40,7 +40,7 @@ def networks(study: Analysis) -> Table:
 
 def measurements(study: Analysis) -> Table:
     """Means of every configuration: what its runs took and what they reached."""
-    by = [*shared.reading(study), *shared.factors(study)]
+    by = [*shared.treatment(study), *shared.factors(study)]
     means = ["energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
     means += ["power", "emissions", "duration", "accuracy"]
     means = [name for name in means if name in study.runs]
@@ -62,7 +62,7 @@ def measurements(study: Analysis) -> Table:
 def repetitions(study: Analysis) -> Table:
     """How many repetitions a difference of 5 % or 10 % would take to be seen."""
     by = shared.factors(study)
-    needed = sample_size.repetitions_needed(study.best_reading, "energy_consumed", by)
+    needed = sample_size.repetitions_needed(study.believed, "energy_consumed", by)
     frame = needed.drop_duplicates(by)[[*by, "n", "relative_sd", "reason"]].reset_index(drop=True)
     for share, rows in needed.groupby("difference", sort=False):
         frame[f"for_{share:.0%}_difference"] = rows["repetitions"].to_numpy()
@@ -80,7 +80,7 @@ def repetitions(study: Analysis) -> Table:
 def places(study: Analysis) -> Table:
     """What the same energy would have emitted elsewhere."""
     by = ["architecture", "dataset", *variants.column_of(study.completed)]
-    compared = elsewhere(study.best_reading, study.places, by)
+    compared = elsewhere(study.believed, study.places, by)
     frame, why = shared.reasoned(shared.in_order(compared))
     caption = "Emissions if the same energy had been used elsewhere"
     return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
@@ -88,12 +88,12 @@ def places(study: Analysis) -> Table:
 
 def scores(study: Analysis) -> Table:
     """Table 6: Score = accuracy / energy of every configuration, ranked."""
-    columns = [*shared.reading(study), "location", "dataset", "rank", "architecture"]
+    columns = [*shared.treatment(study), "location", "dataset", "rank", "architecture"]
     columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
     columns += ["score_ratio_of_means"]
     columns += ["score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"]
     columns += ["score_min", "score_max", "pareto", "reason"]
-    by = [*shared.reading(study), "location", "dataset", "rank"]
+    by = [*shared.treatment(study), "location", "dataset", "rank"]
     frame = study.ranked.sort_values(by, kind="stable", key=shared.order)
     frame, why = shared.reasoned(shared.present(frame, columns))
     return Table(
@@ -109,7 +109,7 @@ def scores(study: Analysis) -> Table:
 
 def methods(study: Analysis) -> Table:
     """How each component of energy was obtained, and what share of the energy it is."""
-    runs = study.best_reading
+    runs = study.believed
     parts = ["cpu", "gpu", "ram"]
     columns = ["component", "method", "runs", "mean_energy_consumed", "share_percent"]
     total = pd.to_numeric(runs["energy_consumed"]).sum()

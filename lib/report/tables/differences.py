@@ -131,8 +131,8 @@ def _tests(
         frame = frame[(frame["within"] != "") == within]
     first = frame["response"].isin(_PAPER_RESPONSES)
     frame = frame.iloc[(~first).argsort(kind="stable")]
-    if "reading" in frame:
-        # The readings of one question under each other, to see at once what changed.
+    if "treatment" in frame:
+        # The treatments of one question under each other, to see at once what changed.
         questions = ["response", "within", "groups"]
         place = frame.groupby(questions, sort=False).ngroup()
         frame = frame.iloc[place.argsort(kind="stable")]
@@ -142,7 +142,7 @@ def _tests(
         frame = frame.iloc[frame.groupby("response", sort=False).ngroup().argsort(kind="stable")]
     groups = list(map(hypotests.with_sizes, frame["groups"], frame["n"]))
     frame = shared.in_words(frame.assign(groups=groups))
-    columns = [*shared.reading(study), *own, "response", "within", "groups", "assessment"]
+    columns = [*shared.treatment(study), *own, "response", "within", "groups", "assessment"]
     columns += ["p", "p_holm", "effect", "effect_low", "effect_high", "statistic", "reason"]
     (effect,) = set(frame["effect_name"]) - {""} or {"effect"}
     frame = frame[columns]

@@ -16,7 +16,7 @@ _SHARE = f"{derived.SHARE_OF_BEST:.0%}".replace("%", " %")
 def baseline(study: Analysis) -> Table:
     """Gross energy, what the idle machine would have drawn in that time, and what is left."""
     columns = ["energy_consumed", "idle_energy", "net_energy"]
-    runs = study.best_reading
+    runs = study.believed
     if not set(columns) <= set(runs) or runs["net_energy"].isna().all():
         reason = "No run measured an idle baseline (idle_seconds), so there is no net energy."
         return Table("baseline", "", pd.DataFrame(), reason)
@@ -33,9 +33,9 @@ def baseline(study: Analysis) -> Table:
 
 def frugality(study: Analysis) -> Table:
     """Energy per image and epoch, power, and what an accuracy cost."""
-    figures = derived.per_run(study.best_reading, study.histories)
+    figures = derived.per_run(study.believed, study.histories)
     columns = [name for name in figures if name not in derived.KEYS]
-    runs = study.best_reading.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
+    runs = study.believed.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
     frame = _means(study, runs, columns).dropna(axis="columns", how="all")
     if "energy_to_threshold" not in frame:
         frame = frame.drop(columns="threshold", errors="ignore")

@@ -130,14 +130,14 @@ def beside_paper(study: Analysis, name: str) -> Table:
         return _beside_ours(study, item, file)
     cells = pd.concat(
         [
-            reproduction.beside_printed(item, reading).assign(reading=reading_name)
-            for reading_name, reading in treatments.treatments(study.completed).items()
+            reproduction.beside_printed(item, runs).assign(treatment=treatment)
+            for treatment, runs in treatments.treatments(study.completed).items()
         ]
     )
     keys = ["row", "column", "paper"]
     first, last = (
-        cells[cells["reading"] == reading].set_index(keys)
-        for reading in (treatments.AS_PUBLISHED, treatments.CORRECTED)
+        cells[cells["treatment"] == treatment].set_index(keys)
+        for treatment in (treatments.AS_PUBLISHED, treatments.CORRECTED)
     )
     frame = pd.DataFrame(
         {
@@ -164,7 +164,7 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) ->
         alike = published.alike(study.configurations, published.NETWORK)
         note = "Match: whether our figure, rounded or cut off as printed, is the paper's."
     elif item.name == "table6":
-        alike = published.alike(study.best_reading, published.TRAINING)
+        alike = published.alike(study.believed, published.TRAINING)
         note = _OTHER_MACHINE
     else:
         alike = study.completed.iloc[:0]

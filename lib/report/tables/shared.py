@@ -8,9 +8,9 @@ from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
 
 
-def reading(study: Analysis) -> list[str]:
-    """The column `reading`, where there is more than one."""
-    return ["reading"] if len(study.readings) > 1 else []
+def treatment(study: Analysis) -> list[str]:
+    """The column `treatment`, where there is more than one."""
+    return ["treatment"] if len(study.treatments) > 1 else []
 
 
 def factors(study: Analysis) -> list[str]:
@@ -54,8 +54,8 @@ def _word(column: str) -> str:
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the order of every table: reading, location, dataset, architecture, variant."""
-    columns = ("reading", "location", "dataset", "architecture", "variant")
+    """Rows in the order of every table: treatment, location, dataset, architecture, variant."""
+    columns = ("treatment", "location", "dataset", "architecture", "variant")
     by = [name for name in columns if name in frame]
     return frame.sort_values(by, kind="stable", key=order, ignore_index=True) if by else frame
 

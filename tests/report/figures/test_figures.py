@@ -144,7 +144,7 @@ def test_small_energies_are_shown_in_a_smaller_unit(runs):
 
 
 def test_readings_stand_side_by_side_on_one_scale(runs):
-    both = pd.concat([runs.assign(reading="as published"), runs.assign(reading="corrected")])
+    both = pd.concat([runs.assign(treatment="as published"), runs.assign(treatment="corrected")])
     figure = figures.violins(both, "energy_consumed", "architecture")
     assert [note.text for note in figure.layout.annotations] == ["as published", "corrected"]
     assert figure.layout.yaxis2.matches == "y"

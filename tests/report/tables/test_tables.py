@@ -250,11 +250,11 @@ def test_every_cell_of_the_paper_stands_beside_ours(papers, name, cells):
 def test_the_two_readings_of_a_question_stand_under_each_other(papers):
     frame = tables.architecture_differences(papers).frame
     energy = frame[frame["response"] == "Energy"]
-    assert list(energy["reading"]) == ["as published", "corrected"]
+    assert list(energy["treatment"]) == ["as published", "corrected"]
     assert energy["p"].iloc[0] < 0.001
     assert energy["p"].iloc[1] == pytest.approx(0.777, abs=0.001)
     within = tables.architecture_differences_within(papers).frame
-    assert (within["reading"].iloc[::2] == "as published").all()
+    assert (within["treatment"].iloc[::2] == "as published").all()
 
 
 @needs.replication
