@@ -35,9 +35,9 @@ import pandas as pd
 import psutil
 import yaml
 
+from lib import records
 from lib.instruments.trace import COLUMNS, FILE_NAME
-from lib.records import record
-from lib.records.record import Phase, Record
+from lib.records import Phase, Record
 from lib.report import build
 from lib.study import plan
 from lib.study.config import RunConfig
@@ -116,11 +116,11 @@ def make(kind: str, count: int, folder: Path) -> int:
     for place, config in enumerate(runs):
         config.run_dir.mkdir(parents=True)
         history = learned(config, rng)
-        path = config.run_dir / record.HISTORY_NAME
+        path = config.run_dir / records.HISTORY_NAME
         path.write_text(history.to_csv(index=False), encoding="utf-8")
         (config.run_dir / FILE_NAME).write_text(trace, encoding="utf-8")
         text = measured(config, history, place, rng).model_dump_json(indent=1)
-        (config.run_dir / record.FILE_NAME).write_text(text, encoding="utf-8")
+        (config.run_dir / records.FILE_NAME).write_text(text, encoding="utf-8")
     return len(runs)
 
 

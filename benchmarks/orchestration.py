@@ -22,11 +22,11 @@ from pathlib import Path
 
 import yaml
 
+from lib import records
 from lib.execution import local
 from lib.execution.forecast import Left
-from lib.records import record as records
+from lib.records import Record
 from lib.records.progress import Progress
-from lib.records.record import Record
 from lib.study.config import RunConfig
 from lib.study.study import load_study
 

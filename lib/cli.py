@@ -10,18 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lib.files import NOBODY
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from lib.records.record import Record
-
 COMPLETE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-IMPORT_TITLE = "Published measurements, read again"
 GOES_ON = "what is complete is kept, and the same call goes on where it stopped"
 
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -132,8 +126,10 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
                 return BAD_INPUT
             if args.import_dir is not None and args.kaggle is None:
-                return _import(args)
-            return _study(args) if args.wattmeter is None else _wattmeter(args)
+                done = _import(args)
+            else:
+                done = _study(args) if args.wattmeter is None else _wattmeter(args)
+            return COMPLETE if done else SOME_FAILED
     except UserError as error:
         and_then = f"; {GOES_ON}" if error.exit_status == SOME_FAILED else ""
         print(f"run_all.py: {error}{and_then}", file=sys.stderr)
@@ -220,127 +216,51 @@ def _storage(error: OSError) -> str:
     return f"{where}results can't be written: {os.strerror(error.errno)}"
 
 
-def _study(args: argparse.Namespace) -> int:
+def _study(args: argparse.Namespace) -> bool:
     from lib.execution import run_study, terminal
-    from lib.study.errors import StudyError
-    from lib.study.study import check_presence, load_study, select
 
-    path = args.study or Path("params/quick.yaml")
-    study = load_study(path, {field: values[-1] for field, values in _pairs("--set", args.set)})
-    only = dict(_pairs("--only", args.only))
-    try:
-        everything = study.runs(path.stem, args.outputs)
-        chosen = select(everything, only)
-        if not (args.kaggle or args.scheduler):  # elsewhere they may be
-            check_presence(chosen)
-    except StudyError as error:
-        raise StudyError(error.problems, str(path)) from None
-    asked = run_study.Batch(
-        study=study,
-        source=path,
-        outputs=args.outputs,
-        everything=everything,
-        chosen=frozenset(run.run_id for run in chosen),
+    console = terminal.console()
+    call = run_study.prepare(
+        _source(args),
+        args.outputs,
+        {field: values[-1] for field, values in _pairs("--set", args.set).items()},
+        _pairs("--only", args.only),
         scheduler=args.scheduler,
         retry_failed=args.retry_failed,
         fresh=args.fresh,
         figures=args.figures,
+        elsewhere=bool(args.kaggle or args.scheduler),
     )
     if args.dry_run:
-        run_study.show(asked, terminal.console())
-        return COMPLETE
+        run_study.show(call, console)
+        return True
     if args.kaggle is not None:
         from lib.execution.kaggle import command
 
-        done = command.run(args.kaggle, asked, terminal.console(), args.import_dir)
-        return COMPLETE if done else SOME_FAILED
-    return COMPLETE if run_study.execute(asked, terminal.console()) else SOME_FAILED
+        return command.run(args.kaggle, call, console, args.import_dir)
+    return run_study.execute(call, console)
 
 
-def _import(args: argparse.Namespace) -> int:
-    from lib.execution import lock, run_study, terminal
-    from lib.paper import published
-    from lib.records import record as records
-    from lib.study.errors import StudyError
-    from lib.study.study import PUBLISHED
+def _import(args: argparse.Namespace) -> bool:
+    from lib.execution import import_study, terminal
 
-    try:
-        package = published.read_package(args.import_dir)
-    except ValueError as error:
-        raise StudyError([str(error)], "--import") from None
     console = terminal.console()
-    study_dir = args.outputs.expanduser() / PUBLISHED
-    imported = [records.from_row(row) for row in package.results.to_dict("records")]
-    skipped = [str(row) for row in package.skipped]
-    about = {"title": IMPORT_TITLE, "imported": len(imported)}
-    about |= {"skipped": skipped, "notes": list(package.notes)}
-    with lock.alone_in_study(study_dir):
-        if aside := _write_import(study_dir, imported, package.histories, about):
-            console.print(f"An earlier import is now in {aside}")
-    console.print(f"{len(imported)} runs were read, {len(skipped)} rows were skipped.")
-    for sentence in (*skipped, *package.notes):
-        console.print(f"Note: {terminal.plain(sentence)}")
-    reported = run_study.report(console, study_dir, figures=args.figures)
-    return COMPLETE if reported else SOME_FAILED
+    return import_study.execute(args.import_dir, args.outputs, console, figures=args.figures)
 
 
-def _write_import(
-    study_dir: Path, imported: list[Record], histories: pd.DataFrame, about: dict[str, Any]
-) -> Path | None:
-    """Write what was imported as a study; where an earlier and different import went to, if any."""
-    import yaml
+def _wattmeter(args: argparse.Namespace) -> bool:
+    from lib.execution import attach_wattmeter, terminal
 
-    from lib.execution import local
-    from lib.files import write_atomically
-    from lib.records import record as records
-
-    results = records.table(imported)
-    aside = None
-    if study_dir.exists() and not records.merge(study_dir).results.equals(results):
-        aside = local.set_aside(study_dir)
-    for record in imported:
-        record.write(study_dir / "runs" / record.run_id)
-    for run_id, history in histories.groupby("run_id"):
-        path = study_dir / "runs" / str(run_id) / records.HISTORY_NAME
-        write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
-    records.write_results(results, study_dir)
-    write_atomically(study_dir / "study.yaml", yaml.safe_dump(about, sort_keys=False))
-    return aside
+    return attach_wattmeter.execute(
+        args.wattmeter, _source(args), args.outputs, terminal.console(), figures=args.figures
+    )
 
 
-def _wattmeter(args: argparse.Namespace) -> int:
-    from lib.execution import lock, run_study, terminal
-    from lib.logs import attach
-    from lib.records import record as records
-    from lib.study import plan
-    from lib.study.errors import StudyError
-    from lib.study.study import load_study
-
-    path = args.study or Path("params/quick.yaml")
-    study_dir = args.outputs.expanduser() / path.stem
-    mapping = load_study(path).wattmeter
-    if not study_dir.is_dir():
-        raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
-    console = terminal.console()
-    planned = plan.read(study_dir)
-    with lock.alone_in_study(study_dir):
-        try:
-            attached = attach.attach(study_dir, args.wattmeter, mapping, planned)
-        except ValueError as error:
-            raise StudyError([str(error)], "--wattmeter") from None
-        results = records.merge(study_dir, planned or None).results
-        records.write_results(results, study_dir)
-    for sentence in attached.notes:
-        console.print(f"Note: {terminal.plain(sentence)}", soft_wrap=True)
-    for run_id, reason in attached.refused.items():
-        console.print(f"No reading of {run_id}: {terminal.plain(reason)}", soft_wrap=True)
-    runs = len(attached.measured) + len(attached.refused)
-    console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
-    reported = run_study.report(console, study_dir, figures=args.figures)
-    return SOME_FAILED if attached.refused or not reported else COMPLETE
+def _source(args: argparse.Namespace) -> Path:
+    return args.study or Path("params/quick.yaml")
 
 
-def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:
+def _pairs(option: str, texts: list[str]) -> dict[str, list[Any]]:
     """`FIELD=VALUE` texts as fields and their values, read as YAML reads them.
 
     Raises:
@@ -363,4 +283,4 @@ def _pairs(option: str, texts: list[str]) -> list[tuple[str, list[Any]]]:
             problems.append(f"{option}: '{text}': the value is not valid YAML")
     if problems:
         raise StudyError(problems)
-    return list(pairs.items())
+    return pairs

@@ -19,7 +19,7 @@ PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
 
 RECORD = """
 from lib import __version__
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.config import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 Record(

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from lib import records
 from lib.paper import published
-from lib.records import record as records
 from lib.report import build, figures
 from lib.stats import score
 from lib.study.catalog import ARCHITECTURES

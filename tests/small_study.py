@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from lib.instruments.trace import COLUMNS
-from lib.records.record import Record
+from lib.records import Record
 from lib.study import plan
 from lib.study.config import RunConfig
 

@@ -8,10 +8,9 @@ import tomllib
 import psutil
 import pytest
 
-from lib import __version__, cli
+from lib import __version__, cli, records
 from lib.execution import terminal
 from lib.execution.lock import BusyError
-from lib.records import record as records
 from lib.report import build as report
 from lib.report import export
 from tests.conftest import RECORD, ROOT

@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import cli
+from lib import cli, records
 from lib.execution import run_study
-from lib.records import record as records
-from lib.records.record import read
+from lib.records import read
 
 SMALL = {"head": "linear", "epochs": 2, "train_limit": 64, "test_limit": 32, "location": "FRA"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib import records
 from lib.analysis import audit, instrument_pairs, questions, savings, variants
 from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
@@ -15,7 +16,6 @@ from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
 from lib.paper.package import KAGGLE
 from lib.quantities import ordered
-from lib.records import record
 from lib.stats import hypotests, score
 from lib.study import plan
 from lib.study.errors import UserError
@@ -224,12 +224,12 @@ class Analysis:
 
     def run_dir(self, run_id: str) -> Path:
         """Where a run left its files."""
-        return self.folder / "runs" / run_id
+        return StudyFolder(self.folder).run(run_id)
 
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:
         """`history.csv` of every completed run that has one, by run id."""
-        return record.read_histories({run: self.run_dir(run) for run in self.completed["run_id"]})
+        return records.read_histories({run: self.run_dir(run) for run in self.completed["run_id"]})
 
 
 def load(study_dir: str | Path) -> Analysis:
@@ -245,11 +245,11 @@ def load(study_dir: str | Path) -> Analysis:
             "outputs/quick; set study_dir to the folder of another study"
         )
     planned = plan.read(folder)
-    merged = record.merge(folder, planned or None)
+    merged = records.merge(folder, planned or None)
     results = merged.results
     if results.empty:
         try:
-            results = record.read_results(folder)
+            results = records.read_results(folder)
         except FileNotFoundError:
             raise NoResultsError(
                 f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "

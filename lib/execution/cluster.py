@@ -21,13 +21,13 @@ import cloudpickle
 from distributed import Client, Future, KilledWorker
 from distributed.comm import CommClosedError
 
-from lib.execution import bundle, cluster_admission, local
+from lib import records
+from lib.execution import bundle, cluster_admission, local, run_folders
 from lib.execution.forecast import Forecast, Underway
 from lib.execution.run_process import failed_record, one_line
 from lib.instruments import machine
-from lib.records import record as records
+from lib.records import Record
 from lib.records.progress import Progress
-from lib.records.record import Record
 from lib.study.config import RunConfig
 from lib.study.errors import UserError
 
@@ -83,17 +83,17 @@ def execute_all(
         StoppedError: If the scheduler is lost.
         OSError: If the disk is full here.
     """
-    local.clear(study_dir)
-    batch = _Batch(client, runs, study_dir, watcher, timeout)
+    run_folders.clear(study_dir)
+    call = _Call(client, runs, study_dir, watcher, timeout)
     try:
-        with batch.admitting():
-            yield from batch.records()
+        with call.admitting():
+            yield from call.records()
     finally:
-        batch.cancel()
-        local.clear(study_dir)
+        call.cancel()
+        run_folders.clear(study_dir)
 
 
-class _Batch:
+class _Call:
     """The state of one call: who was admitted, what waits, what is out, since when."""
 
     def __init__(
@@ -222,7 +222,7 @@ class _Batch:
     def _take_back(self, key: str, at_once: int) -> Record:
         future, config = self._out.pop(key), self._runs[key]
         started = self._begun.pop(key, time.monotonic())
-        staged = local.staged(config, self._study_dir)
+        staged = run_folders.staged(config, self._study_dir)
         if future.status == "finished":
             with _losing_the_scheduler_stops():
                 content = future.result()
@@ -232,7 +232,7 @@ class _Batch:
             failed_record(staged, _why(future.exception())).write(staged.run_dir)
         else:
             raise local.StoppedError("the scheduler is lost, or called a run off")
-        local.settle(config, self._study_dir)
+        run_folders.settle(config, self._study_dir)
         record = records.read(config.run_dir / records.FILE_NAME)
         seconds = time.monotonic() - started
         self._forecast.end(config, seconds, record.energy_consumed)

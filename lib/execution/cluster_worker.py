@@ -17,8 +17,8 @@ from lib.execution import bundle, local, lock
 from lib.execution.forecast import Left
 from lib.execution.run_process import end_with_parent
 from lib.instruments import machine
+from lib.records import Record
 from lib.records.progress import Progress
-from lib.records.record import Record
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
 

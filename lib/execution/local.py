@@ -1,28 +1,23 @@
-"""Executing a plan on this machine: one child process a run, finished runs kept, failures too.
-
-A run is made in `<study>/unfinished/` and moved to `<study>/runs/` in one step when it is over, so
-what lies under `runs/` is always whole.
-"""
+"""Executing a plan on this machine: one child process a run, finished runs kept, failures too."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
-from lib import __version__
+from lib import records
+from lib.execution import run_folders
 from lib.execution.forecast import Forecast, Left, Underway
 from lib.execution.run_process import (
     LOG_NAME,
@@ -33,20 +28,13 @@ from lib.execution.run_process import (
     leave_out_private_paths,
     memory_kills,
 )
-from lib.records import record as records
+from lib.records import Record
 from lib.records.progress import Progress, read_progress
-from lib.records.record import Record
 from lib.study.config import RunConfig
 from lib.study.errors import UserError
-from lib.study.folder import StudyFolder
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
-UNFINISHED = "unfinished"
-ASIDE = "aside"
-COMPLETE, FAILED, MISSING = "complete", "failed", "missing"
 SECONDS_BETWEEN_LOOKS = 0.25
-ROOM = 2**20
-"""Bytes that must be free for a study to go on: a record and a results table need some of it."""
 
 
 class StoppedError(UserError):
@@ -71,76 +59,6 @@ class Watcher(Protocol):
         """Something else happened."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What lies in a run's place.
-
-    Attributes:
-        state: `COMPLETE`, `FAILED`, `MISSING`, or a sentence on what is wrong with it.
-        record: The run's record if it is complete or failed.
-    """
-
-    state: str
-    record: Record | None = None
-
-    @property
-    def unusable(self) -> bool:
-        """Whether something is there that is not the run's record."""
-        return self.record is None and self.state != MISSING
-
-
-def look(config: RunConfig) -> Found:
-    """See what lies in a run's place."""
-    folder = config.run_dir
-    try:
-        record = records.read(folder / records.FILE_NAME)
-    except FileNotFoundError:
-        if not folder.exists():
-            return Found(MISSING)
-        return Found(f"{folder.name}: the folder holds no {records.FILE_NAME}")
-    except (ValueError, OSError) as error:
-        return Found(f"damaged record: {error}")
-    if record.run_id != folder.name:
-        return Found(f"{folder.name}: the folder holds the record of {record.run_id}")
-    if other := _other_fields(config, record):
-        return Found(f"{folder.name}: the record is of another configuration: {', '.join(other)}")
-    program = record.versions.get("program")
-    if program != __version__:
-        made_by = f"version {program}" if program else "an unknown version"
-        return Found(f"{folder.name}: made by {made_by} of the program, this is {__version__}")
-    return Found(COMPLETE if record.status == "completed" else FAILED, record)
-
-
-def _other_fields(config: RunConfig, record: Record) -> list[str]:
-    theirs = record.config
-    known = config.identity
-    strange = theirs.keys() - RunConfig.model_fields.keys()
-    return sorted({name for name in known if known[name] != theirs.get(name)} | strange)
-
-
-def set_aside(folder: Path, shelf: Path | None = None) -> Path:
-    """Move a folder that is in the way onto a shelf (default: beside it); overwrites nothing."""
-    shelf = shelf or folder.parent
-    shelf.mkdir(exist_ok=True)
-    number = 1
-    while (target := shelf / f"{folder.name}.aside-{number}").exists():
-        number += 1
-    return folder.rename(target)
-
-
-def check_room(study_dir: Path) -> None:
-    """Make the study's folder, and see that there is room for `ROOM` bytes in it.
-
-    Raises:
-        OSError: If the disk is full or the folder can't be written to.
-    """
-    study_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=study_dir) as file:
-        file.write(bytes(ROOM))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def execute_all(
     runs: list[RunConfig], study_dir: Path, watcher: Watcher, timeout: float | None = None
 ) -> Iterator[Record]:
@@ -158,7 +76,7 @@ def execute_all(
     Raises:
         OSError: If the disk is full. The run under way counts as missing, not as failed.
     """
-    clear(study_dir)
+    run_folders.clear(study_dir)
     forecast = Forecast(runs)
     try:
         for config in runs:
@@ -176,29 +94,12 @@ def execute_all(
             watcher.end(record, seconds, forecast.left([]))
             yield record
     finally:
-        clear(study_dir)
-
-
-def clear(study_dir: Path) -> None:
-    """Take away what is left of runs that were interrupted."""
-    if (study_dir / UNFINISHED).exists():
-        shutil.rmtree(study_dir / UNFINISHED)
-
-
-def staged(config: RunConfig, study_dir: Path) -> RunConfig:
-    """The same run with its folder among the unfinished."""
-    return config.going_to(StudyFolder(study_dir).unfinished)
-
-
-def settle(config: RunConfig, study_dir: Path) -> None:
-    """Move the folder of a run that is over from among the unfinished into its place."""
-    config.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    staged(config, study_dir).run_dir.rename(config.run_dir)
+        run_folders.clear(study_dir)
 
 
 def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Iterator[Progress]:
     """Execute one run and move it into its place; yields how far it is, several times a second."""
-    unfinished = staged(config, study_dir)
+    unfinished = run_folders.staged(config, study_dir)
     folder = unfinished.run_dir
     folder.mkdir(parents=True)
     task = {"notebook": str(NOTEBOOK), "parameters": unfinished.model_dump(mode="json")}
@@ -228,13 +129,13 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
         finally:
             _kill_tree(child)
     if child.returncode:
-        check_room(study_dir)
+        run_folders.check_room(study_dir)
     if error is None and not _left_a_record(folder):
         error = _why_it_ended(child.returncode, memory_kills() > kills)
     if error is not None:
         failed_record(unfinished, error).write(folder)
         leave_out_private_paths(folder / NOTEBOOK_NAME)  # what was killed did not do it itself
-    settle(config, study_dir)
+    run_folders.settle(config, study_dir)
 
 
 def _silent(before: Progress) -> Progress:

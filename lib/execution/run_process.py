@@ -22,7 +22,7 @@ import psutil
 from lib.files import without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.records.record import FILE_NAME, Record
+from lib.records import FILE_NAME, Record
 from lib.study.config import RunConfig
 
 KERNEL_START_SECONDS = 60

@@ -8,25 +8,27 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from lib.execution import local, lock, terminal
+from lib import records
+from lib.execution import local, lock, run_folders, terminal
 from lib.execution.partial_report import LiveReport
 from lib.files import write_atomically
-from lib.records import record as records
-from lib.records.record import Record
+from lib.records import Record
 from lib.study import plan
 from lib.study.config import RunConfig
 from lib.study.errors import StudyError
-from lib.study.study import Study
+from lib.study.folder import StudyFolder
+from lib.study.study import Study, check_presence, load_study, select
 
 Execute = Callable[[list[RunConfig], Path, local.Watcher, float | None], Iterator[Record]]
 Alone = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
-class Batch:
+class Call:
     """What a call is to do.
 
     Attributes:
@@ -61,13 +63,47 @@ class Batch:
         return [run for run in runs if run.run_id in self.chosen]
 
 
-def show(batch: Batch, console: Console) -> None:
+def prepare(
+    source: Path,
+    outputs: Path,
+    overrides: dict[str, Any],
+    only: dict[str, list[Any]],
+    *,
+    elsewhere: bool = False,
+    **options: Any,
+) -> Call:
+    """Read a study file, and what the command line adds to it, as a call.
+
+    Args:
+        source: The study file.
+        outputs: Where studies leave their results.
+        overrides: What replaces fields of the study.
+        only: The values that the runs of this call have, by field.
+        elsewhere: Whether the runs are executed on other machines, which may have what this lacks.
+        options: Further fields of the call.
+
+    Raises:
+        StudyError: If the study can't be run, or not here.
+    """
+    study = load_study(source, overrides)
+    try:
+        everything = study.runs(source.stem, outputs)
+        chosen = select(everything, only)
+        if not elsewhere:
+            check_presence(chosen)
+    except StudyError as error:
+        raise StudyError(error.problems, str(source)) from None
+    ids = frozenset(run.run_id for run in chosen)
+    return Call(study, source, outputs, everything, ids, **options)
+
+
+def show(call: Call, console: Console) -> None:
     """Print the plan; writes nothing."""
-    runs = batch.of_this_call(plan.ordered(batch.everything, batch.study_dir))
-    _show_plan(batch, console, runs, [local.look(run).state for run in runs])
+    runs = call.of_this_call(plan.ordered(call.everything, call.study_dir))
+    _show_plan(call, console, runs, [run_folders.look(run).state for run in runs])
 
 
-def execute(batch: Batch, console: Console) -> bool:
+def execute(call: Call, console: Console) -> bool:
     """Run what is missing and write results and report.
 
     Returns:
@@ -79,24 +115,24 @@ def execute(batch: Batch, console: Console) -> bool:
         StoppedError: If the cluster is lost.
         OSError: If the disk gets full.
     """
-    with lock.alone_in_study(batch.study_dir), _place(batch) as (execute_all, alone):
-        runs, known = _prepare(batch, console)
-        chosen = batch.of_this_call(runs)
+    with lock.alone_in_study(call.study_dir), _place(call) as (execute_all, alone):
+        runs, known = _prepare(call, console)
+        chosen = call.of_this_call(runs)
         pending = [run for run in chosen if run.run_id not in known]
         watcher = terminal.watcher(console, len(pending))
-        executed = execute_all(pending, batch.study_dir, watcher, batch.study.run_timeout)
-        so_far = LiveReport(batch.study_dir, watcher.say, alone)
+        executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
+        so_far = LiveReport(call.study_dir, watcher.say, alone)
         with closing(watcher), closing(executed):
-            _write_results(known, batch.study_dir)
+            _write_results(known, call.study_dir)
             for number, record in enumerate(executed, start=1):
                 known[record.run_id] = record
-                _write_results(known, batch.study_dir)
+                _write_results(known, call.study_dir)
                 if number < len(pending):
                     so_far.refresh()
     ended = [known[run.run_id] for run in chosen]
     console.print(terminal.summary_table(ended))
     console.print(terminal.plain(terminal.summary(ended)))
-    reported = report(console, batch.study_dir, figures=batch.figures)
+    reported = report(console, call.study_dir, figures=call.figures)
     return reported and all(run.status == "completed" for run in ended)
 
 
@@ -109,7 +145,7 @@ def report(console: Console, study_dir: Path, *, figures: bool) -> bool:
         console.print(f"Report: {report.build(study_dir)}", soft_wrap=True)
     except report.ReportError as error:
         return _missing(study_dir, f"not the report: {error}")
-    folder = study_dir / export.FOLDER
+    folder = StudyFolder(study_dir).figures
     if not figures:
         if folder.is_dir():
             console.print(f"Note: {folder} is of an earlier report; --figures draws it anew")
@@ -128,14 +164,14 @@ def _missing(study_dir: Path, what: str) -> bool:
 
 
 @contextmanager
-def _place(batch: Batch) -> Iterator[tuple[Execute, Alone]]:
+def _place(call: Call) -> Iterator[tuple[Execute, Alone]]:
     """Where runs are executed, and what keeps them away from this machine between two of them.
 
     Here nothing else runs between them. On a cluster others go on, and this machine may be one
     of its workers.
     """
-    if batch.scheduler is None:
-        with lock.alone_on_this_machine(f"study {batch.source.stem}"):
+    if call.scheduler is None:
+        with lock.alone_on_this_machine(f"study {call.source.stem}"):
             yield local.execute_all, nullcontext
         return
     try:
@@ -143,38 +179,38 @@ def _place(batch: Batch) -> Iterator[tuple[Execute, Alone]]:
     except ModuleNotFoundError as error:
         raise StudyError([f"{error}; install the extra 'cluster'"], "--scheduler") from None
     try:
-        with cluster.connected(batch.scheduler) as client:
-            alone = partial(lock.alone_on_this_machine, f"report of study {batch.source.stem}")
+        with cluster.connected(call.scheduler) as client:
+            alone = partial(lock.alone_on_this_machine, f"report of study {call.source.stem}")
             yield partial(cluster.execute_all, client), alone
     except cluster.ClusterError as error:
         raise StudyError([str(error)], "--scheduler") from None
 
 
-def _prepare(batch: Batch, console: Console) -> tuple[list[RunConfig], dict[str, Record]]:
+def _prepare(call: Call, console: Console) -> tuple[list[RunConfig], dict[str, Record]]:
     """Freeze the plan and set aside what is in the way.
 
     Returns:
         All runs in their frozen order, and the records of those that need not be run.
     """
-    study_dir = batch.study_dir
+    study_dir = call.study_dir
     try:
-        if batch.fresh and study_dir.exists():
-            console.print(f"Earlier results are now in {local.set_aside(study_dir)}")
-        local.check_room(study_dir)
+        if call.fresh and study_dir.exists():
+            console.print(f"Earlier results are now in {run_folders.set_aside(study_dir)}")
+        run_folders.check_room(study_dir)
     except OSError as error:
         problem = f"{study_dir}: results can't be written: {error.strerror}"
         raise StudyError([problem], "--outputs") from None
-    runs = plan.freeze(batch.everything, study_dir)
-    write_atomically(study_dir / "study.yaml", batch.study.as_yaml())
-    found = {run.run_id: local.look(run) for run in runs}
-    chosen = batch.of_this_call(runs)
-    _show_plan(batch, console, chosen, [found[run.run_id].state for run in chosen])
+    runs = plan.freeze(call.everything, study_dir)
+    write_atomically(StudyFolder(study_dir).study, call.study.as_yaml())
+    found = {run.run_id: run_folders.look(run) for run in runs}
+    chosen = call.of_this_call(runs)
+    _show_plan(call, console, chosen, [found[run.run_id].state for run in chosen])
     known = {}
     for run in runs:
         here = found[run.run_id]
-        again = batch.retry_failed and here.state == local.FAILED
-        if (here.unusable or again) and run.run_id in batch.chosen:
-            kept = local.set_aside(run.run_dir, study_dir / local.ASIDE)
+        again = call.retry_failed and here.state == run_folders.FAILED
+        if (here.unusable or again) and run.run_id in call.chosen:
+            kept = run_folders.set_aside(run.run_dir, StudyFolder(study_dir).aside)
             console.print(f"Set aside in {kept}: {terminal.plain(here.state)}", soft_wrap=True)
         elif here.record is not None:
             known[run.run_id] = here.record
@@ -185,16 +221,15 @@ def _prepare(batch: Batch, console: Console) -> tuple[list[RunConfig], dict[str,
 
 def _strangers(study_dir: Path, planned: Iterable[str]) -> list[str]:
     """Ids of the runs in a study's folder that are not part of its plan."""
-    there = study_dir / "runs"
-    return sorted({path.name for path in there.iterdir()} - set(planned)) if there.exists() else []
+    return sorted({*StudyFolder(study_dir).run_ids()} - {*planned})
 
 
 def _write_results(known: dict[str, Record], study_dir: Path) -> None:
     records.write_results(records.table(known.values()), study_dir)
 
 
-def _show_plan(batch: Batch, console: Console, runs: list[RunConfig], states: list[str]) -> None:
-    console.print(f"[bold]{terminal.plain(batch.study.title)}[/bold] ({batch.source})")
+def _show_plan(call: Call, console: Console, runs: list[RunConfig], states: list[str]) -> None:
+    console.print(f"[bold]{terminal.plain(call.study.title)}[/bold] ({call.source})")
     console.print(f"All runs: {terminal.plain(terminal.same_for_all(runs))}")
     for sentence in terminal.what_is_missing(runs):
         console.print(f"Note: {sentence}")

@@ -12,8 +12,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from lib.execution.forecast import Left
+from lib.records import Record
 from lib.records.progress import Progress
-from lib.records.record import Record
 from lib.study.config import RECORDED, RunConfig
 from lib.text import duration, energy
 from lib.text import runs as number_of_runs

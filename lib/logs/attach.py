@@ -16,14 +16,14 @@ from statistics import median
 
 import numpy as np
 
-from lib import files
+from lib import files, records
 from lib.instruments import Reading, metering, trace
 from lib.logs import clock_offset, summaries, wattmeter
 from lib.logs.clock_offset import Offset
 from lib.logs.wattmeter import PowerLog
-from lib.records import record as records
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.errors import UserError
+from lib.study.folder import StudyFolder
 from lib.study.sections import WattmeterLog
 
 NAME = "wattmeter"
@@ -98,7 +98,7 @@ def attach(
     for record, reading in zip(runs.values(), readings, strict=True):
         updated = record if _says_less(reading, record) else with_reading(record, reading)
         if updated != record:
-            updated.write(study_dir / "runs" / record.run_id)
+            updated.write(StudyFolder(study_dir).run(record.run_id))
         if updated.extra["wattmeter_energy"] is None:
             refused[record.run_id] = updated.reasons["wattmeter_energy"]
         else:
@@ -135,7 +135,7 @@ def with_reading(record: Record, reading: Reading) -> Record:
 
 def _completed(study_dir: Path, plan: Sequence[str]) -> dict[str, Record]:
     found = {}
-    for path in sorted((study_dir / "runs").glob(f"*/{records.FILE_NAME}")):
+    for path in sorted(StudyFolder(study_dir).runs.glob(f"*/{records.FILE_NAME}")):
         if not plan or path.parent.name in plan:
             try:
                 record = records.read(path)
@@ -183,7 +183,7 @@ def _span(record: Record, *, whole: bool = False) -> tuple[float, float] | None:
 
 def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     """The clocks' offset by the run's own power trace."""
-    path = study_dir / "runs" / record.run_id / trace.FILE_NAME
+    path = StudyFolder(study_dir).run(record.run_id) / trace.FILE_NAME
     span = _span(record, whole=True)
     if span is None or not path.is_file():
         return Offset(None, float("nan"), f"the run left no {trace.FILE_NAME}")

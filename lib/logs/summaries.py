@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.files import sha256
 from lib.instruments import Component, Reading, metering
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.errors import UserError
 from lib.units import JOULES_PER_KWH
 

@@ -1,1 +1,29 @@
 """What a run leaves: its record, its progress, and the table of many runs."""
+
+from lib.records import FILE_NAME, HISTORY_NAME, Phase, Record, read
+from lib.records.results import (
+    Merged,
+    from_row,
+    merge,
+    read_histories,
+    read_history,
+    read_results,
+    table,
+    write_results,
+)
+
+__all__ = [
+    "FILE_NAME",
+    "HISTORY_NAME",
+    "Merged",
+    "Phase",
+    "Record",
+    "from_row",
+    "merge",
+    "read",
+    "read_histories",
+    "read_history",
+    "read_results",
+    "table",
+    "write_results",
+]

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 from lib.files import write_atomically
 from lib.patching import import_nbformat
 from lib.study.errors import UserError
+from lib.study.folder import StudyFolder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "analysis.ipynb"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-FILE_NAME = "report.html"
 PLOTLY = "application/vnd.plotly.v1+json"
 RENDERER = "PLOTLY_RENDERER"
 NOTEBOOK_ONLY = "notebook-only"
@@ -60,8 +60,8 @@ def build(study_dir: Path) -> Path:
     nbformat = import_nbformat()
     notebook = execute(study_dir)
     study = results.load(study_dir)
-    write_atomically(study_dir / NOTEBOOK.name, nbformat.writes(notebook))
-    path = study_dir / FILE_NAME
+    write_atomically(StudyFolder(study_dir).notebook, nbformat.writes(notebook))
+    path = StudyFolder(study_dir).report
     write_atomically(
         path, to_html(notebook, study.title, sentences.partial(study, datetime.now(UTC)))
     )

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib import records
 from lib.analysis import comparison, variants
 from lib.analysis.results import Analysis
 from lib.quantities import quantity
-from lib.records import record
 from lib.report import figures
 from lib.report.page import Prose, Table
 from lib.report.tables import shared
 from lib.study.config import Use, names
+from lib.study.folder import StudyFolder
 from lib.text import level
 
 RESPONSES = (
@@ -42,8 +43,8 @@ def folders(study_dir: Path) -> dict[str, Path]:
 
 
 def _has_results(folder: Path) -> bool:
-    runs = folder.glob(f"runs/*/{record.FILE_NAME}")
-    return (folder / "results.csv").is_file() or any(runs)
+    study = StudyFolder(folder)
+    return study.results.is_file() or any(study.runs.glob(f"*/{records.FILE_NAME}"))
 
 
 def responses(runs: pd.DataFrame) -> list[str]:

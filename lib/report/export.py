@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from lib.files import write_atomically
 from lib.patching import import_nbformat
-from lib.report.build import NOTEBOOK, NOTEBOOK_ONLY, PLOTLY
+from lib.report.build import NOTEBOOK_ONLY, PLOTLY
 from lib.study.errors import UserError
+from lib.study.folder import StudyFolder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-FOLDER = "figures"
 WIDTH = 900
 """Pixels; the height is that of the figure in the report."""
 
@@ -65,11 +65,11 @@ def write(study_dir: Path) -> list[Path]:
     Raises:
         ExportError: If the figures can't be drawn; those of before are then left as they were.
     """
-    notebook = import_nbformat().read(study_dir / NOTEBOOK.name, as_version=4)
+    notebook = import_nbformat().read(StudyFolder(study_dir).notebook, as_version=4)
     figures = named(notebook)
     images = _draw(list(map(for_paper, figures.values())), list(SCALES))
     names = [f"{name}.{ending}" for name in figures for ending in SCALES]
-    paths = [study_dir / FOLDER / name for name in names]
+    paths = [StudyFolder(study_dir).figures / name for name in names]
     for path, image in zip(paths, images, strict=True):
         write_atomically(path, image)
     for path in of_report(study_dir, notebook):
@@ -95,7 +95,8 @@ def of_report(study_dir: Path, notebook: NotebookNode) -> list[Path]:
     """The files of a study's figures that are named after a cell of its notebook."""
     ids = "|".join(re.escape(cell.id) for cell in notebook.cells)
     known = re.compile(rf"({ids})(-\d+)?\.({'|'.join(SCALES)})")
-    return sorted(path for path in (study_dir / FOLDER).glob("*.*") if known.fullmatch(path.name))
+    there = StudyFolder(study_dir).figures.glob("*.*")
+    return sorted(path for path in there if known.fullmatch(path.name))
 
 
 def for_paper(figure: Figure) -> Figure:

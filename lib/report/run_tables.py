@@ -11,12 +11,12 @@ from pandas.io.formats.style import Styler
 
 from lib import text
 from lib.files import without_home
-from lib.records.record import FILE_NAME
+from lib.records import FILE_NAME
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunConfig
 
 if TYPE_CHECKING:
-    from lib.records.record import Record
+    from lib.records import Record
     from lib.training.network import Network
 
 

@@ -9,8 +9,7 @@ import pandas as pd
 from lib.files import write_atomically
 from lib.study.config import RunConfig
 from lib.study.errors import StudyError
-
-FILE_NAME = "plan.csv"
+from lib.study.folder import StudyFolder
 
 
 def freeze(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
@@ -22,7 +21,7 @@ def freeze(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
         The runs in their frozen order.
     """
     frozen = ordered(runs, study_dir)
-    write_atomically(study_dir / FILE_NAME, table(frozen).to_csv(index=False))
+    write_atomically(StudyFolder(study_dir).plan, table(frozen).to_csv(index=False))
     return frozen
 
 
@@ -38,7 +37,7 @@ def read(study_dir: Path) -> list[str]:
     Raises:
         StudyError: If the file is damaged.
     """
-    path = study_dir / FILE_NAME
+    path = StudyFolder(study_dir).plan
     try:
         return list(pd.read_csv(path, usecols=["run_id"], dtype=str)["run_id"])
     except FileNotFoundError:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lib.analysis import comparison, results
-from lib.records.record import read
+from lib.records import read
 from lib.report import figures
 from tests import small_study
 

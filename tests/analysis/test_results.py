@@ -3,9 +3,9 @@ import json
 import pandas as pd
 import pytest
 
+from lib import records
 from lib.analysis import results
 from lib.paper import published
-from lib.records import record as records
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
 from tests import needs, small_study

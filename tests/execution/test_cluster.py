@@ -10,9 +10,8 @@ import time
 import psutil
 import pytest
 
-from lib import cli
+from lib import cli, records
 from lib.execution import cluster, cluster_worker, local
-from lib.records import record
 from lib.study.config import RunConfig
 from tests import stand_in
 from tests.conftest import RECORD, ROOT
@@ -111,7 +110,7 @@ def folder(tmp_path):
 
 
 def table(folder):
-    return record.read_results(folder / "outputs" / "small").sort_values(
+    return records.read_results(folder / "outputs" / "small").sort_values(
         "run_id", ignore_index=True
     )
 

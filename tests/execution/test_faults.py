@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lib import cli
+from lib import cli, records
 from lib.execution import local
-from lib.records import record
+from lib.study.folder import StudyFolder
 from tests import stand_in
 from tests.conftest import RECORD
 
@@ -44,8 +44,8 @@ def folder(tmp_path):
 def outcome(folder):
     """Id, status and content of every record, and the table; both without times."""
     study_dir = folder / "outputs" / "small"
-    found = {path.parent.name: record.read(path) for path in study_dir.glob("runs/*/run.json")}
-    table = record.read_results(study_dir).sort_values("run_id", ignore_index=True)
+    found = {path.parent.name: records.read(path) for path in study_dir.glob("runs/*/run.json")}
+    table = records.read_results(study_dir).sort_values("run_id", ignore_index=True)
     return found, table.to_csv(index=False)
 
 
@@ -107,7 +107,7 @@ def test_killed_at_random_moments_the_study_comes_out_the_same(folder, notebook,
     assert known.items() <= complete(folder).items()
     assert outcome(folder) == outcome(undisturbed)
     study_dir = folder / "outputs" / "small"
-    assert {path.name for path in study_dir.iterdir()} - {local.ASIDE} == {
+    assert {path.name for path in study_dir.iterdir()} - {"aside"} == {
         *("plan.csv", "study.yaml", "results.csv", "runs")
     }
     assert not list(study_dir.rglob("*.tmp"))
@@ -146,9 +146,9 @@ def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook,
     assert "results can't be written: No space left on device; what is complete is kept" in said
     assert "Traceback" not in said
     study_dir = small_disk / "small"
-    assert not (study_dir / local.UNFINISHED).exists(), "it gives the room back"
+    assert not (StudyFolder(study_dir).unfinished.path).exists(), "it gives the room back"
     records_there = list(study_dir.rglob("run.json"))
-    assert all(record.read(path).status == "completed" for path in records_there)
+    assert all(records.read(path).status == "completed" for path in records_there)
 
     (folder / "fill").unlink()
     status, said = stand_in.run(local.NOTEBOOK, folder, *arguments)
@@ -200,7 +200,7 @@ def test_out_of_memory_is_named(folder, notebook, cell):
     assert status == cli.SOME_FAILED
     assert "0 of 1 runs complete, 1 failed, the last one is VGG16" in said
     (path,) = folder.rglob("run.json")
-    assert record.read(path).error.startswith("out of memory: ")
+    assert records.read(path).error.startswith("out of memory: ")
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_a_kernel_killed_for_its_memory_is_named(folder, notebook, memory_group)
     )
     stand_in.run(local.NOTEBOOK, folder, *ONE)
     (path,) = folder.rglob("run.json")
-    assert record.read(path).error == "out of memory: the system killed the kernel"
+    assert records.read(path).error == "out of memory: the system killed the kernel"
 
 
 def test_a_lost_terminal_is_survived(folder, notebook):
@@ -256,4 +256,4 @@ def test_a_lost_terminal_is_survived(folder, notebook):
     assert process.wait(30) == cli.INTERRUPTED
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
-    assert not (folder / "outputs" / "small" / local.UNFINISHED).exists()
+    assert not (StudyFolder(folder / "outputs" / "small").unfinished.path).exists()

@@ -6,10 +6,10 @@ import time
 import psutil
 import pytest
 
-from lib import __version__
-from lib.execution import local
-from lib.records import record as records
+from lib import __version__, records
+from lib.execution import local, run_folders
 from lib.study.config import RunConfig
+from lib.study.folder import StudyFolder
 from tests.conftest import RECORD, ROOT
 
 
@@ -53,8 +53,8 @@ def test_a_run_moves_into_its_place_whole(tmp_path, notebook):
     (record,) = run(tmp_path, one)
     assert record.error is None
     assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
-    assert local.look(one).state == local.COMPLETE
-    assert not (tmp_path / local.UNFINISHED).exists()
+    assert run_folders.look(one).state == run_folders.COMPLETE
+    assert not (StudyFolder(tmp_path).unfinished.path).exists()
 
 
 def test_the_executed_notebook_names_no_folder_of_this_machine(tmp_path, notebook, monkeypatch):
@@ -117,10 +117,10 @@ def test_progress_reaches_the_watcher(tmp_path, notebook):
 def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook):
     notebook(RECORD)
     one = config(tmp_path)
-    leftover = tmp_path / local.UNFINISHED / "runs" / one.run_id
+    leftover = StudyFolder(tmp_path).unfinished.path / "runs" / one.run_id
     leftover.mkdir(parents=True)
     (leftover / "run.json").write_text("{")
-    assert local.look(one).state == local.MISSING
+    assert run_folders.look(one).state == run_folders.MISSING
     (record,) = run(tmp_path, one)
     assert record.status == "completed"
 
@@ -179,7 +179,7 @@ def test_what_lies_in_a_runs_place_is_named(tmp_path, content, state):
         records.Record(**{**ours, **content}, status="completed", config=fields).write(one.run_dir)
     elif content:
         (one.run_dir / "run.json").write_text(content)
-    found = local.look(one)
+    found = run_folders.look(one)
     assert found.unusable
     assert state in found.state
 
@@ -187,5 +187,5 @@ def test_what_lies_in_a_runs_place_is_named(tmp_path, content, state):
 def test_setting_aside_overwrites_nothing(tmp_path):
     for _ in range(2):
         (tmp_path / "run").mkdir()
-        local.set_aside(tmp_path / "run")
+        run_folders.set_aside(tmp_path / "run")
     assert {path.name for path in tmp_path.iterdir()} == {"run.aside-1", "run.aside-2"}

@@ -5,8 +5,8 @@ from rich.console import Console
 
 from lib.execution import terminal
 from lib.execution.forecast import Left
+from lib.records import Record
 from lib.records.progress import Progress
-from lib.records.record import Record
 from lib.study.config import RunConfig
 
 ONE, TWO = RunConfig(repetition=1), RunConfig(repetition=2)

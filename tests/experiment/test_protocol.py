@@ -7,7 +7,7 @@ import pytest
 from lib.experiment import protocol
 from lib.experiment.protocol import Outcome
 from lib.instruments import Component, Reading
-from lib.records.record import Phase
+from lib.records import Phase
 from lib.report import run_tables
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunConfig

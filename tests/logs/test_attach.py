@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib import records
 from lib.analysis import instrument_pairs
 from lib.instruments import Component, Reading
 from lib.instruments.trace import COLUMNS
@@ -13,8 +14,7 @@ from lib.logs import attach
 from lib.logs.summaries import SummaryError
 from lib.logs.wattmeter import PowerLogError
 from lib.paper import published
-from lib.records import record as records
-from lib.records.record import Phase, Record
+from lib.records import Phase, Record
 from lib.study.sections import WattmeterLog
 from lib.units import JOULES_PER_KWH
 from tests import needs, small_study

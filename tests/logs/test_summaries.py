@@ -5,7 +5,7 @@ import pytest
 from lib.instruments import metering
 from lib.logs import summaries
 from lib.logs.summaries import SummaryError
-from lib.records.record import Record
+from lib.records import Record
 
 
 def a_run(**config):

@@ -3,11 +3,11 @@ import shutil
 import pandas as pd
 import pytest
 
+from lib import records
 from lib.logs import treatments
 from lib.logs.codecarbon import LogError
 from lib.paper import package as replication
 from lib.paper import published
-from lib.records import record
 from tests import needs
 
 pytestmark = needs.replication
@@ -148,7 +148,7 @@ def test_the_authors_own_means_of_the_wattmeter_runs_come_out(results):
 
 
 def test_readings_survive_the_way_through_records_and_a_file(results, tmp_path):
-    table = record.table(record.from_row(row) for row in results.to_dict("records"))
+    table = records.table(records.from_row(row) for row in results.to_dict("records"))
     table.to_csv(tmp_path / "results.csv", index=False)
     again = treatments.treatments(pd.read_csv(tmp_path / "results.csv"))[treatments.AS_PUBLISHED]
     first = treatments.treatments(results)[treatments.AS_PUBLISHED]

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from lib.records import record as records
-from lib.records.record import Record
+from lib import records
+from lib.records import Record
 from lib.study.config import RunConfig
 
 

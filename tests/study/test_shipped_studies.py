@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lib import cli
+from lib import cli, records
 from lib.execution import run_study
 from lib.paper import published
-from lib.records import record
 from lib.study.catalog import backend_installed
 from tests import needs
 
@@ -23,7 +22,7 @@ def run(study, folder, *, only):
     arguments = ["--only", "repetition=1", *only, "--set", *SMALL, *QUICK]
     path = ROOT / "params" / f"{study}.yaml"
     assert cli.main([str(path), "--outputs", str(folder), *arguments]) == cli.COMPLETE
-    return record.read_results(folder / study)
+    return records.read_results(folder / study)
 
 
 def test_greener_trainings_are_set_against_the_papers(tmp_path, monkeypatch):

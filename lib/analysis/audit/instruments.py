@@ -316,9 +316,8 @@ def all_gpus_counted(results: pd.DataFrame) -> Found | None:
 )
 def recorded_doubts(results: pd.DataFrame) -> Found | None:
     """The doubts that came with the records, each with the number of runs."""
-    split = results["doubts"].fillna("").astype(str).str.split("; ").explode()
-    counts = split[split != ""].value_counts()
+    counts = results["doubts"].explode().dropna().value_counts()
     if counts.empty:
         return None
     what = first((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
-    return Found(NOTE, f"{what}.", results[results["doubts"].fillna("") != ""])
+    return Found(NOTE, f"{what}.", results[results["doubts"].map(len) > 0])

@@ -9,19 +9,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lib.execution import local, lock, run_study, terminal
+from lib import records
+from lib.execution import local, lock, run_folders, run_study, terminal
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
 from lib.execution.kaggle.ledger import Ledger
-from lib.execution.run_study import Batch
+from lib.execution.run_study import Call
 from lib.files import write_atomically
-from lib.records import record
 from lib.study import plan
 from lib.study.config import RunConfig
 from lib.study.errors import StudyError
+from lib.study.folder import StudyFolder
 
 
-def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> bool:
+def run(action: str, asked: Call, console: Console, downloads: Path | None) -> bool:
     """Do `action` for the chosen runs.
 
     Args:
@@ -50,8 +51,8 @@ def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> 
     study_dir = asked.study_dir
     # A push takes hours; what has ended can be pulled meanwhile.
     folders = {
-        "build": [study_dir, study_dir / kernels.FOLDER],
-        "push": [study_dir / kernels.FOLDER],
+        "build": [study_dir, StudyFolder(study_dir).kaggle],
+        "push": [StudyFolder(study_dir).kaggle],
         "pull": [study_dir],
     }
     with contextlib.ExitStack() as locks:
@@ -66,19 +67,19 @@ def run(action: str, asked: Batch, console: Console, downloads: Path | None) -> 
             raise StudyError([str(error)], f"--kaggle {action}") from None
 
 
-def _build(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+def _build(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
     study_dir = asked.study_dir
     if asked.fresh and study_dir.exists():
-        console.print(f"Earlier results are now in {local.set_aside(study_dir)}")
+        console.print(f"Earlier results are now in {run_folders.set_aside(study_dir)}")
     plan.freeze(asked.everything, study_dir)
-    write_atomically(study_dir / "study.yaml", asked.study.as_yaml())
+    write_atomically(StudyFolder(study_dir).study, asked.study.as_yaml())
     built = kernels.build(runs, study_dir, asked.study.kaggle)
-    where = study_dir / kernels.FOLDER / "kernels"
+    where = StudyFolder(study_dir).kaggle / "kernels"
     console.print(f"{len(built.kernels)} kernels are in {where}", soft_wrap=True)
     return True
 
 
-def _push(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+def _push(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
     def say(sentence: str) -> None:
         console.print(terminal.plain(sentence), soft_wrap=True)
 
@@ -89,7 +90,7 @@ def _push(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None)
     return not any(entry.state in (push.FAILED, push.REJECTED) for entry in entries)
 
 
-def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path | None) -> bool:
+def _pull(runs: list[RunConfig], asked: Call, console: Console, downloads: Path | None) -> bool:
     study_dir = asked.study_dir
     if downloads is None:
         pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
@@ -97,17 +98,17 @@ def _pull(runs: list[RunConfig], asked: Batch, console: Console, downloads: Path
         pulled = pull.take_all(runs, study_dir, downloads)
     for outcome in pulled:
         console.print(f"{outcome.run_id}: {terminal.plain(outcome.note)}", soft_wrap=True)
-    looked = [local.look(config) for config in plan.ordered(asked.everything, study_dir)]
+    looked = [run_folders.look(config) for config in plan.ordered(asked.everything, study_dir)]
     known = [here.record for here in looked if here.record is not None]
-    record.write_results(record.table(known), study_dir)
+    records.write_results(records.table(known), study_dir)
     if not known:
         return False
     console.print(terminal.summary_table(known))
-    complete = all(local.look(config).state == local.COMPLETE for config in runs)
+    complete = all(run_folders.look(config).state == run_folders.COMPLETE for config in runs)
     return run_study.report(console, study_dir, figures=asked.figures) and complete
 
 
-def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | None) -> bool:
+def _status(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
     ledger = Ledger(asked.study_dir)
     client = Client() if ledger.under_way() else None
     table = Table("run", "kernel", "on Kaggle", "here")
@@ -122,13 +123,13 @@ def _status(runs: list[RunConfig], asked: Batch, console: Console, _: Path | Non
             status = push.patiently(lambda name=kernel: client.status(name), push.PACE)
             there = f"{status.state} {status.message}" if status else "not there any more"
         table.add_row(
-            config.run_id, kernel, terminal.plain(there.strip()), local.look(config).state
+            config.run_id, kernel, terminal.plain(there.strip()), run_folders.look(config).state
         )
     console.print(table)
     return True
 
 
-ACTIONS: dict[str, Callable[[list[RunConfig], Batch, Console, Path | None], bool]] = {
+ACTIONS: dict[str, Callable[[list[RunConfig], Call, Console, Path | None], bool]] = {
     "build": _build,
     "push": _push,
     "pull": _pull,

@@ -36,7 +36,6 @@ from lib.study.sections import KaggleKernel
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-FOLDER = "kaggle"
 METADATA = "kernel-metadata.json"
 NOTEBOOK = "train.ipynb"
 OWNER = "INSERT_USERNAME_HERE"
@@ -105,7 +104,7 @@ def build(runs: Sequence[RunConfig], study_dir: Path, settings: KaggleKernel) ->
         raise StudyError(problems)
     archive = bundle.program(local.NOTEBOOK)
     program = _digest(archive)
-    shutil.rmtree(study_dir / FOLDER / "kernels", ignore_errors=True)
+    shutil.rmtree(StudyFolder(study_dir).kaggle / "kernels", ignore_errors=True)
     kernels = []
     for config in runs:
         # Relative: it is a folder of another machine.
@@ -149,11 +148,11 @@ def read_manifest(study_dir: Path) -> Manifest:
 
 def folder_of(study_dir: Path, run_id: str) -> Path:
     """The upload-ready folder of a run."""
-    return study_dir / FOLDER / "kernels" / run_id
+    return StudyFolder(study_dir).kaggle / "kernels" / run_id
 
 
 def _manifest_path(study_dir: Path) -> Path:
-    return study_dir / FOLDER / "manifest.json"
+    return StudyFolder(study_dir).kaggle / "manifest.json"
 
 
 def _notebook(config: RunConfig, first_cell: str, settings: KaggleKernel) -> NotebookNode:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import UNDER_WAY
-from lib.execution.kaggle.kernels import FOLDER
 from lib.files import write_atomically
+from lib.study.folder import StudyFolder
 
 PUSHING, REJECTED = "pushing", "rejected"
 
@@ -50,7 +50,7 @@ class Ledger:
     """
 
     def __init__(self, study_dir: Path):
-        self._path = study_dir / FOLDER / "pushed.json"
+        self._path = StudyFolder(study_dir).kaggle / "pushed.json"
         try:
             self._file = _File.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:

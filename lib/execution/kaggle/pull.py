@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import __version__
-from lib.execution import local
+from lib import __version__, records
+from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import FAILED, UNDER_WAY, Client
 from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
 from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.execution.kaggle.push import Pace, patiently
 from lib.execution.run_process import LOG_NAME, one_line
-from lib.records import record as records
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.config import RunConfig
+from lib.study.folder import StudyFolder
 
 EXECUTED = "__notebook__.ipynb"
 """What Kaggle calls the executed notebook beside a session's own files."""
@@ -61,7 +61,7 @@ def pull_all(
     """
     commit = read_manifest(study_dir).commit
     ledger = Ledger(study_dir)
-    local.clear(study_dir)
+    run_folders.clear(study_dir)
     return [_pull(config, study_dir, commit, ledger, client, pace) for config in runs]
 
 
@@ -80,7 +80,7 @@ def take_all(runs: Sequence[RunConfig], study_dir: Path, downloads: Path) -> lis
         raise KaggleError(f"no folder {downloads}")
     commit = read_manifest(study_dir).commit
     ledger = Ledger(study_dir)
-    local.clear(study_dir)
+    run_folders.clear(study_dir)
     outcomes = []
     for config in runs:
         entry = ledger.get(config.run_id)
@@ -97,7 +97,7 @@ def _pull(
     client: Client,
     pace: Pace,
 ) -> Pulled:
-    here = local.look(config)
+    here = run_folders.look(config)
     if here.record is not None:
         return Pulled(config.run_id, True, f"{here.state}, was here before")
     entry = ledger.get(config.run_id)
@@ -123,7 +123,7 @@ def _settle_failure(
     config: RunConfig, study_dir: Path, downloads: Path, entry: Entry, message: str
 ) -> Pulled:
     """Leave the record of a run that failed on Kaggle, with its log."""
-    staged = local.staged(config, study_dir)
+    staged = run_folders.staged(config, study_dir)
     staged.run_dir.mkdir(parents=True)
     _add_beside(downloads, staged.run_dir)
     error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
@@ -155,17 +155,17 @@ def _take(config: RunConfig, study_dir: Path, downloads: Path, commits: set[str 
     if len({path.read_bytes() for path in found}) > 1:
         return refused(f"different results: {', '.join(str(path.parent) for path in found)}")
     source = found[0].parent
-    here = local.look(config)
-    if here.state == local.COMPLETE:
+    here = run_folders.look(config)
+    if here.state == run_folders.COMPLETE:
         same = (config.run_dir / records.FILE_NAME).read_bytes() == found[0].read_bytes()
         note = "the same result" if same else "another result, which is kept; this one is left out"
         return Pulled(run_id, True, f"complete, here is {note}")
-    staged = local.staged(config, study_dir)
+    staged = run_folders.staged(config, study_dir)
     shutil.copytree(source, staged.run_dir)
     try:
         if len(found[0].relative_to(downloads).parts) > 4:  # outputs/<study>/runs/<run id>/run.json
             _add_beside(source.parents[3], staged.run_dir)
-        looked = local.look(staged)
+        looked = run_folders.look(staged)
         if looked.record is None:
             return refused(f"refused: {looked.state}")
         if looked.record.git_commit not in commits:
@@ -209,5 +209,5 @@ def _add_beside(kernel: Path, folder: Path) -> None:
 def _move_in(config: RunConfig, study_dir: Path) -> None:
     """Move a run from among the unfinished into its place; what was there is set aside."""
     if config.run_dir.exists():
-        local.set_aside(config.run_dir, study_dir / local.ASIDE)
-    local.settle(config, study_dir)
+        run_folders.set_aside(config.run_dir, StudyFolder(study_dir).aside)
+    run_folders.settle(config, study_dir)

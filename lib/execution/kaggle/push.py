@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lib.execution import local
+from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import (
     FAILED,
@@ -27,6 +27,7 @@ from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, fold
 from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.files import sha256, write_atomically
 from lib.study.config import RunConfig
+from lib.study.folder import StudyFolder
 
 AT_ONCE = 2
 """Sessions with a GPU that Kaggle lets one user run; it rejects a third."""
@@ -82,7 +83,7 @@ def push_all(
     """
     manifest = read_manifest(study_dir)
     built = {kernel.run_id: kernel for kernel in manifest.kernels}
-    pending = [config for config in runs if local.look(config).state != local.COMPLETE]
+    pending = [config for config in runs if run_folders.look(config).state != run_folders.COMPLETE]
     for config in pending:
         if config.run_id not in built:
             raise KaggleError(f"{config.run_id}: not built; call --kaggle build")
@@ -98,7 +99,7 @@ def push_all(
                 first = Entry(kernel=reference, state=PUSHING, commit=manifest.commit)
                 pushing.start(run_id, folder, first, again)
             if again and config.run_dir.exists():
-                local.set_aside(config.run_dir, study_dir / local.ASIDE)
+                run_folders.set_aside(config.run_dir, StudyFolder(study_dir).aside)
         elif entry.state == FAILED:
             say(f"{run_id}: failed on Kaggle; --retry-failed starts it again")
         else:

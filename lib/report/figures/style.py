@@ -128,9 +128,7 @@ def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
 
 def _why(frame: pd.DataFrame, column: str) -> str:
     """The reason that a record gives for an empty column, to be put behind a sentence."""
-    texts = "; " + frame["reasons"].dropna().astype(str) if "reasons" in frame else []
-    found = [text.partition(f"; {column}: ")[2].partition(";")[0] for text in texts]
-    reason = next(filter(None, found), "")
+    reason = next((why[column] for why in frame.get("reasons", []) if column in why), "")
     return f": {reason}" if reason else ""
 
 

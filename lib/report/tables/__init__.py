@@ -36,9 +36,9 @@ from lib.report.tables.frugality import baseline, frugality, predictions
 from lib.report.tables.paper import beside_paper, evidence, weighed
 from lib.report.tables.savings import savings
 from lib.report.tables.setting import audits, machines, protocol, runs, versions
+from lib.study.folder import StudyFolder
 
 __all__ = [
-    "FOLDER",
     "TABLES",
     "agreement",
     "all_tests",
@@ -72,8 +72,6 @@ __all__ = [
     "write_tables",
     "written",
 ]
-
-FOLDER = "tables"
 
 TABLES: tuple[Callable[[Analysis], Table], ...] = (
     audits,
@@ -115,14 +113,14 @@ def write_tables(study: Analysis) -> list[Path]:
     paths = []
     for table in made:
         if not table.frame.empty:
-            paths.append(study.folder / FOLDER / f"{table.name}.csv")
+            paths.append(StudyFolder(study.folder).tables / f"{table.name}.csv")
             write_atomically(paths[-1], table.to_csv())
     return paths
 
 
 def written(study: Analysis) -> Prose:
     """Write the tables, and say where they are."""
-    paths = write_tables(study)
+    paths, folder = write_tables(study), StudyFolder(study.folder).tables
     return Prose(
-        (f"All {len(paths)} tables are in {FOLDER}/ beside this report, with all digits.",)
+        (f"All {len(paths)} tables are in {folder.name}/ beside this report, with all digits.",)
     )

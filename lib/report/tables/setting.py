@@ -96,5 +96,6 @@ def runs(study: Analysis) -> Table:
 
 
 def _notebook(study: Analysis, run_id: str) -> Link | str:
-    target = f"runs/{run_id}/train.ipynb"
-    return Link(run_id, target) if (study.folder / target).is_file() else run_id
+    notebook = study.run_dir(run_id) / "train.ipynb"
+    target = notebook.relative_to(study.folder).as_posix()
+    return Link(run_id, target) if notebook.is_file() else run_id

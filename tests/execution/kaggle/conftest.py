@@ -19,7 +19,7 @@ KEY = "a-made-up-key-5f1c"
 RESULT = """
 from lib import __version__
 from lib.instruments import machine
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.config import RunConfig
 config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
 if config.batch_size == 13:

@@ -2,7 +2,7 @@
 
 from lib import __version__
 from lib.execution.kaggle import kernels
-from lib.records.record import Record
+from lib.records import Record
 from lib.study.config import RunConfig
 
 

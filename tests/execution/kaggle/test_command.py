@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import cli
+from lib import cli, records
 from lib.execution import local as runner
 from lib.execution import lock, run_study
 from lib.execution.kaggle import kernels, push
 from lib.execution.lock import BusyError
-from lib.records import record
 from lib.study.config import RunConfig
 from tests.execution.kaggle import results, server
 from tests.execution.kaggle.conftest import FAST, RESULT
@@ -53,7 +52,7 @@ def test_a_study_on_kaggle_equals_the_study_here(
     status, here = run_all(outputs="here", **study)
     assert status == cli.SOME_FAILED
     ours, theirs = (
-        record.read_results(folder).sort_values("run_id").reset_index(drop=True)
+        records.read_results(folder).sort_values("run_id").reset_index(drop=True)
         for folder in (here, pulled)
     )
     assert list(theirs["status"].sort_values()) == ["completed", "completed", "failed"]
@@ -100,7 +99,7 @@ def test_a_real_run_without_network_gives_the_record_of_run_all(
     status, study_dir = run_all("--kaggle", "pull", **study)
     assert status == cli.COMPLETE
     (folder,) = (study_dir / "runs").iterdir()
-    pulled = record.read(folder / record.FILE_NAME)
+    pulled = records.read(folder / records.FILE_NAME)
 
     same = (
         *("run_id", "status", "config", "accuracy", "loss", "flops", "flops_head"),
@@ -142,7 +141,7 @@ def test_folders_downloaded_by_hand_are_imported(notebook, run_all, tmp_path):
     assert status == cli.SOME_FAILED
     status, _ = run_all(*pull, str(tmp_path / "downloads"), repetitions=2)
     assert status == cli.COMPLETE
-    assert len(record.read_results(study_dir)) == 2
+    assert len(records.read_results(study_dir)) == 2
 
 
 def test_calls_that_can_not_work_say_why(fake, notebook, run_all, tmp_path, capsys, monkeypatch):

@@ -3,10 +3,11 @@ import shutil
 
 import pytest
 
-from lib.execution import local
+from lib import records
+from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError, pull, push
 from lib.execution.kaggle.client import Client, TransientError
-from lib.records import record as records
+from lib.study.folder import StudyFolder
 from tests.execution.kaggle import results
 from tests.execution.kaggle.conftest import FAST
 
@@ -40,7 +41,7 @@ def test_what_has_ended_is_merged_and_the_rest_is_named(fake, pushed):
     }
     assert (first.run_dir / "log.txt").read_text() == "all is well"
     assert not second.run_dir.exists()
-    assert not list((study_dir / local.UNFINISHED).rglob("*.json"))
+    assert not list((StudyFolder(study_dir).unfinished.path).rglob("*.json"))
     results.finish(fake, study_dir, second.run_id)
     assert all(outcome.is_here for outcome in pull_all(study_dir, [first, second]).values())
 
@@ -58,8 +59,8 @@ def test_a_kernel_that_failed_becomes_a_failed_run(fake, pushed):
     study_dir, (first, _) = pushed
     results.fail(fake, study_dir, first.run_id, "out of luck\nand time")
     assert "out of luck and time" in notes(pull_all(study_dir, [first]))
-    found = local.look(first)
-    assert found.state == local.FAILED
+    found = run_folders.look(first)
+    assert found.state == run_folders.FAILED
     assert "on Kaggle: out of luck and time" in found.record.error
     assert found.record.machine is None
     assert "Traceback" in (first.run_dir / "log.txt").read_text()
@@ -170,7 +171,7 @@ def test_folders_downloaded_by_hand_are_taken(downloads):
     before = sorted(folder.rglob("*"))
     pulled = take_all(study_dir, runs, folder)
     assert all(outcome.is_here for outcome in pulled.values())
-    assert [local.look(run).state for run in runs] == [local.COMPLETE] * 2
+    assert [run_folders.look(run).state for run in runs] == [run_folders.COMPLETE] * 2
     assert all((run.run_dir / "train.ipynb").is_file() for run in runs)
     assert len(records.merge(study_dir).results) == 2
     assert sorted(folder.rglob("*")) == before
@@ -212,7 +213,8 @@ def test_what_is_broken_here_is_set_aside(downloads):
     first.run_dir.mkdir(parents=True)
     (first.run_dir / "run.json").write_text("{")
     assert take_all(study_dir, [first], folder)[first.run_id].is_here
-    assert (study_dir / local.ASIDE / f"{first.run_id}.aside-1" / "run.json").read_text() == "{"
+    aside = StudyFolder(study_dir).aside / f"{first.run_id}.aside-1"
+    assert (aside / "run.json").read_text() == "{"
 
 
 def test_no_folder_no_build(downloads, tmp_path):

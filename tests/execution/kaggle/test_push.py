@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from lib.execution import local
+from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import Client, QuotaError, TransientError
 from lib.execution.kaggle.ledger import Ledger
+from lib.study.folder import StudyFolder
 from tests.conftest import ROOT
 from tests.execution.kaggle import results, server
 from tests.execution.kaggle.conftest import FAST, KEY
@@ -174,11 +175,11 @@ def test_failed_runs_are_started_again_only_if_asked(fake, study):
     assert len(fake.pushed) == 1
     push_all(study_dir, [config], retry_failed=True)
     assert results.session_of(fake, study_dir, config.run_id).version == 2
-    assert local.look(config).state == local.MISSING
-    assert list((study_dir / local.ASIDE).iterdir())
+    assert run_folders.look(config).state == run_folders.MISSING
+    assert list((StudyFolder(study_dir).aside).iterdir())
     results.finish(fake, study_dir, config.run_id)
     pull.pull_all([config], study_dir, Client(), FAST)
-    assert local.look(config).state == local.COMPLETE
+    assert run_folders.look(config).state == run_folders.COMPLETE
     push_all(study_dir, [config], retry_failed=True)
     assert len(fake.pushed) == 2
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lib import records
 from lib.analysis import results, variants
 from lib.paper import published
 from lib.quantities import quantity
-from lib.records import record
 from lib.report import figures, tables
 from lib.report.page import Link
 from tests import needs, small_study
@@ -37,7 +37,7 @@ def varied(tmp_path_factory):
 def papers(tmp_path_factory):
     needs.ask_for(needs.replication)
     folder = tmp_path_factory.mktemp("published")
-    record.write_results(published.read_package(needs.REPLICATION).results, folder)
+    records.write_results(published.read_package(needs.REPLICATION).results, folder)
     return results.load(folder)
 
 

@@ -1,0 +1,52 @@
+"""`run_all.py --wattmeter`: a wattmeter's log laid beside the runs of a finished study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from lib import records
+from lib.execution import lock, run_study, terminal
+from lib.logs import attach
+from lib.study import plan
+from lib.study.errors import StudyError
+from lib.study.study import load_study
+
+
+def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
+    """Give every run of a study its reading of a wattmeter, and write the report anew.
+
+    Args:
+        log: What the wattmeter recorded.
+        source: The study file, which says how to read the log.
+        outputs: Where studies leave their results.
+        console: Is shown which runs have a reading, and why others have none.
+        figures: Whether the figures of the report are also written as files.
+
+    Returns:
+        Whether every run has a reading and the report is written.
+
+    Raises:
+        StudyError: If the study has no results, or the log can't be read.
+        BusyError: If another call works on the study.
+    """
+    study_dir = outputs.expanduser() / source.stem
+    mapping = load_study(source).wattmeter
+    if not study_dir.is_dir():
+        raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
+    planned = plan.read(study_dir)
+    with lock.alone_in_study(study_dir):
+        try:
+            attached = attach.attach(study_dir, log, mapping, planned)
+        except ValueError as error:
+            raise StudyError([str(error)], "--wattmeter") from None
+        results = records.merge(study_dir, planned or None).results
+        records.write_results(results, study_dir)
+    for sentence in attached.notes:
+        console.print(f"Note: {terminal.plain(sentence)}", soft_wrap=True)
+    for run_id, reason in attached.refused.items():
+        console.print(f"No reading of {run_id}: {terminal.plain(reason)}", soft_wrap=True)
+    runs = len(attached.measured) + len(attached.refused)
+    console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
+    return run_study.report(console, study_dir, figures=figures) and not attached.refused
