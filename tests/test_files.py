@@ -1,8 +1,9 @@
+import json
 import os
 
 import pytest
 
-from lib.files import write_atomically
+from lib.files import without_home, write_atomically
 
 
 def test_writes_and_overwrites(tmp_path):
@@ -35,3 +36,42 @@ def test_others_may_read_what_the_umask_allows(tmp_path):
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ana")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/home/ana", "~"),
+        ("/home/ana/data", "~/data"),
+        ("no file '/home/ana/data'; see /home/ana.", "no file '~/data'; see ~."),
+        ("file:///home/ana/x", "file://~/x"),
+        ("/home/anabel/data", "/home/anabel/data"),
+        ("/home/ana-2/data", "/home/ana-2/data"),
+        ("/home/ana.old", "/home/ana.old"),
+        ("/mnt/home/ana/data", "/mnt/home/ana/data"),
+    ],
+)
+def test_only_the_home_folder_is_taken_out(text, said):
+    assert without_home(text) == said
+
+
+def test_lines_within_json_begin_paths():
+    said = json.loads(without_home(json.dumps(["in\n/home/ana/x", "a\t/home/ana"])))
+    assert said == ["in\n~/x", "a\t~"]
+
+
+def test_a_home_behind_a_link_is_known_by_both_names(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    assert without_home(f"{tmp_path}/real/x {tmp_path}/link/x") == "~/x ~/x"
+
+
+def test_a_root_that_is_home_is_no_name(monkeypatch):
+    monkeypatch.setenv("HOME", "/")
+    assert without_home("/srv/data") == "/srv/data"

@@ -16,6 +16,7 @@ from lib.analysis.variants import COLUMN, REFERENCE, Variants
 from lib.stats import bootstrap, equal_accuracy, multitest
 from lib.stats.equal_accuracy import Curves
 from lib.stats.groups import numbers
+from lib.study.config import RunConfig
 
 COMPARED_WITH = "compared_with"
 
@@ -63,7 +64,8 @@ CHANGES: dict[str, dict[str, str]] = {
     "train_limit": {_ANY: "another number of training images"},
     "test_limit": {_ANY: "another number of images to validate on"},
 }
-"""What each option changes in the mathematics, by field of RunConfig and value."""
+"""What each option changes in the mathematics, by field of RunConfig and value; of a field that is
+not here, its description says it."""
 
 
 def cached(runs: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +84,7 @@ def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
     numbers = " or ".join(map(str, views)) or "some"
     said: dict[tuple[str, str], list[str]] = {}
     for field, values in variants.others.items():
-        known = CHANGES[field]
+        known = CHANGES.get(field) or {_ANY: str(RunConfig.model_fields[field].description)}
         for value in values:
             said.setdefault((field, known.get(value) or known[_ANY]), []).append(value)
     return [

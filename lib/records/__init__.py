@@ -1,6 +1,6 @@
 """What a run leaves: its record, its progress, and the table of many runs."""
 
-from lib.records import FILE_NAME, HISTORY_NAME, Phase, Record, read
+from lib.records.record import FILE_NAME, HISTORY_NAME, Phase, Record, read
 from lib.records.results import (
     Merged,
     from_row,
