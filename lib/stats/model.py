@@ -1,0 +1,268 @@
+"""The two-way model of an experiment: log response ~ compared * context + place + block.
+
+It is fitted by least squares. Its tests and estimates allow each combination of compared and
+context a spread of its own: spreads of networks differ, and the F tests, which take them for one,
+then find an interaction that isn't there in 9 to 11 % of studies (three levels, one of which
+scatters five times as much; see `benchmarks/calibration.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from lib.stats.observations import Observations
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class FTest:
+    """Whether a part of the model is needed.
+
+    Attributes:
+        f: The F statistic of two nested models, that takes all spreads for one.
+        df: Its degrees of freedom.
+        df_residual: Those of the residuals.
+        p: Of `f`.
+        p_unequal: The same question where spreads may differ: the one to be believed.
+        reason: Why the question can't be asked; None where it can.
+    """
+
+    f: float = math.nan
+    df: int = 0
+    df_residual: int = 0
+    p: float = math.nan
+    p_unequal: float = math.nan
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A contrast of mean logs.
+
+    Attributes:
+        value: The contrast.
+        error: Its standard error; NaN where a run alone has no spread.
+        df: Degrees of freedom of Student's t.
+        reason: Why something is NaN; None where nothing is.
+    """
+
+    value: float = math.nan
+    error: float = math.nan
+    df: float = math.nan
+    reason: str | None = None
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of the contrast being 0."""
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Limits that miss the contrast with a chance of `alpha`."""
+        reach = float(stats.t.isf(alpha / 2, self.df)) * self.error
+        return self.value - reach, self.value + reach
+
+    def p_within(self, reach: float) -> float:
+        """Of two one-sided tests of the contrast being `reach` or more from 0, the larger."""
+        ends = (reach - self.value, self.value + reach)
+        return float(max(stats.t.sf(end / self.error, self.df) for end in ends))
+
+
+class LogModel:
+    """The model, fitted to observations.
+
+    Attributes:
+        observations: What it is fitted to.
+        cells: The combinations of context and compared that occur, as in `Observations.cells`.
+    """
+
+    def __init__(self, observations: Observations):
+        self.observations = observations
+        self.cells, self._cell_of = np.unique(observations.cells, return_inverse=True)
+        self._y = np.log(observations.response)
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Of the logs, shape (n,)."""
+        return self._maker @ self._y
+
+    @cached_property
+    def df_residual(self) -> int:
+        """Runs less parameters that can be estimated."""
+        return round(float(np.trace(self._maker)))
+
+    @cached_property
+    def residual_sd(self) -> float:
+        """Of the logs: the relative spread of repetitions; NaN where nothing is left over."""
+        if not self.df_residual:
+            return math.nan
+        return math.sqrt(float(self.residuals @ self.residuals) / self.df_residual)
+
+    @cached_property
+    def effect(self) -> FTest:
+        """Whether the compared factor matters at all, whatever its interaction."""
+        compared = self.observations.compared
+        if len(compared) < 2:
+            return FTest(reason="nothing is compared: the factor has one level")
+        additive = np.hstack([self._nuisance, compared.indicators])
+        return self._test(self._nuisance, additive, self._between())
+
+    @cached_property
+    def interaction(self) -> FTest:
+        """Whether the effect of the compared factor depends on the context."""
+        observed = self.observations
+        if len(observed.context) < 2 or len(observed.compared) < 2:
+            return FTest(reason="there is one context only")
+        additive = np.hstack([self._nuisance, observed.compared.indicators])
+        both = np.hstack([observed.context.indicators, observed.compared.indicators])
+        return self._test(additive, self._design, self._of_cells(both))
+
+    def contrast(self, weights: np.ndarray) -> Estimate:
+        """Estimate a contrast of the cells' mean logs, within places and blocks.
+
+        Its variance is the sum of what each run adds, each residual corrected for its leverage
+        (HC2), and its degrees of freedom are Satterthwaite's. Without places and blocks that is
+        Welch's t, and of two levels in complete blocks the paired t.
+
+        Args:
+            weights: Of the cells, in the order of `cells`.
+
+        Source:
+            Welch (1947), doi:10.1093/biomet/34.1-2.28; Imbens and Kolesár (2016), "Robust standard
+            errors in small samples", doi:10.1162/REST_a_00552.
+        """
+        if not self._estimable(weights):
+            return Estimate(reason="never measured in the same place")
+        shares = weights @ self._inverse[: len(self.cells)]
+        value = float(shares @ self._y)
+        taking_part = np.isin(self._cell_of, np.flatnonzero(weights))
+        if (self._leverage[taking_part] > 1 - _ROUNDING).all() or self._alone(weights):
+            return Estimate(value, reason="one run alone has no spread")
+        variance, df = self._satterthwaite(shares**2)
+        if variance <= _ROUNDING**2:
+            return Estimate(value, reason="all runs agree")
+        return Estimate(value, math.sqrt(variance), df)
+
+    def _alone(self, weights: np.ndarray) -> bool:
+        counts = np.bincount(self._cell_of, minlength=len(self.cells))
+        return bool((counts[np.flatnonzero(weights)] < 2).any())
+
+    # The design, and what follows from it alone.
+
+    @cached_property
+    def _nuisance(self) -> np.ndarray:
+        """What is no part of a question: context in each place, and blocks."""
+        observed = self.observations
+        strata = np.unique(observed.strata)
+        return np.hstack([observed.strata[:, None] == strata, observed.block.indicators]).astype(
+            float
+        )
+
+    @cached_property
+    def _design(self) -> np.ndarray:
+        """Cells first; shape (n, parameters), some of which may be redundant."""
+        cells = self._cell_of[:, None] == np.arange(len(self.cells))
+        return np.hstack([cells.astype(float), self._nuisance])
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.pinv(self._design)
+
+    @cached_property
+    def _maker(self) -> np.ndarray:
+        """Makes residuals of logs."""
+        return _residual_maker(self._design)
+
+    @cached_property
+    def _leverage(self) -> np.ndarray:
+        return 1 - np.diag(self._maker)
+
+    def _estimable(self, weights: np.ndarray) -> bool:
+        row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
+        return bool(np.allclose(row @ self._inverse @ self._design, row, atol=1e-8))
+
+    # Spreads.
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        """Squared residuals corrected for leverage; the pooled variance where a run is alone."""
+        fitted = self._leverage > 1 - _ROUNDING
+        pooled = self.residual_sd**2 if self.df_residual else 0.0
+        return np.where(fitted, pooled, self.residuals**2 / np.where(fitted, 1, 1 - self._leverage))
+
+    @cached_property
+    def _variances(self) -> np.ndarray:
+        """Of each run, that of its cell; shape (n,)."""
+        sums = np.bincount(self._cell_of, self._squares)
+        return (sums / np.bincount(self._cell_of))[self._cell_of]
+
+    def _satterthwaite(self, weights: np.ndarray) -> tuple[float, float]:
+        """A weighted sum of squares, and the degrees of freedom of that sum."""
+        total = float(weights @ self._squares)
+        weights = np.where(self._leverage > 1 - _ROUNDING, 0, weights / self._rest)
+        form = (self._maker * weights) @ self._maker * self._variances
+        spread = float((form * form.T).sum())
+        return total, float(np.trace(form)) ** 2 / spread if spread > 0 else math.nan
+
+    @cached_property
+    def _rest(self) -> np.ndarray:
+        return np.maximum(1 - self._leverage, _ROUNDING)
+
+    # Questions.
+
+    def _between(self) -> np.ndarray:
+        """Contrasts of the levels' means over all contexts: what the compared factor does."""
+        observed = self.observations
+        both = np.hstack([observed.context.indicators, observed.compared.indicators])
+        alone = observed.context.indicators
+        return _projector(self._by_cell(both)) - _projector(self._by_cell(alone))
+
+    def _of_cells(self, additive: np.ndarray) -> np.ndarray:
+        """Contrasts of the cells' means that an additive model takes for 0."""
+        return np.eye(len(self.cells)) - _projector(self._by_cell(additive))
+
+    def _by_cell(self, design: np.ndarray) -> np.ndarray:
+        first = np.unique(self._cell_of, return_index=True)[1]
+        return design[first]
+
+    def _test(self, without: np.ndarray, with_it: np.ndarray, contrasts: np.ndarray) -> FTest:
+        makers = [_residual_maker(design) for design in (without, with_it)]
+        squares = [float(self._y @ maker @ self._y) for maker in makers]
+        df = round(float(np.trace(makers[0]) - np.trace(makers[1])))
+        if not df:
+            return FTest(reason="no two levels occur in the same context")
+        if not self.df_residual or not self.residual_sd > _ROUNDING:
+            return FTest(df=df, reason="repetitions show no spread")
+        f = (squares[0] - squares[1]) / df / self.residual_sd**2
+        p = float(stats.f.sf(f, df, self.df_residual))
+        return FTest(f, df, self.df_residual, p, self._unequal(contrasts))
+
+    def _unequal(self, contrasts: np.ndarray) -> float:
+        """p of contrasts of the cells' means where spreads differ: the ANOVA-type statistic.
+
+        Source:
+            Brunner, Dette and Munk (1997), "Box-type approximations in nonparametric factorial
+            designs", doi:10.1080/01621459.1997.10473671.
+        """
+        shares = contrasts @ self._inverse[: len(self.cells)]
+        covariance = (shares * self._variances) @ shares.T
+        expected, df_residual = self._satterthwaite((shares**2).sum(axis=0))
+        found = float(((shares @ self._y) ** 2).sum())
+        df = float(np.trace(covariance)) ** 2 / float((covariance**2).sum())
+        return float(stats.f.sf(found / expected, df, df_residual))
+
+
+def _residual_maker(design: np.ndarray) -> np.ndarray:
+    return np.eye(len(design)) - _projector(design)
+
+
+def _projector(design: np.ndarray) -> np.ndarray:
+    """Onto the columns of a design, redundant or not."""
+    left, sizes, _ = np.linalg.svd(design, full_matrices=False)
+    basis = left[:, sizes > 1e-10 * max(design.shape) * sizes[0]]
+    return basis @ basis.T

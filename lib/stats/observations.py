@@ -1,0 +1,116 @@
+"""What an experiment observed: a response, what is compared, and what it is compared within."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lib.stats.groups import numbers
+from lib.text import listed
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor of an experiment.
+
+    Attributes:
+        codes: Which level each observation has; integers of shape (n,).
+        levels: By code; tuples of text, of one text for each column that the factor is made of.
+    """
+
+    codes: np.ndarray
+    levels: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, columns: Sequence[str]) -> Factor:
+        """Make a factor of columns: each combination that occurs is a level, sorted by name."""
+        keys = list(zip(*(df[name].astype(str) for name in columns), strict=True))
+        levels = sorted(set(keys)) if columns else [()]
+        code = {level: number for number, level in enumerate(levels)}
+        codes = [code[key] for key in keys] if columns else [0] * len(df)
+        return cls(np.array(codes, dtype=int), tuple(levels))
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def indicators(self) -> np.ndarray:
+        """1 where an observation has a level; shape (n, levels)."""
+        return (self.codes[:, None] == np.arange(len(self))).astype(float)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """The observations of an experiment, one value a run.
+
+    Attributes:
+        response: Positive numbers, shape (n,).
+        compared: The factor whose effect is asked for.
+        context: The factors that it is compared within, as one.
+        place: Machine and location, as one: what comes from another place is never compared.
+        block: Runs made together, as one repetition of everything; within a place. A single level
+            where there are no blocks.
+        dropped: Rows left out because something is empty or the response is not above 0.
+    """
+
+    response: np.ndarray
+    compared: Factor
+    context: Factor
+    place: Factor
+    block: Factor
+    dropped: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        df: pd.DataFrame,
+        response: str,
+        compared: str,
+        *,
+        context: Sequence[str] = (),
+        place: Sequence[str] = (),
+        block: str | None = None,
+    ) -> Observations:
+        """Take them from a table, one row a run.
+
+        Args:
+            df: The table.
+            response: Column of positive numbers; rows without one are left out.
+            compared: Column of the factor whose effect is asked for; rows without are left out.
+            context: Columns of the factors that it is compared within.
+            place: Columns of machine and location.
+            block: Column that tells the repetitions of everything apart, if they are blocks.
+
+        Raises:
+            ValueError: A column is missing.
+        """
+        columns = [response, compared, *context, *place, *([block] if block else [])]
+        if absent := [name for name in columns if name not in df]:
+            raise ValueError(f"the table has no column {listed(absent)}")
+        values = numbers(df[response])
+        kept = (values > 0) & df[compared].notna()
+        rows = df[kept]
+        return cls(
+            values[kept].to_numpy(),
+            Factor.of(rows, [compared]),
+            Factor.of(rows, context),
+            Factor.of(rows, place),
+            Factor.of(rows, [*place, block] if block else []),
+            int((~kept).sum()),
+        )
+
+    def __len__(self) -> int:
+        return len(self.response)
+
+    @property
+    def strata(self) -> np.ndarray:
+        """Which context in which place each observation is of; integers of shape (n,)."""
+        return self.context.codes * len(self.place) + self.place.codes
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Which level of the compared factor in which context; integers of shape (n,)."""
+        return self.context.codes * len(self.compared) + self.compared.codes

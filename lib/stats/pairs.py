@@ -1,0 +1,134 @@
+"""How many times as much: every two levels of a factor, as ratios of geometric means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from lib.stats import ALPHA, multitest
+from lib.stats.model import Estimate, LogModel
+
+DIFFERS = "differs"
+ALIKE = "alike within the margin"
+NOT_DECIDED = "not decided"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two levels of the compared factor in one context.
+
+    Attributes:
+        context: The levels of the context.
+        first: A level.
+        second: The level whose geometric mean the first's is divided by.
+        n: Runs of the two.
+        ratio: Of geometric means, within places and blocks.
+        low: Lower limit of its simultaneous 95 % interval: all of them hold their ratio at once
+            in 95 % of studies, so that the interval of one that was chosen does too.
+        high: Upper limit.
+        p: Two-sided, of the ratio being 1.
+        p_holm: The same, adjusted for the number of pairs.
+        p_alike: Of the two being further apart than the margin; NaN without one.
+        p_alike_holm: The same, adjusted for the number of pairs.
+        df: Degrees of freedom.
+        reason: Why something is NaN; None where nothing is.
+    """
+
+    context: tuple[str, ...]
+    first: str
+    second: str
+    n: tuple[int, int]
+    ratio: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    p_holm: float = math.nan
+    p_alike: float = math.nan
+    p_alike_holm: float = math.nan
+    df: float = math.nan
+    reason: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What can be claimed; where both can, that the two are alike within the margin."""
+        if self.p_alike_holm < ALPHA:
+            return ALIKE
+        return DIFFERS if self.p_holm < ALPHA else NOT_DECIDED
+
+    @property
+    def precision(self) -> float:
+        """How far the interval reaches to each side, as a share: 0.05 is ± 5 %; NaN without one."""
+        return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.nan
+
+
+def pairs(
+    model: LogModel,
+    *,
+    margin: float | None = None,
+    wanted: Callable[[str, str], bool] = lambda first, second: True,
+) -> list[Pair]:
+    """Compare every two levels within each context.
+
+    Args:
+        model: Of the observations.
+        margin: Up to which share two levels count as alike, such as 0.05 for 5 %: their ratio is
+            between 1 / 1.05 and 1.05.
+        wanted: Which pairs (first, second) are of interest; the others are no part of the family.
+
+    Returns:
+        One a pair, those of a context together, the larger of the two first.
+
+    Source:
+        Welch (1947), doi:10.1093/biomet/34.1-2.28; Schuirmann (1987), doi:10.1007/BF01068419, for
+        two one-sided tests; Holm (1979), and Bonferroni for simultaneous intervals.
+    """
+    found = list(_estimated(model, wanted))
+    tested = sum(estimate.reason is None for _, estimate in found)
+    results = [_filled(pair, estimate, tested, margin) for pair, estimate in found]
+    adjusted = multitest.holm(pair.p for pair in results)
+    alike = multitest.holm(pair.p_alike for pair in results)
+    return [
+        replace(pair, p_holm=float(p), p_alike_holm=float(p_alike))
+        for pair, p, p_alike in zip(results, adjusted, alike, strict=True)
+    ]
+
+
+def _estimated(model: LogModel, wanted: Callable[[str, str], bool]):
+    observed = model.observations
+    counts = dict(zip(*np.unique(observed.cells, return_counts=True), strict=True))
+    place = {cell: number for number, cell in enumerate(model.cells)}
+    names = [level for (level,) in observed.compared.levels]
+    for context, levels in enumerate(observed.context.levels):
+        known = [code for code in range(len(names)) if context * len(names) + code in place]
+        for a, b in combinations(known, 2):
+            if not wanted(names[a], names[b]):
+                continue
+            cells = [context * len(names) + code for code in (a, b)]
+            weights = np.zeros(len(place))
+            weights[[place[cell] for cell in cells]] = 1, -1
+            estimate = model.contrast(weights)
+            if estimate.value < 0:
+                a, b, cells = b, a, cells[::-1]
+                estimate = replace(estimate, value=-estimate.value)
+            n = (int(counts[cells[0]]), int(counts[cells[1]]))
+            yield Pair(levels, names[a], names[b], n), estimate
+
+
+def _filled(pair: Pair, estimate: Estimate, tested: int, margin: float | None) -> Pair:
+    ratio = math.exp(estimate.value)
+    if estimate.reason is not None:
+        return replace(pair, ratio=ratio, reason=estimate.reason)
+    low, high = (math.exp(min(end, 700)) for end in estimate.interval(ALPHA / tested))
+    return replace(
+        pair,
+        ratio=ratio,
+        low=low,
+        high=high,
+        p=estimate.p,
+        p_alike=math.nan if margin is None else estimate.p_within(math.log1p(margin)),
+        df=estimate.df,
+    )
