@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 """W in a unit of power."""
 
@@ -12,3 +14,8 @@ JOULES_PER_KWH = JOULES["kWh"]
 
 GIGABYTE = 1024**3
 """Bytes; as CodeCarbon and the tools of systems count memory."""
+
+
+def mean_power(energy: Any, duration: Any) -> Any:
+    """Mean power in W of `energy` (kWh) over `duration` (s), of numbers or of columns of them."""
+    return energy * JOULES_PER_KWH / duration

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.study.catalog import DATASETS
-from lib.units import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH, mean_power
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
 
@@ -53,7 +53,9 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     epochs = epochs.fillna(_number(results, "epochs"))
     frame["joules_per_image"] = joules / (epochs * _number(results, "data_train_images"))
     frame["joules_per_epoch"] = joules / epochs
-    frame["mean_power"] = joules / _number(results, "duration")
+    frame["mean_power"] = mean_power(
+        _number(results, "energy_consumed"), _number(results, "duration")
+    )
     frame["peak_power"] = _number(results, "peak_power")
     accuracy = _number(results, "accuracy")
     threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")

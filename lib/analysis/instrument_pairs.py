@@ -17,7 +17,7 @@ from scipy import stats
 
 from lib.analysis import variants
 from lib.stats import ALPHA, hypotests
-from lib.units import JOULES_PER_KWH
+from lib.units import mean_power
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _joined(
             seconds = pd.to_numeric(results.get(one.duration, results["duration"]))
             seconds = seconds.fillna(results["duration"])
             frame[role] = energy
-            frame[f"{role}_power"] = energy * JOULES_PER_KWH / seconds
+            frame[f"{role}_power"] = mean_power(energy, seconds)
         frame = frame.dropna(subset=["reference", "other"]).reset_index(drop=True)
         if len(frame):
             what = part if part == other_part else f"{other_part} and {part}"

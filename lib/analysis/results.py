@@ -21,7 +21,7 @@ from lib.study import plan
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 from lib.study.study import Study, read_back
-from lib.units import JOULES_PER_KWH
+from lib.units import mean_power
 
 _NETWORK = ("architecture", "dataset", "head", "image_size")
 """What the FLOPs of a forward batch depend on."""
@@ -286,5 +286,5 @@ def _tested(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_power(runs: pd.DataFrame) -> pd.DataFrame:
-    energy = pd.to_numeric(runs["energy_consumed"])
-    return runs.assign(power=energy * JOULES_PER_KWH / pd.to_numeric(runs["duration"]))
+    energy, duration = (pd.to_numeric(runs[name]) for name in ("energy_consumed", "duration"))
+    return runs.assign(power=mean_power(energy, duration))

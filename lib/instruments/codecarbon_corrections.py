@@ -22,7 +22,7 @@ from lib.instruments.carbon import Location
 from lib.instruments.gpus import Gpus
 from lib.patching import replaced
 from lib.study.errors import UserError
-from lib.units import JOULES_PER_KWH
+from lib.units import mean_power
 
 RAM_TOLERANCE = 0.03
 """RAM power is a constant, so RAM energy tells whether every second was counted once."""
@@ -288,7 +288,7 @@ def check_row(row: Mapping[str, Any], ram_power: float | None, location: Locatio
         What does not agree, one sentence each.
     """
     doubts = []
-    mean = row["ram_energy"] * JOULES_PER_KWH / row["duration"]
+    mean = mean_power(row["ram_energy"], row["duration"])
     if ram_power and abs(mean / ram_power - 1) > RAM_TOLERANCE:
         doubts.append(
             f"RAM drew {mean:.3g} W by its energy and {ram_power:.3g} W by CodeCarbon's model: "

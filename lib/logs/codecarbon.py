@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib.logs import counters
 from lib.study.errors import UserError
-from lib.units import JOULES_PER_KWH
+from lib.units import mean_power
 
 REQUIRED = ("timestamp", "duration", "energy_consumed")
 POWERS = ("cpu_power", "gpu_power", "ram_power")
@@ -219,5 +219,5 @@ def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
     Returns:
         One boolean a run; False where a figure is missing.
     """
-    mean = results["gpu_energy"] * JOULES_PER_KWH / results["duration"]
+    mean = mean_power(results["gpu_energy"], results["duration"])
     return (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE

@@ -9,7 +9,7 @@ import pandas as pd
 from lib.paper.package import KAGGLE, WATTMETER
 from lib.paper.reproduction import campaign
 from lib.stats import hypotests, multitest
-from lib.units import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH, mean_power
 
 RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
 """kWh that a RAPL counter of a Xeon E5 v4 holds before it starts at 0 again.
@@ -27,11 +27,11 @@ def with_power(runs: pd.DataFrame) -> pd.DataFrame:
         With `wattmeter_power, energy_consumed_power, cpu_energy_power, gpu_energy_power,
         ram_energy_power`; the columns `cpu_power` and so on are the log's last reading.
     """
-    means = {"wattmeter_power": runs["wattmeter_energy"] / runs["wattmeter_duration"]} | {
-        f"{name}_power": runs[name] / runs["duration"]
-        for name in ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy")
-    }
-    return runs.assign(**{name: mean * JOULES_PER_KWH for name, mean in means.items()})
+    energies = ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy")
+    return runs.assign(
+        wattmeter_power=mean_power(runs["wattmeter_energy"], runs["wattmeter_duration"]),
+        **{f"{name}_power": mean_power(runs[name], runs["duration"]) for name in energies},
+    )
 
 
 def wattmeter_medians(results: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lib.text import runs
-from lib.units import JOULES_PER_KWH
 
 FAULT = "fault"
 DOUBT = "doubt"
@@ -103,8 +102,3 @@ def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFram
         return
     for name, part in results.groupby(column, sort=False, dropna=False):
         yield str(name), part
-
-
-def mean_power(results: pd.DataFrame, component: str) -> pd.Series:
-    """Mean power of a component over each run, W: its energy over the duration."""
-    return results[f"{component}_energy"] * JOULES_PER_KWH / results["duration"]

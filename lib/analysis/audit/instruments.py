@@ -13,12 +13,12 @@ from lib.analysis.audit.finding import (
     Found,
     NotCheckedError,
     check,
-    mean_power,
     parts,
 )
 from lib.logs.codecarbon import ONE_READING_TOLERANCE, one_gpu_reading
 from lib.logs.counters import ENERGIES
 from lib.text import first, runs, span
+from lib.units import mean_power
 
 CONSTANT = 0.01
 """Relative spread of a component's mean power, up to which it is taken for a constant."""
@@ -141,7 +141,7 @@ def components_add_up(results: pd.DataFrame) -> Found | None:
 def energy_matches_power(results: pd.DataFrame) -> Found | None:
     """RAM within 3 % of its constant power; CPU within a factor of 2 of its last reading."""
     sentences, concerned = [], pd.Series(False, index=results.index)
-    cpu = mean_power(results, "cpu")
+    cpu = _power(results, "cpu")
     off = ~(cpu / results["cpu_power"]).between(0.5, 2) & cpu.notna() & results["cpu_power"].notna()
     if off.any():
         concerned |= off
@@ -150,7 +150,7 @@ def energy_matches_power(results: pd.DataFrame) -> Found | None:
             f"readings are {span(results.loc[off, 'cpu_power'])} W."
         )
     if {"ram_energy", "ram_power"} <= set(results):
-        ratio = mean_power(results, "ram") / results["ram_power"]
+        ratio = _power(results, "ram") / results["ram_power"]
         off = (ratio - 1).abs() > RAM_TOLERANCE
         if off.any():
             concerned |= off
@@ -172,10 +172,10 @@ def modelled_cpu(results: pd.DataFrame) -> Found | None:
     method = results.get("cpu_method", pd.Series("", index=results.index)).fillna("").astype(str)
     modelled = method.str.contains("constant|model", case=False)
     for _, part in parts(results, "machine"):
-        modelled.loc[part.index] |= _is_constant(mean_power(part, "cpu"))
+        modelled.loc[part.index] |= _is_constant(_power(part, "cpu"))
     if not modelled.any():
         return None
-    power = mean_power(results, "cpu")[modelled]
+    power = _power(results, "cpu")[modelled]
     names = ", ".join(sorted(set(method[modelled]) - {""})) or "one power in every run"
     what = f"Not measured in {runs(int(modelled.sum()))}: {names}; {span(power, '.1f')} W."
     return Found(DOUBT, what, results[modelled])
@@ -192,16 +192,14 @@ def modelled_ram(results: pd.DataFrame) -> Found | None:
     method = results.get("ram_method", pd.Series("", index=results.index)).fillna("").astype(str)
     modelled = method.str.contains("constant|model", case=False)
     for _, part in parts(results, "machine"):
-        modelled.loc[part.index] |= _is_constant(mean_power(part, "ram"))
+        modelled.loc[part.index] |= _is_constant(_power(part, "ram"))
     if not modelled.any():
         return None
     some = results[modelled]
     whole = some["energy_consumed"].sum()
     share = some["ram_energy"].sum() / whole if whole else 0.0
     power = " and ".join(
-        dict.fromkeys(
-            f"{mean_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine")
-        )
+        dict.fromkeys(f"{_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine"))
     )
     part = f", {100 * share:.0f} % of their energy" if whole else ""
     what = f"A model in {runs(len(some))}: {power}{part}."
@@ -229,7 +227,7 @@ def sampled_gpu(results: pd.DataFrame) -> Found | None:
     which = ", ".join(f"{count} of {each[name]} of {name}" for name, count in parts_of.items())
     what = (
         f"In {runs(int(one.sum()))} ({which}) mean GPU power equals the last reading within "
-        f"{ONE_READING_TOLERANCE} W: {span(mean_power(results, 'gpu')[one])} W."
+        f"{ONE_READING_TOLERANCE} W: {span(_power(results, 'gpu')[one])} W."
     )
     return Found(FAULT, what, results[one])
 
@@ -243,7 +241,7 @@ def sampled_gpu(results: pd.DataFrame) -> Found | None:
 def gpu_modes(results: pd.DataFrame) -> Found | None:
     """Two groups of runs on one machine, far apart, one configuration in both."""
     for machine, part in parts(results, "machine"):
-        power = mean_power(part, "gpu")
+        power = _power(part, "gpu")
         power = power[power > 0].sort_values()
         if len(power) < 6:
             continue
@@ -258,7 +256,7 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
                 f"the same configuration in {len(both)} cases{f' ({machine})' if machine else ''}."
             )
             return Found(FAULT, what, part.loc[low.index])
-    if (mean_power(results, "gpu") > 0).sum() < 6:
+    if (_power(results, "gpu") > 0).sum() < 6:
         raise NotCheckedError("fewer than 6 runs have GPU energy")
     return None
 
@@ -271,7 +269,7 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
 )
 def idle_gpu(results: pd.DataFrame) -> Found | None:
     """Sampled runs with the power of the time after; single readings below all sampled means."""
-    power, one = mean_power(results, "gpu"), one_gpu_reading(results)
+    power, one = _power(results, "gpu"), one_gpu_reading(results)
     flat = ((power / results["gpu_power"] - 1).abs() < SAME_POWER) & ~one
     sentences = []
     if flat.any():
@@ -321,3 +319,7 @@ def recorded_doubts(results: pd.DataFrame) -> Found | None:
         return None
     what = first((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
     return Found(NOTE, f"{what}.", results[results["doubts"].map(len) > 0])
+
+
+def _power(results: pd.DataFrame, component: str) -> pd.Series:
+    return mean_power(results[f"{component}_energy"], results["duration"])
