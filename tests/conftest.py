@@ -2,32 +2,33 @@
 
 import os
 import signal
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from lib.study.config import RunConfig
-from tests import needs
+from tests import needs, stand_in
+from tests.stand_in import ROOT as ROOT
 
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(variable, "1")  # as many processes test as there are cores
-
-ROOT = Path(__file__).resolve().parents[1]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles lib
 
 PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
 
-RECORD = """
-from lib import __version__
-from lib.records import Record
-from lib.study.config import RunConfig
-config = RunConfig(**{name: globals()[name] for name in RunConfig.model_fields})
-Record(
-    run_id=config.run_id, status="completed", accuracy=0.5, energy_consumed=0.001, score=500.0,
-    duration=1.0, versions={"program": __version__},
-    config=config.recorded,
-).write(config.run_dir)
+RUN_DIR = """
+import json
+from pathlib import Path
+(run_dir,) = Path(output_dir).expanduser().glob("runs/*")
 """
+"""A cell that finds the folder of its run; it imports next to nothing, for it is executed often."""
+
+RECORD = f"""{RUN_DIR}
+record = json.loads({stand_in.record("completed")!r}) | {{"run_id": run_dir.name}}
+record["config"] = {{name: globals()[name] for name in record["config"]}}
+(run_dir / "run.json").write_text(json.dumps(record))
+"""
+"""The cells of a notebook that leaves a record, and nothing else."""
 
 
 def pytest_sessionfinish(session):
@@ -79,6 +80,14 @@ def notebook(tmp_path, monkeypatch):
         monkeypatch.setattr(local, "NOTEBOOK", path)
 
     return use
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    """Have runs execute their notebook in a small process of their own, without a kernel."""
+    from lib.execution import local
+
+    monkeypatch.setattr(local, "RUN_PROCESS", stand_in.RUN_PROCESS)
 
 
 @pytest.fixture(scope="session")

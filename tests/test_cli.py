@@ -2,7 +2,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 
 import psutil
@@ -23,7 +22,7 @@ repetitions: 2
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path, monkeypatch, no_kernel):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lib.report.build.build", lambda study_dir: study_dir / "report.html")
     path = tmp_path / "mine.yaml"
@@ -40,16 +39,14 @@ def test_the_version_is_that_of_the_package():
     assert project["version"] == __version__
 
 
-def test_help_and_dry_run_answer_at_once_and_without_tensorflow():
+def test_help_and_dry_run_answer_without_tensorflow():
     for arguments in (["--help"], ["--dry-run"]):
         script = (
             "import sys; from lib.cli import main\n"
             f"try: main({arguments})\n"
             "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
         )
-        started = time.monotonic()
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
-        assert time.monotonic() - started < 15
 
 
 def test_the_dry_run_prints_the_plan_and_writes_nothing(study, tmp_path, capsys):

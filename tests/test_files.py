@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from lib.files import without_home, write_atomically
+from lib.files import remove_unfinished, without_home, write_atomically
 
 
 def test_writes_and_overwrites(tmp_path):
@@ -25,6 +25,14 @@ def test_a_failure_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_write_left_is_removed(tmp_path):
+    path = tmp_path / "file.txt"
+    write_atomically(path, "text")
+    (tmp_path / ".file.txt.x1.tmp").write_text("te")
+    remove_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 

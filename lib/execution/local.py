@@ -34,6 +34,7 @@ from lib.study.config import RunConfig
 from lib.study.errors import UserError
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
+RUN_PROCESS: tuple[str, ...] = (sys.executable, "-m", "lib.execution.run_process")
 SECONDS_BETWEEN_LOOKS = 0.25
 
 
@@ -107,7 +108,7 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
     progress = Progress("starting", epochs=config.epochs)
     with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "lib.execution.run_process"],
+            RUN_PROCESS,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import __version__, records
+from lib.files import remove_unfinished
 from lib.records import Record
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
@@ -93,7 +94,8 @@ def check_room(study_dir: Path) -> None:
 
 
 def clear(study_dir: Path) -> None:
-    """Take away what is left of runs that were interrupted."""
+    """Take away what is left of runs that were interrupted, and of files half written."""
+    remove_unfinished(study_dir)
     if StudyFolder(study_dir).unfinished.path.exists():
         shutil.rmtree(StudyFolder(study_dir).unfinished.path)
 

@@ -7,10 +7,10 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import termios
 import time
 from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
@@ -20,10 +20,9 @@ from lib import cli, records
 from lib.execution import local
 from lib.study.folder import StudyFolder
 from tests import stand_in
-from tests.conftest import RECORD
+from tests.conftest import RECORD, RUN_DIR
 
 STUDY = "title: small\nfactors: {epochs: [1, 2]}\nrepetitions: 2\n"
-KILLS = 20
 WAYS = {
     "kill": signal.SIGKILL,
     "terminate": signal.SIGTERM,
@@ -31,7 +30,12 @@ WAYS = {
     "interrupt": signal.SIGINT,
     "interrupt twice": signal.SIGINT,
     "run": signal.SIGKILL,
-    "kernel": signal.SIGKILL,
+}
+MOMENTS = {
+    "it starts": lambda study_dir, before: True,
+    "a run is under way": lambda study_dir, before: any(study_dir.glob("unfinished/runs/*")),
+    "another run is over": lambda study_dir, before: len(over(study_dir)) > before,
+    "results are there": lambda study_dir, before: (study_dir / "results.csv").exists(),
 }
 
 
@@ -56,15 +60,17 @@ def complete(folder):
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in done}
 
 
+def over(study_dir):
+    """The records of runs that are over."""
+    return [*study_dir.glob("runs/*/run.json")]
+
+
 def strike(process, way):
-    """Hit the batch, its run or the run's kernel."""
+    """Hit the batch, or the run that it waits for."""
     family = psutil.Process(process.pid).children(recursive=True)
-    # The run is a child of the batch, the kernel one of the run.
-    victims = {"run": family[:1], "kernel": family[1:]}.get(way, [])
-    if victims:
-        for victim in victims:
-            with suppress(psutil.NoSuchProcess):
-                victim.kill()
+    if way == "run" and family:
+        with suppress(psutil.NoSuchProcess):
+            family[0].kill()
         return
     process.send_signal(WAYS[way])
     if way == "interrupt twice":
@@ -75,42 +81,55 @@ def strike(process, way):
     assert alive == [], f"left behind after {way}"
 
 
-def test_killed_at_random_moments_the_study_comes_out_the_same(folder, notebook, tmp_path_factory):
+def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp_path_factory):
+    """In every way twice, at every moment thrice."""
     notebook(RECORD)
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     (undisturbed / "small.yaml").write_text(STUDY)
-    status, said = stand_in.run(local.NOTEBOOK, undisturbed, "small.yaml")
+    status, said = stand_in.run(local.NOTEBOOK, undisturbed, "small.yaml", kernel=False)
     assert status == cli.COMPLETE, said
 
     dice = random.Random(1)
-    process, known, strikes = None, {}, 0
-    while strikes < KILLS:
-        if process is None or process.poll() is not None:
-            if process is not None and process.returncode == cli.COMPLETE:
-                assert outcome(folder) == outcome(undisturbed)
-                shutil.rmtree(folder / "outputs")
-                known = {}
-            process = stand_in.start(local.NOTEBOOK, folder, "small.yaml", "--retry-failed")
-        time.sleep(dice.uniform(0.2, 2.2))
-        if process.poll() is not None:
-            continue
-        strike(process, way := dice.choice(list(WAYS)))
-        strikes += 1
+    study_dir = folder / "outputs" / "small"
+    again = (local.NOTEBOOK, folder, "small.yaml", "--retry-failed")
+    process, known = stand_in.start(*again, kernel=False), {}
+    for way, moment in islice(zip(cycle(WAYS), cycle(MOMENTS), strict=False), 12):
+        before = len(over(study_dir))
+        while not MOMENTS[moment](study_dir, before) or process.poll() is not None:
+            if process.poll() is not None:
+                process.communicate()
+                if process.returncode == cli.COMPLETE:
+                    assert outcome(folder) == outcome(undisturbed)
+                    shutil.rmtree(folder / "outputs")
+                    known, before = {}, 0
+                process = stand_in.start(*again, kernel=False)
+            time.sleep(0.005)
+        time.sleep(dice.uniform(0, 0.3))
+        strike(process, way)
         now = complete(folder)
-        assert known.items() <= now.items(), f"a complete run was touched after {way}"
+        assert known.items() <= now.items(), f"a complete run was touched after {way} when {moment}"
         known = now
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", "--retry-failed")
+    process.kill()
+    process.communicate()
+    status, said = stand_in.run(*again, kernel=False)
     assert status == cli.COMPLETE, said
     assert known.items() <= complete(folder).items()
     assert outcome(folder) == outcome(undisturbed)
-    study_dir = folder / "outputs" / "small"
     assert {path.name for path in study_dir.iterdir()} - {"aside"} == {
         *("plan.csv", "study.yaml", "results.csv", "runs")
     }
     assert not list(study_dir.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("way", ["terminate", "interrupt twice"])
+def test_a_kernel_ends_with_its_batch(folder, notebook, way):
+    notebook("import time; time.sleep(300)")
+    process = stand_in.start(local.NOTEBOOK, folder, "small.yaml")
+    while len(psutil.Process(process.pid).children(recursive=True)) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    strike(process, way)
+    assert not over(folder / "outputs" / "small")
 
 
 @pytest.fixture
@@ -130,18 +149,17 @@ def small_disk(tmp_path):
 FILL = """
 from pathlib import Path
 if (room := Path("fill")).exists():
-    with (config.run_dir / "ballast").open("wb") as file:
+    with (run_dir / "ballast").open("wb") as file:
         while True:
             file.write(bytes(4096))
 """
 
 
 def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook, small_disk):
-    head = RECORD.split("Record(")[0]
-    notebook(head, "if epochs == 2:" + FILL.replace("\n", "\n    "), RECORD)
+    notebook(RUN_DIR, "if epochs == 2:" + FILL.replace("\n", "\n    "), RECORD)
     (folder / "fill").touch()
     arguments = ("small.yaml", "--outputs", small_disk, "--only", "repetition=1")
-    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments)
+    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments, kernel=False)
     assert status == cli.SOME_FAILED
     assert "results can't be written: No space left on device; what is complete is kept" in said
     assert "Traceback" not in said
@@ -151,7 +169,7 @@ def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook,
     assert all(records.read(path).status == "completed" for path in records_there)
 
     (folder / "fill").unlink()
-    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments)
+    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments, kernel=False)
     assert status == cli.COMPLETE, said
     assert len(list(study_dir.rglob("run.json"))) == 2
 
@@ -161,7 +179,8 @@ def test_a_full_disk_is_seen_before_the_first_run(folder, notebook, small_disk):
     with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", "--outputs", small_disk)
+    options = ("--outputs", small_disk)
+    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *options, kernel=False)
     assert status == cli.BAD_INPUT
     assert f"--outputs: 1 mistake\n  - {small_disk}/small: results can't be written: No" in said
     assert not list(small_disk.rglob("*.csv"))
@@ -170,7 +189,8 @@ def test_a_full_disk_is_seen_before_the_first_run(folder, notebook, small_disk):
 def test_a_read_only_folder_is_one_message(folder, notebook, small_disk):
     notebook(RECORD)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", "--outputs", small_disk)
+    options = ("--outputs", small_disk)
+    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *options, kernel=False)
     assert status == cli.BAD_INPUT
     assert f"{small_disk}/small: results can't be written: Read-only file system" in said
 
@@ -239,7 +259,7 @@ def test_a_lost_terminal_is_survived(folder, notebook):
     notebook("import time; time.sleep(60)")
     terminal, of_the_batch = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", stand_in.RUN_ALL, str(local.NOTEBOOK), "small.yaml"],
+        stand_in.command(local.NOTEBOOK, "small.yaml"),
         **stand_in.surroundings(folder),
         stdin=of_the_batch,
         stdout=of_the_batch,

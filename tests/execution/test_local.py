@@ -10,7 +10,7 @@ from lib import __version__, records
 from lib.execution import local, run_folders
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
-from tests.conftest import RECORD, ROOT
+from tests.conftest import RECORD, ROOT, RUN_DIR
 
 
 class Notes:
@@ -67,24 +67,27 @@ def test_the_executed_notebook_names_no_folder_of_this_machine(tmp_path, noteboo
     assert str(tmp_path) not in text
 
 
-@pytest.mark.parametrize(
-    ("cell", "error"),
-    [
-        ("raise ValueError('no such\\nthing')", "ValueError: no such thing"),
-        ("import sys; sys.exit(3)", "SystemExit: 3"),
-        ("import os; os._exit(0)", "the kernel died"),
-        ("import os; os.kill(os.getpid(), 9)", "the kernel died"),
-        ("pass", "without leaving a record"),
-    ],
-)
-def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook, cell, error):
-    notebook(f"if epochs == 1:\n    {cell}\nelse:\n    exec({RECORD!r})")
-    bad, good = config(tmp_path, epochs=1), config(tmp_path, epochs=2)
-    first, second = run(tmp_path, bad, good)
-    assert (first.status, second.status) == ("failed", "completed")
-    assert error in first.error
-    assert "\n" not in first.error
-    assert {"run.json", "train.ipynb", "log.txt"} <= {path.name for path in bad.run_dir.iterdir()}
+WAYS_TO_FAIL = {
+    "raise ValueError('no such\\nthing')": "ValueError: no such thing",
+    "import sys; sys.exit(3)": "SystemExit: 3",
+    "import os; os._exit(0)": "the kernel died",
+    "import os; os.kill(os.getpid(), 9)": "the kernel died",
+    "pass": "without leaving a record",
+}
+
+
+def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook):
+    cells = [*WAYS_TO_FAIL, RECORD]
+    notebook(f"exec({cells}[epochs - 1])")
+    runs = [config(tmp_path, epochs=number) for number, _ in enumerate(cells, start=1)]
+    *failed, last = run(tmp_path, *runs)
+    assert last.status == "completed"
+    for record, bad, error in zip(failed, runs, WAYS_TO_FAIL.values(), strict=False):
+        assert record.status == "failed"
+        assert error in record.error
+        assert "\n" not in record.error
+        left = {path.name for path in bad.run_dir.iterdir()}
+        assert {"run.json", "train.ipynb", "log.txt"} <= left
     assert children_of_this_process() == []
 
 
@@ -97,10 +100,10 @@ def test_a_run_that_takes_too_long_is_stopped(tmp_path, notebook):
 
 def test_progress_reaches_the_watcher(tmp_path, notebook):
     notebook(
-        RECORD.replace("Record(", "#", 1).split("#")[0],
+        RUN_DIR,
         "from lib.records.progress import Progress, ProgressFile\n"
         "import time\n"
-        "file = ProgressFile(config.run_dir)\n"
+        "file = ProgressFile(run_dir)\n"
         "file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)\n"
         "time.sleep(1)\n"
         "file.remove()",
@@ -114,7 +117,7 @@ def test_progress_reaches_the_watcher(tmp_path, notebook):
     assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
-def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook):
+def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook, no_kernel):
     notebook(RECORD)
     one = config(tmp_path)
     leftover = StudyFolder(tmp_path).unfinished.path / "runs" / one.run_id
@@ -131,8 +134,6 @@ from pathlib import Path
 from lib.execution import local as runner
 from lib.study.config import RunConfig
 from tests.execution.test_local import Notes
-from lib.study.config import RunConfig
-from tests.test_runner import Notes
 runner.NOTEBOOK = Path(sys.argv[1])
 list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
 """
