@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
+WATTS = {"uW": 1e-6, "mW": 1e-3, "W": 1.0, "kW": 1e3}
 """W in a unit of power."""
 
-JOULES = {"J": 1.0, "mWh": 3.6, "Wh": 3.6e3, "kWh": 3.6e6}
+JOULES = {"uJ": 1e-6, "mJ": 1e-3, "J": 1.0, "mWh": 3.6, "Wh": 3.6e3, "kWh": 3.6e6}
 """J in a unit of energy."""
 
 JOULES_PER_KWH = JOULES["kWh"]

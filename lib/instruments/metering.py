@@ -207,6 +207,7 @@ def read_window(
     details: Mapping[str, object] | None = None,
     doubts: Sequence[str] = (),
     clock_u: float = CLOCK_U,
+    component: str = COMPONENT,
 ) -> Reading:
     """The reading of a wattmeter between two moments; the energies of its channels are added.
 
@@ -218,9 +219,10 @@ def read_window(
         details: To be kept along.
         doubts: What is known to be doubtful already.
         clock_u: Standard uncertainty, in seconds, of where the window lies on the meter's clock.
+        component: What it measures, if not the machine: cpu or gpu.
 
     Returns:
-        A reading with one component, `machine`; its energy is None, with the reason, where the
+        A reading with one component; its energy is None, with the reason, where the
         samples cover less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
         `samples_per_second`, `longest_gap` (s), and standard uncertainties in kWh by their
         causes: `sampling_u`, `edge_u`, `resolution_u`, `clock_u`.
@@ -257,7 +259,7 @@ def read_window(
     return Reading(
         name,
         stop - start,
-        {COMPONENT: Component(energy, " and ".join(sorted(methods)) or "none", reason)},
+        {component: Component(energy, " and ".join(sorted(methods)) or "none", reason)},
         samples,
         (*doubts, *(doubt for one in found for doubt in one.doubts), *([reason] if reason else [])),
         {
@@ -321,11 +323,15 @@ def _uncertain(effects: Sequence[Sampling], clock_u: float) -> dict[str, float]:
 
 
 def without_energy(
-    name: str, duration: float, reason: str, details: Mapping[str, object] | None = None
+    name: str,
+    duration: float,
+    reason: str,
+    details: Mapping[str, object] | None = None,
+    component: str = COMPONENT,
 ) -> Reading:
     """The reading of a wattmeter that can say nothing of `duration` seconds, and why."""
     return empty_reading(
-        name, duration, reason, components=(COMPONENT,), doubts=(reason,), details=details
+        name, duration, reason, components=(component,), doubts=(reason,), details=details
     )
 
 
@@ -360,17 +366,24 @@ def utc(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def column_prefix(component: str) -> str:
+    """How the columns of what a wattmeter says of a component begin; the machine's are shorter."""
+    return "wattmeter_" if component == COMPONENT else f"wattmeter_{component}_"
+
+
 def columns(reading: Reading) -> dict[str, float | str | None]:
     """What the table of results says of a wattmeter's reading; energy in kWh, time in s."""
     known = reading.details
-    return {
-        "wattmeter_energy": reading.energy_consumed,
-        "wattmeter_duration": reading.duration,
-        "wattmeter_samples": reading.samples,
-        "wattmeter_samples_per_second": known.get("samples_per_second"),
-        "wattmeter_coverage": known.get("coverage"),
-        "wattmeter_longest_gap": known.get("longest_gap"),
-        "wattmeter_clock_offset": known.get("clock_offset"),
-        **{f"wattmeter_{name}": known.get(name) for name in UNCERTAINTIES},
-        "wattmeter_source": known.get("source", reading.instrument),
+    values = {
+        "energy": reading.energy_consumed,
+        "duration": reading.duration,
+        "samples": reading.samples,
+        "samples_per_second": known.get("samples_per_second"),
+        "coverage": known.get("coverage"),
+        "longest_gap": known.get("longest_gap"),
+        "clock_offset": known.get("clock_offset"),
+        **{name: known.get(name) for name in UNCERTAINTIES},
+        "source": known.get("source", reading.instrument),
     }
+    prefix = column_prefix(next(iter(reading.components)))
+    return {prefix + name: value for name, value in values.items()}

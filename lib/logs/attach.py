@@ -24,7 +24,7 @@ from lib.logs.wattmeter import PowerLog
 from lib.records import Record
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
-from lib.study.sections import WattmeterLog
+from lib.study.wattmeter_log import PRESETS, WattmeterLog
 
 NAME = "wattmeter"
 """Of the instrument, in records."""
@@ -37,8 +37,6 @@ BORROWED_U = 0.2
 
 ASSUMED_U = 1.0
 """s. Of one that nobody knows, between clocks that are set by the network: a judgement."""
-
-_DOUBT = "wattmeter: "
 
 
 class WattmeterError(UserError, ValueError):
@@ -65,9 +63,10 @@ def attach(
 ) -> Attached:
     """Write the wattmeter's reading of every completed run into its `run.json`.
 
-    Done again, it replaces what it wrote, and with the same log changes nothing. A run that the log
-    says nothing of keeps the reading that it has, so that a study may have several logs. Nothing is
-    written unless the whole log could be read.
+    Done again with the same log it changes nothing. A run that the log says nothing of keeps the
+    reading that it has, so that a study may have several logs. Of two logs of one run the second is
+    taken, and both the record and the notes say which reading it replaced. Nothing is written
+    unless the whole log could be read.
 
     Args:
         study_dir: The study's folder.
@@ -90,34 +89,73 @@ def attach(
     elif mapping is None:
         raise WattmeterError(
             f"{log.name}: the study file does not say what its columns are; add to it, for "
-            "example, wattmeter: {time: time, power: power, unit: W}"
+            "example, wattmeter: {time: time, power: power, unit: W}, or the name of what wrote "
+            f"it: {', '.join(PRESETS)}"
         )
     else:
         readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
-    measured, refused = [], {}
+    measured, refused, replaced = [], {}, {}
     for record, reading in zip(runs.values(), readings, strict=True):
-        updated = record if _says_less(reading, record) else with_reading(record, reading)
+        column = energy_column(reading)
+        less = reading.energy_consumed is None and record.extra.get(column) is not None
+        reading, other = (reading, None) if less else _beside_an_earlier_one(record, reading)
+        if other:
+            replaced[other] = [*replaced.get(other, []), record.run_id]
+        updated = record if less else with_reading(record, reading)
         if updated != record:
             updated.write(StudyFolder(study_dir).run(record.run_id))
-        if updated.extra["wattmeter_energy"] is None:
-            refused[record.run_id] = updated.reasons["wattmeter_energy"]
+        if updated.extra[column] is None:
+            refused[record.run_id] = updated.reasons[column]
         else:
             measured.append(record.run_id)
+    notes = [*notes, *(f"{said}: {', '.join(runs)}" for said, runs in replaced.items())]
     return Attached(tuple(measured), refused, tuple(notes))
 
 
-def _says_less(reading: Reading, record: Record) -> bool:
-    """Whether a log has no samples of a run that has a wattmeter's energy already."""
-    return not reading.samples and record.extra.get("wattmeter_energy") is not None
+def energy_column(reading: Reading) -> str:
+    """The column that the energy of a reading goes to."""
+    return metering.column_prefix(next(iter(reading.components))) + "energy"
+
+
+def _of_the_same(record: Record, reading: Reading) -> list[dict[str, object]]:
+    """The readings of a record that a log gave of the same component."""
+    return [
+        one
+        for one in record.readings
+        if one["instrument"] == NAME and one["components"].keys() == reading.components.keys()
+    ]
+
+
+def _beside_an_earlier_one(record: Record, reading: Reading) -> tuple[Reading, str | None]:
+    """A reading that says which other log's it replaces, and the sentence if it is the first time.
+
+    The same log again leaves what was said, so that the record does not change.
+    """
+    for one in _of_the_same(record, reading):
+        details, (part,) = one["details"], one["components"].values()
+        same = details.get("sha256") == reading.details.get("sha256")
+        said = details.get("replaces")
+        if not same and part["energy"] is not None:
+            said = f"it replaces the reading of {details.get('source')}"
+        if said:
+            details = {**reading.details, "replaces": said}
+            doubts = (*reading.doubts, said)
+            return dataclasses.replace(reading, details=details, doubts=doubts), (
+                None if same else said
+            )
+    return reading, None
 
 
 def with_reading(record: Record, reading: Reading) -> Record:
     """A record with the wattmeter's reading, in place of one that a log gave before."""
-    reason = reading.components[metering.COMPONENT].reason
-    others = [one for one in record.readings if one["instrument"] != NAME]
-    column = "wattmeter_energy"
-    kept = {name: value for name, value in record.extra.items() if not name.startswith(NAME)}
-    doubts = [doubt for doubt in record.doubts if not doubt.startswith(_DOUBT)]
+    (component,) = reading.components
+    reason = reading.components[component].reason
+    column, columns = energy_column(reading), metering.columns(reading)
+    earlier = _of_the_same(record, reading)
+    others = [one for one in record.readings if one not in earlier]
+    kept = {name: value for name, value in record.extra.items() if name not in columns}
+    mark = f"{NAME}: " if component == metering.COMPONENT else f"{NAME} ({component}): "
+    doubts = [doubt for doubt in record.doubts if not doubt.startswith(mark)]
     reasons = {name: why for name, why in record.reasons.items() if name != column}
     # By way of JSON, which makes it equal to what is read again.
     reading_json = json.loads(json.dumps(dataclasses.asdict(reading)))
@@ -125,8 +163,8 @@ def with_reading(record: Record, reading: Reading) -> Record:
         record.model_copy(
             update={
                 "readings": (*others, reading_json),
-                "extra": kept | metering.columns(reading),
-                "doubts": (*doubts, *(_DOUBT + doubt for doubt in reading.doubts)),
+                "extra": kept | columns,
+                "doubts": (*doubts, *(mark + doubt for doubt in reading.doubts)),
                 "reasons": reasons | ({column: reason} if reason else {}),
             }
         ).model_dump_json()
@@ -162,10 +200,10 @@ def _from_log(
     details = {
         "source": path.name,
         "sha256": files.sha256(path),
-        "mapping": mapping.model_dump(exclude_none=True),
+        "mapping": mapping.model_dump(exclude_defaults=True),
     }
     readings = [
-        _read(record, log, offset, offset_u, details, doubts)
+        _read(record, log, offset, offset_u, details, doubts, mapping.measures)
         for record, (offset, offset_u, doubts) in zip(runs, offsets, strict=True)
     ]
     return readings, log.notes
@@ -188,8 +226,10 @@ def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     if span is None or not path.is_file():
         return Offset(None, float("nan"), f"the run left no {trace.FILE_NAME}")
     reach = clock_offset.LARGEST
-    begin, end = np.searchsorted(log.samples.time, [span[0] - reach, span[1] + reach])
-    near = log.samples.between(int(begin), int(end))
+    near = []
+    for samples in log.channels.values():
+        begin, end = np.searchsorted(samples.time, [span[0] - reach, span[1] + reach])
+        near.append(samples.between(int(begin), int(end)))
     return clock_offset.estimate(near, trace.read_trace(path))
 
 
@@ -220,23 +260,25 @@ def _read(
     offset_u: float,
     details: Mapping[str, object],
     doubts: Sequence[str],
+    component: str,
 ) -> Reading:
     span = _span(record)
     if span is None:
         reason = "the record says not when the run started and ended"
-        return metering.without_energy(NAME, record.duration or 0.0, reason, details)
-    if not log.samples.time.size:
+        return metering.without_energy(NAME, record.duration or 0.0, reason, details, component)
+    if not all(samples.time.size for samples in log.channels.values()):
         reason = (
             f"the log, {wattmeter.reach(log)}, has no samples near the run, which began at "
             f"{metering.utc(span[0])}; is the zone of its times right?"
         )
-        return metering.without_energy(NAME, span[1] - span[0], reason, details)
+        return metering.without_energy(NAME, span[1] - span[0], reason, details, component)
     return metering.read_window(
         NAME,
-        [log.samples],
+        [*log.channels.values()],
         span[0] + offset,
         span[1] + offset,
         {"clock_offset": offset, **details},
         doubts,
         offset_u,
+        component,
     )

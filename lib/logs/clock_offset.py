@@ -6,6 +6,7 @@ makes them correlate best is that of the clocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,11 +47,12 @@ class Offset:
     reason: str | None = None
 
 
-def estimate(samples: Samples, trace: pd.DataFrame) -> Offset:
+def estimate(channels: Sequence[Samples], trace: pd.DataFrame) -> Offset:
     """Estimate the offset of the clocks, to about 0.1 s.
 
     Args:
-        samples: Of the wattmeter, reaching `LARGEST` beyond the trace where that is possible.
+        channels: The wattmeter's samples, whose powers add up, reaching `LARGEST` beyond the trace
+            where that is possible.
         trace: A run's `power.csv`, as `lib.instruments.trace.read_trace` has it.
     """
     watts = trace[[f"{name}_power" for name in COMPONENTS]].sum(axis=1).to_numpy(dtype=float)
@@ -59,16 +61,17 @@ def estimate(samples: Samples, trace: pd.DataFrame) -> Offset:
     start = stop - trace["interval"].to_numpy(dtype=float)
     if watts.size < FEWEST:
         return Offset(None, np.nan, f"the power trace has {watts.size} samples only")
-    if samples.time.size < FEWEST:
+    channels = [samples for samples in channels if samples.time.size]
+    if sum(samples.time.size for samples in channels) < FEWEST:
         return Offset(None, np.nan, "the wattmeter's log has next to no samples around the run")
 
     coarse = np.arange(-LARGEST, LARGEST + 0.5, 0.5)
-    r = _correlations(samples, start, stop, watts, coarse)
+    r = _correlations(channels, start, stop, watts, coarse)
     if not np.isfinite(r).any():
         return Offset(None, np.nan, "the power did not change enough to compare the clocks by it")
     best = coarse[np.nanargmax(r)]
     fine = best + np.arange(-0.5, 0.55, 0.05)
-    refined = _correlations(samples, start, stop, watts, fine)
+    refined = _correlations(channels, start, stop, watts, fine)
     seconds, peak = fine[np.nanargmax(refined)], float(np.nanmax(refined))
     others = r[np.abs(coarse - best) > PEAK]
     rival = np.nanmax(others) if np.isfinite(others).any() else -1.0
@@ -85,20 +88,27 @@ def _ticks(times: pd.Series) -> float:
 
 
 def _correlations(
-    samples: Samples, start: NDArray, stop: NDArray, watts: NDArray, offsets: NDArray
+    channels: Sequence[Samples],
+    start: NDArray,
+    stop: NDArray,
+    watts: NDArray,
+    offsets: NDArray,
 ) -> NDArray:
     """Pearson's r between the trace and the log's mean power in its intervals, for each offset.
 
     NaN where the log does not cover the trace, or the power is constant.
     """
-    joules = _cumulative(samples)
+    time = np.unique(np.concatenate([samples.time for samples in channels]))
+    first = max(samples.time[0] for samples in channels)
+    last = min(samples.time[-1] for samples in channels)
+    joules = sum(np.interp(time, samples.time, _cumulative(samples)) for samples in channels)
     found = np.full(offsets.size, np.nan)
     for place, offset in enumerate(offsets):
         begins, ends = start + offset, stop + offset
-        inside = (begins >= samples.time[0]) & (ends <= samples.time[-1])
+        inside = (begins >= first) & (ends <= last)
         if inside.sum() < max(FEWEST, inside.size / 2):
             continue
-        energy = np.interp(ends, samples.time, joules) - np.interp(begins, samples.time, joules)
+        energy = np.interp(ends, time, joules) - np.interp(begins, time, joules)
         meter = energy[inside] / (stop - start)[inside]
         profiler = watts[inside]
         if _varies(meter) and _varies(profiler):
@@ -116,5 +126,7 @@ def _cumulative(samples: Samples) -> NDArray:
     if samples.power is None:
         steps = np.maximum(np.diff(samples.counter), 0)
     else:
-        steps = np.diff(samples.time) * (samples.power[1:] + samples.power[:-1]) / 2
+        power = np.nan_to_num(samples.power)
+        mean = power[:-1] if samples.held else (power[1:] + power[:-1]) / 2
+        steps = np.diff(samples.time) * mean
     return np.concatenate([[0.0], np.cumsum(steps)])

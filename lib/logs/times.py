@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from dateutil.tz import gettz
 from numpy.typing import NDArray
 
 from lib.study.errors import UserError
-from lib.study.sections import WattmeterLog
+from lib.study.wattmeter_log import EPOCH_UNITS, LOCAL, WattmeterLog
 
 EARLIEST, LATEST = (pd.Timestamp(f"{year}-01-01", tz="UTC").timestamp() for year in (2000, 2100))
 """Outside of this a number was no time in the unit that was said."""
+
+PATTERNS = (
+    *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p"),
+    *("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%m-%d-%Y %H:%M:%S.%f"),
+    *("%Y- %m- %d  %H: %M: %S. %f", "%a %b %d %H:%M:%S %Y", "%H:%M:%S"),
+)
+"""Forms of time that logs have besides; to be said, since some texts are of two of them."""
 
 _ZONE = r"(?:[Zz]|[+-]\d\d:?\d\d|[+-]\d\d)$"
 
@@ -54,15 +63,18 @@ class Clock:
         Raises:
             TimeError: If the times are readable, but it is not clear which moments they mean.
         """
-        if self._mapping.time_format == "iso":
-            return self._iso(texts.astype(str))
-        factor = {"s": 1.0, "ms": 1e-3}[self._mapping.time_format]
-        seconds = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float) * factor
+        unit = self._mapping.time_format
+        if unit not in EPOCH_UNITS:
+            return self._written(texts.astype(str))
+        seconds = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float) * EPOCH_UNITS[unit]
+        if self._mapping.start is not None:
+            seconds += pd.Timestamp(self._mapping.start).timestamp()
         strange = np.isfinite(seconds) & ((seconds < EARLIEST) | (seconds > LATEST))
         if strange.any():
+            text = texts[strange].iloc[0]
             raise TimeError(
-                f"the time {texts[strange].iloc[0]} is not between the years 2000 and 2100 if it "
-                f"counts {self._mapping.time_format} since 1970; set time_format to s, ms or iso"
+                f"the time {text} is not between the years 2000 and 2100 if it counts {unit} "
+                f"since {self._mapping.start or 1970}; {advice(str(text))}"
             )
         return seconds
 
@@ -71,7 +83,7 @@ class Clock:
         problems = []
         for hour in self._doubled.values():
             if hour.passes != 1:
-                shown = pd.Timestamp(hour.begin, unit="s", tz=self._mapping.timezone)
+                shown = pd.Timestamp(hour.begin, unit="s", tz=_zone(self._mapping.timezone))
                 how = "once only" if hour.passes == 0 else f"{hour.passes + 1} times"
                 sentence = (
                     f"the hour from {shown:%Y-%m-%d %H:%M} on was twice in "
@@ -81,9 +93,15 @@ class Clock:
                 problems.append((hour.begin, hour.begin + 7200.0, sentence))
         return problems
 
-    def _iso(self, texts: pd.Series) -> NDArray:
+    def _written(self, texts: pd.Series) -> NDArray:
+        form = self._mapping.time_format.strip().replace("iso", "ISO8601")
+        texts = texts.str.strip()
+        if ". %f" in form:  # counts milliseconds, without leading zeros
+            texts = texts.str.replace(
+                r"\. (\d{1,3})$", lambda found: f". {found[1].zfill(3)}", regex=True
+            )
         try:
-            times = pd.to_datetime(texts, format="ISO8601", errors="coerce")
+            times = pd.to_datetime(texts, format=form, errors="coerce")
         except ValueError:  # zones differ, as before and after a change of daylight saving
             zoned = texts.str.contains(_ZONE)
             # The last one may be cut off.
@@ -93,12 +111,12 @@ class Clock:
                     f"('{texts[~zoned].iloc[0]}')"
                 ) from None
             zoned_texts = texts.where(zoned, None)
-            times = pd.to_datetime(zoned_texts, format="ISO8601", errors="coerce", utc=True)
+            times = pd.to_datetime(zoned_texts, format=form, errors="coerce", utc=True)
         if times.isna().all():
             return np.full(len(times), np.nan)
         if times.dt.tz is None:
             return self._local(times)
-        if self._mapping.timezone is not None:
+        if self._mapping.timezone not in (None, LOCAL):
             raise TimeError(
                 f"the times have a zone of their own ('{texts.iloc[0]}'); leave out timezone: "
                 f"{self._mapping.timezone}"
@@ -114,7 +132,7 @@ class Clock:
                 f"its times have no zone ('{first}'); say which it is, as timezone: UTC or "
                 "timezone: Europe/Madrid"
             )
-        there = times.dt.tz_localize(ZoneInfo(zone), ambiguous="NaT", nonexistent="NaT")
+        there = times.dt.tz_localize(_zone(zone), ambiguous="NaT", nonexistent="NaT")
         seconds = _seconds(there)
         unclear = (there.isna() & times.notna()).to_numpy()
         if unclear.any():
@@ -123,7 +141,7 @@ class Clock:
 
     def _doubled_hour(self, times: pd.Series) -> NDArray:
         """Times that were twice: the second time from where the clock went back."""
-        zone = ZoneInfo(self._mapping.timezone)
+        zone = _zone(self._mapping.timezone)
         passes = [
             times.dt.tz_localize(zone, ambiguous=np.full(len(times), first), nonexistent="NaT")
             for first in (True, False)
@@ -131,8 +149,8 @@ class Clock:
         if passes[0].isna().any():
             never = times[passes[0].isna()].iloc[0]
             raise TimeError(
-                f"the time {never} never was in {zone.key}: clocks were put forward over it; is "
-                "timezone right?"
+                f"the time {never} never was in {self._mapping.timezone}: clocks were put forward "
+                "over it; is timezone right?"
             )
         first, second = (_seconds(one) for one in passes)
         shown = _seconds(times.dt.tz_localize("UTC"))
@@ -147,6 +165,35 @@ class Clock:
             hour.last, hour.passes = float(shown[mine][-1]), int(turn[-1])
             seconds[mine] = np.where(turn == 0, first[mine], second[mine])
         return seconds
+
+
+def _zone(name: str) -> tzinfo:
+    return gettz() if name == LOCAL else ZoneInfo(name)
+
+
+def advice(text: str) -> str:
+    """What a mapping would have to say so that a time like this one can be read."""
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        fitting = [form for form in PATTERNS if _fits(text, form)]
+        if not any(character.isdigit() for character in text):
+            return "is it the right column?"
+        if not fitting:
+            return 'set time_format to a pattern such as "%d/%m/%Y %H:%M:%S"'
+        return "set time_format: " + " or ".join(f'"{form}"' for form in fitting)
+    for unit, factor in EPOCH_UNITS.items():
+        if EARLIEST <= number * factor <= LATEST:
+            return f"set time_format: {unit}"
+    return (
+        "if it counts from the start of the log, set time_format: s (or ms, us, ns) and start: the "
+        "moment of its time 0, such as 2026-11-27T00:08:00Z"
+    )
+
+
+def _fits(text: str, form: str) -> bool:
+    return bool(pd.notna(pd.to_datetime(text, format=form, errors="coerce")))
 
 
 def _seconds(times: pd.Series) -> NDArray:

@@ -1,4 +1,4 @@
-"""Reading the log of a wattmeter: a CSV file with any columns and units, of any length.
+"""Reading the log of a wattmeter: a file with any columns and units, of any length.
 
 A log is read in chunks of which only the samples around the runs are kept, so that memory depends
 on the runs and not on the log. It is read rightly or refused in one sentence.
@@ -7,8 +7,9 @@ on the runs and not on the log. It is read rightly or refused in one sentence.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,32 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from lib.instruments.metering import Samples, utc
-from lib.logs.times import Clock, TimeError
+from lib.logs.times import Clock, TimeError, advice
 from lib.study.errors import UserError
-from lib.study.sections import WattmeterLog
+from lib.study.wattmeter_log import EPOCH_UNITS, WattmeterLog
 from lib.units import JOULES, WATTS
 
 CHUNK = 500_000
 """Rows read at once."""
+
+DEVICES = {
+    *("channel", "device", "device_id", "entity_id", "gpu", "gpu_id", "gpu_index", "gpu_name"),
+    *("gpu_uuid", "host", "hostname", "index", "metric_id", "name", "node", "outlet", "pci.bus_id"),
+    *("plug", "sensor", "sensor_id", "serial", "socket", "uuid"),
+}
+"""What columns are called that say which device a row is of."""
+
+MOST_CHANNELS = 64
+"""Devices that one log may be of; more values in a column are measurements."""
+
+FEWEST_BURSTS = 10
+"""Moments from which on as many rows at each of them are no accident."""
+
+FALLING = 1 / 3
+"""Share of its changes by which a column that falls is no counter, but for one that restarts."""
+
+SPACES = " '\u2019\u00a0\u202f"
+"""What stands between thousands."""
 
 
 class PowerLogError(UserError, ValueError):
@@ -35,14 +55,15 @@ class PowerLog:
     """What a log says.
 
     Attributes:
-        samples: In the order of time, in W or J, one a moment.
+        channels: By the name of the device ("" where the log is of one): its samples in the order
+            of time, in W or J, one a moment.
         rows: How many the file has.
         first: Seconds since 1970 of its earliest sample, kept or not.
         last: Of its latest.
         notes: What was set right on the way, one sentence each.
     """
 
-    samples: Samples
+    channels: Mapping[str, Samples]
     rows: int
     first: float
     last: float
@@ -90,87 +111,174 @@ class _Reading:
         self.first, self.last = np.inf, -np.inf
         self.no_time: tuple[int, str] | None = None
         self.no_number = ""
+        self.names = [] if mapping.channel is not None else [""]
 
     def log(self) -> PowerLog:
         parts = [self._kept(*self._read(chunk)) for chunk in self._chunks()]
         self._refuse_what_is_unclear()
-        time, value = (np.concatenate(column) for column in zip(*parts, strict=True))
-        time, value, notes = self._in_order(time, value)
-        if self.mapping.energy is None:
-            samples = Samples(time, power=value * WATTS[self.mapping.unit])
-        else:
-            samples = Samples(time, counter=value * JOULES[self.mapping.unit])
-        return PowerLog(samples, self.rows, self.first, self.last, tuple(notes))
+        time, value, code = (np.concatenate(column) for column in zip(*parts, strict=True))
+        notes = self._left_out()
+        channels = {}
+        for name in self._chosen():
+            mine = code == self.names.index(name)
+            ordered, said = self._in_order(time[mine], value[mine])
+            notes += [f"{name}: {sentence}" if name else sentence for sentence in said]
+            channels |= {
+                name + part: self._samples(*samples)
+                for part, samples in self._bursts(*ordered).items()
+            }
+        return PowerLog(channels, self.rows, self.first, self.last, tuple(notes))
 
     def _chunks(self) -> Iterator[pd.DataFrame]:
-        """Two columns, time and value, `CHUNK` rows at a time."""
-        time, value = self.mapping.time, self.mapping.value
-        by_number = isinstance(time, int)
-        header = self._check_first_rows()
-        reader = pd.read_csv(
-            self.path,
-            sep=self.mapping.separator,
-            decimal=self.mapping.decimal,
-            encoding="utf-8-sig",
-            compression=None,
-            header=None if by_number else 0,
-            skiprows=1 if by_number and header else 0,
-            dtype={time: str} if self.mapping.time_format == "iso" and not by_number else None,
-            # Not usecols: a row with a field too many, by a decimal comma, is to be an error.
-            index_col=False,
-            low_memory=False,
-            skipinitialspace=True,
-            chunksize=CHUNK,
-        )
-        self.line = 1 + bool(header)
+        """The columns of the mapping, `CHUNK` rows at a time."""
+        mapping = self.mapping
+        by_number = isinstance(mapping.values[0], int)
+        wanted = [name - 1 if by_number else name for name in mapping.columns]
+        if self._is_json():
+            reader = pd.read_json(self.path, lines=True, chunksize=CHUNK, convert_dates=False)
+            header = False
+        else:
+            header = self._check_first_rows()
+            texts = mapping.times if mapping.time_format not in EPOCH_UNITS else ()
+            texts = (*texts, *([mapping.channel] if mapping.channel is not None else []))
+            reader = pd.read_csv(
+                self.path,
+                sep=r"\s+" if mapping.separator == " " else mapping.separator,
+                decimal=mapping.decimal,
+                encoding="utf-8-sig",
+                compression=None,
+                header=None if by_number else 0,
+                skiprows=mapping.skip + (by_number and header),
+                dtype={name - 1 if by_number else name: str for name in texts},
+                # Not usecols: a row with a field too many, by a decimal comma, is to be an error.
+                index_col=False,
+                low_memory=False,
+                skipinitialspace=True,
+                chunksize=CHUNK,
+            )
+        self.line = 1 + bool(header) + mapping.skip
         with reader:
-            for chunk in reader:
-                yield chunk[[time - 1, value - 1] if by_number else [time, value]]
+            for number, chunk in enumerate(reader):
+                if self._is_json():
+                    chunk = pd.json_normalize(chunk.to_dict("records"))
+                    self._check_columns(list(chunk.columns))
+                if number == 0 and mapping.channels != "mean":
+                    self._refuse_channels_unsaid(chunk, wanted)
+                yield chunk[wanted]
+
+    def _is_json(self) -> bool:
+        with self.path.open(encoding="utf-8-sig") as file:
+            return file.read(1) == "{"
 
     def _check_first_rows(self) -> bool:
         """Whether the first row is a header, after a look at whether it is the right one."""
+        separator = self.mapping.separator
         with self.path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=self.mapping.separator, skipinitialspace=True)
-            rows = [row for _, row in zip(range(2), lines, strict=False)]
-        if not rows:
+            lines = islice(file, self.mapping.skip, self.mapping.skip + 2)
+            if separator == " ":
+                rows = [line.split() for line in lines]
+            else:
+                rows = [*csv.reader(lines, delimiter=separator, skipinitialspace=True)]
+        if not rows or not any(rows[0]):
             raise PowerLogError(f"{self.path.name}: is empty")
         head = rows[0]
-        wanted = [self.mapping.time, self.mapping.value]
+        wanted = self.mapping.columns
         if isinstance(wanted[0], int):
             if max(wanted) > len(head):
                 raise PowerLogError(
                     f"{self.path.name}: has no column {max(wanted)}; its first row has {len(head)} "
-                    f"with separator '{self.mapping.separator}'"
+                    f"with separator '{separator}'"
                 )
-            return not _is_number(head[wanted[1] - 1], self.mapping.decimal)
+            return not _is_number(head[self.mapping.values[0] - 1], self.mapping.decimal)
+        self._check_columns(head)
+        if len(rows) > 1 and len(rows[1]) > len(head) and any(rows[1][len(head) :]):
+            raise PowerLogError(
+                f"{self.path.name}: row 2 has {len(rows[1])} fields where the header has "
+                f"{len(head)}; is '{separator}' the separator, or a decimal comma?"
+            )
+        return True
+
+    def _check_columns(self, head: list[str]) -> None:
+        """Refuse a header without the columns that are wanted, or with one of them twice."""
+        wanted = self.mapping.columns
         missing = [f"'{name}'" for name in wanted if name not in head]
         if missing:
             raise PowerLogError(
                 f"{self.path.name}: has no column {' or '.join(missing)}; its first row, split "
                 f"at '{self.mapping.separator}', is {' | '.join(head)}. Without a header, give "
-                "columns by number, e.g. time: 1"
+                "columns by number, e.g. time: 1; lines above it are left out by skip: 1"
             )
-        if len(rows) > 1 and len(rows[1]) > len(head) and any(rows[1][len(head) :]):
+        if twice := [f"'{name}'" for name in wanted if head.count(name) > 1]:
             raise PowerLogError(
-                f"{self.path.name}: row 2 has {len(rows[1])} fields where the header has "
-                f"{len(head)}; is '{self.mapping.separator}' the separator, or a decimal comma?"
+                f"{self.path.name}: its header names column {' and '.join(twice)} more than once; "
+                "give columns by number, e.g. time: 1"
             )
-        return True
 
-    def _read(self, chunk: pd.DataFrame) -> tuple[NDArray, NDArray]:
-        """Seconds since 1970 and values of the rows that have both."""
-        texts, raw = chunk.iloc[:, 0], chunk.iloc[:, 1]
-        if self.mapping.time_format != "iso" and texts.dtype == object:
+    def _refuse_channels_unsaid(self, chunk: pd.DataFrame, wanted: list[str | int]) -> None:
+        """Refuse a log of several devices of which the mapping says nothing."""
+        if self.mapping.channel is not None and self.mapping.channels is not None:
+            names = chunk[wanted[-1]].str.strip()
+            chunk = chunk[names.isin(self._asked()) | (self.mapping.channels == "sum")]
+        for name in chunk.columns.difference(wanted, sort=False):
+            column = chunk[name].dropna()
+            if column.map(type).isin([list, dict]).any():
+                continue
+            codes, devices = pd.factorize(column)
+            if not 2 <= len(devices) <= min(MOST_CHANNELS, codes.size // 2):
+                continue
+            k = len(devices)
+            in_turn = (codes[:k] == np.arange(k)).all() and (codes[k:] == codes[:-k]).mean() > 0.95
+            if in_turn or str(name).strip(" #").casefold() in DEVICES:
+                shown = ", ".join(str(device) for device in devices[:8])
+                called = name + 1 if isinstance(name, int) else name
+                raise PowerLogError(
+                    f"{self.path.name}: column '{called}' says that the rows are of {k} devices "
+                    f"({shown}); say channel: {called}, and channels: sum or those to be added, "
+                    f"e.g. channels: [{devices[0]}]"
+                )
+
+    def _asked(self) -> list[str]:
+        asked = self.mapping.channels
+        return [str(name) for name in asked] if isinstance(asked, tuple) else []
+
+    def _chosen(self) -> list[str]:
+        """The names of the devices whose samples are wanted, where the log has several."""
+        there = [name for name in self.names if name]
+        if self.mapping.channel is None:
+            return self.names
+        if isinstance(self.mapping.channels, tuple):
+            if missing := [name for name in self._asked() if name not in there]:
+                raise PowerLogError(
+                    f"{self.path.name}: column '{self.mapping.channel}' never says "
+                    f"{' or '.join(missing)}; there are {', '.join(there[:12])}"
+                )
+            return self._asked()
+        if len(there) > 1 and self.mapping.channels is None:
+            raise PowerLogError(
+                f"{self.path.name}: the rows are of {len(there)} devices: {', '.join(there[:12])}; "
+                f"say channels: sum, or those to be added, e.g. channels: [{there[0]}]"
+            )
+        return there
+
+    def _read(self, chunk: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray]:
+        """Seconds since 1970, values and numbers of devices of the rows that have them."""
+        dates, count = len(self.mapping.times), len(self.mapping.values)
+        texts = chunk.iloc[:, 0]
+        for place in range(1, dates):
+            texts = texts.str.cat(chunk.iloc[:, place].astype(str), sep=" ")
+        raw = chunk.iloc[:, dates]
+        if self.mapping.time_format in EPOCH_UNITS and texts.dtype == object:
             texts = texts.astype(str)
         seconds = self.clock.seconds(texts)
-        numbers = raw
-        if self.mapping.decimal != "." and not is_numeric_dtype(raw):
-            # One text among the numbers, and pandas leaves all of them as they were written.
-            numbers = raw.astype(str).str.replace(".", "?", regex=False)  # thousands: no number
-            numbers = numbers.str.replace(self.mapping.decimal, ".", regex=False)
-        value = pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=float)
+        value = sum(self._numbers(chunk.iloc[:, dates + place]) for place in range(count))
+        code = np.zeros(len(chunk), dtype=np.int32)
+        if self.mapping.channel is not None:
+            found, names = pd.factorize(chunk.iloc[:, -1].str.strip())
+            self.names += [name for name in names if name not in self.names]
+            code = np.array([*(self.names.index(name) for name in names), -1], np.int32)[found]
         # A logger that was started again may have written its header again.
-        repeated = (texts.astype(object) == self.mapping.time).to_numpy() & np.isnan(seconds)
+        head = (chunk.iloc[:, 0].astype(object) == self.mapping.times[0]).to_numpy()
+        repeated = head & np.isnan(seconds)
         unreadable = np.flatnonzero(np.isnan(seconds) & ~repeated)
         if self.no_time is not None:
             self._refuse_time(*self.no_time)
@@ -184,38 +292,119 @@ class _Reading:
             self.no_number = self.no_number or str(raw[lost].iloc[0])
             self.without_value += int(lost.sum())
         self.rows += len(chunk)
-        known &= np.isfinite(seconds)
-        return seconds[known], value[known]
+        known = np.isfinite(seconds) & (known | self.mapping.hold)
+        return seconds[known], value[known], code[known]
+
+    def _numbers(self, raw: pd.Series) -> NDArray:
+        """Values in W or J, as the mapping or their own units say; NaN where a text is no number.
+
+        One text among numbers, and pandas leaves all of them as they were written.
+        """
+        units = WATTS if self.mapping.energy is None else JOULES
+        if is_numeric_dtype(raw):
+            return raw.to_numpy(dtype=float) * units[self.mapping.unit]
+        point = self.mapping.decimal
+        comma = "," if point == "." else "."
+        texts = raw.astype(str).str.strip()
+        parts = texts.str.extract(rf"^([-+]?\d[\d{SPACES},.]*(?:[eE][-+]?\d+)?)\s*(\D*)$")
+        numbers = parts[0].str.replace(rf"(?<=\d)[{SPACES}](?=\d{{3}})", "", regex=True)
+        whole = rf"[-+]?[1-9]\d{{0,2}}(?:\{comma}\d{{3}})+"
+        grouped = numbers.str.fullmatch(rf"{whole}(?:\{point}\d+)?").eq(True)
+        clear = "decimal" in self.mapping.model_fields_set
+        if grouped.any() and not (clear or numbers.str.contains(point, regex=False).eq(True).any()):
+            raise PowerLogError(
+                f"{self.path.name}: '{texts[grouped].iloc[0]}' may be thousands or a decimal "
+                'comma; say decimal: "." or decimal: ","'
+            )
+        numbers = numbers.where(~grouped, numbers.str.replace(comma, "", regex=False))
+        if point == ",":
+            numbers = numbers.str.replace(".", "?", regex=False).where(~grouped, numbers)
+            numbers = numbers.str.replace(",", ".", regex=False)
+        value = pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=float)
+        own = parts[1].str.strip().replace({"": self.mapping.unit, "µW": "uW", "µJ": "uJ"})
+        value = value * own.map(units).to_numpy(dtype=float)
+        wrong = np.isnan(value) & texts.str.match(r"[-+]?\d").to_numpy(dtype=bool)
+        if wrong[:-1].any() and np.isfinite(value).any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise PowerLogError(
+                f"{self.path.name}: row {self._row(place)}: '{texts.iloc[place]}' is no number of "
+                f'{self.mapping.unit} with decimal: "{point}"'
+            )
+        return value
+
+    def _samples(self, time: NDArray, value: NDArray) -> Samples:
+        if self.mapping.energy is None:
+            return Samples(time, power=value, held=self.mapping.hold)
+        if self.mapping.per_interval and time.size > 1:
+            return _counted_up(time, value)
+        rises = np.diff(value)
+        falls, moves = int((rises < 0).sum()), int((rises != 0).sum())
+        if falls > 1 and falls >= FALLING * moves:
+            raise PowerLogError(
+                f"{self.path.name}: column '{self.mapping.values[0]}' is no counter: it falls "
+                f"{falls} of the {moves} times that it changes. If each row has the energy of its "
+                "own interval, set per_interval: true"
+            )
+        return Samples(time, counter=value)
+
+    def _bursts(self, time: NDArray, value: NDArray) -> dict[str, tuple[NDArray, NDArray]]:
+        """Tell devices apart that no column names: always as many rows at about the same time."""
+        if self.mapping.channels == "mean" or time.size < 2 * FEWEST_BURSTS:
+            return {"": self._one_a_moment(time, value)}
+        begins = np.flatnonzero(np.diff(time, prepend=-np.inf) > (np.ptp(time) / time.size) / 5)
+        sizes = np.diff(begins, append=time.size)
+        k = int(np.median(sizes))
+        whole = begins[sizes == k]
+        if k < 2 or begins.size < FEWEST_BURSTS or whole.size < 0.9 * begins.size:
+            return {"": self._one_a_moment(time, value)}
+        table = value[whole[:, None] + np.arange(k)]
+        usual = np.median(table, axis=0)
+        if self.mapping.channels == "sum" and self.mapping.channel is None:
+            return {
+                f"row {place + 1}": (time[whole + place], table[:, place]) for place in range(k)
+            }
+        rounded = (time % 1 == 0).all()
+        if (rounded or self.mapping.channel is not None) and np.ptp(usual) < 0.2 * usual.max():
+            return {"": self._one_a_moment(time, value)}
+        watts = ", ".join(f"{one:.4g}" for one in usual)
+        raise PowerLogError(
+            f"{self.path.name}: there are {k} rows for every moment (usually {watts} in W or J), "
+            "as of several devices, and nothing says which is which. Log a column that does, and "
+            "name it as channel; or say channels: sum to add them, channels: mean if it is one"
+        )
 
     def _row(self, place: int) -> int:
         """The number of a row in the file, from 1 on."""
         return self.rows + self.line + int(place)
 
     def _refuse_time(self, row: int, text: str) -> None:
-        form = {"iso": "ISO 8601", "s": "seconds since 1970", "ms": "milliseconds since 1970"}
+        form = self.mapping.time_format
+        said = {"iso": "ISO 8601"} | {unit: f"{unit} since 1970" for unit in EPOCH_UNITS}
         raise PowerLogError(
             f"{self.path.name}: row {row}: the time '{text}' is not in the form that "
-            f"time_format says, {form[self.mapping.time_format]}"
+            f"time_format says, {said.get(form, form)}; {advice(text)}"
         )
 
-    def _kept(self, time: NDArray, value: NDArray) -> tuple[NDArray, NDArray]:
+    def _kept(self, time: NDArray, *columns: NDArray) -> tuple[NDArray, ...]:
         if time.size:
             self.first, self.last = min(self.first, time.min()), max(self.last, time.max())
         if self.windows is None:
-            return time, value
+            return time, *columns
         starts, stops = self.windows
         if not starts.size:
-            return time[:0], value[:0]
+            return time[:0], *(column[:0] for column in columns)
         place = np.searchsorted(starts, time, side="right") - 1
         kept = (place >= 0) & (time <= stops[place])
-        return time[kept], value[kept]
+        return time[kept], *(column[kept] for column in columns)
 
     def _refuse_what_is_unclear(self) -> None:
         if self.rows == 0:
             raise PowerLogError(f"{self.path.name}: has no rows")
+        if self.no_time is not None and self.last < self.first:
+            self._refuse_time(*self.no_time)
         if self.without_value >= self.rows:
             raise PowerLogError(
-                f"{self.path.name}: column '{self.mapping.value}' holds no numbers (its first "
+                f"{self.path.name}: column '{self.mapping.values[0]}' holds no numbers (its first "
                 f"value is '{self.no_number}'); is decimal: \"{self.mapping.decimal}\" right?"
             )
         for begin, end, sentence in self.clock.unclear():
@@ -223,8 +412,7 @@ class _Reading:
             if ((starts <= end) & (stops >= begin)).any():
                 raise PowerLogError(f"{self.path.name}: {sentence}")
 
-    def _in_order(self, time: NDArray, value: NDArray) -> tuple[NDArray, NDArray, list[str]]:
-        """Sort by time; of several samples of one moment, the mean power or the last counter."""
+    def _left_out(self) -> list[str]:
         notes = []
         if self.no_time is not None:
             notes.append(f"row {self.no_time[0]}, the last, is cut off and left out")
@@ -233,25 +421,43 @@ class _Reading:
                 f"{self.without_value} of {self.rows} rows have no number (such as "
                 f"'{self.no_number}') and are left out"
             )
+        return notes
+
+    def _in_order(self, time: NDArray, value: NDArray) -> tuple[tuple[NDArray, NDArray], list[str]]:
+        """Sort by time, and take rows that stand twice once."""
+        notes = []
         late = int((np.diff(time) < 0).sum())
         if late:
             order = np.argsort(time, kind="stable")
             time, value = time[order], value[order]
             notes.append(f"the log is not in the order of time at {late} places; it was sorted")
-        new = np.diff(time, prepend=-np.inf) > 0
-        if not new.all():
-            places = np.flatnonzero(new)
-            counts = np.diff(places, append=time.size)
+        again = np.diff(time, prepend=np.nan) == 0
+        same = again & (np.diff(value, prepend=np.nan) == 0)
+        if again.any():
             notes.append(
-                f"{time.size - places.size} samples have the time of another one; of such, "
+                f"{int(again.sum())} samples have the time of another one; of such, "
                 + ("the mean is taken" if self.mapping.energy is None else "the last is taken")
             )
-            if self.mapping.energy is None:
-                value = np.add.reduceat(value, places) / counts
-            else:
-                value = value[places + counts - 1]
-            time = time[places]
-        return time, value, notes
+        return (time[~same], value[~same]), notes
+
+    def _one_a_moment(self, time: NDArray, value: NDArray) -> tuple[NDArray, NDArray]:
+        """Of several samples of one moment, the mean power or the last counter."""
+        places = np.flatnonzero(np.diff(time, prepend=-np.inf) > 0)
+        if places.size == time.size:
+            return time, value
+        counts = np.diff(places, append=time.size)
+        if self.mapping.energy is None:
+            return time[places], np.add.reduceat(value, places) / counts
+        return time[places], value[places + counts - 1]
+
+
+def _counted_up(time: NDArray, energy: NDArray) -> Samples:
+    """A counter of what each row says of the time until the next; a hole makes it start again."""
+    interval = float(np.median(np.diff(time)))
+    total = np.cumsum(energy)
+    new = np.flatnonzero(np.diff(time) > 1.5 * interval)
+    counter = total - np.repeat([0.0, *total[new]], np.diff([0, *(new + 1), time.size]))
+    return Samples(np.append(time[:1], time + interval), counter=np.append(0.0, counter))
 
 
 def reach(log: PowerLog) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, create_model, field_validator, model_validator
+from pydantic import Field, StringConstraints, create_model, model_validator
 
 from lib.study.config import RunConfig, Strict, Use, names
-from lib.units import JOULES, WATTS
 
 
 class Order(Strict):
@@ -27,55 +25,6 @@ Protocol = create_model(
         for name in names(Use.PROTOCOL)
     },
 )
-
-
-Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
-
-
-class WattmeterLog(Strict):
-    """How to read the log of a wattmeter: which of its columns say when and how much, in what unit.
-
-    Columns go by their names, or by their numbers from 1 on where the log has no header.
-    """
-
-    time: Column = "time"
-    time_format: Literal["iso", "s", "ms"] = Field(
-        "iso", description="ISO 8601, or seconds or milliseconds since 1970 (UTC)"
-    )
-    timezone: str | None = Field(None, description="of times without a zone, e.g. Europe/Madrid")
-    power: Column | None = Field(None, description="the column with power; or else:")
-    energy: Column | None = Field(None, description="the column with an energy counter's readings")
-    unit: Literal["mW", "W", "kW", "J", "mWh", "Wh", "kWh"]
-    separator: str = Field(",", min_length=1, max_length=1)
-    decimal: Literal[".", ","] = "."
-    clock_offset: float | None = Field(
-        None, description="s that the log's clock is ahead of the machine's; None: estimated"
-    )
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in zoneinfo.available_timezones():
-            raise ValueError("is no time zone; it has a name like Europe/Madrid or UTC")
-        return value
-
-    @model_validator(mode="after")
-    def _one_quantity_in_its_unit(self) -> WattmeterLog:
-        if (self.power is None) == (self.energy is None):
-            raise ValueError("wattmeter: name one column, either power or energy")
-        units = WATTS if self.energy is None else JOULES
-        if self.unit not in units:
-            quantity = "power" if self.energy is None else "energy"
-            raise ValueError(f"wattmeter: {quantity} has a unit of {', '.join(units)}")
-        places = {isinstance(column, int) for column in (self.time, self.value)}
-        if len(places) > 1:
-            raise ValueError("wattmeter: give both columns by name or both by number")
-        return self
-
-    @property
-    def value(self) -> str | int:
-        """The column of power or energy."""
-        return self.power if self.energy is None else self.energy
 
 
 DatasetSource = Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+(/\d+)?$")]

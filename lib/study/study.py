@@ -20,7 +20,8 @@ from lib.files import without_home
 from lib.study.config import RECORDED, RunConfig, Strict, as_field
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.sections import Imported, KaggleKernel, Order, Protocol, WattmeterLog
+from lib.study.sections import Imported, KaggleKernel, Order, Protocol
+from lib.study.wattmeter_log import WattmeterLog
 
 PUBLISHED = "published"
 """The folder of an import, which no study may have."""

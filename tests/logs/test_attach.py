@@ -15,7 +15,7 @@ from lib.logs.summaries import SummaryError
 from lib.logs.wattmeter import PowerLogError
 from lib.paper import published
 from lib.records import Phase, Record
-from lib.study.sections import WattmeterLog
+from lib.study.wattmeter_log import WattmeterLog
 from lib.units import JOULES_PER_KWH
 from tests import needs, small_study
 
@@ -140,7 +140,13 @@ def test_done_again_it_changes_nothing(study):
 def test_another_log_replaces_what_the_first_one_said(study):
     attach.attach(study, write_log(study, np.arange(0, 400, 0.1)), MAPPING)
     assert read(study, 3).extra["wattmeter_energy"] is None
-    attach.attach(study, write_log(study, EVERYTHING, name="whole.csv"), MAPPING)
+    whole = write_log(study, EVERYTHING, name="whole.csv")
+    notes = attach.attach(study, whole, MAPPING).notes
+    assert notes == ("it replaces the reading of log.csv: VGG16-digits-r1-00000000",)
+    said = read(study, 1).doubts
+    assert said[-1] == "wattmeter: it replaces the reading of log.csv"
+    assert attach.attach(study, whole, MAPPING).notes == ()
+    assert read(study, 1).doubts == said
     record = read(study, 3)
     assert energy(record) == pytest.approx(joules(610, 710), rel=0.002)
     assert record.extra["wattmeter_source"] == "whole.csv"
@@ -159,6 +165,18 @@ def test_a_study_may_have_several_logs(study):
         begin = 300 * (number - 1) + 10
         assert energy(record) == pytest.approx(joules(begin, begin + 100), rel=0.002)
         assert record.extra["wattmeter_source"] == name
+
+
+def test_a_log_of_the_gpu_stands_beside_one_of_the_machine(study):
+    attach.attach(study, write_log(study, EVERYTHING), MAPPING)
+    gpu = MAPPING.model_copy(update={"measures": "gpu"})
+    attached = attach.attach(study, write_log(study, EVERYTHING, name="gpu.csv"), gpu)
+    assert len(attached.measured) == 3
+    record = read(study, 1)
+    assert record.extra["wattmeter_source"] == "log.csv"
+    assert record.extra["wattmeter_gpu_source"] == "gpu.csv"
+    assert record.extra["wattmeter_gpu_energy"] == record.extra["wattmeter_energy"]
+    assert [[*one["components"]] for one in record.readings] == [["machine"], ["gpu"]]
 
 
 def test_the_reading_of_a_live_meter_stays_beside_it(study):
@@ -397,7 +415,7 @@ def test_the_command_attaches_reports_and_names_what_it_could_not(finished, caps
         (["plain.yaml", "--wattmeter", "log.csv"], "does not say what its columns are"),
         (["wrong.yaml", "--wattmeter", "log.csv"], "wattmeter: name one column, either power or"),
         (["zone.yaml", "--wattmeter", "log.csv"], "wattmeter.timezone: 'Spain': is no time zone"),
-        (["unit.yaml", "--wattmeter", "log.csv"], "power has a unit of mW, W, kW"),
+        (["unit.yaml", "--wattmeter", "log.csv"], "power has a unit of uW, mW, W, kW"),
         (["both.yaml", "--wattmeter", "log.csv"], "both columns by name or both by number"),
         (["field.yaml", "--wattmeter", "log.csv"], "wattmeter.colour: unknown field; allowed are"),
     ],

@@ -44,14 +44,14 @@ def log(offset, interval=0.5, noise=2.0, counter=False, watts=load):
 @pytest.mark.parametrize("offset", [-93.3, -3.0, 0.0, 0.4, 60.25, 119.0])
 @pytest.mark.parametrize("interval", [0.02, 0.5, 2.0])
 def test_the_offset_of_a_clock_is_found(offset, interval):
-    found = estimate(log(offset, interval), trace())
+    found = estimate([log(offset, interval)], trace())
     assert found.seconds == pytest.approx(offset, abs=0.15 if interval < 1 else 0.5)
     assert found.correlation > (0.95 if interval < 1 else 0.85)
     assert found.reason is None
 
 
 def test_it_is_found_from_a_counter_that_restarts():
-    assert estimate(log(7.5, 0.1, counter=True), trace()).seconds == pytest.approx(7.5, abs=0.3)
+    assert estimate([log(7.5, 0.1, counter=True)], trace()).seconds == pytest.approx(7.5, abs=0.3)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_it_is_found_from_a_counter_that_restarts():
     ids=["flat trace", "flat log", "another load", "short", "empty", "periodic"],
 )
 def test_what_can_not_be_told_has_a_reason(samples, of, said):
-    found = estimate(samples, of)
+    found = estimate([samples], of)
     assert found.seconds is None
     assert said in found.reason
 
 
 def test_clocks_too_far_apart_are_not_taken_for_near_ones():
-    found = estimate(log(LARGEST + 30), trace())
+    found = estimate([log(LARGEST + 30)], trace())
     assert found.seconds is None or found.correlation < 0.95

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lib.logs.times import Clock, TimeError
-from lib.study.sections import WattmeterLog
+from lib.study.wattmeter_log import WattmeterLog
 
 
 def clock(**fields):

@@ -1,0 +1,193 @@
+"""Measurements as the field has them: `field_cases/`, one folder a case, with its right result.
+
+The inputs are small and made up, in the shape of public logs and bug reports; `expect.txt` says
+what is right, and what the program once said.
+"""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib import records
+from lib.logs import attach, wattmeter
+from lib.logs.wattmeter import PowerLogError
+from lib.records import Phase, Record
+from lib.study.wattmeter_log import WattmeterLog
+from lib.units import JOULES_PER_KWH
+
+CASES = Path(__file__).parent / "field_cases"
+BEGIN, END = "2026-11-27T00:08:30.912+00:00", "2026-11-27T00:08:49.521+00:00"
+SECONDS = 18.609
+RUN = "VGG19-digits-r1-00000000"
+
+
+@pytest.fixture
+def study(tmp_path):
+    phase = Phase(name="training", started_at=BEGIN, ended_at=END, duration=SECONDS)
+    Record(
+        run_id=RUN,
+        status="completed",
+        started_at=BEGIN,
+        ended_at=END,
+        duration=SECONDS,
+        energy_consumed=26.8 * SECONDS / JOULES_PER_KWH,
+        config={"architecture": "VGG19", "dataset": "digits", "repetition": 1},
+        phases=(phase,),
+    ).write(tmp_path / "runs" / RUN)
+    return tmp_path
+
+
+def laid_beside(study, case, **changes):
+    """What the run's record says after `--wattmeter`: W, or why there is no power; all doubts."""
+    (log,) = (CASES / case).glob("log.*")
+    section = yaml.safe_load((CASES / case / "mapping.yaml").read_text())["wattmeter"]
+    attach.attach(study, log, WattmeterLog(**section | changes))
+    record = records.read(study / "runs" / RUN / "run.json")
+    energy = record.extra["wattmeter_energy"]
+    if energy is None:
+        return record.reasons["wattmeter_energy"], record
+    return energy * JOULES_PER_KWH / SECONDS, record
+
+
+def test_a_silent_logger_says_nothing_of_the_run(study):
+    said, record = laid_beside(study, "01-gap-swallows-the-run")
+    assert "no sample of the wattmeter lies in the run's 18.6 s" in said
+    assert record.extra["wattmeter_coverage"] == 0
+
+
+def test_two_gpus_are_added_or_chosen_if_the_mapping_says_so_and_refused_else(study):
+    case = "02a-two-gpus-4ms-apart"
+    with pytest.raises(PowerLogError, match=r"rows are of 2 devices \(0, 1\); say channel: index"):
+        laid_beside(study, case)
+    with pytest.raises(PowerLogError, match=r"rows are of 2 devices: 0, 1; say channels: sum"):
+        laid_beside(study, case, channel="index")
+    both, _ = laid_beside(study, case, channel="index", channels="sum")
+    first, _ = laid_beside(study, case, channel="index", channels=[0])
+    second, record = laid_beside(study, case, channel="index", channels=["1"])
+    assert both == pytest.approx(312, abs=1)
+    assert (first, second) == (pytest.approx(251, abs=1), pytest.approx(61, abs=1))
+    assert record.extra["wattmeter_coverage"] == 1
+    with pytest.raises(PowerLogError, match="never says 7; there are 0, 1"):
+        laid_beside(study, case, channel="index", channels=[7])
+
+
+def test_two_gpus_without_an_index_are_seen_by_their_rows(study, tmp_path):
+    log = tmp_path / "log.csv"
+    rows = (CASES / "02a-two-gpus-4ms-apart" / "log.csv").read_text().splitlines()
+    log.write_text("\n".join(",".join(row.split(",")[::2]) for row in rows))
+    mapping = {"time": "timestamp", "power": "power.draw [W]", "unit": "W", "timezone": "UTC"}
+    with pytest.raises(PowerLogError, match=r"2 rows for every moment \(usually 251\.1, 60\.7"):
+        attach.attach(study, log, WattmeterLog(**mapping))
+    attach.attach(study, log, WattmeterLog(**mapping, channels="sum", clock_offset=0))
+    record = records.read(study / "runs" / RUN / "run.json")
+    watts = record.extra["wattmeter_energy"] * JOULES_PER_KWH / SECONDS
+    assert watts == pytest.approx(312, abs=1)
+
+
+def test_a_counter_whose_step_is_larger_than_the_energy_is_refused(study):
+    said, _ = laid_beside(study, "13-counter-step-larger-than-energy")
+    assert "goes up in steps of 1 Wh" in said
+
+
+def test_energy_of_each_minute_is_no_counter(study):
+    case = "14a-wh-per-minute-read-as-counter"
+    with pytest.raises(PowerLogError, match=r"is no counter: it falls 5 of the 14 times"):
+        laid_beside(study, case)
+    said, _ = laid_beside(study, case, per_interval=True)
+    assert "lies in the run's 18.6 s" in said
+
+
+def test_a_wrapped_counters_spike_is_left_out_by_name(study):
+    watts, record = laid_beside(study, "15-spike-of-262-kW")
+    assert watts == pytest.approx(46, abs=0.5)
+    assert any("1 sample left out: up to 2.62" in doubt for doubt in record.doubts)
+
+
+def test_negative_power_is_refused(study):
+    said, _ = laid_beside(study, "16-negative-sample")
+    assert "power is negative in 1 of the run's samples" in said
+
+
+def test_a_log_of_changes_is_held_if_the_mapping_says_so(study):
+    said, _ = laid_beside(study, "19-log-of-changes-only")
+    assert "set hold: true" in said
+    watts, record = laid_beside(study, "19-log-of-changes-only", hold=True)
+    assert watts == pytest.approx(62.0)
+    assert (record.extra["wattmeter_coverage"], record.doubts) == (1, ())
+
+
+def test_thousands_separators_are_read(study):
+    watts, record = laid_beside(study, "21-thousands-separator")
+    assert watts == pytest.approx(1500, abs=5)
+    assert record.extra["wattmeter_coverage"] == 1
+
+
+def test_values_carry_their_unit(study):
+    watts, _ = laid_beside(study, "30-values-with-their-unit")
+    assert watts == pytest.approx(120.17, abs=0.5)
+
+
+TIMES = {
+    "dmy.csv": {
+        "time": "DateTime",
+        "time_format": "%d/%m/%Y %H:%M",
+        "power": "Actual Consumption/W",
+        "timezone": "UTC",
+        "separator": ";",
+    },
+    "joular.csv": {
+        "time": "Date",
+        "time_format": "%Y- %m- %d  %H: %M: %S. %f",
+        "power": "CPU Power",
+        "timezone": "UTC",
+    },
+    "ns.csv": {"time": "Timestamp (ns)", "time_format": "ns", "power": "Power Draw (W)"},
+    "relative.csv": {
+        "time": "Time_Seconds",
+        "time_format": "s",
+        "start": "2026-11-27T00:08:00Z",
+        "power": "Watts",
+    },
+    "two-columns.csv": {"time": ["Date", "Time"], "power": "P(W)", "timezone": "UTC", "skip": 2},
+    "us.log": {"time": 1, "time_format": "us", "energy": 2, "unit": "uJ", "separator": " "},
+}
+FIRST = {
+    "dmy.csv": (-120, 34.3678),
+    "joular.csv": (0.742, 3.03),
+    "ns.csv": (0, 12.69),
+    "relative.csv": (0.003, 19.9),
+    "two-columns.csv": (0, 92.1),
+    "us.log": (0, 9553.228173),
+}
+MIDNIGHT_AND_EIGHT = 1795738080.0
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_every_form_of_time_has_a_setting(name):
+    mapping = WattmeterLog(**{"unit": "W"} | TIMES[name])
+    log = wattmeter.read(CASES / "31-times-that-no-setting-reads" / name, mapping)
+    (samples,) = log.channels.values()
+    values = samples.counter if samples.power is None else samples.power
+    seconds, value = FIRST[name]
+    assert samples.time[0] - MIDNIGHT_AND_EIGHT == pytest.approx(seconds, abs=1e-3)
+    assert values[0] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "without", "advice"),
+    [
+        ("dmy.csv", "time_format", 'set time_format: "%d/%m/%Y %H:%M"'),
+        ("joular.csv", "time_format", 'set time_format: "%Y- %m- %d  %H: %M: %S. %f"'),
+        ("ns.csv", "time_format", "set time_format: ns"),
+        ("us.log", "time_format", "set time_format: us"),
+        ("relative.csv", "start", "time_format: s (or ms, us, ns) and start: the moment"),
+        ("two-columns.csv", "skip", "lines above it are left out by skip: 1"),
+    ],
+)
+def test_a_form_of_time_that_is_unsaid_is_refused_with_the_setting(name, without, advice):
+    section = {"unit": "W"} | TIMES[name]
+    del section[without]
+    with pytest.raises(PowerLogError) as raised:
+        wattmeter.read(CASES / "31-times-that-no-setting-reads" / name, WattmeterLog(**section))
+    assert advice in str(raised.value)
