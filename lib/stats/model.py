@@ -119,8 +119,15 @@ class LogModel:
         if len(observed.context) < 2 or len(observed.compared) < 2:
             return FTest(reason="there is one context only")
         additive = np.hstack([self._nuisance, observed.compared.indicators])
-        both = np.hstack([observed.context.indicators, observed.compared.indicators])
-        return self._test(additive, self._design, self._of_cells(both))
+        return self._test(additive, self._design, self._interactions)
+
+    def interaction_p(self, logs: np.ndarray) -> np.ndarray:
+        """The `p_unequal` of the interaction in each of many studies of this design.
+
+        Args:
+            logs: Of their responses, shape (studies, n).
+        """
+        return self._unequal(self._interactions, logs)
 
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Estimate a contrast of the cells' mean logs, within places and blocks.
@@ -140,17 +147,13 @@ class LogModel:
             return Estimate(reason="never measured in the same place")
         shares = weights @ self._inverse[: len(self.cells)]
         value = float(shares @ self._y)
-        taking_part = np.isin(self._cell_of, np.flatnonzero(weights))
-        if (self._leverage[taking_part] > 1 - _ROUNDING).all() or self._alone(weights):
+        runs = np.bincount(self._cell_of, minlength=len(self.cells))
+        if (runs[weights != 0] < 2).any() or not self.df_residual:
             return Estimate(value, reason="one run alone has no spread")
-        variance, df = self._satterthwaite(shares**2)
+        variance, df = map(float, self._satterthwaite(shares**2, self._squares(self._y)))
         if variance <= _ROUNDING**2:
             return Estimate(value, reason="all runs agree")
         return Estimate(value, math.sqrt(variance), df)
-
-    def _alone(self, weights: np.ndarray) -> bool:
-        counts = np.bincount(self._cell_of, minlength=len(self.cells))
-        return bool((counts[np.flatnonzero(weights)] < 2).any())
 
     # The design, and what follows from it alone.
 
@@ -178,10 +181,6 @@ class LogModel:
         """Makes residuals of logs."""
         return _residual_maker(self._design)
 
-    @cached_property
-    def _leverage(self) -> np.ndarray:
-        return 1 - np.diag(self._maker)
-
     def _estimable(self, weights: np.ndarray) -> bool:
         row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
         return bool(np.allclose(row @ self._inverse @ self._design, row, atol=1e-8))
@@ -189,29 +188,33 @@ class LogModel:
     # Spreads.
 
     @cached_property
-    def _squares(self) -> np.ndarray:
+    def _alone(self) -> np.ndarray:
+        """Runs that the model follows wherever they are: the only ones of something."""
+        return np.diag(self._maker) < _ROUNDING
+
+    def _squares(self, logs: np.ndarray) -> np.ndarray:
         """Squared residuals corrected for leverage; the pooled variance where a run is alone."""
-        fitted = self._leverage > 1 - _ROUNDING
-        pooled = self.residual_sd**2 if self.df_residual else 0.0
-        return np.where(fitted, pooled, self.residuals**2 / np.where(fitted, 1, 1 - self._leverage))
+        residuals = logs @ self._maker
+        corrected = residuals**2 / np.where(self._alone, 1, np.diag(self._maker))
+        pooled = (residuals**2).sum(axis=-1, keepdims=True) / max(self.df_residual, 1)
+        return np.where(self._alone, pooled, corrected)
 
-    @cached_property
-    def _variances(self) -> np.ndarray:
-        """Of each run, that of its cell; shape (n,)."""
-        sums = np.bincount(self._cell_of, self._squares)
-        return (sums / np.bincount(self._cell_of))[self._cell_of]
+    def _variances(self, squares: np.ndarray) -> np.ndarray:
+        """Of each run, that of its cell."""
+        runs = self._design[:, : len(self.cells)]
+        return squares @ (runs / runs.sum(axis=0)) @ runs.T
 
-    def _satterthwaite(self, weights: np.ndarray) -> tuple[float, float]:
+    def _satterthwaite(
+        self, weights: np.ndarray, squares: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """A weighted sum of squares, and the degrees of freedom of that sum."""
-        total = float(weights @ self._squares)
-        weights = np.where(self._leverage > 1 - _ROUNDING, 0, weights / self._rest)
-        form = (self._maker * weights) @ self._maker * self._variances
-        spread = float((form * form.T).sum())
-        return total, float(np.trace(form)) ** 2 / spread if spread > 0 else math.nan
-
-    @cached_property
-    def _rest(self) -> np.ndarray:
-        return np.maximum(1 - self._leverage, _ROUNDING)
+        weights = np.where(self._alone, 0, weights)
+        corrected = weights / np.where(self._alone, 1, np.diag(self._maker))
+        form = (self._maker * corrected) @ self._maker
+        variances = self._variances(squares)
+        expected = variances @ np.diag(form)
+        spread = ((variances @ (form * form.T)) * variances).sum(axis=-1)
+        return squares @ weights, expected**2 / np.where(spread > 0, spread, np.nan)
 
     # Questions.
 
@@ -222,8 +225,11 @@ class LogModel:
         alone = observed.context.indicators
         return _projector(self._by_cell(both)) - _projector(self._by_cell(alone))
 
-    def _of_cells(self, additive: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _interactions(self) -> np.ndarray:
         """Contrasts of the cells' means that an additive model takes for 0."""
+        observed = self.observations
+        additive = np.hstack([observed.context.indicators, observed.compared.indicators])
         return np.eye(len(self.cells)) - _projector(self._by_cell(additive))
 
     def _by_cell(self, design: np.ndarray) -> np.ndarray:
@@ -240,21 +246,28 @@ class LogModel:
             return FTest(df=df, reason="repetitions show no spread")
         f = (squares[0] - squares[1]) / df / self.residual_sd**2
         p = float(stats.f.sf(f, df, self.df_residual))
-        return FTest(f, df, self.df_residual, p, self._unequal(contrasts))
+        return FTest(f, df, self.df_residual, p, float(self._unequal(contrasts, self._y)))
 
-    def _unequal(self, contrasts: np.ndarray) -> float:
+    def _unequal(self, contrasts: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """p of contrasts of the cells' means where spreads differ: the ANOVA-type statistic.
+
+        Args:
+            contrasts: Of the cells, shape (any, cells).
+            logs: Of the response, shape (n,); or (studies, n), of as many studies.
 
         Source:
             Brunner, Dette and Munk (1997), "Box-type approximations in nonparametric factorial
             designs", doi:10.1080/01621459.1997.10473671.
         """
         shares = contrasts @ self._inverse[: len(self.cells)]
-        covariance = (shares * self._variances) @ shares.T
-        expected, df_residual = self._satterthwaite((shares**2).sum(axis=0))
-        found = float(((shares @ self._y) ** 2).sum())
-        df = float(np.trace(covariance)) ** 2 / float((covariance**2).sum())
-        return float(stats.f.sf(found / expected, df, df_residual))
+        squares = self._squares(logs)
+        variances = self._variances(squares)
+        products = shares.T @ shares
+        expected, df_residual = self._satterthwaite(np.diag(products), squares)
+        trace = variances @ np.diag(products)
+        df = trace**2 / ((variances @ products**2) * variances).sum(axis=-1)
+        found = ((logs @ shares.T) ** 2).sum(axis=-1)
+        return stats.f.sf(found / expected, df, df_residual)
 
 
 def _residual_maker(design: np.ndarray) -> np.ndarray:

@@ -1,0 +1,177 @@
+"""What a design can show, before anything is measured: power and precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import optimize, stats
+
+from lib.stats import ALPHA, permutation
+from lib.stats.model import LogModel
+from lib.stats.observations import Observations
+
+POWER = 0.8
+"""Share of the studies that are to find a difference."""
+
+LARGEST_RATIO = 100.0
+"""Larger differences are not looked for."""
+
+STUDIES = 400
+"""Simulated for a power."""
+
+SEED = 1
+UPPER = 0.8
+"""Confidence of the upper limit of a spread that comes from few runs."""
+
+MOST = 10_000
+"""Repetitions that are thought of."""
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """What a design can show about one question.
+
+    Attributes:
+        smallest_p: The least p that it could give, before it is adjusted for other questions.
+        ratio: The smallest ratio that `POWER` of such studies would find; NaN where none.
+        reason: Why there is no ratio; None where there is.
+    """
+
+    smallest_p: float
+    ratio: float = math.nan
+    reason: str | None = None
+
+
+def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
+    """How far the levels must lie apart for the permutation test to find that they do.
+
+    The ratio is that of the largest to the smallest; the others lie evenly between. Where all but
+    one are alike, few runs of each may not be enough: their ranks can come in any order.
+
+    Args:
+        design: Of the runs; their responses don't matter.
+        cv: Standard deviation of a response over its mean among repetitions, such as 0.05.
+        alpha: Largest p that counts, such as half of `ALPHA` where there are two questions.
+    """
+    sizes = _sizes(design)
+    least = permutation.smallest_p(sizes)
+    if least > alpha:
+        return Detectable(least, reason="no data of this design could show a difference")
+    critical = permutation.critical_sum(sizes, alpha)
+    kept = [part for part in sizes if (part > 0).sum() > 1 and part.sum() > 2]
+    rng = np.random.default_rng(SEED)
+    noise = [rng.normal(0, _log_sd(cv), (STUDIES, part.sum())) for part in kept]
+    places = np.linspace(0, 1, len(design.compared))
+
+    def power(shift: float) -> float:
+        sums = 0
+        for part, one in zip(kept, noise, strict=True):
+            shifted = one + shift * np.repeat(places, part)
+            sums = sums + permutation.sums_of_h(shifted, part[part > 0])
+        return float((sums >= critical - 1e-9).mean())
+
+    return replace(Detectable(least), **_smallest(power))
+
+
+def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
+    """How much one combination must stand out for the model to find an interaction.
+
+    The ratio is that of its response to what the compared level and the context by themselves
+    would make it. For the arguments see `effect`.
+    """
+    model = LogModel(design)
+    if model.interaction.reason and not model.interaction.df:
+        return Detectable(1.0, reason=model.interaction.reason)
+    if not model.df_residual:
+        return Detectable(1.0, reason="without repetitions no data could show an interaction")
+    noise = np.random.default_rng(SEED).normal(0, _log_sd(cv), (STUDIES, len(design)))
+    cells, counts = np.unique(design.cells, return_counts=True)
+    one = design.cells == cells[np.argmin(counts)]
+
+    def power(shift: float) -> float:
+        return float((model.interaction_p(noise + shift * one) < alpha).mean())
+
+    return replace(Detectable(0.0), **_smallest(power))
+
+
+def pair(repetitions: int, pairs: int, cv: float) -> Detectable:
+    """How much one pair must differ for its simultaneous interval to miss 1.
+
+    Args:
+        repetitions: Of each of the two.
+        pairs: That are compared in all.
+        cv: See `effect`.
+
+    Source:
+        Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2.
+    """
+    if repetitions < 2:
+        return Detectable(1.0, reason="one run alone has no spread")
+    df = 2 * (repetitions - 1)
+    error = _log_sd(cv) * math.sqrt(2 / repetitions)
+    critical = stats.t.isf(ALPHA / pairs / 2, df)
+
+    def power(shift: float) -> float:
+        found = stats.nct.sf(critical, df, shift / error)
+        return 1.0 if math.isnan(found) else float(found)
+
+    return replace(Detectable(0.0), **_smallest(power))
+
+
+def upper_sd(sd: float, df: int) -> float:
+    """The limit that a standard deviation estimated with `df` is below, with 80 % confidence."""
+    return sd * math.sqrt(df / stats.chi2.isf(UPPER, df))
+
+
+def precision(sd: float, repetitions: int, pairs: int) -> float:
+    """How far the simultaneous interval of a ratio will reach to each side, as a share.
+
+    Args:
+        sd: Standard deviation of the logs among repetitions.
+        repetitions: Of each of the two, at least 2.
+        pairs: That are compared in all.
+    """
+    critical = float(stats.t.isf(ALPHA / pairs / 2, 2 * (repetitions - 1)))
+    return math.expm1(min(critical * sd * math.sqrt(2 / repetitions), 700))
+
+
+def repetitions_for(target: float, sd: float, pairs: int) -> int | None:
+    """The repetitions that bring every pair's interval to a precision; None beyond `MOST`.
+
+    Args:
+        target: Share to each side, such as 0.05 for ± 5 %.
+        sd: See `precision`; best its `upper_sd`.
+        pairs: See `precision`.
+    """
+    low, high = 2, MOST
+    if precision(sd, high, pairs) > target:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if precision(sd, middle, pairs) <= target else (middle + 1, high)
+    return low
+
+
+def _sizes(design: Observations) -> list[np.ndarray]:
+    """Of each stratum the number of runs of each compared level."""
+    return [
+        np.bincount(design.compared.codes[design.strata == one], minlength=len(design.compared))
+        for one in np.unique(design.strata)
+    ]
+
+
+def _log_sd(cv: float) -> float:
+    """Of the logs, of a log-normal response."""
+    return math.sqrt(math.log1p(cv**2))
+
+
+def _smallest(power: Callable[[float], float]) -> dict[str, float | str]:
+    """The ratio at which a power that grows with it is enough."""
+    most = math.log(LARGEST_RATIO)
+    if power(most) < POWER:
+        return {"reason": f"not even a ratio of {LARGEST_RATIO:g} would be found often enough"}
+    shift = optimize.bisect(lambda shift: power(shift) - POWER, 0, most, xtol=2e-3)
+    return {"ratio": math.exp(shift)}
