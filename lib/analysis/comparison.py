@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ import pandas as pd
 from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
-from lib.stats import bootstrap, groups
+from lib.stats import groups
+from lib.stats.ratios import ratio_of_means
 from lib.study.catalog import DATASETS
 from lib.study.config import RunConfig, Use, names
 from lib.study.errors import UserError
@@ -50,7 +52,7 @@ class Comparison:
         response: The quantity's column.
         runs: Of both, told apart by `study` (A or B).
         means: One row for each architecture and dataset: runs_A, runs_B (with a value), mean_A,
-            mean_B, ratio (B / A) with the limits of its 95 % bootstrap interval, and the reason
+            mean_B, ratio (B / A) with the limits of its 95 % interval, and the reason
             why something is empty.
         unlike: What was not measured alike: what, A, B.
         settings: In what else the runs differ, as software and the training's settings: the same.
@@ -180,15 +182,10 @@ def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
     found |= {f"mean_{name}": x.mean() for name, x in (("A", a), ("B", b)) if len(x)}
     if empty := [name for name, values in (("A", a), ("B", b)) if not len(values)]:
         return found | {"reason": f"no run of {listed(empty)} has a value"}
-    if a.mean() <= 0:
-        return found | {"reason": "no ratio: the mean of A is not above 0"}
-    interval = bootstrap.interval(_ratio, (b, a))
-    limits = {"ratio_low": interval.low, "ratio_high": interval.high}
-    return found | {"ratio": b.mean() / a.mean(), **limits, "reason": interval.reason}
-
-
-def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    return x.mean(axis=axis) / y.mean(axis=axis)
+    ratio = ratio_of_means(b, a)
+    if ratio.is_known:
+        found["ratio_low"], found["ratio_high"] = ratio.ratio_within()
+    return found | {"ratio": math.exp(ratio.value), "reason": ratio.reason}
 
 
 def _differences(

@@ -6,19 +6,27 @@ that until an accuracy which both reached: energy at equal accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lib.analysis import frugality
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
-from lib.stats import bootstrap, equal_accuracy, multitest
+from lib.stats import ALPHA, equal_accuracy, multitest
 from lib.stats.equal_accuracy import Curves
+from lib.stats.estimate import Estimate
 from lib.stats.groups import numbers
+from lib.stats.ratios import ratio_of_means
 from lib.study.config import RunConfig
 
 COMPARED_WITH = "compared_with"
+
+_RATIO, _SAVING = "_ratio", "_saving"
+"""Estimates that a row holds until it is known how many there are."""
 
 _ANY = ""
 CHANGES: dict[str, dict[str, str]] = {
@@ -113,13 +121,14 @@ def savings(
 
         - compared_with: the reference; "" in the row of the study's own
         - runs, accuracy (mean at the end, 0 to 1), energy_consumed (mean, kWh)
-        - energy_ratio: mean energy over the reference's, with a 95 % bootstrap interval
+        - energy_ratio: mean energy over the reference's, with a 95 % interval
           `_low`, `_high`
         - accuracy_difference: percentage points above the reference
         - equal_accuracy, energy_to_equal, reference_energy_to_equal (kWh)
         - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), with a 95 %
           interval `_low`, `_high`, its p, and p_holm: adjusted for all comparisons with the same
-          reference
+          reference. Intervals are simultaneous: all that are set against the same reference hold
+          their true value at once in 95 % of studies, so that of the best one does too
         - reached, reference_reached: runs that had the equal accuracy in some epoch
         - reason: why something of the row is empty
     """
@@ -142,7 +151,7 @@ def savings(
     columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
     columns += ["energy_ratio_high", "equal_accuracy", "energy_to_equal"]
     columns += ["reference_energy_to_equal", "reached", "reference_reached"]
-    frame = pd.DataFrame(rows, columns=[*columns, "reason"])
+    frame = pd.DataFrame(_with_limits(rows), columns=[*columns, "reason"])
     frame["p_holm"] = frame.groupby(COMPARED_WITH)["p"].transform(multitest.holm)
     return frame
 
@@ -179,32 +188,46 @@ def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[
     found: dict[str, object] = {COMPARED_WITH: reference_name(name[0])}
     if base is None:
         return found | {"reason": f"there is no run of {reference_name(name[0])}"}
-    reasons = []
-    if len(group.energy) and len(base.energy) and _mean(base.energy) > 0:
-        interval = bootstrap.interval(_ratio, (group.energy, base.energy))
-        reasons.append(interval.reason)
-        found["energy_ratio"] = _mean(group.energy) / _mean(base.energy)
-        found |= {"energy_ratio_low": interval.low, "energy_ratio_high": interval.high}
-    else:
-        reasons.append("no ratio: one of the two has no energy")
-    found["accuracy_difference"] = 100 * (_mean(group.accuracy) - _mean(base.accuracy))
+    ratio = ratio_of_means(group.energy, base.energy)
     saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
-    found |= {
+    return found | {
+        _RATIO: ratio,
+        _SAVING: saving.log_ratio,
+        "energy_ratio": math.exp(ratio.value),
+        "accuracy_difference": 100 * (_mean(group.accuracy) - _mean(base.accuracy)),
         "equal_accuracy": saving.accuracy,
         "energy_to_equal": saving.energy,
         "reference_energy_to_equal": saving.reference_energy,
         "saved_percent": saving.percent,
-        "saved_percent_low": saving.low,
-        "saved_percent_high": saving.high,
-        "p": saving.p,
         "reached": saving.reached,
         "reference_reached": saving.reference_reached,
+        "reason": "; ".join(filter(None, [ratio.reason, saving.reason])) or None,
     }
-    return found | {"reason": "; ".join(filter(None, [*reasons, saving.reason])) or None}
 
 
-def _ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    return x.mean(axis=axis) / y.mean(axis=axis)
+def _with_limits(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows with p and intervals, each as wide as the number of its kind calls for."""
+    known = {
+        name: Counter(row[COMPARED_WITH] for row in rows if _is_known(row.get(name)))
+        for name in (_RATIO, _SAVING)
+    }
+    for row in rows:
+        limits = {}
+        if _is_known(ratio := row.get(_RATIO)):
+            low, high = ratio.ratio_within(ALPHA / known[_RATIO][row[COMPARED_WITH]])
+            limits |= {"energy_ratio_low": low, "energy_ratio_high": high}
+        if _is_known(saving := row.get(_SAVING)):
+            low, high = saving.ratio_within(ALPHA / known[_SAVING][row[COMPARED_WITH]])
+            limits |= {
+                "saved_percent_low": 100 * (1 - high),
+                "saved_percent_high": 100 * (1 - low),
+                "p": saving.p,
+            }
+        yield row | limits
+
+
+def _is_known(estimate: Estimate | None) -> bool:
+    return estimate is not None and estimate.is_known
 
 
 def _mean(values: np.ndarray | list[float]) -> float:

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from lib.stats import ALPHA
+from lib.stats.estimate import Estimate
 
 SHARE_OF_BEST = 0.95
 """Equal accuracy is this share of the lower of the two best mean accuracies.
 
 At the best itself a curve is flat, and noise says which epoch comes first. In simulation (runs with
 an SD of 0.02 in accuracy, five a configuration) the share halves the spread of the saving."""
+
+RESAMPLES = 1000
+SEED = 1
 
 _ROUNDING = 1e-9
 """A mean may come out below equal values by as much."""
@@ -67,24 +69,24 @@ class Curves:
         """How many runs had an accuracy in some epoch."""
         return int((self.accuracy.max(axis=1) >= accuracy - _ROUNDING).sum())
 
+    @property
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean accuracy and mean energy by epoch; shape (epochs,)."""
+        return self.accuracy.mean(axis=0), self.energy.mean(axis=0)
+
     def energy_to(self, accuracy: float) -> float:
         """Mean energy until the mean accuracy is reached, kWh.
 
         Between the ends of two epochs both curves are straight lines; what the first epoch already
         reached takes the whole of it.
         """
-        curve, energy = self.accuracy.mean(axis=0), self.energy.mean(axis=0)
-        end = int((curve >= accuracy - _ROUNDING).argmax())
-        if end == 0:
-            return float(energy[0])
-        return float(np.interp(accuracy, curve[end - 1 : end + 1], energy[end - 1 : end + 1]))
+        return float(_energy_to(np.array(accuracy), *self.means))
 
-    def without_each(self) -> list[Curves]:
-        """The curves without the first run, without the second, and so on."""
-        return [
-            Curves(np.delete(self.accuracy, run, 0), np.delete(self.energy, run, 0))
-            for run in range(len(self))
-        ]
+    def resampled(self) -> tuple[np.ndarray, np.ndarray]:
+        """The `means` of runs drawn from these with replacement; shape (RESAMPLES, epochs)."""
+        runs = len(self)
+        drawn = np.random.default_rng(SEED).multinomial(runs, np.full(runs, 1 / runs), RESAMPLES)
+        return drawn @ self.accuracy / runs, drawn @ self.energy / runs
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,7 @@ class Saving:
         energy: Until it was reached, kWh.
         reference_energy: The other's until then, kWh.
         percent: 100 (1 - energy / reference_energy).
-        low: Lower limit of its 95 % interval.
-        high: Upper limit.
-        p: Two-sided, of there being no difference; not adjusted for other comparisons.
+        log_ratio: Of energy over reference_energy, with its standard error.
         reached: Runs that had the accuracy in some epoch.
         reference_reached: The same of the other's.
         reason: Why something is NaN; None where nothing is.
@@ -108,9 +108,7 @@ class Saving:
     energy: float = math.nan
     reference_energy: float = math.nan
     percent: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    p: float = math.nan
+    log_ratio: Estimate = field(default_factory=Estimate)
     reached: float = math.nan
     reference_reached: float = math.nan
     reason: str | None = None
@@ -119,10 +117,11 @@ class Saving:
 def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     """Compare the energies until `SHARE_OF_BEST` of what the less accurate of two reaches.
 
-    The interval is that of Student's t with Welch's degrees of freedom on the logarithm of the
-    ratio, its standard error by the jackknife over runs. In simulation (learning curves of 20
-    epochs, SD of 0.02 between runs and 0.01 between epochs) it held a true saving of 25 % in 92 %
-    to 97 % of cases with two to ten runs a configuration.
+    The spread of the logarithm of their ratio is that of resampled runs, its degrees of freedom
+    are Welch's. In simulation (learning curves of 20 epochs, SD of 0.02 between runs and 0.01
+    between epochs) the 95 % interval held the true saving in 94 % to 97 % of cases with 2 to 30
+    runs a configuration. The jackknife, which a curve's first crossing of a mark is too jagged for,
+    held it in 92 % with 30.
 
     Args:
         curves: Of one configuration.
@@ -130,14 +129,14 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
         guessing: The highest accuracy that guessing explains, 0 to 1; NaN where it isn't known.
 
     Source:
-        Miller (1974), "The jackknife: a review", doi:10.1093/biomet/61.1.1; Welch (1947),
-        doi:10.1093/biomet/34.1-2.28.
+        Efron (1979), "Bootstrap methods: another look at the jackknife",
+        doi:10.1214/aos/1176344552; Welch (1947), doi:10.1093/biomet/34.1-2.28.
     """
     none = "no energy at equal accuracy"
     if not len(curves) or not len(reference):
         who = "no run of the reference" if len(curves) else "no run"
         return Saving(reason=f"{none}: {who} has the energy of its epochs")
-    accuracy = _equal(curves, reference)
+    accuracy = SHARE_OF_BEST * min(curves.best, reference.best)
     if accuracy <= guessing:
         who = "it" if curves.best <= reference.best else "the reference"
         return Saving(reason=f"{none}: {who} is hardly better than guessing")
@@ -149,43 +148,47 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
         return Saving(
             accuracy, *energies, reached=reached[0], reference_reached=reached[1], reason=reason
         )
-    low, high, p, reason = _interval(curves, reference)
+    found = _log_ratio(curves, reference)
     percent = 100 * (1 - energies[0] / energies[1])
-    return Saving(accuracy, *energies, percent, low, high, p, *reached, reason)
+    return Saving(accuracy, *energies, percent, found, *reached, found.reason)
 
 
-def _equal(curves: Curves, reference: Curves) -> float:
-    return SHARE_OF_BEST * min(curves.best, reference.best)
+def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
+    value = float(_log_ratios(curves.means, reference.means))
+    runs = np.array([len(curves), len(reference)])
+    if runs.min() < 2:
+        return Estimate(value, reason="not tested: one run alone has no spread")
+    drawn = (
+        _log_ratios(curves.resampled(), reference.means),
+        _log_ratios(curves.means, reference.resampled()),
+    )
+    if not np.isfinite(drawn).all():
+        reason = "not tested: without some of the runs the energy is not above 0"
+        return Estimate(value, reason=reason)
+    # Resamples of n runs scatter by (n - 1) / n of what the mean of n does.
+    variances = np.var(drawn, axis=1) * runs / (runs - 1)
+    if variances.sum() <= _ROUNDING**2:
+        return Estimate(value, reason="not tested: all runs agree")
+    df = variances.sum() ** 2 / (variances**2 / (runs - 1)).sum()
+    return Estimate(value, math.sqrt(variances.sum()), float(df))
 
 
-def _log_ratio(curves: Curves, reference: Curves) -> float:
-    accuracy = _equal(curves, reference)
-    return math.log(curves.energy_to(accuracy) / reference.energy_to(accuracy))
+def _log_ratios(
+    curves: tuple[np.ndarray, np.ndarray], reference: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Of mean curves of shape (..., epochs); NaN where an energy is not above 0."""
+    accuracy = SHARE_OF_BEST * np.minimum(curves[0].max(axis=-1), reference[0].max(axis=-1))
+    energies = (_energy_to(accuracy, *one) for one in (curves, reference))
+    one, other = (np.where(energy > 0, energy, np.nan) for energy in energies)
+    return np.log(one / other)
 
 
-def _interval(curves: Curves, reference: Curves) -> tuple[float, float, float, str | None]:
-    """The limits of the saving in per cent and p, or the reason why there are none."""
-    nothing = math.nan, math.nan, math.nan
-    if min(len(curves), len(reference)) < 2:
-        return *nothing, "not tested: one run alone has no spread"
-    try:
-        parts = (
-            _jackknife([_log_ratio(part, reference) for part in curves.without_each()]),
-            _jackknife([_log_ratio(curves, part) for part in reference.without_each()]),
-        )
-    except ValueError:
-        return *nothing, "not tested: without one of the runs the energy is not above 0"
-    variance = sum(part for part, _ in parts)
-    if variance <= _ROUNDING**2:
-        return *nothing, "not tested: all runs agree"
-    freedom = variance**2 / sum(part**2 / (runs - 1) for part, runs in parts)
-    error, ratio = math.sqrt(variance), _log_ratio(curves, reference)
-    p = 2 * stats.t.sf(abs(ratio) / error, freedom)
-    reach = stats.t.isf(ALPHA / 2, freedom) * error
-    low, high = (100 * (1 - math.exp(min(ratio + side * reach, 700))) for side in (1, -1))
-    return low, high, float(p), None
-
-
-def _jackknife(values: list[float]) -> tuple[float, int]:
-    """The variance of a statistic, from its values without each of the runs; and their number."""
-    return (len(values) - 1) * float(np.var(values)), len(values)
+def _energy_to(accuracy: np.ndarray, curve: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """See `Curves.energy_to`; curves of shape (..., epochs), of which each has its mark or one."""
+    accuracy, curve, energy = np.broadcast_arrays(accuracy[..., None], curve, energy)
+    end = (curve >= accuracy - _ROUNDING).argmax(axis=-1, keepdims=True)
+    begin = np.maximum(end - 1, 0)
+    low, high = (np.take_along_axis(curve, at, -1)[..., 0] for at in (begin, end))
+    before, after = (np.take_along_axis(energy, at, -1)[..., 0] for at in (begin, end))
+    share = np.divide(accuracy[..., 0] - low, high - low, out=np.ones_like(low), where=high > low)
+    return before + np.clip(share, 0, 1) * (after - before)

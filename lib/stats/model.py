@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
+from lib.stats.estimate import Estimate
 from lib.stats.observations import Observations
 
 _ROUNDING = 1e-9
@@ -39,38 +40,6 @@ class FTest:
     p: float = math.nan
     p_unequal: float = math.nan
     reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A contrast of mean logs.
-
-    Attributes:
-        value: The contrast.
-        error: Its standard error; NaN where a run alone has no spread.
-        df: Degrees of freedom of Student's t.
-        reason: Why something is NaN; None where nothing is.
-    """
-
-    value: float = math.nan
-    error: float = math.nan
-    df: float = math.nan
-    reason: str | None = None
-
-    @property
-    def p(self) -> float:
-        """Two-sided, of the contrast being 0."""
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """Limits that miss the contrast with a chance of `alpha`."""
-        reach = float(stats.t.isf(alpha / 2, self.df)) * self.error
-        return self.value - reach, self.value + reach
-
-    def p_within(self, reach: float) -> float:
-        """Of two one-sided tests of the contrast being `reach` or more from 0, the larger."""
-        ends = (reach - self.value, self.value + reach)
-        return float(max(stats.t.sf(end / self.error, self.df) for end in ends))
 
 
 class LogModel:

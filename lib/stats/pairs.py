@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from lib.stats import ALPHA, multitest
-from lib.stats.model import Estimate, LogModel
+from lib.stats.estimate import Estimate
+from lib.stats.model import LogModel
 
 DIFFERS = "differs"
 ALIKE = "alike within the margin"
@@ -97,7 +98,9 @@ def pairs(
     ]
 
 
-def _estimated(model: LogModel, wanted: Callable[[str, str], bool]):
+def _estimated(
+    model: LogModel, wanted: Callable[[str, str], bool]
+) -> Iterator[tuple[Pair, Estimate]]:
     observed = model.observations
     counts = dict(zip(*np.unique(observed.cells, return_counts=True), strict=True))
     place = {cell: number for number, cell in enumerate(model.cells)}
@@ -122,7 +125,7 @@ def _filled(pair: Pair, estimate: Estimate, tested: int, margin: float | None) -
     ratio = math.exp(estimate.value)
     if estimate.reason is not None:
         return replace(pair, ratio=ratio, reason=estimate.reason)
-    low, high = (math.exp(min(end, 700)) for end in estimate.interval(ALPHA / tested))
+    low, high = estimate.ratio_within(ALPHA / tested)
     return replace(
         pair,
         ratio=ratio,

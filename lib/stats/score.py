@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lib.stats import bootstrap
+from lib.stats import ALPHA
+from lib.stats.estimate import Estimate
 from lib.stats.groups import LARGEST, numbers
+from lib.stats.ratios import ratio_of_means
 
 # What a column of `rank` says, for captions: three numbers go by the name of Score.
 DEFINITIONS = {
@@ -17,21 +19,24 @@ DEFINITIONS = {
     "mean_accuracy": "mean validation accuracy, 0 to 1",
     "mean_energy_consumed": "mean energy of a run in kWh",
     "score_ratio_of_means": "mean accuracy / mean energy: the two columns before it divide",
-    "score_ratio_of_means_low": "lower limit of its 95 % bootstrap interval over runs",
+    "score_ratio_of_means_low": "lower limit of its 95 % interval; those of a group hold "
+    "their Scores all at once, so that of the best does too",
     "score_ratio_of_means_high": "upper limit of the same",
     "score_mean_of_ratios": "mean of the runs' own Scores, as in the paper's Table 6",
-    "score_mean_of_ratios_low": "lower limit of its 95 % bootstrap interval over runs",
-    "score_mean_of_ratios_high": "upper limit of the same",
     "score_median": "median of the runs' own Scores",
     "score_min": "lowest Score of a run",
     "score_max": "highest Score of a run",
     "rank": "place by score_ratio_of_means, 1 is best",
+    "among_best": "whether no other configuration of the group has been shown to have a better "
+    "Score (all pairs, p by Bonferroni)",
     "rank_mean_of_ratios": "place by score_mean_of_ratios",
     "pareto": "no other configuration has at least its mean accuracy for at most its mean energy, "
     "and one of the two better",
     "reason": "why something of the row is empty",
 }
 
+_ESTIMATE = "_estimate"
+_LIMITS = ("score_ratio_of_means_low", "score_ratio_of_means_high")
 _RANKED_BY = {"rank": "score_ratio_of_means", "rank_mean_of_ratios": "score_mean_of_ratios"}
 
 
@@ -104,13 +109,19 @@ def rank(
             dict(zip(keys, key, strict=True)) | _summary(runs)
             for key, runs in with_scores(df).groupby(keys, dropna=False, observed=True)
         ],
-        columns=[*keys, *DEFINITIONS],
+        columns=[*keys, *DEFINITIONS, _ESTIMATE],
     )
+    estimates = table.pop(_ESTIMATE)
     peers = table.groupby(within or (lambda _: 0), dropna=False)
     for place, column in _RANKED_BY.items():
         table[place] = peers[column].rank(ascending=False, method="min").astype("Int64")
     table["pareto"] = pd.array([pd.NA] * len(table), dtype="boolean")
+    table["among_best"] = table["pareto"]
     for _, group in peers:
+        known = estimates[group.index].dropna()
+        for row, estimate, best in zip(known.index, known, _among_best(list(known)), strict=True):
+            table.loc[row, list(_LIMITS)] = estimate.ratio_within(ALPHA / len(known))
+            table.loc[row, "among_best"] = best
         table.loc[group.index, "pareto"] = pareto_front(
             group["mean_accuracy"], group["mean_energy_consumed"]
         )
@@ -135,6 +146,13 @@ def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
     return front.mask(accuracy.isna() | energy.isna())
 
 
+def _among_best(scores: list[Estimate]) -> list[bool]:
+    """Whether none of the other Scores, each independent of the others, is surely better."""
+    number = len(scores) * (len(scores) - 1) / 2
+    best = max(scores, key=lambda one: one.value, default=None)
+    return [one.value == best.value or (one - best).p * number >= ALPHA for one in scores]
+
+
 def _summary(runs: pd.DataFrame) -> dict[str, float | str | None]:
     """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
     used = runs[runs["score"].notna()]
@@ -147,27 +165,19 @@ def _summary(runs: pd.DataFrame) -> dict[str, float | str | None]:
         accuracy, energy, scores = (
             numbers(used[column]).to_numpy() for column in ("accuracy", "energy_consumed", "score")
         )
-        of_means = bootstrap.interval(_ratio_of_means, (accuracy, energy), paired=True)
-        of_ratios = bootstrap.interval(np.mean, (scores,))
-        reasons += dict.fromkeys(filter(None, (of_means.reason, of_ratios.reason)))
+        of_means = ratio_of_means(accuracy, energy, paired=True)
+        reasons += filter(None, [of_means.reason])
         found |= {
             "mean_accuracy": accuracy.mean(),
             "mean_energy_consumed": energy.mean(),
-            "score_ratio_of_means": _ratio_of_means(accuracy, energy),
-            "score_ratio_of_means_low": of_means.low,
-            "score_ratio_of_means_high": of_means.high,
+            "score_ratio_of_means": accuracy.mean() / energy.mean(),
+            _ESTIMATE: of_means if of_means.is_known else None,
             "score_mean_of_ratios": scores.mean(),
-            "score_mean_of_ratios_low": of_ratios.low,
-            "score_mean_of_ratios_high": of_ratios.high,
             "score_median": np.median(scores),
             "score_min": scores.min(),
             "score_max": scores.max(),
         }
     return found | {"reason": "; ".join(reasons) or None}
-
-
-def _ratio_of_means(accuracy: np.ndarray, energy: np.ndarray, axis: int = -1) -> np.ndarray:
-    return accuracy.mean(axis=axis) / energy.mean(axis=axis)
 
 
 def _require(df: pd.DataFrame, *columns: str) -> None:

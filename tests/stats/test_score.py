@@ -112,20 +112,51 @@ def test_rows_without_a_location_are_ranked_among_themselves(study):
     assert found["rank"].tolist() == [1, 1, 2]
 
 
-def test_few_runs_have_no_interval_and_say_so(study):
-    found = ranking.rank(study)
-    assert found["score_mean_of_ratios_low"].isna().all()
-    assert found["reason"].str.contains("a bootstrap takes 5 values").all()
+def test_two_runs_have_an_interval_and_one_says_why_not(study):
+    found = ranking.rank(study).set_index(["dataset", "architecture"])
+    of_two = found.loc["mnist", "VGG16"]
+    assert of_two["score_ratio_of_means_low"] < 0.85 / 0.25 < of_two["score_ratio_of_means_high"]
+    assert pd.isna(of_two["reason"])
+    alone = found.loc["cifar10", "VGG16"]
+    assert math.isnan(alone["score_ratio_of_means_low"])
+    assert alone["reason"] == "one run alone has no spread"
 
 
-def test_intervals_of_enough_runs():
-    rng = np.random.default_rng(0)
-    df = runs([("m", "a", rng.uniform(0.5, 1), rng.uniform(0.1, 0.2)) for _ in range(12)])
+def test_an_interval_is_students_of_the_shares_of_the_means():
+    df = runs([("m", "a", a, e) for a, e in ((0.8, 0.1), (0.9, 0.12), (0.85, 0.11), (0.9, 0.1))])
     found = ranking.rank(df).iloc[0]
-    for score in ("score_ratio_of_means", "score_mean_of_ratios"):
-        assert found["score_min"] < found[f"{score}_low"] < found[score]
-        assert found[score] < found[f"{score}_high"] < found["score_max"]
-    assert found["reason"] is None
+    shares = df["accuracy"] / df["accuracy"].mean() - df["energy_consumed"] / 0.1075
+    reach = 3.182446305283708 * shares.std() / 2
+    score = found["score_ratio_of_means"]
+    assert found["score_ratio_of_means_low"] == pytest.approx(score * math.exp(-reach))
+    assert found["score_ratio_of_means_high"] == pytest.approx(score * math.exp(reach))
+
+
+@pytest.mark.parametrize("repetitions", [2, 3, 10])
+def test_the_interval_of_the_best_holds_its_score(repetitions):
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        df = runs(
+            [
+                ("m", name, 0.9 * rng.normal(1, 0.01), 0.1 * rng.normal(1, 0.05))
+                for name in "abcdef"
+                for _ in range(repetitions)
+            ]
+        )
+        best = ranking.rank(df).iloc[0]
+        held += best["score_ratio_of_means_low"] <= 9 <= best["score_ratio_of_means_high"]
+    assert held >= 184
+
+
+def test_equals_are_all_among_the_best_and_a_far_better_one_is_alone():
+    rng = np.random.default_rng(2)
+    rows = [("m", name, 0.9, rng.normal(1, 0.05)) for name in "abcdef" for _ in range(5)]
+    assert ranking.rank(runs(rows))["among_best"].all()
+    rows += [("m", "g", 0.9, rng.normal(0.5, 0.02)) for _ in range(5)]
+    found = ranking.rank(runs(rows)).set_index("architecture")["among_best"]
+    assert found["g"]
+    assert found.sum() == 1
 
 
 def test_no_runs_give_an_empty_table(study):
