@@ -196,8 +196,8 @@ def _ending_by_signal_is_interrupting() -> Iterator[None]:
     def interrupt(number: int, _: object) -> None:
         if number == signal.SIGHUP:  # nobody can read any more, and writing would fail
             with Path(os.devnull).open("w") as nowhere:
-                os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
-                os.dup2(nowhere.fileno(), sys.__stderr__.fileno())
+                for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+                    os.dup2(nowhere.fileno(), stream.fileno())
         raise KeyboardInterrupt
 
     for number, handler in before.items():
@@ -213,7 +213,7 @@ def _ending_by_signal_is_interrupting() -> Iterator[None]:
 def _storage(error: OSError) -> str:
     """What is wrong with the disk, and in which folder: files to be have random names."""
     where = f"{Path(error.filename).parent}: " if isinstance(error.filename, str) else ""
-    return f"{where}results can't be written: {os.strerror(error.errno)}"
+    return f"{where}results can't be written: {os.strerror(error.errno or 0)}"
 
 
 def _study(args: argparse.Namespace) -> bool:

@@ -11,7 +11,7 @@ import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,7 +73,7 @@ def execute_all(
     study_dir: Path,
     watcher: local.Watcher,
     timeout: float | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Execute `runs` on the workers of a cluster; otherwise as `lib.execution.local.execute_all`.
 
     Workers may join, leave and die meanwhile.
@@ -142,7 +142,7 @@ class _Call:
 
     def _check_python(self) -> None:
         """Functions travel as bytecode, which another Python can't read."""
-        versions = self._client.get_versions()
+        versions: Any = self._client.get_versions()
         ours = versions["client"]["host"]["python"]
         for member in (versions["scheduler"], *versions["workers"].values()):
             theirs = member["host"]["python"]

@@ -37,7 +37,7 @@ class Admission(WorkerPlugin):
     """
 
     def __init__(
-        self, name: str, program: bytes, versions: dict[str, str], runs: list[dict[str, Any]]
+        self, name: str, program: bytes, versions: dict[str, str | None], runs: list[dict[str, Any]]
     ):
         self.name = name
         self.program = program
@@ -87,6 +87,7 @@ def start_child(folder: Path, task: dict[str, Any]) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert child.stdin is not None
     child.stdin.write(json.dumps(task | {"parent": os.getpid()}))
     child.stdin.flush()
     return child
@@ -108,9 +109,12 @@ def measure(name: str, parameters: dict[str, Any], timeout: float | None) -> byt
     """
     worker = get_worker()
     key = worker.get_current_task()
-    folder = worker.plugins[name].folder
+    admission: Any = worker.plugins[name]
+    folder: Path = admission.folder
     worker.log_event(name, {"run": key})
     child = start_child(folder, {"parameters": parameters, "timeout": timeout})
+    assert child.stdin is not None
+    assert child.stderr is not None
     child.stdin.close()
     try:
         while child.poll() is None:

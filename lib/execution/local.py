@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ class Watcher(Protocol):
 
 def execute_all(
     runs: list[RunConfig], study_dir: Path, watcher: Watcher, timeout: float | None = None
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Execute `runs` one after the other; a failure does not stop the others.
 
     Args:
@@ -98,7 +98,9 @@ def execute_all(
         run_folders.clear(study_dir)
 
 
-def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Iterator[Progress]:
+def _execute(
+    config: RunConfig, study_dir: Path, timeout: float | None
+) -> Generator[Progress, None, None]:
     """Execute one run and move it into its place; yields how far it is, several times a second."""
     unfinished = run_folders.staged(config, study_dir)
     folder = unfinished.run_dir
@@ -117,6 +119,7 @@ def _execute(config: RunConfig, study_dir: Path, timeout: float | None) -> Itera
             text=True,
         )
         try:
+            assert child.stdin is not None
             with suppress(BrokenPipeError), child.stdin as pipe:
                 json.dump(task | {"parent": os.getpid()}, pipe)
             started = time.monotonic()

@@ -88,9 +88,10 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
 def memory_kills() -> int:
     """Processes that Linux has killed so far for want of memory; 0 where it does not count."""
     try:
-        return int(re.search(r"^oom_kill (\d+)", _VMSTAT.read_text(), re.M)[1])
-    except (OSError, TypeError):
+        found = re.search(r"^oom_kill (\d+)", _VMSTAT.read_text(), re.M)
+    except OSError:
         return 0
+    return int(found[1]) if found else 0
 
 
 def _last_words(log: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,8 @@ from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.study import Study, check_presence, load_study, select
 
-Execute = Callable[[list[RunConfig], Path, local.Watcher, float | None], Iterator[Record]]
+Records = Generator[Record, None, None]
+Execute = Callable[[list[RunConfig], Path, local.Watcher, float | None], Records]
 Alone = Callable[[], AbstractContextManager[object]]
 
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lib.files import write_atomically
 from lib.study.config import RECORDED
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 FILE_NAME = "run.json"
 HISTORY_NAME = "history.csv"
 

@@ -141,6 +141,8 @@ def from_row(row: Mapping[str, Any]) -> Record:
     Columns that neither a record nor a configuration has go into `extra`.
     """
     known = {name: None if pd.isna(value) else value for name, value in row.items()}
-    fields = {name: known.pop(name) for name in list(known) if name in Record.model_fields}
+    fields: dict[str, Any] = {
+        name: known.pop(name) for name in list(known) if name in Record.model_fields
+    }
     config = {name: known.pop(name) for name in list(known) if name in RunConfig.model_fields}
     return Record(**fields, config=config, extra=known)

@@ -41,8 +41,8 @@ NO_DEPTH = "its authors don't say how many layers deep the architecture is"
 
 def _family(
     preprocessing_mode: Literal["caffe", "tf", "torch", "none"],
-    *,
     smallest_side: int = 32,
+    /,
     **depths: int | None,
 ) -> tuple[Architecture, ...]:
     return tuple(
@@ -64,8 +64,8 @@ _FAMILIES: tuple[tuple[Architecture, ...], ...] = (
         "none",
         **{f"ConvNeXt{size}": None for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
     ),
-    _family("tf", smallest_side=75, InceptionV3=42, InceptionResNetV2=None),
-    _family("tf", smallest_side=71, Xception=36),
+    _family("tf", 75, InceptionV3=42, InceptionResNetV2=None),
+    _family("tf", 71, Xception=36),
     _family("tf", NASNetMobile=None, NASNetLarge=None),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, create_model, model_validator
 
@@ -16,14 +16,15 @@ class Order(Strict):
     seed: int = Field(1, ge=0, strict=True)
 
 
+_SECONDS: dict[str, Any] = {
+    name: (RunConfig.model_fields[name].annotation, RunConfig.model_fields[name])
+    for name in names(Use.PROTOCOL)
+}
 Protocol = create_model(
     "Protocol",
     __base__=Strict,
     __doc__="Seconds around the measured training of every run: the fields that are for it.",
-    **{
-        name: (RunConfig.model_fields[name].annotation, RunConfig.model_fields[name])
-        for name in names(Use.PROTOCOL)
-    },
+    **_SECONDS,
 )
 
 

@@ -37,7 +37,7 @@ class Study(Strict):
     repetitions: int = Field(1, ge=1, strict=True)
     exclude: list[dict[str, Any]] = Field([])
     order: Order = Order()
-    protocol: Protocol = Protocol()  # type: ignore[valid-type]
+    protocol: Protocol = Protocol()
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
     places: list[str] = Field([], description="further locations to put the energy on")
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
@@ -282,11 +282,11 @@ def _sentences(error: ValidationError) -> list[str]:
 
 
 def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
-    sections = {"order": Order, "protocol": Protocol, "wattmeter": WattmeterLog}
-    sections |= {"kaggle": KaggleKernel, "imported": Imported}
+    sections: dict[str, type[BaseModel]] = {"order": Order, "protocol": Protocol}
+    sections |= {"wattmeter": WattmeterLog, "kaggle": KaggleKernel, "imported": Imported}
     if len(place) > 1 and place[0] in sections:
         return sections[str(place[0])]
-    return {"Study": Study, "RunConfig": RunConfig}[error.title]
+    return Study if error.title == "Study" else RunConfig
 
 
 def _examples() -> str:

@@ -203,6 +203,7 @@ class WattmeterLog(Strict):
     def values(self) -> tuple[str | int, ...]:
         """The columns of power or energy."""
         value = self.power if self.energy is None else self.energy
+        assert value is not None, "one of the two is there, or this were no WattmeterLog"
         return value if isinstance(value, tuple) else (value,)
 
     @property

@@ -141,7 +141,7 @@ def _our_errors() -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        code = error.response.status_code
+        code = 0 if error.response is None else error.response.status_code
         if code == 401:
             raise KaggleError(_NO_CREDENTIALS) from None
         if code in (403, 404):

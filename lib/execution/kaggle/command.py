@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -120,7 +121,7 @@ def _status(runs: list[RunConfig], asked: Call, console: Console, _: Path | None
             kernel, there = entry.kernel, f"{entry.state} {entry.message}"
         else:
             kernel = entry.kernel
-            status = push.patiently(lambda name=kernel: client.status(name), push.PACE)
+            status = push.patiently(partial(client.status, kernel), push.PACE)
             there = f"{status.state} {status.message}" if status else "not there any more"
         table.add_row(
             config.run_id, kernel, terminal.plain(there.strip()), run_folders.look(config).state

@@ -127,17 +127,18 @@ def _settle_failure(
     staged.run_dir.mkdir(parents=True)
     _add_beside(downloads, staged.run_dir)
     error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
+    error = f"{error} ({LOG_NAME} says more)"
     record = Record(
         run_id=config.run_id,
         status="failed",
-        error=f"{error} ({LOG_NAME} says more)",
+        error=error,
         config=config.recorded,
         git_commit=entry.commit,
         versions={"program": __version__},
     )
     record.write(staged.run_dir)
     _move_in(config, study_dir)
-    return Pulled(config.run_id, True, record.error)
+    return Pulled(config.run_id, True, error)
 
 
 def _take(config: RunConfig, study_dir: Path, downloads: Path, commits: set[str | None]) -> Pulled:

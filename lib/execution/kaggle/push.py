@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,7 +111,7 @@ def push_all(
 def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
     """Ask Kaggle about the kernels under way; how many still are."""
     for run_id, entry in ledger.under_way().items():
-        status = patiently(lambda kernel=entry.kernel: client.status(kernel), pace)
+        status = patiently(partial(client.status, entry.kernel), pace)
         if status is None:
             fields = {"state": REJECTED, "message": "it is not on Kaggle any more"}
         else:
