@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -65,3 +66,40 @@ def energy(kwh: float | None) -> str:
         return "?"
     factor, shown = quantity("energy_consumed").scaled_to([kwh])
     return f"{significant(kwh * factor, 3)} {shown.unit}"
+
+
+def with_limits(
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    column: str = "energy_consumed",
+) -> str:
+    """A figure with its limits, rounded to what they carry: `0.142 Wh (0.06 to 0.19)`.
+
+    The limits are rounded to a step of at most a third of their half-width, the figure has three
+    digits or as many as its limits. Without limits it is the figure alone, and `?` without a figure.
+
+    Args:
+        value: In the unit of `column`.
+        low: Lower limit.
+        high: Upper limit.
+        column: What the figure is, as `lib.quantities` knows it.
+    """
+    if value is None or not math.isfinite(value):
+        return "?"
+    known = [end for end in (low, high) if end is not None and math.isfinite(end)]
+    factor, shown = quantity(column).scaled_to([value])
+    value = value * factor
+    unit = f" {shown.unit}" if shown.unit else ""
+    if len(known) < 2 or known[0] == known[1]:
+        return f"{significant(value, 3)}{unit}"
+    ends = [end * factor for end in known]
+    half = (ends[1] - ends[0]) / 2
+    # The last digit that the limits carry; one more where it would be a coarse step of them.
+    place = math.floor(math.log10(half))
+    place -= half < 3 * 10**place
+    digits = max(-place, 0)
+    size = math.floor(math.log10(abs(value))) if value else 0
+    middle = f"{value:,.{max(2 - size, digits, 0)}f}".replace("-", "−")
+    span = " to ".join(f"{end:,.{digits}f}" for end in ends).replace("-", "−")
+    return f"{middle}{unit} ({span})"

@@ -45,3 +45,28 @@ def test_lists():
     assert text.listed([]) == ""
     assert text.listed(["A"]) == "A"
     assert text.listed(["A", "B", "C"]) == "A, B and C"
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        ((1.42e-4, 0.6e-4, 1.9e-4), "0.142 Wh (0.06 to 0.19)"),
+        ((1.42e-4, 1.3e-4, 1.54e-4), "0.142 Wh (0.130 to 0.154)"),
+        ((1.65e-5, 2.65e-6, 4.07e-5), "16.5 mWh (3 to 41)"),
+        ((3.4e-6, -2e-6, 2.4e-5), "3.40 mWh (−2 to 24)"),
+        ((0.5, 0.4456, 0.5431), "0.500 kWh (0.45 to 0.54)"),
+        ((2.13456, 2.13411, 2.13499), "2.1346 kWh (2.1341 to 2.1350)"),
+        ((12_345.6, 12_000, 13_000), "12,346 kWh (12,000 to 13,000)"),
+        ((0.0, 0.0, 0.2), "0.00 kWh (0.0 to 0.2)"),
+        ((0.5, None, None), "0.500 kWh"),
+        ((0.5, 0.5, 0.5), "0.500 kWh"),
+        ((0.5, float("nan"), float("nan")), "0.500 kWh"),
+        ((None, None, None), "?"),
+    ],
+)
+def test_a_figure_is_rounded_to_what_its_limits_carry(figure, said):
+    assert text.with_limits(*figure) == said
+
+
+def test_other_figures_have_limits_too():
+    assert text.with_limits(1e-3, 1e-4, 3e-3, "emissions") == "1.00 g CO₂-eq (0.1 to 3.0)"

@@ -10,17 +10,13 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from lib.instruments import accuracy
 from lib.instruments.accuracy import Calibrations
-from lib.stats.budget import CONFIGURATION, MACHINE, Budget, Draws, Line, compare
-
-TRIALS = 20_000
-"""Draws for a comparison, of which a report makes many."""
+from lib.stats.budget import CONFIGURATION, MACHINE, Budget, Line, compare
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,9 @@ def beyond_scatter(
     if not all(kept):
         return NOTHING
     above, below = ([seen for seen, _ in side] for side in kept)
-    seen = compare(above, below, _draws(), itemised=itemised)
+    seen = compare(above, below, itemised=itemised)
     above, below = ([unseen for _, unseen in side] for side in kept)
-    unseen = compare(above, below, _draws())
+    unseen = compare(above, below)
     return Beyond(
         seen.low, seen.middle, seen.high, (unseen.low, unseen.middle, unseen.high), seen.lines
     )
@@ -119,11 +115,6 @@ def _mean_run(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = [name for name in rows[0] if name.endswith(("_energy", "energy_consumed", "duration"))]
     figures = pd.DataFrame(rows)[names].apply(pd.to_numeric, errors="coerce").mean()
     return {**rows[0], **figures.to_dict()}
-
-
-@cache
-def _draws() -> Draws:
-    return Draws(TRIALS)
 
 
 def widened(

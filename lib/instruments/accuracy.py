@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from lib.stats.budget import (
     t,
     triangular,
 )
+from lib.study.sections import Gain
 from lib.units import JOULES_PER_KWH
 
 COUNTER_PERIOD = 0.1
@@ -233,24 +233,8 @@ _TRUE_OVER_CUBIC = (1.35, 2.7, 3.1, 2.0, 1.2, 0.7)
 _OLD_INTEL = re.compile(r"\b(?:E[357]-\d{4}\b(?! ?v[3-9])|i[357]-[23]\d{3}|[XE]5\d{3}\b)", re.I)
 _PARTLY_SEEN = re.compile(r"\b(?:A30|A100|A800|G?H(?:20|100|200|800))\b")
 
-CALIBRATED = "calibration"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a component's true energy follows from the reported one, on the machine at hand.
-
-    Attributes:
-        gain: True over reported.
-        u: Its standard uncertainty, relative.
-    """
-
-    gain: float
-    u: float
-
-
-Calibrations = Mapping[str, Calibration]
-"""By component: cpu, gpu, ram, or wattmeter."""
+Calibrations = Mapping[str, Gain]
+"""Of the machine at hand, by component (cpu, gpu, ram) or wattmeter."""
 
 
 def energy(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Budget | None:
@@ -399,7 +383,7 @@ def _of_part(name: str, run: Mapping[str, Any], calibrations: Calibrations) -> I
     yield from (source for source in found if source.level != MACHINE)
 
 
-def _calibrated(source: Source, known: Calibration) -> Source:
+def _calibrated(source: Source, known: Gain) -> Source:
     return dataclasses.replace(
         source,
         law=normal(known.gain, known.gain * known.u),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 CONFIDENCE = 0.95
-TRIALS = 100_000
+_LIMITS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+TRIALS = 20_000
 SEED = 20_231
 
 MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
@@ -180,15 +181,19 @@ class Draws:
     def __init__(self, trials: int = TRIALS, seed: int = SEED):
         self.trials = trials
         self._seed = seed
-        self._kept: dict[tuple, NDArray] = {}  # of machines, which many figures share
+        self._kept: dict[tuple, NDArray] = {}
 
-    def of(self, source: Source, scope: Hashable) -> NDArray:
+    def of(self, source: Source, scope: Hashable = None) -> NDArray:
         """Draws of one source, shape (trials,)."""
         key = (scope, source.level, *source.key)
-        if source.level != MACHINE:
-            return np.asarray(source.law.at(self._uniform(key)))
+        if source.level != MACHINE and scope is not None:
+            return np.asarray(source.law.at(self._uniform(key)))  # seldom asked for again
+        if key not in self._kept:
+            self._kept[key] = self._uniform(key)
+        if source.adds:
+            return np.asarray(source.law.at(self._kept[key]))
         if (key, source.law) not in self._kept:
-            self._kept[key, source.law] = np.asarray(source.law.at(self._uniform(key)))
+            self._kept[key, source.law] = np.asarray(source.law.at(self._kept[key]))
         return self._kept[key, source.law]
 
     def _uniform(self, key: tuple) -> NDArray:
@@ -212,18 +217,27 @@ def possible(
         levels: Sources of other levels are held at their medians.
         only: All sources but the one of this name are held at theirs.
     """
+
+    def error(source: Source) -> NDArray | float:
+        if source.level in levels and only in (None, source.key):
+            return draws.of(source, budget.scopes.get(source.level))
+        return source.law.at(0.5)
+
+    return np.broadcast_to(_true(budget, error), draws.trials)
+
+
+def _true(budget: Budget, error: Callable[[Source], NDArray | float]) -> NDArray:
+    """The value if each source has this error."""
     parts: dict[str, NDArray | float] = dict(budget.parts)
     added: NDArray | float = 0.0
     for source in budget.sources:
-        varies = source.level in levels and only in (None, source.key)
-        scope = budget.scopes.get(source.level)
-        error = draws.of(source, scope) if varies else source.law.at(0.5)
         if source.adds:
-            added = added + error
-        else:
-            concerned = [name for name in parts if source.concerns(name)]
-            parts |= {name: parts[name] * error for name in concerned}
-    return np.broadcast_to(np.asarray(sum(parts.values()) + added, dtype=float), draws.trials)
+            added = added + error(source)
+            continue
+        for name in parts:
+            if source.concerns(name):
+                parts[name] = parts[name] * error(source)
+    return np.asarray(sum(parts.values()) + added, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -272,45 +286,19 @@ class Uncertainty:
 
 def combine(budget: Budget, draws: Draws | None = None) -> Uncertainty:
     """Combine the sources of a budget."""
-    draws = draws or standard_draws()
     alone = dataclasses.replace(budget, scopes={})
-    whole = possible(alone, draws)
-    low, middle, high = np.quantile(whole, _limits(0.5))
-    lines = _lines([(one, possible(alone, draws, only=one.key)) for one in budget.sources])
+    whole = possible(alone, draws or standard_draws())
+    low, middle, high = np.quantile(whole, [*_LIMITS[:1], 0.5, *_LIMITS[1:]])
+    ends = [(source, _alone(alone, source)) for source in budget.sources]
     return Uncertainty(
-        budget.value, float(middle), float(whole.std()), float(low), float(high), lines
+        budget.value, float(middle), float(whole.std()), float(low), float(high), _lines(ends)
     )
 
 
-def limits(budgets: Iterable[Budget], draws: Draws | None = None) -> NDArray:
-    """The 95 % limits of many figures, shape (n, 2); budgets that are alike are reckoned once."""
-    draws = draws or standard_draws()
-    found: dict[tuple, NDArray] = {}
-    rows = []
-    for budget in budgets:
-        # Limits grow with the figure, so budgets of the same proportions are alike. Run-level
-        # errors are of one run anyway: whose they are does not matter to its own limits.
-        scale = abs(budget.value) or 1.0
-        parts = tuple((name, float(f"{kwh / scale:.4g}")) for name, kwh in budget.parts.items())
-        sources = tuple(_scaled(source, scale) for source in budget.sources)
-        key = (parts, sources)
-        if key not in found:
-            alike = Budget(1.0, dict(parts), sources)
-            found[key] = np.quantile(possible(alike, draws), _limits())
-        rows.append(found[key] * scale)
-    return np.array(rows).reshape(-1, 2)
-
-
-def _scaled(source: Source, scale: float) -> Source:
-    if not source.adds:
-        return source
-    law = source.law
-    return dataclasses.replace(
-        source,
-        law=dataclasses.replace(
-            law, centre=law.centre / scale, spread=float(f"{law.spread / scale:.3g}")
-        ),
-    )
+def _alone(budget: Budget, uncertain: Source) -> NDArray:
+    """The limits of a figure of which one source alone is uncertain: it is linear in each."""
+    quantiles = np.array(_LIMITS)
+    return _true(budget, lambda source: source.law.at(quantiles if source is uncertain else 0.5))
 
 
 @dataclass(frozen=True)
@@ -349,11 +337,16 @@ def compare(
         itemised: Whether to say what each source contributes, which takes a moment for each.
     """
     draws = draws or standard_draws()
-    low, middle, high = np.quantile(_log_ratio(a, b, draws), _limits(0.5))
+    whole = _log_ratio(a, b, draws)
+    low, middle, high = np.quantile(whole, [*_LIMITS[:1], 0.5, *_LIMITS[1:]])
     lines: tuple[Line, ...] = ()
     if itemised:
         sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
-        lines = _lines([(one, _log_ratio(a, b, draws, key)) for key, one in sources.items()])
+        ends = [
+            (one, np.quantile(_log_ratio(a, b, draws, key), _LIMITS))
+            for key, one in sources.items()
+        ]
+        lines = _lines(ends)
     return Comparison(float(low), float(middle), float(high), lines)
 
 
@@ -372,20 +365,15 @@ def _positive(budget: Budget, draws: Draws, only: Name | None) -> NDArray:
     return np.maximum(values, 1e-3 * abs(budget.value))
 
 
-def _lines(parts: Sequence[tuple[Source, NDArray]]) -> tuple[Line, ...]:
-    ends = [np.quantile(values, _limits()) for _, values in parts]
-    squares = [float(high - low) ** 2 for low, high in ends]
+def _lines(ends: Sequence[tuple[Source, NDArray]]) -> tuple[Line, ...]:
+    """From what each source alone does to the limits."""
+    squares = [float(np.ptp(limits)) ** 2 for _, limits in ends]
     total = sum(squares) or 1.0
     lines = [
-        Line(source, float(low), float(high), square / total)
-        for (source, _), (low, high), square in zip(parts, ends, squares, strict=True)
+        Line(source, float(min(limits)), float(max(limits)), square / total)
+        for (source, limits), square in zip(ends, squares, strict=True)
     ]
     return tuple(sorted(lines, key=lambda line: -line.share))
-
-
-def _limits(*also: float) -> list[float]:
-    rest = (1 - CONFIDENCE) / 2
-    return sorted([rest, *also, 1 - rest])
 
 
 @cache

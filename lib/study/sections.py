@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, create_model, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, create_model, model_validator
 
 from lib.study.config import RunConfig, Strict, Use, names
 
@@ -26,6 +26,31 @@ Protocol = create_model(
     __doc__="Seconds around the measured training of every run: the fields that are for it.",
     **_SECONDS,
 )
+
+
+def _share(said: object) -> object:
+    """`1 %` as 0.01; what is no percentage stays as it is."""
+    if isinstance(said, str) and said.rstrip().endswith("%"):
+        try:
+            return float(said.rstrip().removesuffix("%")) / 100
+        except ValueError:
+            pass
+    return said
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
+"""A part of a whole, written as `5 %` or 0.05."""
+
+
+class Gain(Strict):
+    """What a calibration found: the true energy over what an instrument says."""
+
+    gain: float = Field(gt=0, description="true over reported")
+    u: Share = Field(description="its relative standard uncertainty, such as 1 %")
+
+
+Calibration = dict[Literal["cpu", "gpu", "ram", "wattmeter"], Gain]
+"""By instrument; in place of what is assumed of an instrument that nobody calibrated."""
 
 
 DatasetSource = Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+(/\d+)?$")]

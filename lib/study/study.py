@@ -20,7 +20,7 @@ from lib.files import without_home
 from lib.study.config import RECORDED, RunConfig, Strict, as_field
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.sections import Imported, KaggleKernel, Order, Protocol
+from lib.study.sections import Calibration, Imported, KaggleKernel, Order, Protocol
 from lib.study.wattmeter_log import WattmeterLog
 
 PUBLISHED = "published"
@@ -41,6 +41,7 @@ class Study(Strict):
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
     places: list[str] = Field([], description="further locations to put the energy on")
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
+    calibration: Calibration = Field({}, description="of the machine's instruments, by component")
     kaggle: KaggleKernel = KaggleKernel()
     imported: Imported | None = Field(None, description="of measurements that were read, not made")
 

@@ -3,8 +3,8 @@ import math
 import pytest
 
 from lib.instruments import accuracy
-from lib.instruments.accuracy import Calibration
 from lib.stats.budget import combine
+from lib.study.sections import Gain
 
 LAPTOP = {
     "energy_consumed": 16.5e-6,
@@ -146,7 +146,7 @@ def test_a_counter_that_overflowed_has_no_budget():
 
 
 def test_a_calibration_takes_the_place_of_the_default():
-    known = {"gpu": Calibration(1.02, 0.01), "cpu": Calibration(1.1, 0.02)}
+    known = {"gpu": Gain(gain=1.02, u=0.01), "cpu": Gain(gain=1.1, u=0.02)}
     budget = accuracy.energy(SERVER, known)
     assert law(budget, accuracy.GPU_SENSOR).centre == 1.02
     assert law(budget, accuracy.GPU_SENSOR).spread == pytest.approx(0.0102)
@@ -163,7 +163,7 @@ def test_a_wattmeter_and_its_log():
         (accuracy.PLUG.name, "machine"),
         ("the edges of the wattmeter's window", "machine"),
     ]
-    better = accuracy.wattmeter(run, {"wattmeter": Calibration(1.0, 0.001)})
+    better = accuracy.wattmeter(run, {"wattmeter": Gain(gain=1.0, u=0.001)})
     assert combine(better).u == pytest.approx(0.02, rel=0.02)
 
 

@@ -14,7 +14,6 @@ from lib.stats.budget import (
     Source,
     combine,
     compare,
-    limits,
     lognormal,
     loguniform,
     normal,
@@ -96,15 +95,6 @@ def test_a_factor_of_the_whole(draws):
 )
 def test_quantiles_of_the_laws(law, quantiles):
     assert law.at(np.array([0.025, 0.5, 0.975])) == pytest.approx(quantiles, rel=1e-4)
-
-
-def test_limits_of_many_are_those_of_each(draws):
-    run = source("lag", "gpu", triangular(0.01), RUN, adds=True)
-    many = [budget(0.4, 0.1, extra=(run,)), budget(0.04, 0.01), budget(0.3, 0.3)]
-    found = limits(many, draws)
-    for row, one in zip(found, many, strict=True):
-        each = combine(one, draws)
-        assert row == pytest.approx((each.low, each.high), rel=1e-3)
 
 
 def test_draws_depend_on_the_source_and_not_on_the_order():
