@@ -77,7 +77,7 @@ def with_limits(
     """A figure with its limits, rounded to what they carry: `0.142 Wh (0.06 to 0.19)`.
 
     The limits are rounded to a step of at most a third of their half-width, the figure has three
-    digits or as many as its limits. Without limits it is the figure alone, and `?` without a figure.
+    digits or as many as its limits. Without limits the figure stands alone; without it, `?`.
 
     Args:
         value: In the unit of `column`.

@@ -16,6 +16,7 @@ from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
 from lib.paper.package import KAGGLE
 from lib.quantities import ordered
+from lib.records import uncertainty
 from lib.stats import hypotests, score
 from lib.study import plan
 from lib.study.errors import UserError
@@ -256,6 +257,7 @@ def load(study_dir: str | Path) -> Analysis:
                 "results.csv. `python run_all.py STUDY.yaml` executes a study"
             ) from None
     settings = read_back(StudyFolder(folder))
+    results = uncertainty.filled(results, settings.calibration if settings else None)
     results = variants.named(_with_flops(results), settings)
     return Analysis(folder, settings, tuple(planned), results, merged.damaged)
 

@@ -32,6 +32,7 @@ from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
 from lib.records import HISTORY_NAME, Phase, Record
 from lib.records.progress import Progress, ProgressFile
+from lib.records.uncertainty import with_limits
 from lib.stats.score import score
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunConfig
@@ -244,7 +245,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
     if idle_energy is None:
         why = "nothing was measured" if config.idle_seconds else "idle_seconds is 0"
         reasons["idle_energy"] = reasons["net_energy"] = f"no idle baseline ({why})"
-    return Record(
+    made = Record(
         run_id=config.run_id,
         status="completed",
         started_at=measured.started_at,
@@ -289,6 +290,7 @@ def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome:
         reasons=reasons,
         doubts=tuple(dict.fromkeys(doubts)),
     )
+    return with_limits(made)
 
 
 def _starting_point(config: RunConfig) -> list[str]:

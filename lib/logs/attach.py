@@ -7,7 +7,6 @@ one run, as the paper's authors have them (`summary_*.json`), or a folder of suc
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ from lib.instruments import Reading, metering, trace
 from lib.logs import clock_offset, summaries, wattmeter
 from lib.logs.clock_offset import Offset
 from lib.logs.wattmeter import PowerLog
-from lib.records import Record
+from lib.records import Record, uncertainty
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 from lib.study.wattmeter_log import PRESETS, WattmeterLog
@@ -157,18 +156,16 @@ def with_reading(record: Record, reading: Reading) -> Record:
     mark = f"{NAME}: " if component == metering.COMPONENT else f"{NAME} ({component}): "
     doubts = [doubt for doubt in record.doubts if not doubt.startswith(mark)]
     reasons = {name: why for name, why in record.reasons.items() if name != column}
-    # By way of JSON, which makes it equal to what is read again.
-    reading_json = json.loads(json.dumps(dataclasses.asdict(reading)))
-    return Record.model_validate_json(
-        record.model_copy(
-            update={
-                "readings": (*others, reading_json),
-                "extra": kept | columns,
-                "doubts": (*doubts, *(mark + doubt for doubt in reading.doubts)),
-                "reasons": reasons | ({column: reason} if reason else {}),
-            }
-        ).model_dump_json()
+    updated = record.model_copy(
+        update={
+            "readings": (*others, dataclasses.asdict(reading)),
+            "extra": kept | columns,
+            "doubts": (*doubts, *(mark + doubt for doubt in reading.doubts)),
+            "reasons": reasons | ({column: reason} if reason else {}),
+        }
     )
+    # By way of JSON, which makes it equal to what is read again.
+    return Record.model_validate_json(uncertainty.with_limits(updated).model_dump_json())
 
 
 def _completed(study_dir: Path, plan: Sequence[str]) -> dict[str, Record]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lib.files import write_atomically
+from lib.records import uncertainty
 from lib.records.record import FILE_NAME, HISTORY_NAME, Record, read
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
@@ -63,8 +64,9 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
     rows = [record.row() for record in ordered]
     known = Record(run_id="", status="completed", config={}).row()
     columns = list(dict.fromkeys([*known, *(name for row in rows for name in row)]))
+    filled = uncertainty.filled(pd.DataFrame(rows, columns=columns))
     # Text at the end, where it does not push the figures out of sight.
-    return pd.DataFrame(rows, columns=[c for c in columns if c not in _NESTED] + [*_NESTED])
+    return filled[[*filled.columns.drop([*_NESTED]), *_NESTED]]
 
 
 def write_results(results: pd.DataFrame, study_dir: Path) -> Path:
