@@ -119,9 +119,13 @@ class LogModel:
         runs = np.bincount(self._cell_of, minlength=len(self.cells))
         if (runs[weights != 0] < 2).any() or not self.df_residual:
             return Estimate(value, reason="one run alone has no spread")
-        variance, df = map(float, self._satterthwaite(shares**2, self._squares(self._y)))
+        squares = self._squares(self._y)
+        variance = float(shares**2 @ squares)
         if variance <= _ROUNDING**2:
             return Estimate(value, reason="all runs agree")
+        weights = self._of_residuals(shares**2)
+        covariance = self._covariance
+        df = float(weights @ np.diag(covariance)) ** 2 / float(weights @ covariance**2 @ weights)
         return Estimate(value, math.sqrt(variance), df)
 
     # The design, and what follows from it alone.
@@ -173,17 +177,14 @@ class LogModel:
         runs = self._design[:, : len(self.cells)]
         return squares @ (runs / runs.sum(axis=0)) @ runs.T
 
-    def _satterthwaite(
-        self, weights: np.ndarray, squares: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A weighted sum of squares, and the degrees of freedom of that sum."""
-        weights = np.where(self._alone, 0, weights)
-        corrected = weights / np.where(self._alone, 1, np.diag(self._maker))
-        form = (self._maker * corrected) @ self._maker
-        variances = self._variances(squares)
-        expected = variances @ np.diag(form)
-        spread = ((variances @ (form * form.T)) * variances).sum(axis=-1)
-        return squares @ weights, expected**2 / np.where(spread > 0, spread, np.nan)
+    def _of_residuals(self, weights: np.ndarray) -> np.ndarray:
+        """Of squared residuals, that make a sum of corrected ones with these weights."""
+        return np.where(self._alone, 0, weights / np.where(self._alone, 1, np.diag(self._maker)))
+
+    @cached_property
+    def _covariance(self) -> np.ndarray:
+        """Of the residuals, as the cells' variances have it."""
+        return (self._maker * self._variances(self._squares(self._y))) @ self._maker
 
     # Questions.
 
@@ -229,14 +230,16 @@ class LogModel:
             designs", doi:10.1080/01621459.1997.10473671.
         """
         shares = contrasts @ self._inverse[: len(self.cells)]
+        products = shares.T @ shares
+        form = (self._maker * self._of_residuals(np.diag(products))) @ self._maker
         squares = self._squares(logs)
         variances = self._variances(squares)
-        products = shares.T @ shares
-        expected, df_residual = self._satterthwaite(np.diag(products), squares)
-        trace = variances @ np.diag(products)
-        df = trace**2 / ((variances @ products**2) * variances).sum(axis=-1)
+        df, df_residual = (
+            (variances @ np.diag(one)) ** 2 / ((variances @ (one * one.T)) * variances).sum(axis=-1)
+            for one in (products, form)
+        )
         found = ((logs @ shares.T) ** 2).sum(axis=-1)
-        return stats.f.sf(found / expected, df, df_residual)
+        return stats.f.sf(found / (squares @ np.diag(products)), df, df_residual)
 
 
 def _residual_maker(design: np.ndarray) -> np.ndarray:
