@@ -9,8 +9,38 @@ from pydantic import BeforeValidator, Field, StringConstraints, create_model, mo
 from lib.study.config import RunConfig, Strict, Use, names
 
 
+def _share(value: Any) -> Any:
+    """`5 %` as 0.05."""
+    if not isinstance(value, str):
+        return value
+    number, percent, rest = value.partition("%")
+    try:
+        return float(number) / 100 if percent and not rest.strip() else float(value)
+    except ValueError:
+        raise ValueError("is no share; right is 5 % or 0.05") from None
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
+
+
+class Precision(Strict):
+    """As many repetitions as it takes: until every ratio is known so well, by whole blocks."""
+
+    precision: Share = Field(description="how far an interval reaches to each side, e.g. 5 %")
+    at_least: int = Field(3, ge=2, strict=True)
+    at_most: int = Field(30, ge=2, strict=True)
+
+    @model_validator(mode="after")
+    def _at_least_is_no_more(self) -> Precision:
+        if self.at_least > self.at_most:
+            raise ValueError("repetitions: at_least is more than at_most")
+        return self
+
+
 class Order(Strict):
-    """How runs are ordered: shuffled with a seed, so that drift is not taken for an effect."""
+    """How the runs of each repetition are ordered: shuffled with a seed, so that drift is not taken
+    for an effect. A repetition is a block: it is over before the next one begins.
+    """
 
     shuffle: bool = True
     seed: int = Field(1, ge=0, strict=True)

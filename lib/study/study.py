@@ -9,22 +9,38 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
 
 from lib.files import without_home
 from lib.study.config import RECORDED, RunConfig, Strict, as_field
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.sections import Calibration, Imported, KaggleKernel, Order, Protocol
+from lib.study.sections import (
+    Calibration,
+    Imported,
+    KaggleKernel,
+    Order,
+    Precision,
+    Protocol,
+    Share,
+)
 from lib.study.wattmeter_log import WattmeterLog
+from lib.text import listed
+
+VARIANT = "variant"
+"""What `compare` calls the variants of a study; a column of its results where there are several."""
 
 PUBLISHED = "published"
 """The folder of an import, which no study may have."""
+
+
+_COUNT, _RULE = "a number", "a rule"
+"""The two ways to say how many repetitions there are."""
 
 
 class Study(Strict):
@@ -34,7 +50,12 @@ class Study(Strict):
     defaults: dict[str, Any] = Field({})
     factors: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field({})
     variants: list[dict[str, Any]] = Field([], description="each crossed with all factors")
-    repetitions: int = Field(1, ge=1, strict=True)
+    compare: str | None = Field(None, description="the factor in question; None: the first")
+    margin: Share | None = Field(None, description="up to which share two levels are alike: 5 %")
+    repetitions: Annotated[
+        Annotated[int, Field(ge=1, strict=True), Tag(_COUNT)] | Annotated[Precision, Tag(_RULE)],
+        Discriminator(lambda said: _RULE if isinstance(said, dict | Precision) else _COUNT),
+    ] = 1
     exclude: list[dict[str, Any]] = Field([])
     order: Order = Order()
     protocol: Protocol = Protocol()
@@ -45,7 +66,19 @@ class Study(Strict):
     kaggle: KaggleKernel = KaggleKernel()
     imported: Imported | None = Field(None, description="of measurements that were read, not made")
 
-    def runs(self, name: str, outputs: Path) -> list[RunConfig]:
+    @property
+    def fewest_repetitions(self) -> int:
+        """How many there are in any case."""
+        rule = self.repetitions
+        return rule.at_least if isinstance(rule, Precision) else rule
+
+    @property
+    def compared(self) -> str | None:
+        """The factor whose effect is asked for: the variants where there are any; None: nothing."""
+        several = [name for name, levels in self.factors.items() if len(levels) > 1]
+        return self.compare or (VARIANT if len(self.variants) > 1 else next(iter(several), None))
+
+    def runs(self, name: str, outputs: Path, repetitions: int | None = None) -> list[RunConfig]:
         """Every run of the study, in the order in which they will be executed.
 
         Factors are crossed with each other and with the variants, each of which sets some fields
@@ -58,6 +91,8 @@ class Study(Strict):
         Args:
             name: The study's name, which is its folder under `outputs`.
             outputs: Where studies leave their results.
+            repetitions: How many, of a study that goes on until its ratios are known well enough;
+                None: the fewest.
 
         Raises:
             StudyError: With every mistake of every run, each said once.
@@ -67,12 +102,11 @@ class Study(Strict):
             raise StudyError(problems)
         folder = StudyFolder(outputs / name)
         runs = []
-        for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
-            cell = dict(zip(self.factors, values, strict=True))
-            if any(_matches(cell, partial) for partial in self.exclude):
-                continue
-            cell |= variant
-            for repetition in range(1, self.repetitions + 1):
+        cells = list(self._cells())
+        for repetition in range(1, (repetitions or self.fewest_repetitions) + 1):
+            # Each repetition by itself, so that one more does not change those before.
+            rng = random.Random(f"{self.order.seed}/{repetition}")
+            for cell in rng.sample(cells, len(cells)) if self.order.shuffle else cells:
                 fields = {**self.protocol.model_dump(), **self.defaults, **cell}
                 try:
                     config = RunConfig(**fields | {"repetition": repetition}).going_to(folder)
@@ -89,9 +123,14 @@ class Study(Strict):
             problems.append(f"variants: two of them are the same run, {twice[0]}")
         if problems:
             raise StudyError(list(dict.fromkeys(problems)))
-        if self.order.shuffle:
-            random.Random(self.order.seed).shuffle(runs)
         return runs
+
+    def _cells(self) -> Iterator[dict[str, Any]]:
+        """Every combination that is trained."""
+        for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
+            cell = dict(zip(self.factors, values, strict=True))
+            if not any(_matches(cell, partial) for partial in self.exclude):
+                yield cell | variant
 
     def as_yaml(self) -> str:
         """The study as a study file: what was run, with what the command line had set."""
@@ -129,6 +168,21 @@ class Study(Strict):
             for field, values in self.factors.items()
             for value in {str(v): v for v in values if values.count(v) > 1}
         ]
+        problems += [
+            f"{place}: 'seed' varies here, and with repetitions; set repetitions to 1, or runs of "
+            "one seed would count as several"
+            for place, several in (
+                ("factors", len(self.factors.get("seed", [])) > 1),
+                *((place, "seed" in fields) for place, fields in variants),
+            )
+            if several and self.repetitions != 1
+        ]
+        comparable = [*self.factors, *([VARIANT] if self.variants else [])]
+        if self.compare is not None and self.compare not in comparable:
+            problems.append(
+                f"compare: '{self.compare}' is no factor of this study; there is "
+                f"{listed(comparable) or 'none'}"
+            )
         for partial in self.exclude:
             for field, value in partial.items():
                 if field not in self.factors:
@@ -268,7 +322,7 @@ def _sentences(error: ValidationError) -> list[str]:
     """Pydantic's errors as sentences that name the field, the value and what is allowed."""
     sentences = []
     for detail in error.errors():
-        field = ".".join(map(str, detail["loc"]))
+        field = ".".join(str(part) for part in detail["loc"] if part not in (_COUNT, _RULE))
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "missing":
             sentences.append(f"{field}: is missing")
@@ -285,6 +339,7 @@ def _sentences(error: ValidationError) -> list[str]:
 def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
     sections: dict[str, type[BaseModel]] = {"order": Order, "protocol": Protocol}
     sections |= {"wattmeter": WattmeterLog, "kaggle": KaggleKernel, "imported": Imported}
+    sections["repetitions"] = Precision
     if len(place) > 1 and place[0] in sections:
         return sections[str(place[0])]
     return Study if error.title == "Study" else RunConfig

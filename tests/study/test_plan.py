@@ -21,6 +21,6 @@ def test_looking_at_the_order_freezes_nothing(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "position\n1\n", "a,b\n1,2,3\n"])
 def test_a_damaged_plan_is_one_message(tmp_path, content):
-    (tmp_path / plan.FILE_NAME).write_text(content)
+    (tmp_path / "plan.csv").write_text(content)
     with pytest.raises(StudyError, match=r"plan\.csv: 1 mistake\n  - is no table of runs"):
         plan.read(tmp_path)

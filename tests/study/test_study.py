@@ -66,6 +66,62 @@ def test_order_is_shuffled_by_the_studys_seed(tmp_path):
     assert sorted(order(seed=1)) == order(shuffle=False)
 
 
+def test_a_repetition_is_over_before_the_next_and_stays_as_it_is_when_others_follow(tmp_path):
+    study = load_study(write(tmp_path, factors={"epochs": list(range(1, 9))}, repetitions=3))
+    runs = study.runs("s", tmp_path)
+    assert [run.repetition for run in runs] == [1] * 8 + [2] * 8 + [3] * 8
+    orders = [tuple(run.epochs for run in runs[n : n + 8]) for n in (0, 8, 16)]
+    assert len(set(orders)) == 3
+    assert study.runs("s", tmp_path, 4)[:24] == runs
+
+
+def test_a_seed_does_not_vary_beside_repetitions(tmp_path):
+    with pytest.raises(StudyError, match="factors: 'seed' varies"):
+        load_study(write(tmp_path, factors={"seed": [1, 2]}, repetitions=3)).runs("s", tmp_path)
+    runs = load_study(write(tmp_path, factors={"seed": [1, 2]})).runs("s", tmp_path)
+    assert sorted(run.seed for run in runs) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"repetitions": {"precision": "0 %"}}, "repetitions.precision: '0 %'"),
+        ({"repetitions": {"precision": "five"}}, "is no share; right is 5 % or 0.05"),
+        ({"repetitions": {"precision": 0.1, "at_most": 2}}, "at_least is more than at_most"),
+        ({"repetitions": {"precise": 0.1}}, "unknown field; allowed are at_least, at_most"),
+        ({"repetitions": 0}, "repetitions: 0: Input should be greater than or equal to 1"),
+        ({"margin": "500 %"}, "margin: '500 %'"),
+    ],
+)
+def test_bad_designs_are_refused_in_a_sentence(tmp_path, said, problem):
+    with pytest.raises(StudyError, match=problem.replace("(", r"\(")):
+        load_study(write(tmp_path, factors={"epochs": [1, 2]}, **said))
+
+
+def test_what_is_compared(tmp_path):
+    factors = {"architecture": ["VGG16"], "batch_size": [1, 2], "epochs": [1, 2]}
+
+    def compared(**said):
+        study = load_study(write(tmp_path, factors=factors, **said))
+        study.runs("s", tmp_path)
+        return study.compared
+
+    assert compared() == "batch_size"
+    assert compared(compare="epochs") == "epochs"
+    assert compared(variants=[{}, {"head": "linear"}]) == "variant"
+    with pytest.raises(StudyError, match="compare: 'backend' is no factor of this study"):
+        compared(compare="backend")
+
+
+def test_a_rule_for_repetitions_survives_the_study_file(tmp_path):
+    rule = {"precision": "5 %", "at_most": 12}
+    study = load_study(write(tmp_path, factors={"epochs": [1, 2]}, repetitions=rule, margin="2 %"))
+    assert (study.repetitions.precision, study.fewest_repetitions, study.margin) == (0.05, 3, 0.02)
+    again = tmp_path / "again.yaml"
+    again.write_text(study.as_yaml())
+    assert load_study(again) == study
+
+
 def test_exclude_leaves_out_partial_matches(tmp_path):
     factors = {"architecture": ["VGG16", "VGG19"], "epochs": [1, 2]}
     path = write(tmp_path, factors=factors, exclude=[{"architecture": "VGG19", "epochs": 2}])

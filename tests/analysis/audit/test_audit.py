@@ -47,7 +47,7 @@ def results():
                 "gpu_method": "measured counter (NVML)",
                 "ram_method": "measured counter (RAPL)",
                 "accuracy": 0.8 + 0.001 * rng.uniform(),
-                "doubts": "",
+                "doubts": (),
             }
         )
     frame = pd.DataFrame(rows)
@@ -311,9 +311,10 @@ def test_scores_that_do_not_divide(results):
 
 
 def test_doubts_of_the_instruments_are_counted(results):
-    results.loc[[0, 1], "doubts"] = ["late sample; busy machine", "late sample"]
+    doubts = [("late sample; and more", "busy machine"), ("late sample; and more",)]
+    results["doubts"] = doubts + [()] * (len(results) - 2)
     found = finding(results, "No instrument had a doubt")
-    assert "late sample (2 runs)" in found.what
+    assert "late sample; and more (2 runs)" in found.what
     assert len(found.rows) == 2
 
 
