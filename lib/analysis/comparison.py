@@ -122,9 +122,9 @@ def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison
         response=response,
         runs=pd.concat([runs.assign(study=name) for name, runs in parts.items()]),
         means=pd.DataFrame(means, columns=columns),
-        unlike=_differences(*parts.values(), _MEASUREMENT),
+        unlike=_differences(parts["A"], parts["B"], _MEASUREMENT),
         # A field that one of them did not record may still have been the same.
-        settings=_differences(*parts.values(), _TRAINING, known=True),
+        settings=_differences(parts["A"], parts["B"], _TRAINING, known=True),
         notes=tuple(notes),
     )
 

@@ -185,8 +185,10 @@ def agreement(pair: Pair) -> Agreement:
     difference = runs["reference"] - runs["other"]
     spread = 1.96 * difference.std()
     gap = (100 * difference / runs["reference"].where(runs["reference"] > 0)).dropna()
-    line = _line(runs["other_power"].to_numpy(float), runs["reference_power"].to_numpy(float))
-    reasons = [all_runs.reason, line.get("reason")]
+    line, no_line = _line(
+        runs["other_power"].to_numpy(float), runs["reference_power"].to_numpy(float)
+    )
+    reasons = [all_runs.reason, no_line]
     return Agreement(
         reference=pair.reference,
         other=pair.other,
@@ -208,7 +210,7 @@ def agreement(pair: Pair) -> Agreement:
         limit_low=difference.mean() - spread,
         limit_high=difference.mean() + spread,
         reason="; ".join(dict.fromkeys(filter(None, reasons))) or None,
-        **{name: value for name, value in line.items() if name != "reason"},
+        **line,
     )
 
 
@@ -223,14 +225,18 @@ def _same_order(medians: pd.DataFrame) -> bool:
     return bool((medians["reference"].rank() == medians["other"].rank()).all())
 
 
-def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
-    """Straight line of the reference's power over the other's, `scipy.stats.linregress`."""
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[dict[str, float], str | None]:
+    """Straight line of the reference's power over the other's, `scipy.stats.linregress`.
+
+    Returns:
+        Fields of an agreement, and why there are none.
+    """
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if x.size < 3:
-        return {"reason": f"a line takes 3 runs, not {x.size}"}
+        return {}, f"a line takes 3 runs, not {x.size}"
     if np.ptp(x) <= 1e-9 * np.abs(x).max():
-        return {"reason": "the other instrument's power is the same in every run"}
+        return {}, "the other instrument's power is the same in every run"
     fit = stats.linregress(x, y)
     reach = stats.t.isf(ALPHA / 2, x.size - 2)
     return {
@@ -240,7 +246,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
         "slope": fit.slope,
         "slope_low": fit.slope - reach * fit.stderr,
         "slope_high": fit.slope + reach * fit.stderr,
-    }
+    }, None
 
 
 def in_words(found: Agreement) -> str:

@@ -21,6 +21,7 @@ RESPONSES = (
     "ram_energy",
     "accuracy",
 )
+MEASURED = tuple(name for name in RESPONSES if name != "flops")
 CONFIGURATION = ["architecture", "dataset", "flops"]
 
 
@@ -55,9 +56,7 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     return multitest.by_family(results)
 
 
-def variant_tests(
-    df: pd.DataFrame, responses: Sequence[str] = tuple(r for r in RESPONSES if r != "flops")
-) -> list[TestResult]:
+def variant_tests(df: pd.DataFrame, responses: Sequence[str] = MEASURED) -> list[TestResult]:
     """Does each response differ between variants of the same architecture on the same dataset?
 
     Kruskal-Wallis over all variants, then Dunn for each variant against the reference, or for all

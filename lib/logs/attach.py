@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -83,8 +84,9 @@ def attach(
         raise WattmeterError(f"{study_dir} holds no completed run that a log could belong to")
     if not log.exists():
         raise WattmeterError(f"no file '{log}'")
+    notes: Sequence[str] = ()
     if log.is_dir() or log.suffix == ".json":
-        readings, notes = summaries.readings(NAME, list(runs.values()), log), ()
+        readings = summaries.readings(NAME, list(runs.values()), log)
     elif mapping is None:
         raise WattmeterError(
             f"{log.name}: the study file does not say what its columns are; add to it, for "
@@ -93,7 +95,9 @@ def attach(
         )
     else:
         readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
-    measured, refused, replaced = [], {}, {}
+    measured: list[str] = []
+    refused: dict[str, str] = {}
+    replaced: dict[str, list[str]] = {}
     for record, reading in zip(runs.values(), readings, strict=True):
         column = energy_column(reading)
         less = reading.energy_consumed is None and record.extra.get(column) is not None
@@ -116,7 +120,7 @@ def energy_column(reading: Reading) -> str:
     return metering.column_prefix(next(iter(reading.components))) + "energy"
 
 
-def _of_the_same(record: Record, reading: Reading) -> list[dict[str, object]]:
+def _of_the_same(record: Record, reading: Reading) -> list[dict[str, Any]]:
     """The readings of a record that a log gave of the same component."""
     return [
         one
@@ -236,7 +240,7 @@ def _all_told(estimates: Sequence[Offset]) -> list[tuple[float, float, tuple[str
     Clocks are alike for all runs, but may drift.
     """
     known = [one.seconds for one in estimates if one.seconds is not None]
-    told = []
+    told: list[tuple[float, float, tuple[str, ...]]] = []
     for one in estimates:
         if one.seconds is not None:
             told.append((one.seconds, metering.CLOCK_U, ()))

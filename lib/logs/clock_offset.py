@@ -123,9 +123,10 @@ def _varies(power: NDArray) -> bool:
 
 def _cumulative(samples: Samples) -> NDArray:
     """J since the first sample; a counter that restarts goes on from where it was."""
-    if samples.power is None:
+    if samples.counter is not None and samples.power is None:
         steps = np.maximum(np.diff(samples.counter), 0)
     else:
+        assert samples.power is not None, "samples have one of the two"
         power = np.nan_to_num(samples.power)
         mean = power[:-1] if samples.held else (power[1:] + power[:-1]) / 2
         steps = np.diff(samples.time) * mean

@@ -10,6 +10,7 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -169,12 +170,12 @@ def _checked(fields: list[str], name: str) -> list[str]:
     return columns
 
 
-def _row(header: list[str], fields: list[str]) -> dict[str, object]:
+def _row(header: list[str], fields: list[str]) -> dict[str, Any]:
     if len(fields) != len(header):
         cut = "cut off, or written under another header"
         raise ValueError(f"{len(fields)} fields where the header names {len(header)}: {cut}")
     values = dict(zip(header, (text.strip() for text in fields), strict=True))
-    row: dict[str, object] = {column: values.get(column) or None for column in TEXTS}
+    row: dict[str, Any] = {column: values.get(column) or None for column in TEXTS}
     if pd.isna(pd.to_datetime(values["timestamp"], errors="coerce", format="ISO8601")):
         raise ValueError(f"timestamp '{values['timestamp']}' is no time")
     for column in NUMBERS:

@@ -14,6 +14,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -230,7 +231,7 @@ def _machine(frame: pd.DataFrame) -> pd.Series:
     return processors.where(frame["gpu_model"].isna(), processors + ", " + frame["gpu_model"])
 
 
-def _run_id(row: tuple) -> str:
+def _run_id(row: Any) -> str:
     source = f"{row.source_file}:{row.source_row}:{row.tracker_run_id}:{row.ended_at}"
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
     name = f"{row.architecture}-{row.dataset.lower()}-r{row.repetition}-{digest}"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lib.files import sha256
 from lib.instruments import Component, Reading, metering
@@ -66,7 +67,7 @@ def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
     return read
 
 
-def _content(path: Path) -> dict[str, object]:
+def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         numbers = {name: float(content[name]) for name in ("joules", "timeExecution", "samples")}

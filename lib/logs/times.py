@@ -167,8 +167,8 @@ class Clock:
         return seconds
 
 
-def _zone(name: str) -> tzinfo:
-    return gettz() if name == LOCAL else ZoneInfo(name)
+def _zone(name: str | None) -> tzinfo | None:
+    return gettz() if name == LOCAL else ZoneInfo(name) if name else None
 
 
 def advice(text: str) -> str:

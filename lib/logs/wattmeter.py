@@ -118,7 +118,7 @@ class _Reading:
         self._refuse_what_is_unclear()
         time, value, code = (np.concatenate(column) for column in zip(*parts, strict=True))
         notes = self._left_out()
-        channels = {}
+        channels: dict[str, Samples] = {}
         for name in self._chosen():
             mine = code == self.names.index(name)
             ordered, said = self._in_order(time[mine], value[mine])
@@ -133,7 +133,7 @@ class _Reading:
         """The columns of the mapping, `CHUNK` rows at a time."""
         mapping = self.mapping
         by_number = isinstance(mapping.values[0], int)
-        wanted = [name - 1 if by_number else name for name in mapping.columns]
+        wanted = [name - 1 if isinstance(name, int) else name for name in mapping.columns]
         if self._is_json():
             reader = pd.read_json(self.path, lines=True, chunksize=CHUNK, convert_dates=False)
             header = False
@@ -149,7 +149,7 @@ class _Reading:
                 compression=None,
                 header=None if by_number else 0,
                 skiprows=mapping.skip + (by_number and header),
-                dtype={name - 1 if by_number else name: str for name in texts},
+                dtype={name - 1 if isinstance(name, int) else name: str for name in texts},
                 # Not usecols: a row with a field too many, by a decimal comma, is to be an error.
                 index_col=False,
                 low_memory=False,
@@ -183,13 +183,15 @@ class _Reading:
             raise PowerLogError(f"{self.path.name}: is empty")
         head = rows[0]
         wanted = self.mapping.columns
-        if isinstance(wanted[0], int):
-            if max(wanted) > len(head):
+        first = self.mapping.values[0]
+        if isinstance(first, int):
+            last = max(int(number) for number in wanted)
+            if last > len(head):
                 raise PowerLogError(
-                    f"{self.path.name}: has no column {max(wanted)}; its first row has {len(head)} "
+                    f"{self.path.name}: has no column {last}; its first row has {len(head)} "
                     f"with separator '{separator}'"
                 )
-            return not _is_number(head[self.mapping.values[0] - 1], self.mapping.decimal)
+            return not _is_number(head[first - 1], self.mapping.decimal)
         self._check_columns(head)
         if len(rows) > 1 and len(rows[1]) > len(head) and any(rows[1][len(head) :]):
             raise PowerLogError(
@@ -208,7 +210,7 @@ class _Reading:
                 f"at '{self.mapping.separator}', is {' | '.join(head)}. Without a header, give "
                 "columns by number, e.g. time: 1; lines above it are left out by skip: 1"
             )
-        if twice := [f"'{name}'" for name in wanted if head.count(name) > 1]:
+        if twice := [f"'{name}'" for name in wanted if head.count(str(name)) > 1]:
             raise PowerLogError(
                 f"{self.path.name}: its header names column {' and '.join(twice)} more than once; "
                 "give columns by number, e.g. time: 1"
@@ -270,7 +272,9 @@ class _Reading:
         if self.mapping.time_format in EPOCH_UNITS and texts.dtype == object:
             texts = texts.astype(str)
         seconds = self.clock.seconds(texts)
-        value = sum(self._numbers(chunk.iloc[:, dates + place]) for place in range(count))
+        value = np.sum(
+            [self._numbers(chunk.iloc[:, dates + place]) for place in range(count)], axis=0
+        )
         code = np.zeros(len(chunk), dtype=np.int32)
         if self.mapping.channel is not None:
             found, names = pd.factorize(chunk.iloc[:, -1].str.strip())

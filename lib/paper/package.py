@@ -92,7 +92,11 @@ class _WattmeterRun:
 
 def _read_wattmeter(root: Path) -> Imported:
     folders = sorted(path for path in (root / _WATTMETER_RUNS).iterdir() if path.is_dir())
-    runs = [_read_run(folder, root) for folder in folders if _RUN_FOLDER.fullmatch(folder.name)]
+    runs = [
+        _read_run(folder, root, named)
+        for folder in folders
+        if (named := _RUN_FOLDER.fullmatch(folder.name))
+    ]
     if not runs:
         raise LogError(
             f"'{root / _WATTMETER_RUNS}' has no folder out_code_carbon_<DATASET>_<ARCHITECTURE>_<n>"
@@ -111,19 +115,18 @@ def _read_wattmeter(root: Path) -> Imported:
     )
 
 
-def _read_run(folder: Path, root: Path) -> _WattmeterRun:
+def _read_run(folder: Path, root: Path, named: re.Match[str]) -> _WattmeterRun:
     name = (folder / "emissions.csv").relative_to(root).as_posix()
     log = codecarbon.read(folder / "emissions.csv", name)
     if len(log.rows) != 1:
         raise LogError(f"{name} has {len(log.rows)} readable rows; expected the one of its run")
-    run = _RUN_FOLDER.fullmatch(folder.name)
     history = _read_history(folder / "accuracy.txt", root)
     row = {
         "file": name,
         "row": int(log.rows.index[0]),
-        "architecture": run["architecture"],
-        "dataset": run["dataset"],
-        "repetition": int(run["rep"]),
+        "architecture": named["architecture"],
+        "dataset": named["dataset"],
+        "repetition": int(named["rep"]),
         "accuracy": history["val_accuracy"].iloc[-1],
         "loss": history["val_loss"].iloc[-1],
         "epochs": len(history),

@@ -158,7 +158,7 @@ def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) 
     )
     p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
     groups = list(zip(found.names, found.values, strict=True))
-    compared = combinations(groups, 2)
+    compared: Iterable = combinations(groups, 2)
     if base is not None:
         (first,) = [group for group in groups if group[0] == base]
         compared = ((group, first) for group in groups if group[0] != base)

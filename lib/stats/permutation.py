@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 MOST_ARRANGEMENTS = 1_000_000
@@ -180,7 +181,8 @@ def _of_stratum(ranks: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[np.ndar
     one: of 756,756 arrangements of three times five some thousands are left.
     """
     k = len(sizes)
-    states, counts = np.zeros((1, 2 * k), dtype=int), np.ones(1)
+    states: NDArray = np.zeros((1, 2 * k), dtype=int)
+    counts: NDArray = np.ones(1)
     for rank in ranks:
         grown, grown_counts = [], []
         for level in range(k):

@@ -70,7 +70,7 @@ def with_scores(df: pd.DataFrame) -> pd.DataFrame:
     """
     _require(df, "accuracy", "energy_consumed")
     accuracy, energy = numbers(df["accuracy"]), numbers(df["energy_consumed"])
-    found = score(accuracy, energy)
+    found: pd.Series = score(accuracy, energy)
     reasons = {
         "no accuracy": accuracy.isna(),
         "accuracy is not from 0 to 1": ~accuracy.between(0, 1),
@@ -160,7 +160,7 @@ def _summary(runs: pd.DataFrame) -> dict[str, float | str | None]:
         f"{count} of {len(runs)} runs: {reason}"
         for reason, count in runs.loc[runs["score"].isna(), "score_reason"].value_counts().items()
     ]
-    found = {"runs": len(runs), "n": len(used)}
+    found: dict[str, float | str | None] = {"runs": len(runs), "n": len(used)}
     if len(used):
         accuracy, energy, scores = (
             numbers(used[column]).to_numpy() for column in ("accuracy", "energy_consumed", "score")
