@@ -10,6 +10,8 @@ import importlib.util
 from dataclasses import dataclass
 from typing import Literal
 
+from lib.study import own_network
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -25,13 +27,13 @@ class Architecture:
             paper's Table 2.
         preprocessing_mode: What its ImageNet weights expect of pixels: a mode of
             `keras.applications.imagenet_utils.preprocess_input`, or `none` where the network
-            itself brings pixels of 0 to 255 to its own range.
+            itself brings pixels of 0 to 255 to its own range, or `own` of a network of one's own.
         smallest_side: Pixels a side of the smallest image that it takes.
     """
 
     name: str
     depth: int | None
-    preprocessing_mode: Literal["caffe", "tf", "torch", "none"]
+    preprocessing_mode: Literal["caffe", "tf", "torch", "none", "own"]
     smallest_side: int
 
 
@@ -87,6 +89,13 @@ def unknown_architecture(name: str) -> str:
     return f"is unknown{hint} Known are {families}"
 
 
+def architecture_of(name: str) -> Architecture:
+    """The architecture of a name in `ARCHITECTURES`, or of a network of one's own."""
+    if own_network.parse(name):
+        return Architecture(name, None, "own", 1)
+    return ARCHITECTURES[name]
+
+
 def too_small(architecture: str, image_size: int) -> str | None:
     """Say what would be right where images are smaller than the architecture takes; else None.
 
@@ -94,7 +103,7 @@ def too_small(architecture: str, image_size: int) -> str | None:
         architecture: A name in `ARCHITECTURES`.
         image_size: Pixels a side.
     """
-    least = ARCHITECTURES[architecture].smallest_side
+    least = architecture_of(architecture).smallest_side
     if image_size >= least:
         return None
     return (

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lib import hosted
-from lib.study.catalog import ARCHITECTURES, too_small, unknown_architecture
+from lib.study import own_network as own_networks
+from lib.study.catalog import ARCHITECTURES, architecture_of, too_small, unknown_architecture
 from lib.study.errors import UserError
-from lib.training import backends, optimizers
+from lib.training import backends, optimizers, own_network
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,7 @@ def doubts(architecture: str, preprocessing: str) -> tuple[str, ...]:
         architecture: A name in `catalog.ARCHITECTURES`.
         preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
     """
-    if preprocessing == "rescale" and ARCHITECTURES[architecture].preprocessing_mode == "none":
+    if preprocessing == "rescale" and architecture_of(architecture).preprocessing_mode == "none":
         return (
             f"preprocessing: {architecture} brings pixels of 0 to 255 to its own range, and "
             "rescale feeds it 0 to 1, which all look black to it; imagenet feeds it 0 to 255",
@@ -72,12 +73,13 @@ def build_model(
     """Build and compile a network for the classification of images.
 
     The model bears the architecture's name and has two layers, themselves models: the architecture
-    without its classifier (the base), and `head`. A frozen base computes as in inference, in
+    without its classifier (the base), and `head`; a network of one's own is one layer, all of
+    which learns but what it freezes itself. A frozen base computes as in inference, in
     training too: its batch normalization keeps its statistics, and it drops nothing. The loss is
     the cross-entropy with integer labels, the metric `accuracy`.
 
     Args:
-        architecture: A name in `catalog.ARCHITECTURES`.
+        architecture: A name in `catalog.ARCHITECTURES`, or `FILE.py:FUNCTION`.
         image_size: Pixels a side; the input is float32 [batch, image_size, image_size, 3].
         classes: Number of classes; the output is float32 [batch, classes], each row adds to 1.
         weights: Of the base: `imagenet` (`keras.applications` downloads them), `none` (random), or
@@ -98,10 +100,12 @@ def build_model(
             the same weights, however many models were built before.
 
     Raises:
+        NetworkError: A function does not build such a network.
         WeightsError: The weights can't be had, or belong to another network.
         ValueError: An argument has a value that is not listed here.
     """
-    if architecture not in ARCHITECTURES:
+    own = own_networks.parse(architecture)
+    if own is None and architecture not in ARCHITECTURES:
         raise ValueError(f"architecture: '{architecture}' {unknown_architecture(architecture)}")
     if problem := too_small(architecture, image_size):
         raise ValueError(problem)
@@ -111,13 +115,18 @@ def build_model(
     import keras
 
     keras.utils.set_random_seed(seed)
+    inputs = keras.Input((image_size, image_size, 3), name="image")
     with _computing_in(precision):
+        if own is not None:
+            whole = own_network.build(own, image_size, classes)
+            model = keras.Model(inputs, whole(inputs), name=own.function)
+            compile_classifier(model, optimizers.make(optimizer, learning_rate))
+            return model
         base = _base(architecture, image_size, weights)
         base.trainable = trainable == "all"
         if not base.trainable:
             _drop_nothing(base)
         top = _head(head, base.output_shape[1:], classes)
-        inputs = keras.Input((image_size, image_size, 3), name="image")
         model = keras.Model(inputs, top(base(inputs)), name=architecture)
     compile_classifier(model, optimizers.make(optimizer, learning_rate))
     return model
@@ -146,10 +155,11 @@ def compile_classifier(
 
 def size(model: keras.Model) -> Size:
     """Count the parameters of a model that `build_model` made."""
+    known = ARCHITECTURES.get(model.name)
     return Size(
         parameters=model.count_params(),
         trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
-        depth=ARCHITECTURES[model.name].depth,
+        depth=known.depth if known else None,
     )
 
 

@@ -75,10 +75,10 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
     The model, its weights and all random generators stay as they are.
 
     Args:
-        model: As `architectures.build_model` makes it; its layer `head` is counted apart.
+        model: As `architectures.build_model` makes it; its last layer, the head, is counted apart.
         batch_size: Images in the batch.
     """
-    parts = {"network": model, "head": model.get_layer("head")}
+    parts = {"network": model, "head": model.layers[-1]}
     counted = {
         name: sum(layer.forward or 0 for layer in by_layer(part, batch_size))
         for name, part in parts.items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
+from lib.study import own_network
 from lib.training import backends, cached_features
 from lib.training.datasets import Dataset
 
@@ -33,6 +34,8 @@ def held_as(
     config: RunConfig, data: Dataset, model: keras.Model
 ) -> Literal["constants", "variables"]:
     """How the base of a network is best held while it trains as `config` says."""
+    if own_network.parse(config.architecture):
+        return "variables"
     frozen = config.trainable == "head"
     on_processor = backends.current() == "tensorflow" and not backends.has_gpu()
     size = sum(4 * math.prod(weight.shape) for weight in model.layers[1].weights)

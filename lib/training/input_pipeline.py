@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lib.study.catalog import ARCHITECTURES
+from lib.study.catalog import architecture_of
 from lib.training import augmentation
 from lib.training.batches import Feed, Transform, feed
 from lib.training.datasets import Dataset
@@ -42,7 +42,7 @@ def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
     """
     if preprocessing == "rescale":
         return images / 255.0
-    mode = ARCHITECTURES[architecture].preprocessing_mode
+    mode = architecture_of(architecture).preprocessing_mode
     if mode == "none":
         return images
     from keras.applications.imagenet_utils import preprocess_input
@@ -95,7 +95,7 @@ def _transform(architecture: str, preprocessing: str, *, augmented: bool) -> Tra
     return transform
 
 
-def sample(dataset: Dataset, config: RunConfig, batches: int) -> Dataset:
+def subset(dataset: Dataset, config: RunConfig, batches: int) -> Dataset:
     """The first images, as many as make `batches` full batches and a last one as in the whole.
 
     Training on these compiles everything that training on the whole will need.

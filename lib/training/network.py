@@ -105,7 +105,8 @@ def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
 
 
 def _precision(model: keras.Model) -> str:
-    policy = model.get_layer("head").layers[0].dtype_policy.name
+    learning = next(layer for layer in model.layers[-1].layers if layer.weights)
+    policy = learning.dtype_policy.name
     return f"{policy} (TF32 allowed)" if policy == "float32" and backends.tf32() else policy
 
 
@@ -119,11 +120,13 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
         reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
         return dataclasses.replace(flops.count(model), reason=reason)
     task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
+    root = str(Path(__file__).resolve().parents[2])
     child = subprocess.run(
         [sys.executable, "-m", "lib.training.network"],
         input=json.dumps(task | {"classes": data.classes}),
-        cwd=Path(__file__).resolve().parents[2],
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
+        env=os.environ
+        | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+        | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
         capture_output=True,
         text=True,
     )
