@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from lib.experiment import protocol
+from lib.experiment import Run
 from lib.instruments import Bench, measuring
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
 from lib.study.config import RunConfig
-from lib.training import datasets, input_pipeline, network
-from lib.training import fit as training
+from lib.training import classifier, datasets, input_pipeline
+from lib.training import fit as fitting
 
 
 def instruments(folder: Path) -> list:
@@ -72,11 +72,14 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
         epochs=3, head="linear", train_limit=320, test_limit=64, output_dir=str(folder)
     )
     data = datasets.load(config)
-    model = network.build(config, data)
-    outcome = protocol.measure(config, model, data)
-    measured = outcome.readings[0].duration
+    training = classifier.Training(config, data)
+    one = Run(config)
+    with one.measured(training.rehearse):
+        training.learn(one)
+    record = one.record(**training.results)
+    measured, model = record.duration, training.model
     print("2. seconds of the protocol:")
-    for phase in outcome.phases:
+    for phase in record.phases:
         around = phase.duration - (measured if phase.name == "training" else 0)
         name = "start and stop of instruments" if phase.name == "training" else phase.name
         print(f"   {name}: {around:.2f}")
@@ -85,7 +88,7 @@ def run(seconds: float, pairs: int, folder: Path) -> None:
     feeds = input_pipeline.images(data, config)
 
     def fit() -> None:
-        training.fit(model, *feeds, config.epochs)
+        fitting.fit(model, *feeds, config.epochs)
 
     fit()  # the first one is slower
     wall, cpu = np.empty((pairs, 2)), np.empty((pairs, 2))

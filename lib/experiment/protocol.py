@@ -1,328 +1,321 @@
-"""The protocol of one run: checks, idle baseline, warm-up, measured training, cool-down.
+"""The protocol of one run: checks, idle baseline, warm-up, the measured block, cool-down.
 
-`notebooks/train.ipynb` calls `measure` once, and `record` on what came out.
+Whatever is trained happens inside the block, by whatever framework; nothing here knows it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, Protocol
 
+import pandas as pd
+
+from lib.experiment.record import Measured, Use, complete
+from lib.experiment.results import Results, RunError, number
 from lib.files import write_atomically
-from lib.instruments import (
-    COMPONENTS,
-    Instrument,
-    Reading,
-    carbon,
-    checks,
-    disagreements,
-    machine,
-    measuring,
-    metering,
-)
+from lib.instruments import Instrument, Reading, carbon, checks, disagreements, measuring
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
-from lib.records import HISTORY_NAME, Phase, Record
 from lib.records.progress import Progress, ProgressFile
-from lib.records.uncertainty import with_limits
-from lib.stats.score import score
-from lib.study.catalog import NO_DEPTH
-from lib.study.config import RunConfig
-from lib.training import architectures, cached_features, datasets, fit, frozen_base, input_pipeline
-from lib.training.fit import Epoch, Step, Watch
-from lib.training.network import Network
-
-if TYPE_CHECKING:
-    import keras
+from lib.records.record import HISTORY_NAME, Phase, Record
+from lib.records.uncertainty import IDLE
+from lib.study.config import RunFields
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one run measured.
+class Watcher(Protocol):
+    """Is told how a run goes, to show it."""
 
-    Attributes:
-        history: One `Epoch` for each epoch.
-        readings: What each instrument found during the training; CodeCarbon's is the first.
-        idle: What CodeCarbon found before it, or None where no baseline was asked for.
-        phases: Every part of the protocol with its seconds.
-        doubts: What the checks of the machine and the instruments found.
-        base_held_as: See `lib.training.frozen_base`.
-    """
+    def progress(self, progress: Progress) -> None:
+        """A phase begins, or the training has come this far."""
 
-    history: tuple[Epoch, ...]
-    readings: tuple[Reading, ...]
-    idle: Reading | None
-    phases: tuple[Phase, ...]
-    doubts: tuple[str, ...]
-    base_held_as: str = "variables"
-
-    def phase(self, name: str) -> Phase:
-        """The part of the protocol that is called `name`."""
-        return next(phase for phase in self.phases if phase.name == name)
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        """An epoch is over; these are all so far."""
 
 
-def measure(
-    config: RunConfig,
-    model: keras.Model,
-    data: datasets.Dataset,
-    *,
-    on_epoch: Callable[[list[Epoch]], None] = lambda history: None,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> Outcome:
-    """Run the protocol: everything that is measured happens here.
+class Run:
+    """One run, from its parameters to its record.
 
-    Leaves `emissions.csv`, `power.csv` and `history.csv` in the run's folder, and `wattmeter.csv`
-    where a wattmeter is asked.
+    `measured` once, around the training; then `finish`. Leaves `emissions.csv`, `power.csv` and,
+    where epochs were told, `history.csv` in the run's folder, `wattmeter.csv` where a wattmeter is
+    asked, and at last `run.json`.
 
     Args:
-        config: The run.
-        model: As `networks.build` makes it; it is trained.
-        data: What it is trained and validated on.
-        on_epoch: Called after every epoch with the epochs so far, to show them.
-        on_progress: Called when a phase begins and after every step, with where the run stands.
+        config: The run's fields.
+        folder: Where it leaves its files; None: the place that `config` says.
+
+    Attributes:
+        history: What `epoch` was told, one mapping an epoch, with `seconds` and `energy_consumed`
+            (kWh) since the training began.
     """
-    if config.features == "cached":
-        cached_features.check_memory(config, data, model)
-    folder = config.run_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    asking = meters.logging(config.meter, folder)
-    trace = PowerTrace(folder / TRACE_NAME, phase="checks")
-    protocol = _Protocol(config, ProgressFile(folder), trace, on_progress)
-    location = carbon.locate(config.location)
 
-    with protocol.phase("checks"), ThreadPoolExecutor(1) as beside:
-        beside.submit(find_hardware, location)  # it waits for as long as the checks look
-        doubts = checks.look()
-    idle = None
-    if config.idle_seconds:
-        with protocol.phase("idle"), measuring([CodeCarbon(location, trace=trace)]) as baseline:
-            time.sleep(config.idle_seconds)
-        idle = replace(baseline.readings[0], instrument="codecarbon, idle baseline")
-    base_held_as = frozen_base.held_as(config, data, model)
-    with protocol.phase("warmup"):
-        if base_held_as == "constants":
-            frozen_base.as_constants(model.layers[1])
-        short = config.model_copy(update={"epochs": 1})
-        little = input_pipeline.sample(data, config, fit.WARM_UP_BATCHES)
-        fit.warm_up(model, lambda: fit.learn(short, model, little), config.warmup_seconds)
-    meter = CodeCarbon(location, folder, trace)
-    instruments: list[Instrument] = [meter, energy_counter()]
+    def __init__(self, config: RunFields, folder: Path | None = None):
+        self.config = config
+        self.folder = folder or config.run_dir
+        self.history: list[dict[str, float]] = []
+        self._results = Results(frozenset(type(config).model_fields))
+        self._measured: Measured | None = None
+        self._state = "new"
 
-    def epoch_ended(history: list[Epoch]) -> None:
-        protocol.accuracy = history[-1].val_accuracy
-        on_epoch(history)
+    @contextmanager
+    def measured(
+        self, warm_up: Callable[[], object] | None = None, watcher: Watcher | None = None
+    ) -> Iterator[None]:
+        """Run the protocol, with the training inside the `with`.
 
-    watch = Watch(meter.energy_so_far, lambda step: protocol.show(step, meter), epoch_ended)
-    with asking as wattmeter:
-        # The phase lies inside, so that it is what every instrument measured: their start takes
-        # a second, which a wattmeter's log would add to the training.
-        with measuring(instruments) as bench, protocol.phase("training"):
-            history = fit.learn(config, model, data, watch)
-        with protocol.phase("cooldown"):
-            time.sleep(config.cooldown_seconds)
-        readings = [*bench.readings]
-        if wattmeter is not None:
-            readings.append(wattmeter.reading(*protocol.span("training")))
-    protocol.finish()
-    write_atomically(folder / HISTORY_NAME, fit.history_table(history).to_csv(index=False))
-    found = [doubt for reading in readings for doubt in reading.doubts]
-    found += disagreements(readings)
-    return Outcome(
-        history=tuple(history),
-        readings=tuple(readings),
-        idle=idle,
-        phases=tuple(protocol.phases),
-        doubts=(*doubts, *found),
-        base_held_as=base_held_as,
-    )
+        Args:
+            warm_up: Called before the training, at least once and for `warmup_seconds`, so that
+                what a framework does once is not booked on the training. It leaves weights and
+                random numbers as they were.
+            watcher: Is told how the run goes.
+
+        Raises:
+            RunError: If the run was measured before.
+            ValueError: If `meter` describes no wattmeter.
+        """
+        self._step_to("measuring", {"new"}, "a run is measured once; begin another for a second")
+        config, folder = self.config, self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        asking = meters.logging(config.meter, folder)
+        self._trace = PowerTrace(folder / TRACE_NAME, phase="checks")
+        epochs = getattr(config, "epochs", 0)
+        self._phases = phases = _Phases(epochs, ProgressFile(folder), self._trace, watcher)
+        self._location = location = carbon.locate(config.location)
+
+        with phases.phase("checks"), ThreadPoolExecutor(1) as beside:
+            beside.submit(find_hardware, location)  # it waits for as long as the checks look
+            doubts = checks.look()
+        idle = None
+        if config.idle_seconds:
+            with phases.phase("idle"):
+                idle = self._idle()
+        if warm_up is not None:
+            with phases.phase("warmup"):
+                _for_at_least(config.warmup_seconds, warm_up)
+        self._meter = CodeCarbon(location, folder, self._trace)
+        instruments: list[Instrument] = [self._meter, energy_counter()]
+        with asking as wattmeter:
+            # The phase lies inside, so that it is what every instrument measured: their start takes
+            # a second, which a wattmeter's log would add to the training.
+            with measuring(instruments) as bench, phases.phase("training"):
+                yield
+            with phases.phase("cooldown"):
+                time.sleep(config.cooldown_seconds)
+            readings = [*bench.readings]
+            if wattmeter is not None:
+                readings.append(wattmeter.reading(*phases.span("training")))
+        if self.history:
+            write_atomically(folder / HISTORY_NAME, self.table().to_csv(index=False))
+        found = [doubt for reading in readings for doubt in reading.doubts]
+        found += disagreements(readings)
+        self._measured = Measured(tuple(readings), idle, (), (*doubts, *found), len(self.history))
+        self._state = "measured"
+
+    def step(self, fraction: float, epoch: int = 0, accuracy: float | None = None) -> None:
+        """Tell how far the training is, for whoever watches.
+
+        Args:
+            fraction: Of the training that is done, 0 to 1.
+            epoch: The one under way, from 1.
+            accuracy: In this epoch so far.
+        """
+        if self._state == "measuring":
+            self._phases.show(fraction, epoch, accuracy, self._meter)
+
+    def epoch(self, **values: Any) -> None:
+        """Note what an epoch came to: one line of `history.csv`.
+
+        Args:
+            **values: Numbers, e.g. `loss` and `val_accuracy`.
+
+        Raises:
+            RunError: If one is no number, or no training is under way.
+        """
+        self._must_be({"measuring"}, "epoch", "comes inside the measured block")
+        told = {name: number(name, value, finite=False) for name, value in values.items()}
+        row = {"epoch": len(self.history) + 1, **told}
+        row["seconds"] = self._phases.seconds()
+        row["energy_consumed"] = self._meter.energy_so_far()
+        self.history.append(row)
+        self._phases.accuracy = row.get("val_accuracy", row.get("accuracy"))
+        if self._phases.epochs:
+            self.step(len(self.history) / self._phases.epochs, len(self.history))
+        self._phases.epoch_ended(self.history)
+
+    def inference(self, predict: Callable[[], object], samples: int) -> None:
+        """Measure what the trained model costs in use, for `inference_seconds`; 0 measures nothing.
+
+        Args:
+            predict: One pass over `samples` samples. It is called once before the measurement.
+            samples: How many samples (images, rows, characters) a pass has.
+
+        Raises:
+            RunError: If there is no measured training yet, or `samples` is no positive number.
+        """
+        self._must_be({"measured"}, "inference", "comes after the measured block")
+        if not isinstance(samples, int) or samples < 1:
+            raise RunError(f"inference: samples is {samples!r}; it is a whole number of at least 1")
+        if not self.config.inference_seconds:
+            return
+        predict()
+        passes = 0
+        instrument = CodeCarbon(self._location, trace=self._trace)
+        with measuring([instrument]) as bench, self._phases.phase("inference"):
+            passes = _for_at_least(self.config.inference_seconds, predict)
+        reading = replace(bench.readings[0], instrument="codecarbon, inference")
+        use = Use(reading, passes * samples)
+        doubts = (*self._measured.doubts, *(f"inference: {one}" for one in reading.doubts))
+        self._measured = replace(self._measured, use=use, doubts=tuple(dict.fromkeys(doubts)))
+
+    def results(
+        self,
+        *,
+        doubts: Iterable[str] = (),
+        reasons: Mapping[str, str] | None = None,
+        data: Mapping[str, Any] | None = None,
+        facts: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> None:
+        """Note what came out; what is noted again replaces what was.
+
+        Args:
+            doubts: What makes this run less trustworthy, one sentence each.
+            reasons: Why a value is None, by its name.
+            data: What the run was trained on, e.g. its source.
+            facts: Further columns of text.
+            **values: Numbers: `accuracy`, `loss`, or any other quantity of yours.
+
+        Raises:
+            RunError: If a value is no finite number, or its name is taken by what is measured.
+        """
+        self._must_be({"new", "measuring", "measured"}, "results", "the run is finished")
+        self._results.add(values, doubts, reasons or {}, data or {}, facts or {})
+
+    def record(self, **results: Any) -> Record:
+        """What is known of the run, with `results` as `results` takes them; writes nothing.
+
+        Raises:
+            RunError: As `results`, and if the run was not measured.
+        """
+        self._must_be({"measured"}, "record", "comes after the measured block")
+        self.results(**results)
+        measured = replace(self._measured, phases=tuple(self._phases.done))
+        return complete(self.config, measured, self._results)
+
+    def finish(self, **results: Any) -> Record:
+        """Note what came out, as `results` does, and write the record: the run is complete.
+
+        Raises:
+            RunError: As `results`, and if the run was not measured, or is finished.
+        """
+        if self._state == "finished":
+            raise RunError("finish: the run is finished; its record is written once")
+        self._must_be({"measured"}, "finish", "comes after the measured block")
+        record = self.record(**results)
+        if not self._results.values:
+            raise RunError("finish: nothing came out; give at least one number, e.g. accuracy=0.9")
+        self._trace.close()
+        record.write(self.folder)
+        self._phases.file.remove()
+        self._state = "finished"
+        return record
+
+    def table(self) -> pd.DataFrame:
+        """What `epoch` was told: one row an epoch."""
+        return pd.DataFrame(self.history)
+
+    def _idle(self) -> Reading:
+        with measuring([CodeCarbon(self._location, trace=self._trace)]) as baseline:
+            time.sleep(self.config.idle_seconds)
+        return replace(baseline.readings[0], instrument=IDLE)
+
+    def _step_to(self, state: str, before: set[str], problem: str) -> None:
+        self._must_be(before, "measured", problem)
+        self._state = state
+
+    def _must_be(self, states: set[str], what: str, problem: str) -> None:
+        if self._state not in states:
+            raise RunError(f"{what}: {problem}")
 
 
 @dataclass
-class _Protocol:
+class _Phases:
     """Times the phases and tells how far the run is."""
 
-    config: RunConfig
+    epochs: int
     file: ProgressFile
     trace: PowerTrace
-    tell: Callable[[Progress], None]
-    phases: list[Phase] = field(default_factory=list)
+    watcher: Watcher | None
+    done: list[Phase] = field(default_factory=list)
     accuracy: float | None = None
     latest: Progress = field(default_factory=lambda: Progress("checks"))
-    phase_started: float = 0.0
+    started: float = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         self.trace.mark(name)
         # After the training, what it reached and took stays known.
-        known = replace(self.latest, accuracy=self.accuracy, epochs=self.config.epochs)
+        known = replace(self.latest, accuracy=self.accuracy, epochs=self.epochs)
         self._say(replace(known, phase=name, epoch=0), now=True)
-        started_at, self.phase_started = _now(), time.perf_counter()
+        started_at, self.started = _now(), time.perf_counter()
         yield
-        duration = time.perf_counter() - self.phase_started
-        self.phases.append(
+        duration = self.seconds()
+        self.done.append(
             Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
         )
 
+    def seconds(self) -> float:
+        """Since the phase began."""
+        return time.perf_counter() - self.started
+
     def span(self, name: str) -> tuple[float, float]:
         """When a phase began and ended, in seconds since 1970."""
-        phase = next(phase for phase in self.phases if phase.name == name)
+        phase = next(phase for phase in self.done if phase.name == name)
         begin, end = (datetime.fromisoformat(at) for at in (phase.started_at, phase.ended_at))
         return begin.timestamp(), end.timestamp()
 
-    def show(self, step: Step, meter: CodeCarbon) -> None:
-        accuracy = step.accuracy if self.accuracy is None else self.accuracy
+    def show(self, fraction: float, epoch: int, accuracy: float | None, meter: CodeCarbon) -> None:
         latest = meter.latest
         progress = Progress(
             phase="training",
-            epoch=step.epoch,
-            epochs=self.config.epochs,
-            fraction=step.fraction,
-            accuracy=accuracy,
+            epoch=epoch,
+            epochs=self.epochs,
+            fraction=fraction,
+            accuracy=accuracy if self.accuracy is None else self.accuracy,
             watts=latest.watts,
             energy_consumed=latest.energy_consumed,
-            duration=time.perf_counter() - self.phase_started,
+            duration=self.seconds(),
         )
         self._say(progress)
         self.latest = replace(progress, watts=None)
 
+    def epoch_ended(self, history: list[dict[str, float]]) -> None:
+        if self.watcher is not None:
+            self.watcher.epoch(history)
+
     def _say(self, progress: Progress, *, now: bool = False) -> None:
         self.file.write(progress, now=now)
-        self.tell(progress)
+        if self.watcher is not None:
+            self.watcher.progress(progress)
 
-    def finish(self) -> None:
-        self.trace.close()
-        self.file.remove()
+
+def _for_at_least(seconds: float, work: Callable[[], object]) -> int:
+    """Work once, and again until so much time has passed; how often."""
+    started, times = time.monotonic(), 0
+    while not times or time.monotonic() - started < seconds:
+        work()
+        times += 1
+    return times
 
 
 def _now() -> str:
     """UTC to the millisecond, so that a wattmeter's log can be laid beside it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def record(config: RunConfig, data: datasets.Dataset, network: Network, outcome: Outcome) -> Record:
-    """Everything that is known of a finished run, as it goes into `run.json`."""
-    meter = outcome.readings[0]
-    measured = outcome.phase("training")
-    last = outcome.history[-1]
-    location = carbon.locate(config.location)
-    hardware, versions = machine.hardware(), machine.versions()
-    energy = meter.energy_consumed
-    emissions = location.emissions(energy)
-    reasons = {
-        f"{name}_energy": part.reason for name, part in meter.components.items() if part.reason
-    }
-    if energy is None:
-        failed = [
-            f"{name} ({part.reason})"
-            for name, part in meter.components.items()
-            if part.energy is None and part.method != "none"
-        ]
-        reasons["energy_consumed"] = (
-            f"no sum without {', '.join(failed)}" if failed else "nothing was measured"
-        )
-        reasons["score"] = "there is no energy"
-    if emissions is None:
-        reasons["emissions"] = location.reason or "there is no energy"
-    doubts = [*_starting_point(config), *outcome.doubts, *network.doubts]
-    doubts += [*data.notes, *location.notes]
-    idle_energy = _idle_energy(outcome, meter.duration)
-    for reading in outcome.readings[1:]:
-        part = reading.components.get(metering.COMPONENT)
-        if part is not None and part.reason:
-            reasons["wattmeter_energy"] = part.reason
-    if network.reason:
-        reasons["flops"] = reasons["flops_head"] = network.reason
-    if network.depth is None:
-        reasons["depth"] = NO_DEPTH
-    if idle_energy is None:
-        why = "nothing was measured" if config.idle_seconds else "idle_seconds is 0"
-        reasons["idle_energy"] = reasons["net_energy"] = f"no idle baseline ({why})"
-    made = Record(
-        run_id=config.run_id,
-        status="completed",
-        started_at=measured.started_at,
-        ended_at=measured.ended_at,
-        duration=meter.duration,
-        emissions=emissions,
-        energy_consumed=energy,
-        **{f"{name}_energy": meter.components[name].energy for name in COMPONENTS},
-        **{f"{name}_method": meter.components[name].method for name in COMPONENTS},
-        peak_power=meter.details.get("peak_power"),
-        idle_energy=idle_energy,
-        net_energy=None if idle_energy is None or energy is None else energy - idle_energy,
-        accuracy=last.val_accuracy,
-        loss=last.val_loss,
-        score=score(last.val_accuracy, energy) if energy else None,
-        flops=network.flops,
-        flops_head=network.flops_head,
-        flops_training=network.flops_training(len(outcome.history)),
-        parameters=network.parameters,
-        trainable_parameters=network.trainable_parameters,
-        depth=network.depth,
-        carbon_intensity=location.carbon_intensity,
-        location_source=location.source,
-        config=config.recorded,
-        tracker_run_id=meter.details.get("run_id"),
-        machine=hardware.pop("machine"),
-        hardware=hardware,
-        git_commit=versions.pop("commit"),
-        versions=versions,
-        data={
-            "fingerprint": data.fingerprint,
-            "source": data.source,
-            "classes": data.classes,
-            "train_images": len(data.y_train),
-            "test_images": len(data.y_test),
-        },
-        phases=outcome.phases,
-        readings=tuple(asdict(reading) for reading in _all_readings(outcome)),
-        extra=_second_opinions(outcome.readings[1:])
-        | {"epochs_trained": len(outcome.history), "computed_in": network.precision}
-        | {"base_held_as": outcome.base_held_as},
-        reasons=reasons,
-        doubts=tuple(dict.fromkeys(doubts)),
-    )
-    return with_limits(made)
-
-
-def _starting_point(config: RunConfig) -> list[str]:
-    doubts = list(architectures.doubts(config.architecture, config.preprocessing))
-    if config.weights == "none" and config.trainable == "head":
-        doubts.append(
-            "the frozen base has random weights: time and energy are those of the architecture, "
-            "the accuracy is not"
-        )
-    return doubts
-
-
-def _second_opinions(readings: Sequence[Reading]) -> dict[str, object]:
-    """Columns for the energies (kWh) that were measured beside CodeCarbon."""
-    columns: dict[str, object] = {}
-    for reading in readings:
-        if metering.COMPONENT in reading.components:
-            # Twice: a log that is laid beside the run later takes the place of the latter.
-            columns["live_wattmeter_energy"] = reading.energy_consumed
-            columns |= metering.columns(reading)
-        elif reading.energy_consumed is not None:
-            columns[f"{reading.instrument}_energy"] = reading.energy_consumed
-    return columns
-
-
-def _all_readings(outcome: Outcome) -> list[Reading]:
-    return [*outcome.readings, *([outcome.idle] if outcome.idle else [])]
-
-
-def _idle_energy(outcome: Outcome, duration: float) -> float | None:
-    """kWh that the idle machine would have used in `duration` seconds."""
-    idle = outcome.idle
-    if idle is None or idle.energy_consumed is None or not idle.duration:
-        return None
-    return idle.energy_consumed / idle.duration * duration

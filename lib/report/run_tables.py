@@ -13,14 +13,14 @@ from lib import text
 from lib.files import without_home
 from lib.records import FILE_NAME
 from lib.study.catalog import NO_DEPTH
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 
 if TYPE_CHECKING:
     from lib.records import Record
     from lib.training.network import Network
 
 
-def configuration(config: RunConfig) -> Styler:
+def configuration(config: RunFields) -> Styler:
     """The configuration, and the id that it gives the run."""
     rows = [(name, _text(value)) for name, value in config.model_dump().items()]
     return _table([("run id", config.run_id), *rows], ["field", "value"])
@@ -42,8 +42,13 @@ def network(network: Network, epochs: int) -> Styler:
     )
 
 
-def energy(record: Record) -> Styler:
-    """What a run took: each figure with its unit and how it was obtained."""
+def energy(record: Record, *qualities: str) -> Styler:
+    """What a run took: each figure with its unit and how it was obtained.
+
+    Args:
+        record: Of the run.
+        qualities: Further results to show, by their names.
+    """
     why = record.reasons
     components = [
         (
@@ -66,14 +71,36 @@ def energy(record: Record) -> Styler:
             "" if record.emissions is None else f"{record.emissions * 1000:.4g} g CO₂-eq",
             why.get("emissions") or f"energy × {intensity:.4g} g/kWh ({record.location_source})",
         ),
-        ("validation accuracy", f"{record.accuracy:.4f}", "last epoch"),
+        *((name.replace("_", " "), f"{record.value(name):.4g}", "result") for name in qualities),
+    ]
+    if record.accuracy is not None:
+        score = "" if record.score is None else f"{record.score:.4g} per kWh"
+        rows += [
+            ("validation accuracy", f"{record.accuracy:.4f}", "of the trained model"),
+            ("Score", score, why.get("score", "accuracy / energy consumed")),
+        ]
+    rows += _inference(record)
+    return _table(rows, ["quantity", "value", "how"])
+
+
+def _inference(record: Record) -> list[tuple[str, str, str]]:
+    """Rows for what the trained model costs in use, where that was measured."""
+    if "inference_samples" not in record.extra:
+        return []
+    known, like = record.extra, record.extra["inferences_like_training"]
+    net = known["inference_net_energy_per_1000"]
+    how = "net of idle" if net is not None else "of the whole machine"
+    spent = known["inference_energy_per_1000"] if net is None else net
+    seconds = known["inference_seconds_per_1000"]
+    return [
+        ("energy of 1,000 inferences", _kwh(spent), how),
+        ("time of 1,000 inferences", f"{seconds:.3g} s", "clock"),
         (
-            "Score",
-            "" if record.score is None else f"{record.score:.4g} per kWh",
-            "accuracy / energy consumed",
+            "inferences that take what the training took",
+            "" if like is None else f"{like:,.0f}",
+            how,
         ),
     ]
-    return _table(rows, ["quantity", "value", "how"])
 
 
 def _wattmeter(record: Record) -> list[tuple[str, str, str]]:
@@ -91,7 +118,7 @@ def doubts(record: Record) -> Markdown:
     return Markdown("**To be doubted**\n\n" + "\n".join(f"- {doubt}" for doubt in record.doubts))
 
 
-def written(config: RunConfig) -> Markdown:
+def written(config: RunFields) -> Markdown:
     """Where the record is."""
     return Markdown(f"The run is complete: `{without_home(str(config.run_dir))}/{FILE_NAME}`")
 

@@ -1,14 +1,12 @@
-"""Training one model: the warm-up whose effect is undone, and the fit that is measured."""
+"""Training one model: the fit that is measured, and rehearsals whose effect is undone."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from lib.training import cached_features, input_pipeline
 from lib.training.batches import Feed
@@ -37,20 +35,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch. `seconds` and `energy_consumed` (kWh) count from the start of the training."""
+    """What an epoch came to."""
 
-    epoch: int
     accuracy: float
     loss: float
     val_accuracy: float
     val_loss: float
-    seconds: float
-    energy_consumed: float | None = None
-
-
-def history_table(history: list[Epoch]) -> pd.DataFrame:
-    """One row an epoch, the columns of `Epoch`."""
-    return pd.DataFrame([asdict(epoch) for epoch in history], columns=list(Epoch.__annotations__))
 
 
 @dataclass(frozen=True)
@@ -58,15 +48,13 @@ class Watch:
     """Who is told how a training goes.
 
     Attributes:
-        energy_so_far: kWh since the start of the training, asked once an epoch.
         on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last of an
             epoch; with that one again while the network is validated.
-        on_epoch: Called after every epoch, with all epochs so far.
+        on_epoch: Called after every epoch.
     """
 
-    energy_so_far: Callable[[], float | None] = lambda: None
     on_step: Callable[[Step], None] = lambda step: None
-    on_epoch: Callable[[list[Epoch]], None] = lambda history: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
 
 
 def learn(
@@ -88,7 +76,6 @@ def learn(
         feeds = input_pipeline.images(data, config)
         return fit(model, *feeds, config.epochs, config.early_stopping, watch)
 
-    started = time.perf_counter()
     views = cached_features.views_of(config)
     share = views / (views + config.epochs)
     said = _Throttle(watch.on_step)
@@ -96,33 +83,17 @@ def learn(
         model, data, config, lambda done: said(lambda: Step(0, share * done, None))
     )
     head = cached_features.classifier(model)
-    return fit(
-        head, *feeds, config.epochs, config.early_stopping, watch, started=started, done=share
-    )
-
-
-def warm_up(model: keras.Model, rehearse: Callable[[], object], least_seconds: float) -> None:
-    """Rehearse the training, then put back every variable.
-
-    What a framework does once (tracing, compiling, choosing kernels, growing memory pools) would
-    otherwise be booked on the first epoch. Weights, optimizer state, random generators and metrics
-    are afterwards what they were before, so the measured training starts from the seed alone.
-
-    Args:
-        model: A compiled model.
-        rehearse: Trains it a little, on batches of every size that the training will have.
-        least_seconds: Go on until this much time has passed.
-    """
-    started = time.monotonic()
-    with _variables_put_back(model):
-        while True:
-            rehearse()
-            if time.monotonic() - started >= least_seconds:
-                break
+    return fit(head, *feeds, config.epochs, config.early_stopping, watch, done=share)
 
 
 @contextmanager
-def _variables_put_back(model: keras.Model) -> Iterator[None]:
+def variables_put_back(model: keras.Model) -> Iterator[None]:
+    """Train a little inside; afterwards every variable is what it was.
+
+    What a framework does once (tracing, compiling, choosing kernels, growing memory pools) would
+    otherwise be booked on the first epoch. Weights, optimizer state, random generators and metrics
+    are put back, so the measured training starts from the seed alone.
+    """
     import keras
 
     model.optimizer.build(model.trainable_variables)
@@ -147,7 +118,6 @@ def fit(
     patience: int | None = None,
     watch: Watch | None = None,
     *,
-    started: float | None = None,
     done: float = 0.0,
 ) -> list[Epoch]:
     """Train, and validate after every epoch, as the paper does (section 3.4).
@@ -159,7 +129,6 @@ def fit(
         epochs: How often to go through `train`, at most.
         patience: Stop after so many epochs without a lower validation loss; None: never.
         watch: Who is told.
-        started: When the training began, by `time.perf_counter`, if something came before this.
         done: The part of the whole training that came before.
 
     Returns:
@@ -167,7 +136,7 @@ def fit(
     """
     import keras
 
-    recorder = _recorder(epochs, watch or Watch(), started, done)
+    recorder = _recorder(epochs, watch or Watch(), done)
     stop = (
         [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
     )
@@ -182,16 +151,13 @@ def fit(
     return recorder.history
 
 
-def _recorder(
-    epochs: int, watch: Watch, started: float | None, done: float
-) -> keras.callbacks.Callback:
+def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callback:
     import keras
 
     class Recorder(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
             self.history: list[Epoch] = []
             self.epoch = 0
-            self.started = started or time.perf_counter()
             self.say = _Throttle(watch.on_step)
 
         def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -212,16 +178,9 @@ def _recorder(
             self.say(lambda: self.last)
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            self.history.append(
-                Epoch(
-                    epoch=epoch + 1,
-                    **{name: float(logs[name]) for name in ("accuracy", "loss")},
-                    **{name: float(logs[name]) for name in ("val_accuracy", "val_loss")},
-                    seconds=time.perf_counter() - self.started,
-                    energy_consumed=watch.energy_so_far(),
-                )
-            )
-            watch.on_epoch(self.history)
+            names = ("accuracy", "loss", "val_accuracy", "val_loss")
+            self.history.append(Epoch(**{name: float(logs[name]) for name in names}))
+            watch.on_epoch(self.history[-1])
 
     return Recorder()
 

@@ -1,129 +1,180 @@
-import dataclasses
-import html
+import json
 
-import numpy as np
+import pandas as pd
 import pytest
 
-from lib.experiment import protocol
-from lib.experiment.protocol import Outcome
-from lib.instruments import Component, Reading
-from lib.records import Phase
-from lib.report import run_tables
-from lib.study.catalog import NO_DEPTH
+from lib.experiment import Run, RunError
+from lib.records.record import Record
 from lib.study.config import RunConfig
-from lib.training.datasets import Dataset
-from lib.training.fit import Epoch
-from lib.training.network import Network
 
-NETWORK = Network(
-    depth=16,
-    parameters=100,
-    trainable_parameters=50,
-    flops=1000,
-    flops_head=10,
-    flops_once=9_000,
-    flops_epoch=45_000,
-    precision="float32",
-    reason=None,
-    doubts=(),
+
+def run_in(folder, **fields):
+    return Run(RunConfig(output_dir=str(folder), **fields))
+
+
+def test_a_run_from_its_parameters_to_its_record(meter, tmp_path):
+    run = run_in(tmp_path, location="FRA", idle_seconds=0.01, epochs=2)
+    warmed = []
+    with run.measured(warm_up=lambda: warmed.append(1)):
+        assert not (run.folder / "run.json").exists()
+        run.epoch(accuracy=0.5, val_accuracy=0.4)
+        run.epoch(accuracy=0.7, val_accuracy=0.6)
+    record = run.finish(accuracy=0.6, perplexity=3.5)
+    assert warmed == [1]
+    assert [phase.name for phase in record.phases] == [
+        *("checks", "idle", "warmup", "training", "cooldown")
+    ]
+    assert record.started_at <= record.ended_at
+    written = Record.model_validate_json((run.folder / "run.json").read_bytes())
+    assert written == Record.model_validate_json(record.model_dump_json())
+    assert not (run.folder / "progress.json").exists()
+    history = pd.read_csv(run.folder / "history.csv")
+    assert list(history) == ["epoch", "accuracy", "val_accuracy", "seconds", "energy_consumed"]
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["energy_consumed"].tolist() == pytest.approx([0.0001, 0.0002])
+    assert history["seconds"].is_monotonic_increasing
+
+
+def test_the_warm_up_goes_on_for_as_long_as_it_should(meter, tmp_path):
+    times = []
+    with run_in(tmp_path, warmup_seconds=0.05).measured(warm_up=lambda: times.append(1)):
+        pass
+    assert len(times) > 1
+
+
+def test_without_epochs_there_is_no_history(meter, tmp_path):
+    run = run_in(tmp_path)
+    with run.measured():
+        pass
+    run.finish(accuracy=1)
+    assert not (run.folder / "history.csv").exists()
+
+
+def test_progress_follows_steps_and_epochs(meter, tmp_path):
+    told = []
+
+    class Watcher:
+        def progress(self, progress):
+            told.append((progress.phase, progress.fraction, progress.accuracy))
+
+        def epoch(self, history):
+            told.append(len(history))
+
+    run = run_in(tmp_path, epochs=2)
+    with run.measured(watcher=Watcher()):
+        run.step(0.25, 1, 0.3)
+        said = json.loads((run.folder / "progress.json").read_text())
+        assert said["phase"] == "training"
+        run.epoch(val_accuracy=0.4)
+    assert told == [
+        *(("checks", 0, None), ("training", 0, None)),
+        *(("training", 0.25, 0.3), ("training", 0.5, 0.4), 1, ("cooldown", 0.5, 0.4)),
+    ]
+
+
+def test_inference_is_measured_apart_and_once_before(meter, tmp_path):
+    run = run_in(tmp_path, inference_seconds=0.02, idle_seconds=0.01)
+    with run.measured():
+        pass
+    passes = []
+    run.inference(lambda: passes.append(1), samples=50)
+    record = run.finish(accuracy=0.5)
+    assert len(passes) > 1
+    samples = record.extra["inference_samples"]
+    assert samples == 50 * (len(passes) - 1), "the first is not measured"
+    assert record.extra["inference_energy"] == pytest.approx(0.001)
+    assert record.extra["inference_energy_per_1000"] == pytest.approx(1 / samples)
+    assert record.extra["inference_seconds_per_1000"] == pytest.approx(1e5 / samples)
+    assert record.extra["inference_net_energy"] == pytest.approx(0, abs=1e-12)
+    assert record.phases[-1].name == "inference"
+    assert [one["instrument"] for one in record.readings][-1] == "codecarbon, inference"
+
+
+def test_inference_that_is_not_asked_for_does_nothing(meter, tmp_path):
+    run = run_in(tmp_path)
+    with run.measured():
+        pass
+    run.inference(pytest.fail, samples=1)
+    record = run.finish(accuracy=0.5)
+    assert not any(name.startswith("inference") for name in record.extra)
+
+
+def test_inference_that_is_asked_for_and_not_given_is_missed(meter, tmp_path):
+    run = run_in(tmp_path, inference_seconds=1)
+    with run.measured():
+        pass
+    assert "no function" in run.finish(accuracy=0.5).reasons["inference_energy"]
+
+
+def measured(folder):
+    run = run_in(folder)
+    with run.measured():
+        pass
+    return run
+
+
+def finished(folder):
+    run = measured(folder)
+    run.finish(accuracy=0.5)
+    return run
+
+
+def twice(folder):
+    with measured(folder).measured():
+        pass
+
+
+def nested(folder):
+    run = run_in(folder)
+    with run.measured(), run.measured():
+        pass
+
+
+def after_a_failure(folder):
+    run = run_in(folder)
+    with pytest.raises(ZeroDivisionError), run.measured():
+        raise ZeroDivisionError
+    run.finish(accuracy=0.5)
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda folder: run_in(folder).finish(accuracy=1), "finish: comes after the measured"),
+        (lambda folder: finished(folder).finish(accuracy=1), "finish: the run is finished"),
+        (lambda folder: finished(folder).results(accuracy=1), "results: the run is finished"),
+        (twice, "measured: a run is measured once"),
+        (nested, "measured: a run is measured once"),
+        (after_a_failure, "finish: comes after the measured block"),
+        (lambda folder: run_in(folder).epoch(loss=1), "epoch: comes inside the measured block"),
+        (lambda folder: measured(folder).epoch(loss=1), "epoch: comes inside the measured block"),
+        (lambda folder: run_in(folder).inference(print, 1), "inference: comes after the measured"),
+        (lambda folder: measured(folder).inference(print, 0), "a whole number of at least 1"),
+        (lambda folder: measured(folder).finish(accuracy=float("nan")), "accuracy: is nan"),
+        (lambda folder: measured(folder).finish(loss=float("inf")), "loss: is inf"),
+        (lambda folder: measured(folder).finish(accuracy="high"), "accuracy: 'high' is no number"),
+        (lambda folder: measured(folder).finish(accuracy=True), "accuracy: True is no number"),
+        (lambda folder: measured(folder).finish(accuracy=[1]), r"accuracy: \[1\] is no number"),
+        (lambda folder: measured(folder).finish(accuracy=None), "accuracy: is None; give a number"),
+        (lambda folder: measured(folder).finish(energy_consumed=1), "is measured here"),
+        (lambda folder: measured(folder).finish(training_duration=1), "is measured here"),
+        (lambda folder: measured(folder).finish(batch_size=1), "batch_size: is a parameter"),
+    ],
 )
-DETAILS = {"run_id": "a-tracker", "peak_power": 45.0}
+def test_what_leaves_no_sound_record_is_refused_in_one_sentence(meter, tmp_path, use, said):
+    with pytest.raises(RunError, match=said) as error:
+        use(tmp_path)
+    assert "\n" not in str(error.value)
 
 
-def data(notes=()):
-    images, labels = np.zeros((4, 32, 32, 3), np.uint8), np.zeros(4, np.int32)
-    return Dataset("x", images, labels, images, labels, ("a", "b"), "f00", "a file", tuple(notes))
-
-
-def reading(cpu=0.001, ram=0.002, duration=100.0, doubts=()):
-    components = {
-        "cpu": Component(cpu, "load model", None if cpu is not None else "negative energy"),
-        "gpu": Component(None, "none", "no GPU"),
-        "ram": Component(ram, "model (20 W)"),
-    }
-    return Reading("codecarbon", duration, components, 100, tuple(doubts), DETAILS)
-
-
-def outcome(meter, idle=None, doubts=()):
-    start, end = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:01:40.000+00:00"
-    phase = Phase(name="training", started_at=start, ended_at=end, duration=100.2)
-    history = (
-        Epoch(1, 0.5, 1.0, 0.4, 1.1, 50.0, 0.001),
-        Epoch(2, 0.7, 0.8, 0.6, 0.9, 100.0, 0.003),
-    )
-    return Outcome(history, (meter,), idle, (phase,), tuple(doubts))
-
-
-def record(measured, notes=(), **fields):
-    return protocol.record(RunConfig(**fields), data(notes), NETWORK, measured)
-
-
-def test_the_record_of_a_run():
-    made = record(outcome(reading()), location="FRA")
-    assert made.energy_consumed == pytest.approx(0.003)
-    assert made.emissions == pytest.approx(0.003 * made.carbon_intensity / 1000)
-    assert made.accuracy == 0.6, "validation, last epoch"
-    assert made.score == pytest.approx(200)
-    assert (made.duration, made.peak_power, made.tracker_run_id) == (100.0, 45.0, "a-tracker")
-    assert made.started_at < made.ended_at
-    assert made.flops_training == 99_000, "what is done once, and the two epochs that there were"
-    assert made.extra["epochs_trained"] == 2
-    assert made.gpu_energy is None
-    assert made.reasons["gpu_energy"] == "no GPU"
-
-
-def test_net_energy_takes_off_what_the_idle_machine_would_have_drawn():
-    idle = reading(cpu=0.00001, ram=0.00002, duration=10.0)
-    made = record(outcome(reading(), idle))
-    assert made.idle_energy == pytest.approx(0.0003)
-    assert made.net_energy == pytest.approx(0.0027)
-
-
-def test_without_a_baseline_there_is_no_net_energy_and_it_says_so():
-    made = record(outcome(reading()))
-    assert made.net_energy is None
-    assert "idle_seconds is 0" in made.reasons["net_energy"]
-
-
-def test_without_a_place_there_are_no_emissions_and_it_says_so():
-    made = record(outcome(reading()))
-    assert made.emissions is None
-    assert "location" in made.reasons["emissions"]
-
-
-def test_a_part_that_failed_leaves_the_sum_empty():
-    made = record(outcome(reading(cpu=None)), location="FRA")
-    assert made.energy_consumed is None
-    assert made.score is None
-    assert made.emissions is None
-    assert made.reasons["cpu_energy"] == "negative energy"
-    for name in ("energy_consumed", "emissions", "score"):
-        assert made.reasons[name], name
-
-
-def test_every_doubt_arrives_once():
-    made = record(outcome(reading(), doubts=("busy", "busy")), notes=("rounded",), weights="none")
-    assert made.doubts.count("busy") == 1
-    assert "rounded" in made.doubts
-    assert any("random weights" in doubt for doubt in made.doubts)
-
-
-def test_pixels_that_an_architecture_cannot_read_are_doubted():
-    made = record(outcome(reading()), architecture="EfficientNetV2B0", preprocessing="rescale")
-    assert any(doubt.startswith("preprocessing: ") for doubt in made.doubts)
-    made = record(outcome(reading()), architecture="EfficientNetV2B0", preprocessing="imagenet")
-    assert not any(doubt.startswith("preprocessing: ") for doubt in made.doubts)
-
-
-def test_a_depth_that_nobody_states_is_empty_with_the_reason(monkeypatch):
-    monkeypatch.setattr(f"{__name__}.NETWORK", dataclasses.replace(NETWORK, depth=None))
-    made = record(outcome(reading()), architecture="EfficientNetV2B0")
-    assert made.depth is None
-    assert made.reasons["depth"] == NO_DEPTH
-    shown = html.unescape(run_tables.network(NETWORK, epochs=1).to_html())
-    assert NO_DEPTH in shown
-
-
-def test_the_record_names_no_folder(tmp_path):
-    made = record(outcome(reading()), output_dir=str(tmp_path))
-    assert str(tmp_path) not in made.model_dump_json()
+def test_real_instruments_measure_a_block(tmp_path):
+    run = run_in(tmp_path, location="FRA", idle_seconds=1)
+    with run.measured():
+        total = sum(range(10**6))
+    record = run.finish(accuracy=1.0)
+    assert total
+    assert record.energy_consumed > 0
+    assert record.idle_energy > 0
+    assert record.emissions == pytest.approx(record.energy_consumed * record.carbon_intensity / 1e3)
+    assert (run.folder / "emissions.csv").is_file()
+    assert (run.folder / "power.csv").is_file()

@@ -89,8 +89,8 @@ def main() -> None:
 
 def _warmed_up(config, model, data) -> tuple[list[fit.Epoch], list[str]]:
     """The history of a training after its warm-up, and what the framework made anew in it."""
-    little = input_pipeline.sample(data, config, 1)
-    fit.warm_up(model, lambda: fit.learn(config, model, little), 0)
+    with fit.variables_put_back(model):
+        fit.learn(config, model, input_pipeline.subset(data, config, 1))
     with _noting() as made:
         return fit.learn(config, model, data), made
 

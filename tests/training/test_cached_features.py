@@ -5,9 +5,8 @@ import numpy as np
 import psutil
 import pytest
 
-from lib.experiment import protocol
 from lib.study.config import RunConfig
-from lib.training import cached_features, datasets, fit, input_pipeline, network
+from lib.training import cached_features, classifier, datasets, fit, input_pipeline, network
 
 COMMON = {
     "architecture": "VGG16",
@@ -38,9 +37,8 @@ def test_without_augmentation_it_is_the_training_of_the_whole_network(data):
         run = config(features=how, augmentation="none", epochs=3)
         model = network.build(run, data)
         history = fit.learn(run, model, data)
-        ends[how] = model.get_weights(), fit.history_table(history)
-    for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
-        np.testing.assert_allclose(ends["online"][1][name], ends["cached"][1][name], rtol=1e-3)
+        ends[how] = model.get_weights(), [dataclasses.astuple(epoch) for epoch in history]
+    np.testing.assert_allclose(ends["online"][1], ends["cached"][1], rtol=1e-3)
     for online, cached in zip(ends["online"][0], ends["cached"][0], strict=True):
         np.testing.assert_allclose(online, cached, atol=1e-4)
 
@@ -110,8 +108,8 @@ def test_the_warm_up_of_cached_features_leaves_no_trace(data):
     def end(warm):
         model = network.build(run, data)
         if warm:
-            little = input_pipeline.sample(data, run, 1)
-            fit.warm_up(model, lambda: fit.learn(run, model, little), 0)
+            with fit.variables_put_back(model):
+                fit.learn(run, model, input_pipeline.subset(data, run, 1))
         return [epoch.loss for epoch in fit.learn(run, model, data)]
 
     assert end(warm=True) == end(warm=False)
@@ -147,10 +145,8 @@ def test_features_are_computed_into_the_only_array_that_holds_them(data, monkeyp
     assert size < peak < 1.5 * size, peak / size
 
 
-def test_features_that_do_not_fit_are_refused_before_anything_is_computed(
-    data, monkeypatch, tmp_path
-):
-    run = config(views=3, output_dir=str(tmp_path))
+def test_features_that_do_not_fit_are_refused_before_anything_is_computed(data, monkeypatch):
+    run = config(views=3)
     model = network.build(run, data)
     needed = (3 * 70 + 40) * 512 * 4
     memory = type(psutil.virtual_memory())
@@ -164,5 +160,4 @@ def test_features_that_do_not_fit_are_refused_before_anything_is_computed(
         with pytest.raises(
             cached_features.NoRoomError, match=f"{run.run_id} need .* GB.*fewer views"
         ):
-            protocol.measure(run, model, data)
-    assert not run.run_dir.exists()
+            classifier.Training(run, data)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from lib.experiment import protocol
 from lib.study.config import RunConfig
 from lib.training import backends, datasets, fit, frozen_base, input_pipeline
 from lib.training import network as networks
@@ -58,14 +57,3 @@ def test_constants_are_for_a_base_that_sees_many_images(fields, held_as):
     run = config(**fields)
     data = datasets.load(run)
     assert frozen_base.held_as(run, data, networks.build(run, data)) == held_as
-
-
-def test_the_record_says_how_the_base_was_held(monkeypatch, tmp_path):
-    monkeypatch.setattr(frozen_base, "FEWEST_IMAGES", 100)
-    run = config(output_dir=str(tmp_path))
-    data = datasets.load(run)
-    model = networks.build(run, data)
-    network = networks.count(run, data, model)
-    outcome = protocol.measure(run, model, data)
-    made = protocol.record(run, data, network, outcome)
-    assert made.extra["base_held_as"] == "constants"

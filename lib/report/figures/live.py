@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,9 +14,6 @@ from lib.records.progress import Progress
 from lib.report import front_end
 from lib.report.figures import palette
 from lib.report.figures.run import epochs
-
-if TYPE_CHECKING:
-    from lib.training.fit import Epoch
 
 SECONDS_BETWEEN = 2.0
 LARGEST_SHARE = 0.005
@@ -34,6 +29,7 @@ _PHASES = {
     "warmup": "Warming up",
     "training": "Training",
     "cooldown": "Cooling down",
+    "inference": "Measuring inference",
 }
 
 
@@ -56,7 +52,7 @@ class LiveCurve:
     def __init__(self, run_id: str):
         self._run_id = run_id
         self._is_watched = front_end.is_watched()
-        self._history: Sequence[Epoch] = ()
+        self._history: Sequence[Mapping[str, float]] = ()
         self._watts: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
         self._last = Progress("")
         self._next = 0.0
@@ -80,8 +76,8 @@ class LiveCurve:
             done = time.monotonic()
             self._next = done + max(SECONDS_BETWEEN, (done - now) / LARGEST_SHARE)
 
-    def epoch(self, history: Sequence[Epoch]) -> None:
-        """Take all epochs so far, as `lib.training.fit` hands them over."""
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Take all epochs so far, as `lib.experiment.Run` hands them over."""
         self._history = tuple(history)
 
     def end(self) -> None:
@@ -90,7 +86,7 @@ class LiveCurve:
         from IPython.display import display as show
 
         clear_output(wait=True)
-        show(epochs(pd.DataFrame([asdict(epoch) for epoch in self._history]), self._run_id))
+        show(epochs(pd.DataFrame(self._history), self._run_id))
 
     def _show(self, picture: str) -> None:
         from IPython.display import HTML
@@ -105,8 +101,8 @@ class LiveCurve:
         epochs_so_far = self._history
         last = self._last.epochs or 1
         accuracies = {
-            "validation": [(epoch.epoch, epoch.val_accuracy) for epoch in epochs_so_far],
-            "training": [(epoch.epoch, epoch.accuracy) for epoch in epochs_so_far],
+            "validation": [(one["epoch"], one["val_accuracy"]) for one in epochs_so_far],
+            "training": [(one["epoch"], one["accuracy"]) for one in epochs_so_far],
         }
         watts = [(at - now, power) for at, power in self._watts]
         highest = max((power for _, power in watts), default=0.0)

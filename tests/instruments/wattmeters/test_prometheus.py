@@ -219,9 +219,8 @@ def test_credentials_are_sent_and_an_unknown_unit_is_refused():
 
 @needs.prometheus
 def test_a_training_is_measured_while_the_server_is_stopped_for_a_while(prometheus, tmp_path):
-    from lib.experiment import protocol
-    from lib.training import datasets
-    from lib.training import network as networks
+    from lib.experiment import Run
+    from lib.training import classifier, datasets
 
     description = tmp_path / "meter.yaml"
     description.write_text(
@@ -231,20 +230,25 @@ def test_a_training_is_measured_while_the_server_is_stopped_for_a_while(promethe
         meter=str(description), output_dir=str(tmp_path), train_limit=64, test_limit=32, epochs=4
     )
     data = datasets.load(config)
-    model = networks.build(config, data)
-    network = networks.count(config, data, model)
+    training = classifier.Training(config, data)
     away = []
 
-    def after_an_epoch(history):
-        if len(history) == 1:
-            prometheus.stop()
-            away.append("stopped")
-        if len(history) == 2:
-            prometheus.start()
-            away.append("started")
+    class Watcher:
+        def progress(self, progress):
+            """Nobody watches."""
 
-    outcome = protocol.measure(config, model, data, on_epoch=after_an_epoch)
-    record = protocol.record(config, data, network, outcome)
+        def epoch(self, history):
+            if len(history) == 1:
+                prometheus.stop()
+                away.append("stopped")
+            if len(history) == 2:
+                prometheus.start()
+                away.append("started")
+
+    run = Run(config)
+    with run.measured(training.rehearse, Watcher()):
+        training.learn(run)
+    record = run.finish(**training.results)
     start, stop = (
         datetime.fromisoformat(at).timestamp() for at in (record.started_at, record.ended_at)
     )

@@ -7,10 +7,13 @@ import pytest
 from lib.records.progress import Progress
 from lib.report import figures
 from lib.report.figures import live
-from lib.training.fit import Epoch
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
-EPOCHS = [Epoch(n, 0.1 * n, 1.0, 0.2, 1.0, 10.0 * n, 1e-4 * n) for n in (1, 2, 3)]
+EPOCHS = [
+    {"epoch": n, "accuracy": 0.1 * n, "loss": 1.0, "val_accuracy": 0.2, "val_loss": 1.0}
+    | {"seconds": 10.0 * n, "energy_consumed": 1e-4 * n}
+    for n in (1, 2, 3)
+]
 
 
 @pytest.fixture
