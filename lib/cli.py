@@ -105,6 +105,13 @@ def parser() -> argparse.ArgumentParser:
         help="lay a wattmeter's log beside the runs of a finished study, in place of training",
     )
     result.add_argument(
+        "--report",
+        dest="report_dir",
+        type=Path,
+        metavar="DIR",
+        help="write the report of the runs that lie in a folder, in place of training",
+    )
+    result.add_argument(
         "--figures",
         action="store_true",
         help="also write the figures of the report as PNG and SVG (takes Chrome or Chromium)",
@@ -125,7 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
             if args.figures and (problem := _cannot_draw()):
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
                 return BAD_INPUT
-            if args.import_dir is not None and args.kaggle is None:
+            if args.report_dir is not None:
+                done = _report(args)
+            elif args.import_dir is not None and args.kaggle is None:
                 done = _import(args)
             else:
                 done = _study(args) if args.wattmeter is None else _wattmeter(args)
@@ -157,12 +166,19 @@ def _cannot_draw() -> str | None:
 
 def _of_no_use(args: argparse.Namespace) -> list[str]:
     """A sentence for each option that has no meaning beside another one which trains nothing."""
-    if args.kaggle is not None or not (args.import_dir or args.wattmeter):
+    given = {
+        "--report": args.report_dir,
+        "--import": args.import_dir,
+        "--wattmeter": args.wattmeter,
+    }
+    option = next((name for name, path in given.items() if path), None)
+    if option is None or (args.kaggle is not None and option != "--report"):
         return []
-    option = "--import" if args.import_dir else "--wattmeter"
     others = {
-        "a study file": args.study and args.import_dir,
-        "--wattmeter": args.wattmeter and args.import_dir,
+        "a study file": args.study and option != "--wattmeter",
+        "--import": args.import_dir and option != "--import",
+        "--wattmeter": args.wattmeter and option != "--wattmeter",
+        "--kaggle": args.kaggle,
         "--dry-run": args.dry_run,
         "--only": args.only,
         "--set": args.set,
@@ -176,6 +192,7 @@ def _of_no_use(args: argparse.Namespace) -> list[str]:
 def _no_folders(args: argparse.Namespace) -> list[str]:
     """A sentence for each path that can't be what it is given as."""
     paths = {"--outputs": args.outputs, "--import": args.import_dir, "--wattmeter": args.wattmeter}
+    paths["--report"] = args.report_dir
     problems = []
     for option, path in paths.items():
         try:
@@ -246,6 +263,13 @@ def _import(args: argparse.Namespace) -> bool:
 
     console = terminal.console()
     return import_study.execute(args.import_dir, args.outputs, console, figures=args.figures)
+
+
+def _report(args: argparse.Namespace) -> bool:
+    from lib.execution import report_folder, terminal
+
+    folder = args.report_dir.expanduser()
+    return report_folder.report(folder, terminal.console(), figures=args.figures)
 
 
 def _wattmeter(args: argparse.Namespace) -> bool:

@@ -14,7 +14,9 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
     os.environ.setdefault(variable, "1")  # as many processes test as there are cores
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles lib
 
-PARAMETERS = f"{' = '.join(RunConfig.model_fields)} = None"
+PARAMETERS = "\n".join(
+    f"{name} = {field.default!r}" for name, field in RunConfig.model_fields.items()
+)
 
 RUN_DIR = """
 import json
@@ -64,7 +66,6 @@ def _own_lock_and_quiet_tensorflow(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def notebook(tmp_path, monkeypatch):
     """Make the runner execute a notebook of these cells in place of train.ipynb."""
-    from lib.execution import local
 
     def use(*cells):
         node = nbformat.v4.new_notebook(
@@ -75,9 +76,10 @@ def notebook(tmp_path, monkeypatch):
             },
         )
         node.cells[0].metadata["tags"] = ["parameters"]
-        path = tmp_path / "stand-in.ipynb"
+        path = tmp_path / "stand-in" / "train.ipynb"
+        path.parent.mkdir(exist_ok=True)
         nbformat.write(node, path)
-        monkeypatch.setattr(local, "NOTEBOOK", path)
+        monkeypatch.setattr(RunConfig, "notebook", path)
 
     return use
 

@@ -39,7 +39,8 @@ from pathlib import Path
 from lib import cli
 from lib.execution import local
 from lib.report import build as report
-local.NOTEBOOK = Path(sys.argv[1])
+from lib.study.config import RunConfig
+RunConfig.notebook = Path(sys.argv[1])
 local.RUN_PROCESS = json.loads(sys.argv[2])
 report.build = lambda folder: folder
 sys.exit(cli.main(sys.argv[3:]))

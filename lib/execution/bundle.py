@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lib.instruments import machine
+from lib.study.config import RunFields
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
 
-def program(notebook: Path) -> bytes:
-    """What executes a run: this package, `notebook` as `notebooks/train.ipynb`, and the commit.
+def program(runs: Sequence[RunFields]) -> bytes:
+    """What executes the runs of a study: this package, their notebook and code, and the commit.
 
     The same files give the same bytes.
     """
@@ -23,7 +24,9 @@ def program(notebook: Path) -> bytes:
         for path in _PACKAGE.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    files["notebooks/train.ipynb"] = notebook.read_bytes()
+    notebook = runs[0].notebook
+    files[f"notebooks/{notebook.name}"] = notebook.read_bytes()
+    files |= {name: Path(name).read_bytes() for run in runs for name in run.code}
     if commit := machine.commit():
         files[machine.COMMIT_FILE] = commit.encode()
     return _packed(files.items())

@@ -28,7 +28,7 @@ from lib.execution.run_process import failed_record, one_line
 from lib.instruments import machine
 from lib.records import Record
 from lib.records.progress import Progress
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.errors import UserError
 
 SAME_VERSIONS = ("program", "tensorflow", "keras", "codecarbon")
@@ -69,7 +69,7 @@ def connected(address: str) -> Iterator[Client]:
 
 def execute_all(
     client: Client,
-    runs: list[RunConfig],
+    runs: list[RunFields],
     study_dir: Path,
     watcher: local.Watcher,
     timeout: float | None = None,
@@ -99,7 +99,7 @@ class _Call:
     def __init__(
         self,
         client: Client,
-        runs: list[RunConfig],
+        runs: list[RunFields],
         study_dir: Path,
         watcher: local.Watcher,
         timeout: float | None,
@@ -123,10 +123,11 @@ class _Call:
         self._check_python()
         cloudpickle.register_pickle_by_value(cluster_admission)
         found = machine.versions()
-        backends = {run.backend for run in self._runs.values()} - set(SAME_VERSIONS)
+        backends = {getattr(run, "backend", None) for run in self._runs.values()}
+        backends -= {None, *SAME_VERSIONS}
         plugin = cluster_admission.Admission(
             self._name,
-            bundle.program(local.NOTEBOOK),
+            bundle.program([*self._runs.values()]),
             {name: found[name] for name in (*SAME_VERSIONS, *sorted(backends))},
             [run.model_dump(mode="json") for run in _different_files(self._runs.values())],
         )
@@ -252,9 +253,10 @@ def _losing_the_scheduler_stops() -> Iterator[None]:
         raise local.StoppedError("the connection to the scheduler is lost") from error
 
 
-def _different_files(runs: Iterable[RunConfig]) -> list[RunConfig]:
+def _different_files(runs: Iterable[RunFields]) -> list[RunFields]:
     """One run for each set of files that runs read, and each backend."""
-    kinds = {(run.dataset, run.data_dir, run.weights, run.backend): run for run in runs}
+    reads = ("dataset", "data_dir", "weights", "backend", "meter")
+    kinds = {tuple(getattr(run, name, None) for name in reads): run for run in runs}
     return list(kinds.values())
 
 

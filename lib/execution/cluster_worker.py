@@ -19,8 +19,9 @@ from lib.execution.run_process import end_with_parent
 from lib.instruments import machine
 from lib.records import Record
 from lib.records.progress import Progress
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
+from lib.study.notebook import fields_of
 
 STUDY = Path("study")
 RESULT = Path("run.zip")
@@ -31,13 +32,15 @@ def main() -> None:
     task = json.load(sys.stdin)
     end_with_parent(task["parent"])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by its Dask worker"))
+    (notebook,) = Path("notebooks").glob("*.ipynb")
+    run_of = fields_of(notebook)
     if "parameters" in task:
-        measure(RunConfig(**task["parameters"]), task["timeout"])
+        measure(run_of(**task["parameters"]), task["timeout"])
     else:
-        json.dump(describe([RunConfig(**fields) for fields in task["runs"]]), sys.stdout)
+        json.dump(describe([run_of(**fields) for fields in task["runs"]]), sys.stdout)
 
 
-def describe(runs: list[RunConfig]) -> dict[str, Any]:
+def describe(runs: list[RunFields]) -> dict[str, Any]:
     """This machine's anonymous id, its versions, and what `runs` would miss here."""
     missing = dict.fromkeys(line for run in runs for line in run.missing())
     return {
@@ -47,7 +50,7 @@ def describe(runs: list[RunConfig]) -> dict[str, Any]:
     }
 
 
-def measure(config: RunConfig, timeout: float | None) -> None:
+def measure(config: RunFields, timeout: float | None) -> None:
     """Execute one run as soon as nothing else is measured here; its folder goes into `RESULT`."""
     RESULT.unlink(missing_ok=True)
     shutil.rmtree(STUDY, ignore_errors=True)
@@ -61,10 +64,10 @@ def measure(config: RunConfig, timeout: float | None) -> None:
 class _Nobody:
     """A watcher where nobody watches."""
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, config: RunFields) -> None:
         """A run starts."""
 
-    def progress(self, config: RunConfig, progress: Progress, left: Left) -> None:
+    def progress(self, config: RunFields, progress: Progress, left: Left) -> None:
         """The run has come this far."""
 
     def end(self, record: Record, seconds: float, left: Left) -> None:

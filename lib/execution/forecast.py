@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lib.records.progress import Progress
-from lib.study.config import RunConfig, Use, names
+from lib.study.config import RunFields, Use
 
 Cell = str
 
@@ -29,7 +29,7 @@ class Left:
 class Underway:
     """A run that is being executed: its configuration, seconds since its start, its progress."""
 
-    config: RunConfig
+    config: RunFields
     elapsed: float
     progress: Progress
 
@@ -41,15 +41,15 @@ class Forecast:
     progress of the runs under way promises.
     """
 
-    def __init__(self, runs: Iterable[RunConfig]):
+    def __init__(self, runs: Iterable[RunFields]):
         self._waiting = Counter(_cell(run) for run in runs)
         self._seconds, self._energy = _Means(), _Means()
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, config: RunFields) -> None:
         """A run starts: it no longer waits."""
         self._waiting[_cell(config)] -= 1
 
-    def end(self, config: RunConfig, seconds: float, energy: float | None) -> None:
+    def end(self, config: RunFields, seconds: float, energy: float | None) -> None:
         """Learn from a run that has ended; of a failed one `energy` (kWh) is None."""
         self._seconds.add(_cell(config), seconds)
         if energy is not None:
@@ -118,6 +118,6 @@ def _promised(run: Underway) -> float | None:
     return run.elapsed + run.progress.duration * (1 / fraction - 1) if fraction else None
 
 
-def _cell(config: RunConfig) -> Cell:
+def _cell(config: RunFields) -> Cell:
     """What repetitions of a configuration share: a variant may take a tenth of another's time."""
-    return config.model_dump_json(exclude=set(names(Use.REPETITION, Use.RESULTS)))
+    return config.model_dump_json(exclude=set(config.names(Use.REPETITION, Use.RESULTS)))

@@ -21,7 +21,6 @@ from lib.execution import run_folders
 from lib.execution.forecast import Forecast, Left, Underway
 from lib.execution.run_process import (
     LOG_NAME,
-    NOTEBOOK_NAME,
     OUT_OF_MEMORY,
     failed_record,
     kill,
@@ -30,10 +29,9 @@ from lib.execution.run_process import (
 )
 from lib.records import Record
 from lib.records.progress import Progress, read_progress
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.errors import UserError
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
 RUN_PROCESS: tuple[str, ...] = (sys.executable, "-m", "lib.execution.run_process")
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -47,10 +45,10 @@ class StoppedError(UserError):
 class Watcher(Protocol):
     """Is told what happens, to show it."""
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, config: RunFields) -> None:
         """A run starts."""
 
-    def progress(self, config: RunConfig, progress: Progress, left: Left) -> None:
+    def progress(self, config: RunFields, progress: Progress, left: Left) -> None:
         """The run has come this far; so much is left of the batch."""
 
     def end(self, record: Record, seconds: float, left: Left) -> None:
@@ -61,7 +59,7 @@ class Watcher(Protocol):
 
 
 def execute_all(
-    runs: list[RunConfig], study_dir: Path, watcher: Watcher, timeout: float | None = None
+    runs: list[RunFields], study_dir: Path, watcher: Watcher, timeout: float | None = None
 ) -> Generator[Record, None, None]:
     """Execute `runs` one after the other; a failure does not stop the others.
 
@@ -99,15 +97,15 @@ def execute_all(
 
 
 def _execute(
-    config: RunConfig, study_dir: Path, timeout: float | None
+    config: RunFields, study_dir: Path, timeout: float | None
 ) -> Generator[Progress, None, None]:
     """Execute one run and move it into its place; yields how far it is, several times a second."""
     unfinished = run_folders.staged(config, study_dir)
     folder = unfinished.run_dir
     folder.mkdir(parents=True)
-    task = {"notebook": str(NOTEBOOK), "parameters": unfinished.model_dump(mode="json")}
+    task = {"notebook": str(config.notebook), "parameters": unfinished.model_dump(mode="json")}
     error, kills = None, memory_kills()
-    progress = Progress("starting", epochs=config.epochs)
+    progress = Progress("starting", epochs=getattr(config, "epochs", 0))
     with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(
             RUN_PROCESS,
@@ -138,7 +136,9 @@ def _execute(
         error = _why_it_ended(child.returncode, memory_kills() > kills)
     if error is not None:
         failed_record(unfinished, error).write(folder)
-        leave_out_private_paths(folder / NOTEBOOK_NAME)  # what was killed did not do it itself
+        leave_out_private_paths(
+            folder / config.notebook.name
+        )  # what was killed did not do it itself
     run_folders.settle(config, study_dir)
 
 

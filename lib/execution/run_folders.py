@@ -15,7 +15,7 @@ from pathlib import Path
 from lib import __version__, records
 from lib.files import remove_unfinished
 from lib.records import Record
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 
 COMPLETE, FAILED, MISSING = "complete", "failed", "missing"
@@ -41,7 +41,7 @@ class Found:
         return self.record is None and self.state != MISSING
 
 
-def look(config: RunConfig) -> Found:
+def look(config: RunFields) -> Found:
     """See what lies in a run's place."""
     folder = config.run_dir
     try:
@@ -63,10 +63,10 @@ def look(config: RunConfig) -> Found:
     return Found(COMPLETE if record.status == "completed" else FAILED, record)
 
 
-def _other_fields(config: RunConfig, record: Record) -> list[str]:
+def _other_fields(config: RunFields, record: Record) -> list[str]:
     theirs = record.config
     known = config.identity
-    strange = theirs.keys() - RunConfig.model_fields.keys()
+    strange = theirs.keys() - type(config).model_fields.keys()
     return sorted({name for name in known if known[name] != theirs.get(name)} | strange)
 
 
@@ -100,12 +100,12 @@ def clear(study_dir: Path) -> None:
         shutil.rmtree(StudyFolder(study_dir).unfinished.path)
 
 
-def staged(config: RunConfig, study_dir: Path) -> RunConfig:
+def staged(config: RunFields, study_dir: Path) -> RunFields:
     """The same run with its folder among the unfinished."""
     return config.going_to(StudyFolder(study_dir).unfinished)
 
 
-def settle(config: RunConfig, study_dir: Path) -> None:
+def settle(config: RunFields, study_dir: Path) -> None:
     """Move the folder of a run that is over from among the unfinished into its place."""
     config.run_dir.parent.mkdir(parents=True, exist_ok=True)
     staged(config, study_dir).run_dir.rename(config.run_dir)

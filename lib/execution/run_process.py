@@ -23,10 +23,10 @@ from lib.files import without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
 from lib.records import FILE_NAME, Record
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
+from lib.study.notebook import VARIABLE, fields_of, kernel_of
 
 KERNEL_START_SECONDS = 60
-NOTEBOOK_NAME = "train.ipynb"
 LOG_NAME = "log.txt"
 OUT_OF_MEMORY = "out of memory"
 
@@ -38,30 +38,31 @@ _VMSTAT = Path("/proc/vmstat")
 def main() -> int:
     """Execute one notebook; 0 if it left a record of a completed run."""
     task = json.load(sys.stdin)
-    config = RunConfig(**task["parameters"])
+    config = fields_of(Path(task["notebook"]))(**task["parameters"])
     end_with_parent(task["parent"])
-    error = execute(Path(task["notebook"]), config)
+    error = execute(config)
     if error is not None:
         print(error, file=sys.stderr)
         failed_record(config, error).write(config.run_dir)
     return 0 if error is None else 1
 
 
-def execute(notebook: Path, config: RunConfig) -> str | None:
-    """Execute `notebook` with `config` as its parameters; what went wrong, in one line, or None."""
+def execute(config: RunFields) -> str | None:
+    """Execute a run's notebook with its parameters; what went wrong, in one line, or None."""
     import_nbformat()
     import papermill
     from nbclient.exceptions import DeadKernelError
 
     folder = config.run_dir
     folder.mkdir(parents=True, exist_ok=True)
-    kills = memory_kills()
+    kills, executed = memory_kills(), folder / config.notebook.name
+    os.environ[VARIABLE] = str(config.notebook.resolve())
     try:
         papermill.execute_notebook(
-            notebook,
-            folder / NOTEBOOK_NAME,
+            config.notebook,
+            executed,
             parameters=config.model_dump(mode="json"),
-            kernel_name="python3",
+            kernel_name=kernel_of(config.notebook),
             cwd=Path.cwd(),
             progress_bar=False,
             start_timeout=KERNEL_START_SECONDS,
@@ -78,10 +79,10 @@ def execute(notebook: Path, config: RunConfig) -> str | None:
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
         return one_line(f"{type(error).__name__}: {error}")
     finally:
-        leave_out_private_paths(folder / NOTEBOOK_NAME)
+        leave_out_private_paths(executed)
     # After a killed kernel the notebook can look complete; only the record proves that it was.
     if not (folder / FILE_NAME).is_file():
-        return "the notebook ended without leaving a record"
+        return "the notebook ended without leaving a record; its last call is to be run.finish"
     return None
 
 
@@ -120,7 +121,7 @@ def one_line(text: str) -> str:
     return " ".join(without_home(text).split())
 
 
-def failed_record(config: RunConfig, error: str) -> Record:
+def failed_record(config: RunFields, error: str) -> Record:
     """The record of a run that did not end well."""
     versions = machine.versions()
     return Record(
@@ -128,6 +129,7 @@ def failed_record(config: RunConfig, error: str) -> Record:
         status="failed",
         error=error,
         config=config.recorded,
+        notebook=config.made_by,
         machine=machine.machine_id(),
         git_commit=versions.pop("commit"),
         versions=versions,

@@ -18,13 +18,13 @@ from lib.execution.partial_report import LiveReport
 from lib.files import write_atomically
 from lib.records import Record
 from lib.study import plan
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.study import Study, check_presence, load_study, select
 
 Records = Generator[Record, None, None]
-Execute = Callable[[list[RunConfig], Path, local.Watcher, float | None], Records]
+Execute = Callable[[list[RunFields], Path, local.Watcher, float | None], Records]
 Alone = Callable[[], AbstractContextManager[object]]
 
 
@@ -47,7 +47,7 @@ class Call:
     study: Study
     source: Path
     outputs: Path
-    everything: list[RunConfig]
+    everything: list[RunFields]
     chosen: frozenset[str]
     scheduler: str | None = None
     retry_failed: bool = False
@@ -59,7 +59,7 @@ class Call:
         """The study's folder: named after its file."""
         return self.outputs.expanduser() / self.source.stem
 
-    def of_this_call(self, runs: Iterable[RunConfig]) -> list[RunConfig]:
+    def of_this_call(self, runs: Iterable[RunFields]) -> list[RunFields]:
         """Those of `runs` that were chosen."""
         return [run for run in runs if run.run_id in self.chosen]
 
@@ -131,7 +131,7 @@ def execute(call: Call, console: Console) -> bool:
                 if number < len(pending):
                     so_far.refresh()
     ended = [known[run.run_id] for run in chosen]
-    console.print(terminal.summary_table(ended))
+    console.print(terminal.summary_table(ended, call.study.quality.name))
     console.print(terminal.plain(terminal.summary(ended)))
     reported = report(console, call.study_dir, figures=call.figures)
     return reported and all(run.status == "completed" for run in ended)
@@ -187,7 +187,7 @@ def _place(call: Call) -> Iterator[tuple[Execute, Alone]]:
         raise StudyError([str(error)], "--scheduler") from None
 
 
-def _prepare(call: Call, console: Console) -> tuple[list[RunConfig], dict[str, Record]]:
+def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, Record]]:
     """Freeze the plan and set aside what is in the way.
 
     Returns:
@@ -229,7 +229,7 @@ def _write_results(known: dict[str, Record], study_dir: Path) -> None:
     records.write_results(records.table(known.values()), study_dir)
 
 
-def _show_plan(call: Call, console: Console, runs: list[RunConfig], states: list[str]) -> None:
+def _show_plan(call: Call, console: Console, runs: list[RunFields], states: list[str]) -> None:
     console.print(f"[bold]{terminal.plain(call.study.title)}[/bold] ({call.source})")
     console.print(f"All runs: {terminal.plain(terminal.same_for_all(runs))}")
     for sentence in terminal.what_is_missing(runs):

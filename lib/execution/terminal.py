@@ -14,7 +14,7 @@ from rich.table import Table
 from lib.execution.forecast import Left
 from lib.records import Record
 from lib.records.progress import Progress
-from lib.study.config import RECORDED, RunConfig
+from lib.study.config import RunConfig, RunFields, Use
 from lib.text import duration, energy
 from lib.text import runs as number_of_runs
 
@@ -24,15 +24,16 @@ MOST_ROWS = 200
 STATES = ("complete", "failed", "missing")
 
 
-def plan_table(runs: Sequence[RunConfig], states: Sequence[str]) -> Table:
+def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
     """The plan: one row a run, with every field that is not the same in all of them.
 
     Of a longer plan it shows the first `MOST_ROWS`.
     """
-    shown = ["architecture", "dataset", "repetition"]
+    fields = type(runs[0])
+    shown = [*fields.own()[:2], "repetition"]
     shown += [
         name
-        for name in RECORDED
+        for name in fields.model_fields
         if name not in shown and len({getattr(run, name) for run in runs}) > 1
     ]
     table = Table(*["#", "run", *shown, "state"], title_justify="left")
@@ -50,20 +51,20 @@ def counts(states: Sequence[str]) -> str:
     return f"{number_of_runs(len(states))}: {', '.join(parts)}"
 
 
-def same_for_all(runs: Sequence[RunConfig]) -> str:
+def same_for_all(runs: Sequence[RunFields]) -> str:
     """The fields that all runs share and that are not the default, as one line."""
-    shared = {}
-    for name in RECORDED:
+    shared, fields = {}, type(runs[0])
+    for name in (n for n in fields.model_fields if n not in fields.names(Use.RESULTS)):
         values = {getattr(run, name) for run in runs}
-        if len(values) == 1 and values != {RunConfig.model_fields[name].default}:
+        if len(values) == 1 and values != {fields.model_fields[name].default}:
             shared[name] = values.pop()
     return ", ".join(f"{name} {value}" for name, value in shared.items())
 
 
-def what_is_missing(runs: Sequence[RunConfig]) -> list[str]:
+def what_is_missing(runs: Sequence[RunFields]) -> list[str]:
     """What the reader of the results must know before they exist."""
     notes = []
-    if any(run.weights == "none" for run in runs):
+    if any(isinstance(run, RunConfig) and run.weights == "none" for run in runs):
         notes.append(
             "weights: none - the networks start from random weights, so accuracies are far below "
             "those of ImageNet weights; time and energy of a step are the same"
@@ -75,18 +76,24 @@ def what_is_missing(runs: Sequence[RunConfig]) -> list[str]:
     return notes
 
 
-def summary_table(records: Sequence[Record]) -> Table:
-    """One row a run that has ended, at most `MOST_ROWS`, of which failed ones come first."""
-    table = Table("run", "accuracy", "energy", "duration", "Score (1/kWh)", "state")
+def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table:
+    """One row a run that has ended, at most `MOST_ROWS`, of which failed ones come first.
+
+    Args:
+        records: Of the runs.
+        quality: What the trainings are to reach, by its column.
+    """
+    table = Table("run", quality, "energy", "duration", "Score (1/kWh)", "state")
     for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
         if record.status == "failed":
             table.add_row(
                 record.run_id, "", "", "", "", f"[red]failed[/red]: {plain(record.error)}"
             )
             continue
+        reached = record.value(quality)
         table.add_row(
             record.run_id,
-            f"{record.accuracy:.4f}",
+            "" if reached is None else f"{reached:.4f}",
             energy(record.energy_consumed),
             duration(record.duration),
             f"{record.score:.4g}" if record.score is not None else "",
@@ -131,7 +138,7 @@ def watcher(console: Console, total: int) -> PlainWatcher | BarWatcher:
 def _facts(progress: Progress) -> list[str]:
     parts = [progress.phase]
     if progress.phase == "training" and progress.epoch:
-        parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+        parts = [f"epoch {progress.epoch}" + (f"/{progress.epochs}" if progress.epochs else "")]
     if progress.accuracy is not None:
         parts.append(f"accuracy {progress.accuracy:.3f}")
     if progress.watts is not None:
@@ -144,8 +151,9 @@ def _facts(progress: Progress) -> list[str]:
 def _outcome(record: Record, seconds: float) -> str:
     if record.status == "failed":
         return f"FAILED after {duration(seconds)}: {record.error}"
+    reached = "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
     return (
-        f"accuracy {record.accuracy:.4f}, {energy(record.energy_consumed)} "
+        f"{reached}{energy(record.energy_consumed)} "
         f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
     )
 
@@ -157,11 +165,11 @@ class PlainWatcher:
         self._total, self._ended = total, 0
         self._last: dict[str, tuple[str, int]] = {}
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, config: RunFields) -> None:
         """Name the run."""
         self.say(f"{config.run_id}: starts")
 
-    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
+    def progress(self, config: RunFields, progress: Progress, expected: Left) -> None:
         """Print what is new."""
         stage = (progress.phase, progress.epoch)
         # The first moments of an epoch know neither watts nor time left.
@@ -202,13 +210,13 @@ class BarWatcher:
         self._runs: dict[str, TaskID] = {}
         self._bars.start()
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, config: RunFields) -> None:
         """Give the run a bar, or start its bar anew."""
         if config.run_id not in self._runs:
             self._runs[config.run_id] = self._bars.add_task(config.run_id, total=1, facts="")
         self._bars.reset(self._runs[config.run_id], facts="starting")
 
-    def progress(self, config: RunConfig, progress: Progress, expected: Left) -> None:
+    def progress(self, config: RunFields, progress: Progress, expected: Left) -> None:
         """Move the run's bar and the study's."""
         facts = ", ".join(_facts(progress))
         self._bars.update(self._runs[config.run_id], completed=progress.fraction, facts=facts)

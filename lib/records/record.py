@@ -32,7 +32,8 @@ class Phase(BaseModel):
 class Record(BaseModel):
     """One run. Energy in kWh, power in W, emissions in kg CO2-eq, seconds, times in UTC.
 
-    What could not be measured is None, and `reasons` says why, by field.
+    What could not be measured is None, and `reasons` says why, by field. `notebook` is what was
+    executed, where that is not `train.ipynb`: then `config` has other fields.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
@@ -72,6 +73,7 @@ class Record(BaseModel):
     tracker_run_id: str | None = None
     machine: str | None = None
     git_commit: str | None = None
+    notebook: str | None = None
 
     config: dict[str, Any]
     hardware: dict[str, Any] = {}
@@ -93,12 +95,13 @@ class Record(BaseModel):
         """The record as one row of the results table: flat but for reasons and doubts."""
         flat = self.model_dump(
             exclude={"schema_version", "phases", "readings", "reasons", "doubts"}
+            | (set() if self.notebook else {"notebook"})
             | {"config", "hardware", "versions", "data", "extra"}
         )
         front = {name: flat.pop(name) for name in ("run_id", "status", "error")}
         return (
             front
-            | {name: self.config.get(name) for name in RECORDED}
+            | {name: self.config.get(name) for name in (self.config if self.notebook else RECORDED)}
             | flat
             | self.hardware
             | {f"version_{name}": version for name, version in self.versions.items()}
@@ -107,6 +110,10 @@ class Record(BaseModel):
             | self.extra
             | {"reasons": self.reasons, "doubts": self.doubts}
         )
+
+    def value(self, name: str) -> Any:
+        """A column of `row`, by its name; None where the record has none."""
+        return getattr(self, name) if name in Record.model_fields else self.extra.get(name)
 
     def write(self, folder: Path) -> Path:
         """Write `run.json` into the run's folder, atomically."""

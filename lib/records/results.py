@@ -31,11 +31,13 @@ class Merged:
         results: One row a run, in the order in which they were started.
         damaged: One sentence for each file that is no record.
         left_out: Ids of the records that are not part of the plan.
+        records: Behind the results.
     """
 
     results: pd.DataFrame
     damaged: tuple[str, ...]
     left_out: tuple[str, ...]
+    records: tuple[Record, ...]
 
 
 def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
@@ -55,14 +57,15 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
             records.append(read(path))
         except ValueError as error:
             damaged.append(str(error))
-    return Merged(table(records), tuple(damaged), tuple(left_out))
+    return Merged(table(records), tuple(damaged), tuple(left_out), tuple(records))
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
     """Records as a table, one row a run, in the order in which they were started."""
     ordered = sorted(records, key=lambda record: (record.started_at or "", record.run_id))
     rows = [record.row() for record in ordered]
-    known = Record(run_id="", status="completed", config={}).row()
+    first = ordered[0] if ordered else Record(run_id="", status="completed", config={})
+    known = first.model_copy(update={"extra": {}}).row()
     columns = list(dict.fromkeys([*known, *(name for row in rows for name in row)]))
     filled = uncertainty.filled(pd.DataFrame(rows, columns=columns))
     # Text at the end, where it does not push the figures out of sight.

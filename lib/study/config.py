@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,9 +19,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from lib.files import NOBODY, without_home
-from lib.study import catalog
+from lib.study import catalog, own_network
 from lib.study.folder import StudyFolder
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
@@ -65,10 +67,103 @@ class Use(Enum):
     RESULTS = "results"
 
 
-class RunConfig(Strict):
+class RunFields(Strict):
+    """One run: the parameters of its notebook, and what follows from them whatever they are.
+
+    Every notebook has a class of its own, with these fields and those of its parameters cell:
+    `lib.study.notebook.fields_of`.
+    """
+
+    notebook: ClassVar[Path] = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
+
+    if TYPE_CHECKING:
+        repetition: int
+        seed: int
+        location: str | None
+        meter: str | None
+        idle_seconds: float
+        warmup_seconds: float
+        cooldown_seconds: float
+        inference_seconds: float
+        output_dir: str
+
+    @classmethod
+    def names(cls, *uses: Use) -> tuple[str, ...]:
+        """The fields for any of `uses`, in their order."""
+        return tuple(name for name, info in cls.model_fields.items() if _use(info) in uses)
+
+    @classmethod
+    def own(cls) -> tuple[str, ...]:
+        """The fields that say what is trained, which differ from notebook to notebook."""
+        return cls.names(Use.CONFIGURATION, Use.FILES)
+
+    @classmethod
+    def as_field(cls, name: str, value: Any) -> Any:
+        """A value as a run has it, if it can have it: YAML reads 1e-3 as text."""
+        try:
+            return getattr(cls(**{name: value}), name)
+        except (ValidationError, AttributeError):
+            return value
+
+    @property
+    def run_id(self) -> str:
+        """`<first field>-<second>-r<repetition>-<hash>`: a changed configuration is a new run."""
+        front = [_in_a_path(getattr(self, name)) for name in self.own()[:2]]
+        return "-".join([*front, f"r{self.repetition}", self.config_hash])
+
+    @property
+    def config_hash(self) -> str:
+        """First 8 hex digits of the SHA-256 of `identity`, and of the code that it names."""
+        said = self.identity | {str(file): digest for file, digest in self.code.items()}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Files of code that a run names, relative to this folder, and their digests."""
+        return {}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Every field that may change what is trained or measured: not where results go, nor which
+        wattmeter stands beside the machine.
+        """
+        # Inference comes after the training; a run without it is what it was before there was any.
+        silent = set() if self.inference_seconds else {"inference_seconds"}
+        return self.model_dump(mode="json", exclude={*self.names(Use.RESULTS), "meter", *silent})
+
+    @property
+    def made_by(self) -> str | None:
+        """The notebook or script by name, where its runs have other fields than `RunConfig`."""
+        same = type(self).model_fields.keys() == RunConfig.model_fields.keys()
+        return None if same else self.notebook.name
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The fields that a record says: all but where results go."""
+        return self.model_dump(mode="json", exclude=set(self.names(Use.RESULTS)))
+
+    @property
+    def run_dir(self) -> Path:
+        """Where this run leaves its record."""
+        return StudyFolder(Path(self.output_dir).expanduser()).run(self.run_id)
+
+    def going_to(self, folder: StudyFolder) -> Self:
+        """The same run with its results in another study's folder."""
+        return self.model_copy(update={"output_dir": without_home(str(folder.path))})
+
+    def missing(self) -> list[str]:
+        """Name what the run would need and isn't there, one sentence each."""
+        if self.meter is not None and not Path(self.meter).expanduser().is_file():
+            return [f"meter: no file '{self.meter}'; it describes a wattmeter"]
+        return []
+
+
+class RunConfig(RunFields):
     """One run: the parameters of `notebooks/train.ipynb`, field for field."""
 
-    architecture: str = Field("VGG16", description="a name in lib.study.catalog")
+    architecture: str = Field(
+        "VGG16", description="a name in lib.study.catalog, or FILE.py:FUNCTION"
+    )
     dataset: Name = Field("digits", description="digits, mnist, cifar10 or NAME of NAME.npz")
     repetition: Annotated[int, Use.REPETITION] = Field(1, ge=1, strict=True)
     seed: Annotated[int, Use.REPETITION] = Field(
@@ -122,6 +217,9 @@ class RunConfig(Strict):
     cooldown_seconds: Annotated[float, Use.PROTOCOL] = Field(
         0, ge=0, description="pause after the training"
     )
+    inference_seconds: Annotated[float, Use.PROTOCOL] = Field(
+        0, ge=0, description="inference after the training, measured apart"
+    )
     output_dir: Annotated[PathText, Use.RESULTS] = Field(
         "outputs/explore", description="the study's folder"
     )
@@ -129,9 +227,25 @@ class RunConfig(Strict):
     @field_validator("architecture")
     @classmethod
     def _known_architecture(cls, value: str) -> str:
-        if value not in catalog.ARCHITECTURES:
+        if own := own_network.parse(value):
+            if problem := own.problem():
+                raise ValueError(problem)
+        elif value not in catalog.ARCHITECTURES:
             raise ValueError(catalog.unknown_architecture(value))
         return value
+
+    @model_validator(mode="after")
+    def _own_network_has_no_base(self) -> RunConfig:
+        if own_network.parse(self.architecture) is None:
+            return self
+        needed = {"weights": "none", "features": "online", "preprocessing": "rescale"}
+        for name, right in needed.items():
+            if getattr(self, name) != right:
+                raise ValueError(
+                    f"{name}: a network of one's own has no base of keras.applications; "
+                    f"set {name} to {right}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _features_of_a_frozen_base(self) -> RunConfig:
@@ -166,39 +280,14 @@ class RunConfig(Strict):
         return self
 
     @property
-    def run_id(self) -> str:
-        """`<architecture>-<dataset>-r<repetition>-<hash>`: a changed configuration is a new run."""
-        return f"{self.architecture}-{self.dataset}-r{self.repetition}-{self.config_hash}"
-
-    @property
-    def config_hash(self) -> str:
-        """First 8 hex digits of the SHA-256 of `identity`."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:8]
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Every field that may change what is trained or measured: not where results go, nor which
-        wattmeter stands beside the machine.
-        """
-        return self.model_dump(mode="json", exclude={*names(Use.RESULTS), "meter"})
-
-    @property
-    def recorded(self) -> dict[str, Any]:
-        """The fields that a record says: all but where results go."""
-        return self.model_dump(mode="json", exclude=set(names(Use.RESULTS)))
-
-    @property
-    def run_dir(self) -> Path:
-        """Where this run leaves its record."""
-        return StudyFolder(Path(self.output_dir).expanduser()).run(self.run_id)
-
-    def going_to(self, folder: StudyFolder) -> RunConfig:
-        """The same run with its results in another study's folder."""
-        return self.model_copy(update={"output_dir": without_home(str(folder.path))})
+    def code(self) -> dict[str, str]:
+        """The file of a network of one's own, and its digest."""
+        own = own_network.parse(self.architecture)
+        return {own.file: own.digest} if own else {}
 
     def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
-        problems = list(filter(None, [catalog.missing_backend(self.backend)]))
+        problems = [*filter(None, [catalog.missing_backend(self.backend)]), *super().missing()]
         if (
             self.weights not in ("imagenet", "none")
             and not Path(self.weights).expanduser().is_file()
@@ -206,8 +295,6 @@ class RunConfig(Strict):
             problems.append(
                 f"weights: no file '{self.weights}'; allowed are imagenet, none or a weights file"
             )
-        if self.meter is not None and not Path(self.meter).expanduser().is_file():
-            problems.append(f"meter: no file '{self.meter}'; it describes a wattmeter")
         if self.data_dir is not None:
             folder = Path(self.data_dir).expanduser()
             if not folder.is_dir():
@@ -222,24 +309,36 @@ class RunConfig(Strict):
         return problems
 
 
+def _use(field: FieldInfo) -> Use:
+    said = (one for one in field.metadata if isinstance(one, Use))
+    return next(said, Use.CONFIGURATION)
+
+
+def _in_a_path(value: object) -> str:
+    """A value as a part of a folder's name."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", str(value)).strip("._")[:40] or "_"
+
+
 def use(name: str) -> Use:
     """What a field of `RunConfig` is for; one that does not say is of the configuration."""
-    said = (one for one in RunConfig.model_fields[name].metadata if isinstance(one, Use))
-    return next(said, Use.CONFIGURATION)
+    return _use(RunConfig.model_fields[name])
 
 
 def names(*uses: Use) -> tuple[str, ...]:
     """The fields of `RunConfig` for any of `uses`, in its order."""
-    return tuple(name for name in RunConfig.model_fields if use(name) in uses)
+    return RunConfig.names(*uses)
 
+
+COMMON = {
+    name: RunConfig.model_fields[name]
+    for name in names(Use.REPETITION, Use.PLACE, Use.PROTOCOL, Use.RESULTS)
+}
+"""The fields that every run has, whatever its notebook."""
 
 RECORDED = names(*(one for one in Use if one is not Use.RESULTS))
 """Fields that a record says, and columns of `results.csv`: all but where results go."""
 
 
 def as_field(name: str, value: Any) -> Any:
-    """A value as a run has it, if it can have it: YAML reads 1e-3 as text."""
-    try:
-        return getattr(RunConfig(**{name: value}), name)
-    except (ValidationError, AttributeError):
-        return value
+    """A value as a `RunConfig` has it, if it can have it."""
+    return RunConfig.as_field(name, value)

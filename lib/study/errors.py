@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
+
+from pydantic import BaseModel, ValidationError
 
 
 class UserError(Exception):
@@ -32,3 +34,35 @@ class StudyError(UserError):
         head = f"{source}: " if source else ""
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in problems))
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Pydantic's errors about a `model` as sentences: the field, the value, what is allowed."""
+    found = []
+    for detail in error.errors():
+        # Of a choice between models, pydantic names the one that it took, which is no field.
+        field = ".".join(str(part) for part in detail["loc"] if " " not in str(part))
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "missing":
+            found.append(f"{field}: is missing")
+        elif detail["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(_model_at(model, detail["loc"][:-1]).model_fields))
+            found.append(f"{field}: unknown field; allowed are {allowed}")
+        elif not field:
+            found.append(message)
+        else:
+            found.append(f"{field}: {detail['input']!r}: {message}")
+    return found
+
+
+def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in place:
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[str(part)].annotation) or model
+    return model
+
+
+def _model_in(said: Any) -> type[BaseModel] | None:
+    if isinstance(said, type) and issubclass(said, BaseModel):
+        return said
+    return next(filter(None, map(_model_in, get_args(said))), None)

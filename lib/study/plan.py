@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 
 
-def freeze(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
+def freeze(runs: list[RunFields], study_dir: Path) -> list[RunFields]:
     """Bring `runs` into the order that was frozen before, and freeze what is new behind it.
 
     Raising the number of repetitions must not reorder what has already run.
@@ -25,7 +25,7 @@ def freeze(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
     return frozen
 
 
-def ordered(runs: list[RunConfig], study_dir: Path) -> list[RunConfig]:
+def ordered(runs: list[RunFields], study_dir: Path) -> list[RunFields]:
     """`runs` in the order that was frozen before, what is new behind it; writes nothing."""
     before = {run_id: place for place, run_id in enumerate(read(study_dir))}
     return sorted(runs, key=lambda run: before.get(run.run_id, len(before)))
@@ -47,7 +47,7 @@ def read(study_dir: Path) -> list[str]:
         raise StudyError([problem], str(path)) from None
 
 
-def table(runs: list[RunConfig]) -> pd.DataFrame:
+def table(runs: list[RunFields]) -> pd.DataFrame:
     """One row a run: position from 1, run id, and every field of its configuration."""
     rows = [
         {"position": place, "run_id": run.run_id, **run.recorded}

@@ -83,6 +83,18 @@ Calibration = dict[Literal["cpu", "gpu", "ram", "wattmeter"], Gain]
 """By instrument; in place of what is assumed of an instrument that nobody calibrated."""
 
 
+class Quality(Strict):
+    """What a training is to reach, as its notebook calls it among the results."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] = "accuracy"
+    better: Literal["higher", "lower"] = "higher"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, said: Any) -> Any:
+        return {"name": said} if isinstance(said, str) else said
+
+
 DatasetSource = Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+(/\d+)?$")]
 
 

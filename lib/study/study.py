@@ -10,15 +10,17 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from lib.files import without_home
-from lib.study.config import RECORDED, RunConfig, Strict, as_field
-from lib.study.errors import StudyError
+from lib.study import notebook as notebooks
+from lib.study.config import PathText, RunConfig, RunFields, Strict, Use
+from lib.study.errors import StudyError, sentences
 from lib.study.folder import StudyFolder
 from lib.study.sections import (
     Calibration,
@@ -27,6 +29,7 @@ from lib.study.sections import (
     Order,
     Precision,
     Protocol,
+    Quality,
     Share,
 )
 from lib.study.wattmeter_log import WattmeterLog
@@ -47,11 +50,13 @@ class Study(Strict):
     """What a study file says."""
 
     title: str = Field(min_length=1)
+    notebook: PathText = Field("notebooks/train.ipynb", description="what a run executes")
     defaults: dict[str, Any] = Field({})
     factors: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field({})
     variants: list[dict[str, Any]] = Field([], description="each crossed with all factors")
     compare: str | None = Field(None, description="the factor in question; None: the first")
     margin: Share | None = Field(None, description="up to which share two levels are alike: 5 %")
+    quality: Quality = Field(Quality(), description="what a training is to reach")
     repetitions: Annotated[
         Annotated[int, Field(ge=1, strict=True), Tag(_COUNT)] | Annotated[Precision, Tag(_RULE)],
         Discriminator(lambda said: _RULE if isinstance(said, dict | Precision) else _COUNT),
@@ -66,6 +71,19 @@ class Study(Strict):
     kaggle: KaggleKernel = KaggleKernel()
     imported: Imported | None = Field(None, description="of measurements that were read, not made")
 
+    @cached_property
+    def fields(self) -> type[RunFields]:
+        """The fields of its runs: those that its notebook has.
+
+        Raises:
+            StudyError: If the notebook can't be read, or says no fields.
+        """
+        if self.notebook == Study.model_fields["notebook"].default:
+            return RunConfig
+        path = Path(self.notebook).expanduser()
+        there = path if path.is_file() else notebooks.ROOT / path
+        return notebooks.fields_of(there if there.is_file() else path)
+
     @property
     def fewest_repetitions(self) -> int:
         """How many there are in any case."""
@@ -78,7 +96,7 @@ class Study(Strict):
         several = [name for name, levels in self.factors.items() if len(levels) > 1]
         return self.compare or (VARIANT if len(self.variants) > 1 else next(iter(several), None))
 
-    def runs(self, name: str, outputs: Path, repetitions: int | None = None) -> list[RunConfig]:
+    def runs(self, name: str, outputs: Path, repetitions: int | None = None) -> list[RunFields]:
         """Every run of the study, in the order in which they will be executed.
 
         Factors are crossed with each other and with the variants, each of which sets some fields
@@ -86,7 +104,8 @@ class Study(Strict):
 
         Repetition r of every configuration uses seed (`defaults.seed`, else 1) + r - 1: the
         architectures of one repetition see the same images, repetitions see different ones.
-        `{architecture}` in `weights` is the run's own, for a folder with a file for each.
+        `{architecture}`, or any other field, within a text is the run's own: `weights` may name a
+        folder with a file for each.
 
         Args:
             name: The study's name, which is its folder under `outputs`.
@@ -109,14 +128,11 @@ class Study(Strict):
             for cell in rng.sample(cells, len(cells)) if self.order.shuffle else cells:
                 fields = {**self.protocol.model_dump(), **self.defaults, **cell}
                 try:
-                    config = RunConfig(**fields | {"repetition": repetition}).going_to(folder)
-                    own = {
-                        "seed": config.seed + repetition - 1,
-                        "weights": config.weights.replace("{architecture}", config.architecture),
-                    }
-                    runs.append(RunConfig(**(config.model_dump() | own)))
+                    config = self.fields(**fields | {"repetition": repetition}).going_to(folder)
+                    values = _filled_in(config) | {"seed": config.seed + repetition - 1}
+                    runs.append(self.fields(**values))
                 except ValidationError as error:
-                    problems += _sentences(error)
+                    problems += sentences(error, self.fields)
         if not runs and not problems:
             problems = ["exclude: leaves no run"]
         if twice := [run_id for run_id, n in Counter(r.run_id for r in runs).items() if n > 1]:
@@ -145,7 +161,10 @@ class Study(Strict):
         return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
     def _misplaced_fields(self) -> list[str]:
-        allowed = {*RECORDED} - {"repetition"}
+        allowed = self.fields.model_fields.keys() - {
+            "repetition",
+            *self.fields.names(Use.RESULTS),
+        }
         variants = [(f"variants.{n}", fields) for n, fields in enumerate(self.variants, start=1)]
         problems = [
             f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
@@ -237,7 +256,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
         study = Study(**{str(key): value for key, value in content.items()})
         return _overridden(study, overrides or {})
     except ValidationError as error:
-        raise StudyError(_sentences(error), str(path)) from None
+        raise StudyError(sentences(error, Study), str(path)) from None
 
 
 def read_back(folder: StudyFolder) -> Study | None:
@@ -277,7 +296,7 @@ def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
     return Study(**content)
 
 
-def check_presence(runs: Iterable[RunConfig]) -> None:
+def check_presence(runs: Iterable[RunFields]) -> None:
     """Make sure that this machine has what `runs` need: files, folders, backends.
 
     Raises:
@@ -287,17 +306,18 @@ def check_presence(runs: Iterable[RunConfig]) -> None:
         raise StudyError(problems)
 
 
-def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]:
+def select(runs: list[RunFields], only: dict[str, list[Any]]) -> list[RunFields]:
     """Keep the runs whose every field in `only` has one of the values given for it.
 
     Raises:
         StudyError: If a field is unknown, or no run has one of the values.
     """
     problems = []
-    only = {field: [as_field(field, value) for value in values] for field, values in only.items()}
+    known = type(runs[0])
+    only = {field: [known.as_field(field, one) for one in values] for field, values in only.items()}
     for field, values in only.items():
-        if field not in RunConfig.model_fields:
-            fields = ", ".join(RunConfig.model_fields)
+        if field not in known.model_fields:
+            fields = ", ".join(known.model_fields)
             problems.append(f"--only: unknown field '{field}'; allowed are {fields}")
             continue
         present = list({getattr(run, field) for run in runs})
@@ -314,35 +334,17 @@ def select(runs: list[RunConfig], only: dict[str, list[Any]]) -> list[RunConfig]
     return kept
 
 
+def _filled_in(config: RunFields) -> dict[str, Any]:
+    """Its fields, with `{name}` in a text replaced by the field of that name."""
+    values = config.model_dump()
+    for name in (one for one in config.own() if isinstance(values[one], str)):
+        for other in config.own():
+            values[name] = values[name].replace(f"{{{other}}}", str(values[other]))
+    return values
+
+
 def _matches(cell: dict[str, Any], partial: dict[str, Any]) -> bool:
     return bool(partial) and all(cell.get(field) == value for field, value in partial.items())
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    """Pydantic's errors as sentences that name the field, the value and what is allowed."""
-    sentences = []
-    for detail in error.errors():
-        field = ".".join(str(part) for part in detail["loc"] if part not in (_COUNT, _RULE))
-        message = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "missing":
-            sentences.append(f"{field}: is missing")
-        elif detail["type"] == "extra_forbidden":
-            allowed = ", ".join(sorted(_model_at(error, detail["loc"]).model_fields))
-            sentences.append(f"{field}: unknown field; allowed are {allowed}")
-        elif not field:
-            sentences.append(message)
-        else:
-            sentences.append(f"{field}: {detail['input']!r}: {message}")
-    return sentences
-
-
-def _model_at(error: ValidationError, place: tuple[int | str, ...]) -> type[BaseModel]:
-    sections: dict[str, type[BaseModel]] = {"order": Order, "protocol": Protocol}
-    sections |= {"wattmeter": WattmeterLog, "kaggle": KaggleKernel, "imported": Imported}
-    sections["repetitions"] = Precision
-    if len(place) > 1 and place[0] in sections:
-        return sections[str(place[0])]
-    return Study if error.title == "Study" else RunConfig
 
 
 def _examples() -> str:

@@ -1,12 +1,13 @@
 from lib.execution import bundle
 from lib.instruments import machine
+from lib.study.config import RunConfig
 from tests.conftest import ROOT
 
 
 def test_the_same_program_is_the_same_bytes(tmp_path):
     notebook = ROOT / "notebooks" / "train.ipynb"
-    first = bundle.program(notebook)
-    assert bundle.program(notebook) == first
+    first = bundle.program([RunConfig()])
+    assert bundle.program([RunConfig(epochs=9)]) == first
     bundle.unpack(first, tmp_path)
     assert (tmp_path / "notebooks" / "train.ipynb").read_bytes() == notebook.read_bytes()
     ours = {p.relative_to(ROOT) for p in (ROOT / "lib").rglob("*.py")}

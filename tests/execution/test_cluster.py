@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from lib import cli, records
-from lib.execution import cluster, cluster_worker, local
+from lib.execution import cluster, cluster_worker
 from lib.study.config import RunConfig
 from tests import stand_in
 from tests.conftest import RECORD, ROOT
@@ -120,9 +120,11 @@ def test_a_cluster_gives_what_one_machine_gives(folder, two_workers, notebook, t
     half = ("small.yaml", "--only", "repetition=1")
     elsewhere = tmp_path_factory.mktemp("one-machine")
     (elsewhere / "small.yaml").write_text(STUDY)
-    status, said = stand_in.run(local.NOTEBOOK, folder, *half, "--scheduler", two_workers.address)
+    status, said = stand_in.run(
+        RunConfig.notebook, folder, *half, "--scheduler", two_workers.address
+    )
     assert status == cli.COMPLETE, said
-    assert stand_in.run(local.NOTEBOOK, elsewhere, *half)[0] == cli.COMPLETE
+    assert stand_in.run(RunConfig.notebook, elsewhere, *half)[0] == cli.COMPLETE
     assert said.count(": admitted") == 2
     assert table(folder).equals(table(elsewhere))
     for there in (folder / "outputs" / "small" / "runs").iterdir():
@@ -138,7 +140,7 @@ def test_a_failing_run_and_a_late_one_are_recorded_as_on_one_machine(folder, two
     (folder / "small.yaml").write_text(STUDY.replace("repetitions: 2", "run_timeout: 8"))
     notebook("if epochs == 1: raise ValueError('no such thing')", "import time; time.sleep(60)")
     status, said = stand_in.run(
-        local.NOTEBOOK, folder, "small.yaml", "--scheduler", two_workers.address
+        RunConfig.notebook, folder, "small.yaml", "--scheduler", two_workers.address
     )
     assert status == cli.SOME_FAILED, said
     errors = table(folder).set_index("epochs")["error"]
@@ -153,7 +155,7 @@ def test_an_interrupted_call_stops_its_runs_on_the_workers(folder, two_workers, 
     notebook("import time; time.sleep(60)")
     arguments = ("small.yaml", "--scheduler", two_workers.address)
     for number in (signal.SIGINT, signal.SIGKILL):
-        process = stand_in.start(local.NOTEBOOK, folder, *arguments)
+        process = stand_in.start(RunConfig.notebook, folder, *arguments)
         until(
             lambda: len(two_workers.family()) >= 6, process
         )  # lib.execution.cluster_worker, lib.execution.run_process, a kernel
@@ -169,7 +171,7 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
     notebook(RECORD, "import time; time.sleep(2)")
     victim, other = dask.start_worker(), dask.start_worker()
     records_there = lambda: set((folder / "outputs").glob("small/runs/*/run.json"))  # noqa: E731
-    process = stand_in.start(local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address)
+    process = stand_in.start(RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address)
     until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
     family = psutil.Process(victim.pid).children(recursive=True)
     victim.kill()
@@ -190,7 +192,9 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
 
     dask.start_scheduler()
     dask.start_worker()
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address)
+    status, said = stand_in.run(
+        RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address
+    )
     assert status == cli.COMPLETE, said
     assert before.items() <= {p: p.stat().st_mtime_ns for p in records_there()}.items()
     assert len(table(folder)) == 4
@@ -207,7 +211,7 @@ def test_workers_that_do_not_fit_are_refused_by_name(folder, dask, notebook):
     dask.start_worker(HOME=str(folder))
     arguments = ("--scheduler", dask.address, "--set", "data_dir=~/images")
     # Here nobody needs the images.
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *arguments)
+    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml", *arguments)
     assert status == cli.BAD_INPUT
     assert "refused: codecarbon is 2.0.0 there, 3." in said
     assert "refused: data_dir: no folder '~/images'" in said
@@ -219,7 +223,7 @@ def test_workers_that_do_not_fit_are_refused_by_name(folder, dask, notebook):
 def test_a_worker_that_joins_later_takes_part(folder, dask, notebook):
     notebook(RECORD)
     process = stand_in.start(
-        local.NOTEBOOK, folder, "small.yaml", "--scheduler", dask.address, *ONE
+        RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address, *ONE
     )
     lines = iter(process.stdout.readline, "")
     assert any("waiting for a worker to join" in line for line in lines)

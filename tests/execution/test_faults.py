@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from lib import cli, records
-from lib.execution import local
+from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
 from tests import stand_in
 from tests.conftest import RECORD, RUN_DIR
@@ -86,12 +86,12 @@ def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp
     notebook(RECORD)
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     (undisturbed / "small.yaml").write_text(STUDY)
-    status, said = stand_in.run(local.NOTEBOOK, undisturbed, "small.yaml", kernel=False)
+    status, said = stand_in.run(RunConfig.notebook, undisturbed, "small.yaml", kernel=False)
     assert status == cli.COMPLETE, said
 
     dice = random.Random(1)
     study_dir = folder / "outputs" / "small"
-    again = (local.NOTEBOOK, folder, "small.yaml", "--retry-failed")
+    again = (RunConfig.notebook, folder, "small.yaml", "--retry-failed")
     process, known = stand_in.start(*again, kernel=False), {}
     for way, moment in islice(zip(cycle(WAYS), cycle(MOMENTS), strict=False), 12):
         before = len(over(study_dir))
@@ -124,7 +124,7 @@ def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp
 @pytest.mark.parametrize("way", ["terminate", "interrupt twice"])
 def test_a_kernel_ends_with_its_batch(folder, notebook, way):
     notebook("import time; time.sleep(300)")
-    process = stand_in.start(local.NOTEBOOK, folder, "small.yaml")
+    process = stand_in.start(RunConfig.notebook, folder, "small.yaml")
     while len(psutil.Process(process.pid).children(recursive=True)) < 2:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
@@ -159,7 +159,7 @@ def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook,
     notebook(RUN_DIR, "if epochs == 2:" + FILL.replace("\n", "\n    "), RECORD)
     (folder / "fill").touch()
     arguments = ("small.yaml", "--outputs", small_disk, "--only", "repetition=1")
-    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments, kernel=False)
+    status, said = stand_in.run(RunConfig.notebook, folder, *arguments, kernel=False)
     assert status == cli.SOME_FAILED
     assert "results can't be written: No space left on device; what is complete is kept" in said
     assert "Traceback" not in said
@@ -169,7 +169,7 @@ def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook,
     assert all(records.read(path).status == "completed" for path in records_there)
 
     (folder / "fill").unlink()
-    status, said = stand_in.run(local.NOTEBOOK, folder, *arguments, kernel=False)
+    status, said = stand_in.run(RunConfig.notebook, folder, *arguments, kernel=False)
     assert status == cli.COMPLETE, said
     assert len(list(study_dir.rglob("run.json"))) == 2
 
@@ -180,7 +180,7 @@ def test_a_full_disk_is_seen_before_the_first_run(folder, notebook, small_disk):
         while True:
             file.write(bytes(4096))
     options = ("--outputs", small_disk)
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *options, kernel=False)
+    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml", *options, kernel=False)
     assert status == cli.BAD_INPUT
     assert f"--outputs: 1 mistake\n  - {small_disk}/small: results can't be written: No" in said
     assert not list(small_disk.rglob("*.csv"))
@@ -190,7 +190,7 @@ def test_a_read_only_folder_is_one_message(folder, notebook, small_disk):
     notebook(RECORD)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     options = ("--outputs", small_disk)
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml", *options, kernel=False)
+    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml", *options, kernel=False)
     assert status == cli.BAD_INPUT
     assert f"{small_disk}/small: results can't be written: Read-only file system" in said
 
@@ -198,7 +198,7 @@ def test_a_read_only_folder_is_one_message(folder, notebook, small_disk):
 def test_a_file_in_place_of_the_folder_is_one_message(folder, notebook):
     notebook(RECORD)
     (folder / "outputs").touch()
-    status, said = stand_in.run(local.NOTEBOOK, folder, "small.yaml")
+    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml")
     assert status == cli.BAD_INPUT
     assert "--outputs: outputs is a file, not a folder" in said
 
@@ -216,7 +216,7 @@ ONE = ("small.yaml", "--only", "epochs=1", "repetition=1")
 )
 def test_out_of_memory_is_named(folder, notebook, cell):
     notebook(cell)
-    status, said = stand_in.run(local.NOTEBOOK, folder, *ONE)
+    status, said = stand_in.run(RunConfig.notebook, folder, *ONE)
     assert status == cli.SOME_FAILED
     assert "0 of 1 runs complete, 1 failed, the last one is VGG16" in said
     (path,) = folder.rglob("run.json")
@@ -249,7 +249,7 @@ def test_a_kernel_killed_for_its_memory_is_named(folder, notebook, memory_group)
         f"import os\nopen({str(memory_group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))",
         "hog = []\nwhile True: hog.append(bytearray(2**24))",
     )
-    stand_in.run(local.NOTEBOOK, folder, *ONE)
+    stand_in.run(RunConfig.notebook, folder, *ONE)
     (path,) = folder.rglob("run.json")
     assert records.read(path).error == "out of memory: the system killed the kernel"
 
@@ -259,7 +259,7 @@ def test_a_lost_terminal_is_survived(folder, notebook):
     notebook("import time; time.sleep(60)")
     terminal, of_the_batch = os.openpty()
     process = subprocess.Popen(
-        stand_in.command(local.NOTEBOOK, "small.yaml"),
+        stand_in.command(RunConfig.notebook, "small.yaml"),
         **stand_in.surroundings(folder),
         stdin=of_the_batch,
         stdout=of_the_batch,

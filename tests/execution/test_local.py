@@ -134,7 +134,7 @@ from pathlib import Path
 from lib.execution import local as runner
 from lib.study.config import RunConfig
 from tests.execution.test_local import Notes
-runner.NOTEBOOK = Path(sys.argv[1])
+RunConfig.notebook = Path(sys.argv[1])
 list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
 """
 
@@ -146,7 +146,7 @@ def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
         "import time; time.sleep(120)",
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(local.NOTEBOOK), str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(RunConfig.notebook), str(tmp_path)],
         cwd=ROOT,
     )
     deadline = time.monotonic() + 30

@@ -18,7 +18,7 @@ from lib.execution.kaggle.ledger import Ledger
 from lib.execution.run_study import Call
 from lib.files import write_atomically
 from lib.study import plan
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 
@@ -68,7 +68,7 @@ def run(action: str, asked: Call, console: Console, downloads: Path | None) -> b
             raise StudyError([str(error)], f"--kaggle {action}") from None
 
 
-def _build(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
+def _build(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
     study_dir = asked.study_dir
     if asked.fresh and study_dir.exists():
         console.print(f"Earlier results are now in {run_folders.set_aside(study_dir)}")
@@ -80,7 +80,7 @@ def _build(runs: list[RunConfig], asked: Call, console: Console, _: Path | None)
     return True
 
 
-def _push(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
+def _push(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
     def say(sentence: str) -> None:
         console.print(terminal.plain(sentence), soft_wrap=True)
 
@@ -91,7 +91,7 @@ def _push(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) 
     return not any(entry.state in (push.FAILED, push.REJECTED) for entry in entries)
 
 
-def _pull(runs: list[RunConfig], asked: Call, console: Console, downloads: Path | None) -> bool:
+def _pull(runs: list[RunFields], asked: Call, console: Console, downloads: Path | None) -> bool:
     study_dir = asked.study_dir
     if downloads is None:
         pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
@@ -104,12 +104,12 @@ def _pull(runs: list[RunConfig], asked: Call, console: Console, downloads: Path 
     records.write_results(records.table(known), study_dir)
     if not known:
         return False
-    console.print(terminal.summary_table(known))
+    console.print(terminal.summary_table(known, asked.study.quality.name))
     complete = all(run_folders.look(config).state == run_folders.COMPLETE for config in runs)
     return run_study.report(console, study_dir, figures=asked.figures) and complete
 
 
-def _status(runs: list[RunConfig], asked: Call, console: Console, _: Path | None) -> bool:
+def _status(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
     ledger = Ledger(asked.study_dir)
     client = Client() if ledger.under_way() else None
     table = Table("run", "kernel", "on Kaggle", "here")
@@ -130,7 +130,7 @@ def _status(runs: list[RunConfig], asked: Call, console: Console, _: Path | None
     return True
 
 
-ACTIONS: dict[str, Callable[[list[RunConfig], Call, Console, Path | None], bool]] = {
+ACTIONS: dict[str, Callable[[list[RunFields], Call, Console, Path | None], bool]] = {
     "build": _build,
     "push": _push,
     "pull": _pull,

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lib.execution import bundle, local
+from lib.execution import bundle
 from lib.execution.kaggle import KaggleError, bootstrap
 from lib.files import write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.study.config import RunConfig
+from lib.study.config import RunConfig, RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.sections import KaggleKernel
@@ -87,7 +87,7 @@ class Manifest(BaseModel):
     kernels: tuple[Kernel, ...]
 
 
-def build(runs: Sequence[RunConfig], study_dir: Path, settings: KaggleKernel) -> Manifest:
+def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) -> Manifest:
     """Write `kaggle/<run id>/{train.ipynb, kernel-metadata.json}` and `kaggle/manifest.json`.
 
     The same study and program give the same bytes.
@@ -102,14 +102,14 @@ def build(runs: Sequence[RunConfig], study_dir: Path, settings: KaggleKernel) ->
     """
     if problems := _missing_there(runs, settings):
         raise StudyError(problems)
-    archive = bundle.program(local.NOTEBOOK)
+    archive = bundle.program(runs)
     program = _digest(archive)
     shutil.rmtree(StudyFolder(study_dir).kaggle / "kernels", ignore_errors=True)
     kernels = []
     for config in runs:
         # Relative: it is a folder of another machine.
         there = config.going_to(StudyFolder(Path("outputs", study_dir.name)))
-        first_cell = _bootstrap_cell(archive, config.backend)
+        first_cell = _bootstrap_cell(archive, getattr(config, "backend", None))
         text = _text(_notebook(there, first_cell, settings))
         slug = _slug(study_dir.name, config, program, settings)
         folder = folder_of(study_dir, config.run_id)
@@ -155,13 +155,13 @@ def _manifest_path(study_dir: Path) -> Path:
     return StudyFolder(study_dir).kaggle / "manifest.json"
 
 
-def _notebook(config: RunConfig, first_cell: str, settings: KaggleKernel) -> NotebookNode:
+def _notebook(config: RunFields, first_cell: str, settings: KaggleKernel) -> NotebookNode:
     """The run's notebook with its parameters and the program inside it."""
     nbformat = import_nbformat()
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    node = load_notebook_node(str(local.NOTEBOOK))
+    node = load_notebook_node(str(config.notebook))
     node = parameterize_notebook(
         node, config.model_dump(mode="json"), kernel_name="python3", language="python"
     )
@@ -189,20 +189,20 @@ def _notebook(config: RunConfig, first_cell: str, settings: KaggleKernel) -> Not
     return node
 
 
-def _bootstrap_cell(archive: bytes, backend: str) -> str:
+def _bootstrap_cell(archive: bytes, backend: str | None) -> str:
     encoded = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 100))
     requirements = json.dumps(_requirements(backend))
     source = inspect.getsource(bootstrap).rstrip()
     return f'{source}\n\n\nset_up({requirements}, archive="""\n{encoded}\n""")'
 
 
-def _requirements(backend: str) -> list[str]:
+def _requirements(backend: str | None) -> list[str]:
     """`REQUIRED` with the versions that the project asks for, what pandas' tables need, and the
     backend.
     """
     project = tomllib.loads((machine.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = {re.split(r"[^\w-]", text)[0]: text for text in project["project"]["dependencies"]}
-    return [*(asked[name] for name in REQUIRED), "jinja2", *({backend} - set(REQUIRED))]
+    return [*(asked[name] for name in REQUIRED), "jinja2", *({backend} - {None, *REQUIRED})]
 
 
 def _digest(archive: bytes) -> str:
@@ -215,11 +215,11 @@ def _digest(archive: bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def _slug(study: str, config: RunConfig, program: str, settings: KaggleKernel) -> str:
+def _slug(study: str, config: RunFields, program: str, settings: KaggleKernel) -> str:
     """A name that Kaggle accepts: at most 50 lower-case letters, digits and hyphens."""
     made_of = [config.run_id, program, settings.model_dump(exclude={"owner"})]
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:8]
-    words = f"{study}-{config.architecture}-{config.dataset}-r{config.repetition}".lower()
+    words = f"{study}-{config.run_id.rpartition('-')[0]}".lower()
     plain = re.sub(r"[^a-z0-9]+", "-", words)[: LONGEST_TITLE - 9].strip("-")
     return f"{plain}-{digest}"
 
@@ -246,12 +246,14 @@ def _metadata(slug: str, settings: KaggleKernel) -> dict[str, Any]:
     return metadata
 
 
-def _missing_there(runs: Sequence[RunConfig], settings: KaggleKernel) -> list[str]:
+def _missing_there(runs: Sequence[RunFields], settings: KaggleKernel) -> list[str]:
     """What runs would look for on Kaggle in vain, one sentence each."""
     problems = []
     for config in runs:
         if config.meter is not None:
             problems.append("meter: Kaggle can't reach a wattmeter; add --set meter=null")
+        if not isinstance(config, RunConfig):
+            continue
         files = [] if config.data_dir is None else [f"{config.dataset}.npz"]
         if config.weights not in ("imagenet", "none"):
             files.append(Path(config.weights).name)

@@ -19,7 +19,7 @@ from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.execution.kaggle.push import Pace, patiently
 from lib.execution.run_process import LOG_NAME, one_line
 from lib.records import Record
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 
 EXECUTED = "__notebook__.ipynb"
@@ -42,7 +42,7 @@ class Pulled:
 
 
 def pull_all(
-    runs: Sequence[RunConfig],
+    runs: Sequence[RunFields],
     study_dir: Path,
     client: Client,
     pace: Pace,
@@ -65,7 +65,7 @@ def pull_all(
     return [_pull(config, study_dir, commit, ledger, client, pace) for config in runs]
 
 
-def take_all(runs: Sequence[RunConfig], study_dir: Path, downloads: Path) -> list[Pulled]:
+def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> list[Pulled]:
     """Check what lies under `downloads`, at any depth, and copy it into its place.
 
     Args:
@@ -90,7 +90,7 @@ def take_all(runs: Sequence[RunConfig], study_dir: Path, downloads: Path) -> lis
 
 
 def _pull(
-    config: RunConfig,
+    config: RunFields,
     study_dir: Path,
     built: str | None,
     ledger: Ledger,
@@ -120,7 +120,7 @@ def _pull(
 
 
 def _settle_failure(
-    config: RunConfig, study_dir: Path, downloads: Path, entry: Entry, message: str
+    config: RunFields, study_dir: Path, downloads: Path, entry: Entry, message: str
 ) -> Pulled:
     """Leave the record of a run that failed on Kaggle, with its log."""
     staged = run_folders.staged(config, study_dir)
@@ -141,7 +141,7 @@ def _settle_failure(
     return Pulled(config.run_id, True, error)
 
 
-def _take(config: RunConfig, study_dir: Path, downloads: Path, commits: set[str | None]) -> Pulled:
+def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str | None]) -> Pulled:
     """Bring one run's result from a folder into its place, if it is what it has to be."""
     run_id = config.run_id
 
@@ -180,9 +180,13 @@ def _take(config: RunConfig, study_dir: Path, downloads: Path, commits: set[str 
     return Pulled(run_id, True, looked.state)
 
 
-def _cut_off(record: Record, folder: Path, config: RunConfig) -> str | None:
+def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
     """What is missing of a completed run's files, or None."""
     if record.status != "completed":
+        return None
+    # It may have stopped early; another notebook need not tell of epochs.
+    epochs = record.extra.get("epochs_trained", getattr(config, "epochs", 0))
+    if not epochs:
         return None
     try:
         history = records.read_history(folder)
@@ -190,10 +194,10 @@ def _cut_off(record: Record, folder: Path, config: RunConfig) -> str | None:
         return "history.csv is missing"
     except (ValueError, pd.errors.ParserError):
         return "history.csv is damaged"
-    epochs = record.extra.get("epochs_trained", config.epochs)  # it may have stopped early
-    if len(history) != epochs or "val_accuracy" not in history:
+    told = "val_accuracy" in history
+    if len(history) != epochs or not (told or record.notebook):
         return f"history.csv has {len(history)} of {epochs} epochs"
-    if history["val_accuracy"].iloc[-1] != record.accuracy:
+    if told and history["val_accuracy"].iloc[-1] != record.accuracy:
         return "history.csv and the record give different accuracies"
     return None
 
@@ -207,7 +211,7 @@ def _add_beside(kernel: Path, folder: Path) -> None:
         shutil.copy(logs[0], folder / LOG_NAME)
 
 
-def _move_in(config: RunConfig, study_dir: Path) -> None:
+def _move_in(config: RunFields, study_dir: Path) -> None:
     """Move a run from among the unfinished into its place; what was there is set aside."""
     if config.run_dir.exists():
         run_folders.set_aside(config.run_dir, StudyFolder(study_dir).aside)

@@ -27,7 +27,7 @@ from lib.execution.kaggle.client import (
 from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, folder_of, read_manifest
 from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.files import sha256, write_atomically
-from lib.study.config import RunConfig
+from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 
 AT_ONCE = 2
@@ -57,7 +57,7 @@ PACE = Pace()
 
 
 def push_all(
-    runs: Sequence[RunConfig],
+    runs: Sequence[RunFields],
     study_dir: Path,
     client: Client,
     say: Callable[[str], None],

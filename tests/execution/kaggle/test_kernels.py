@@ -5,7 +5,6 @@ import nbformat
 import pytest
 from slugify import slugify
 
-from lib.execution import local
 from lib.execution.kaggle import kernels
 from lib.instruments import machine
 from lib.study.config import RunConfig
@@ -105,8 +104,10 @@ def test_a_name_stands_for_run_program_and_settings_but_not_the_commit(tmp_path,
     assert name(RunConfig(epochs=9)) != before
     assert name(settings=KaggleKernel(gpu=False)) != before
     changed = tmp_path / "train.ipynb"
-    changed.write_text(local.NOTEBOOK.read_text().replace("What one training run costs", "Costs"))
-    monkeypatch.setattr(local, "NOTEBOOK", changed)
+    changed.write_text(
+        RunConfig.notebook.read_text().replace("What one training run costs", "Costs")
+    )
+    monkeypatch.setattr(RunConfig, "notebook", changed)
     assert name() != before
 
 

@@ -1,0 +1,198 @@
+"""A study's notebook: the cell tagged `parameters` is the schema of its runs."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from lib.study.config import COMMON, RunConfig, RunFields
+from lib.study.errors import StudyError, sentences
+
+ROOT = Path(__file__).resolve().parents[2]
+TAG = "parameters"
+
+VARIABLE = "TRAINING_NOTEBOOK"
+"""Of the environment: the notebook that the kernel executes."""
+
+COLUMNS = frozenset(
+    (
+        *(
+            "run_id",
+            "status",
+            "error",
+            "started_at",
+            "ended_at",
+            "duration",
+            "emissions",
+            "notebook",
+        ),
+        *("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
+        *("cpu_method", "gpu_method", "ram_method", "idle_energy", "net_energy"),
+        *("accuracy", "loss", "score", "flops", "flops_head", "flops_training"),
+        *("parameters", "trainable_parameters", "depth"),
+        *("tracker_run_id", "machine", "git_commit", "cpu_model", "cpu_count", "gpu_model"),
+        *("gpu_count", "ram_total_size", "os", "service", "machine_shape", "reasons", "doubts"),
+    )
+)
+"""Of the results, beside the fields of a run: no parameter may have the name of one."""
+
+Anything = StrictBool | StrictInt | StrictFloat | StrictStr | None
+"""What a parameter may be that is None by default."""
+
+_TYPES: dict[type, Any] = {bool: StrictBool, int: StrictInt, float: float, str: StrictStr}
+
+
+def fields_of(notebook: Path) -> type[RunFields]:
+    """The fields of a notebook's runs: names, types and defaults of its parameters.
+
+    Beside its own parameters a run has those that are common to all: its repetition, the protocol
+    around it, where it is measured and where its results go. Those of `train.ipynb` are
+    `RunConfig`; another notebook that has all its parameters has its checks, too.
+
+    Raises:
+        StudyError: If it is no notebook, has no such cell, or one that is no list of literals.
+    """
+    if notebook.resolve() == RunConfig.notebook.resolve():
+        return RunConfig
+    said = _parameters(notebook)
+    full = RunConfig.model_fields.keys() <= said.keys()
+    base, known = (RunConfig, RunConfig.model_fields) if full else (RunFields, COMMON)
+    made = _made(said, base, known, _said(notebook))
+    made.notebook = notebook
+    return made
+
+
+def _made(
+    said: Mapping[str, Any], base: type[RunFields], known: Mapping[str, FieldInfo], source: str
+) -> type[RunFields]:
+    """A class of the fields that are said, and of the others that are known."""
+    problems, fields = [], {}
+    for name, value in said.items():
+        if name in known:
+            info = copy.copy(known[name])
+            info.default = value
+            fields[name] = (info.annotation, info)
+        elif name in COLUMNS or hasattr(RunFields, name) or name.startswith("_"):
+            problems.append(
+                f"'{name}' is a word of the program or its results; give the parameter another name"
+            )
+        else:
+            fields[name] = (_TYPES.get(type(value), Anything), value)
+    if problems:
+        raise StudyError(problems, source)
+    fields |= {name: (info.annotation, info) for name, info in known.items() if name not in said}
+    made = create_model("RunOf", __base__=base, **fields)
+    checked(made, {**said}, source)
+    return made
+
+
+def fields_from(values: Mapping[str, Any], script: Path) -> type[RunFields]:
+    """The fields of a run that a script tells by their values; see `fields_of`.
+
+    Raises:
+        StudyError: If one is no number, no text, nor True, False or None.
+    """
+    if wrong := [name for name, value in values.items() if not _is_literal(value)]:
+        problem = "a field is a number, a text, True, False or None"
+        raise StudyError([f"{name}: {problem}" for name in wrong], "measured")
+    made = _made(values, RunFields, COMMON, "measured")
+    made.notebook = script
+    return made
+
+
+def checked(fields: type[RunFields], values: Mapping[str, Any], source: str) -> RunFields:
+    """A run of these values.
+
+    Raises:
+        StudyError: If a field may not have its value, or there is no such field.
+    """
+    try:
+        return fields(**values)
+    except ValidationError as error:
+        raise StudyError(sentences(error, fields), source) from None
+
+
+def kernel_of(notebook: Path) -> str:
+    """The kernel that a notebook asks for.
+
+    Raises:
+        StudyError: If there is none of that name, or it is not one of Python.
+    """
+    name = _content(notebook).get("metadata", {}).get("kernelspec", {}).get("name", "python3")
+    if name == "python3":
+        return name
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    specs = KernelSpecManager().get_all_specs()
+    if name not in specs:
+        known = ", ".join(sorted(specs))
+        raise StudyError([f"there is no kernel '{name}' here; there are {known}"], _said(notebook))
+    language = specs[name]["spec"]["language"]
+    if language.lower() != "python":
+        raise StudyError([f"its kernel is of {language}; runs are in Python"], _said(notebook))
+    return name
+
+
+def _parameters(notebook: Path) -> dict[str, Any]:
+    """Names and literals of the cell with the tag."""
+    cells = [
+        cell
+        for cell in _content(notebook)["cells"]
+        if cell.get("cell_type") == "code" and TAG in cell.get("metadata", {}).get("tags", ())
+    ]
+    if len(cells) != 1:
+        number = "no cell" if not cells else f"{len(cells)} cells"
+        problem = f"{number} with the tag '{TAG}'; one names the fields of a run and their defaults"
+        raise StudyError([problem], _said(notebook))
+    try:
+        tree = ast.parse("".join(cells[0]["source"]))
+    except SyntaxError as error:
+        problem = f"the cell '{TAG}' is no Python: line {error.lineno}: {error.msg}"
+        raise StudyError([problem], _said(notebook)) from None
+    found, problems = {}, []
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a text that explains
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        try:
+            value = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+            if not names or not _is_literal(value):
+                raise ValueError
+        except (ValueError, AttributeError, TypeError):
+            problems.append(
+                f"the cell '{TAG}', line {statement.lineno}: `{ast.unparse(statement)}` gives no "
+                "name a number, a text, True, False or None"
+            )
+            continue
+        found |= dict.fromkeys(names, value)
+    if problems:
+        raise StudyError(problems, _said(notebook))
+    return found
+
+
+def _is_literal(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _content(notebook: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(notebook.read_text(encoding="utf-8"))
+        if not isinstance(content["cells"], list):
+            raise TypeError
+    except OSError as error:
+        raise StudyError([f"can't be read: {error.strerror}"], _said(notebook)) from None
+    except (ValueError, KeyError, TypeError):
+        raise StudyError(["is no Jupyter notebook"], _said(notebook)) from None
+    return content
+
+
+def _said(notebook: Path) -> str:
+    return f"notebook {notebook.name}"
