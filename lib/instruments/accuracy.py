@@ -399,7 +399,7 @@ def _gpu(run: Mapping[str, Any]) -> Iterator[Source]:
         return
     yield GPU_SENSOR
     yield WORKLOAD
-    if _PARTLY_SEEN.search(_text(run, "gpu_model")):
+    if is_partly_seen(_text(run, "gpu_model")):
         yield GPU_PARTLY_SEEN
     kwh, duration = _number(run, "gpu_energy") or 0.0, _number(run, "duration")
     if "one reading" in method:
@@ -448,6 +448,11 @@ def _cubic_load(run: Mapping[str, Any]) -> float:
         return 0.5
     watts = (_number(run, "cpu_energy") or 0.0) * JOULES_PER_KWH / duration
     return float(np.clip((watts / float(tdp[1]) - 0.1) / 0.9, 0.0, 1.0) ** (1 / 3))
+
+
+def is_partly_seen(gpu_model: str) -> bool:
+    """Whether a card's sensor averages a quarter of the time: GA100 and GH100."""
+    return bool(_PARTLY_SEEN.search(gpu_model))
 
 
 def _measures(cpu_model: str) -> bool:

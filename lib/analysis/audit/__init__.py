@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 
 import pandas as pd
 
-from lib.analysis.audit import instruments, protocol
+from lib.analysis.audit import instruments, protocol, sensors
 from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
@@ -51,6 +51,9 @@ CHECKS: tuple[Check, ...] = (
     instruments.modelled_cpu,
     instruments.modelled_ram,
     instruments.all_gpus_counted,
+    sensors.long_enough,
+    sensors.partly_seen,
+    sensors.one_instrument,
     protocol.shuffled_order,
     protocol.balanced_factors,
     protocol.crossed_machines,
