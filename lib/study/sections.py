@@ -9,18 +9,18 @@ from pydantic import BeforeValidator, Field, StringConstraints, create_model, mo
 from lib.study.config import RunConfig, Strict, Use, names
 
 
-def _share(value: Any) -> Any:
-    """`5 %` as 0.05."""
-    if not isinstance(value, str):
-        return value
-    number, percent, rest = value.partition("%")
-    try:
-        return float(number) / 100 if percent and not rest.strip() else float(value)
-    except ValueError:
-        raise ValueError("is no share; right is 5 % or 0.05") from None
+def _share(said: object) -> object:
+    """`1 %` as 0.01; what is no percentage stays as it is."""
+    if isinstance(said, str) and said.rstrip().endswith("%"):
+        try:
+            return float(said.rstrip().removesuffix("%")) / 100
+        except ValueError:
+            pass
+    return said
 
 
 Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
+"""A part of a whole, written as `5 %` or 0.05."""
 
 
 class Precision(Strict):
@@ -56,20 +56,6 @@ Protocol = create_model(
     __doc__="Seconds around the measured training of every run: the fields that are for it.",
     **_SECONDS,
 )
-
-
-def _share(said: object) -> object:
-    """`1 %` as 0.01; what is no percentage stays as it is."""
-    if isinstance(said, str) and said.rstrip().endswith("%"):
-        try:
-            return float(said.rstrip().removesuffix("%")) / 100
-        except ValueError:
-            pass
-    return said
-
-
-Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
-"""A part of a whole, written as `5 %` or 0.05."""
 
 
 class Gain(Strict):

@@ -86,7 +86,7 @@ def test_a_seed_does_not_vary_beside_repetitions(tmp_path):
     ("said", "problem"),
     [
         ({"repetitions": {"precision": "0 %"}}, "repetitions.precision: '0 %'"),
-        ({"repetitions": {"precision": "five"}}, "is no share; right is 5 % or 0.05"),
+        ({"repetitions": {"precision": "five"}}, "repetitions.precision: 'five'"),
         ({"repetitions": {"precision": 0.1, "at_most": 2}}, "at_least is more than at_most"),
         ({"repetitions": {"precise": 0.1}}, "unknown field; allowed are at_least, at_most"),
         ({"repetitions": 0}, "repetitions: 0: Input should be greater than or equal to 1"),
