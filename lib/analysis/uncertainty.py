@@ -13,10 +13,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from lib.instruments import accuracy
 from lib.instruments.accuracy import Calibrations
-from lib.stats.budget import CONFIGURATION, MACHINE, Budget, Line, compare
+from lib.stats.budget import (
+    CONFIGURATION,
+    MACHINE,
+    RUN,
+    Budget,
+    Line,
+    Source,
+    Uncertainty,
+    combine,
+    compare,
+    t,
+)
+
+REPETITIONS = Source(
+    "the scatter of the repetitions",
+    None,
+    t(1.0, 0.0, 1),
+    RUN,
+    "Standard deviation over √n of the runs at hand, with n - 1 degrees of freedom (type A).",
+    "more repetitions",
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +136,45 @@ def _mean_run(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = [name for name in rows[0] if name.endswith(("_energy", "energy_consumed", "duration"))]
     figures = pd.DataFrame(rows)[names].apply(pd.to_numeric, errors="coerce").mean()
     return {**rows[0], **figures.to_dict()}
+
+
+def of_configurations(
+    runs: pd.DataFrame,
+    by: Sequence[str],
+    response: str = "energy_consumed",
+    calibrations: Calibrations | None = None,
+) -> dict[tuple, Uncertainty]:
+    """How far the mean of each configuration's runs may be off, scatter of repetitions included.
+
+    Args:
+        runs: Completed runs, as rows of a results table.
+        by: Columns that make a configuration.
+        response: One of `lib.instruments.accuracy.BUDGETS`.
+        calibrations: Of the study.
+
+    Returns:
+        By the levels of `by`; those without an energy are left out. Where a configuration ran on
+        several machines, the errors are those of the first: how gains of several would average is
+        not known.
+    """
+    found = {}
+    for key, rows in runs.groupby(list(by), sort=False, dropna=False):
+        mean = _mean_run(rows.to_dict("records"))
+        budget = accuracy.BUDGETS[response](mean, calibrations)
+        if budget is not None:
+            values = pd.to_numeric(rows[response]).dropna()
+            found[key] = combine(_repeated(budget, values.to_numpy(float)))
+    return found
+
+
+def _repeated(budget: Budget, values: NDArray) -> Budget:
+    """The budget of a mean: its scatter (type A) takes the place of what is a single run's own."""
+    if values.size < 2:
+        return budget
+    common = tuple(source for source in budget.sources if source.level != RUN)
+    spread = float(values.std(ddof=1) / values.mean() / values.size**0.5)
+    scatter = dataclasses.replace(REPETITIONS, law=t(1.0, spread, values.size - 1))
+    return dataclasses.replace(budget, sources=(*common, scatter))
 
 
 def widened(

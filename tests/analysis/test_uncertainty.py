@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from lib.analysis.uncertainty import NOTHING, beyond_scatter, widened
+from lib.analysis.uncertainty import NOTHING, beyond_scatter, of_configurations, widened
 from tests.instruments.test_accuracy import LAPTOP, SERVER
 
 
@@ -76,3 +76,19 @@ def test_half_widths_add_as_squares():
     low, high = widened(-0.03, 0.1, 0.23, (-0.07, 0.0, 0.05))
     assert low == pytest.approx(0.1 - math.hypot(0.13, 0.07))
     assert high == pytest.approx(0.1 + math.hypot(0.13, 0.05))
+
+
+def test_a_mean_of_repetitions_has_their_scatter_in_place_of_each_runs_own():
+    frame = runs(SERVER, times=4)
+    frame["energy_consumed"] *= [0.9, 1.0, 1.0, 1.1]
+    frame["gpu_energy"] *= [0.9, 1.0, 1.0, 1.1]
+    frame["cpu_energy"] *= [0.9, 1.0, 1.0, 1.1]
+    frame["ram_energy"] *= [0.9, 1.0, 1.0, 1.1]
+    found = of_configurations(frame, ["cpu_model"])[(SERVER["cpu_model"],)]
+    lines = {line.source.name: line for line in found.lines}
+    scatter = lines["the scatter of the repetitions"]
+    half = 3.182 * 0.5 * 0.0816 / 2  # t(3) x kWh x SD over the root of 4
+    assert (scatter.high - scatter.low) / 2 == pytest.approx(half, rel=0.03)
+    assert "the lag of the GPU's counter" not in lines
+    single = of_configurations(frame.head(1), ["cpu_model"])[(SERVER["cpu_model"],)]
+    assert "the lag of the GPU's counter" in {line.source.name for line in single.lines}
