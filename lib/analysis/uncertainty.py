@@ -1,7 +1,7 @@
 """What the instruments leave uncertain about the results of a study.
 
-`beyond_scatter` is the one thing that a comparison needs of it: how far a ratio of two sets of runs
-may be off for what their repetitions can't show.
+`judged` is the one thing that a comparison needs: a ratio may be off for what repetitions can't
+show, and two levels are called different only if they are so in spite of that.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lib.stats.budget import (
     compare,
     t,
 )
+from lib.stats.pairs import Pair
 
 REPETITIONS = Source(
     "the scatter of the repetitions",
@@ -78,9 +79,7 @@ def beyond_scatter(
 ) -> Beyond:
     """What instruments leave uncertain about the ratio a / b of geometric means of `response`.
 
-    To be called wherever two sets of runs are compared by energy, with the rows behind the ratio;
-    `widened` then joins the result to the interval that the scatter gives, and the word *differs*
-    needs both of its intervals to exclude 1.
+    `judged` joins it to the interval that the scatter gives.
 
     What both sets have in common cancels: the gain of a machine's sensors, in so far as the same
     component carries both. What a workload changes in them counts, and so does everything between
@@ -136,6 +135,39 @@ def _mean_run(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = [name for name in rows[0] if name.endswith(("_energy", "energy_consumed", "duration"))]
     figures = pd.DataFrame(rows)[names].apply(pd.to_numeric, errors="coerce").mean()
     return {**rows[0], **figures.to_dict()}
+
+
+def judged(
+    pair: Pair,
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    response: str = "energy_consumed",
+    calibrations: Calibrations | None = None,
+) -> Pair:
+    """A pair with the limits that hold scatter and instruments together.
+
+    They hold the ratio of the components that were read, and that of the whole machine if it drew
+    0 to 60 W beside them: what is to be called different must be so by both.
+
+    Args:
+        pair: As `lib.stats.pairs` gives it.
+        a: The runs of its first level.
+        b: Those of its second.
+        response: What was compared.
+        calibrations: Of the study.
+    """
+    beyond = beyond_scatter(a, b, response, calibrations, itemised=True)
+    if beyond == NOTHING or math.isnan(pair.low):
+        return pair
+    logs = (math.log(pair.low), math.log(pair.ratio), math.log(pair.high))
+    both = ((beyond.low, beyond.middle, beyond.high), beyond.with_unseen)
+    limits = [widened(*logs, extra) for extra in both]
+    return dataclasses.replace(
+        pair,
+        low_in_all=math.exp(min(low for low, _ in limits)),
+        high_in_all=math.exp(max(high for _, high in limits)),
+        settled_by=beyond.settled_by,
+    )
 
 
 def of_configurations(

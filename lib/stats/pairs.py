@@ -36,6 +36,11 @@ class Pair:
         p_alike: Of the two being further apart than the margin; NaN without one.
         p_alike_holm: The same, adjusted for the number of pairs.
         df: Degrees of freedom.
+        low_in_all: Lower limit with what the instruments leave uncertain beside the scatter; NaN
+            where nothing is known of them.
+        high_in_all: Upper limit.
+        settled_by: The instrument that would make that smaller.
+        margin: Up to which share two levels count as alike; None without one.
         reason: Why something is NaN; None where nothing is.
     """
 
@@ -51,14 +56,28 @@ class Pair:
     p_alike: float = math.nan
     p_alike_holm: float = math.nan
     df: float = math.nan
+    low_in_all: float = math.nan
+    high_in_all: float = math.nan
+    settled_by: str | None = None
+    margin: float | None = None
     reason: str | None = None
 
     @property
     def verdict(self) -> str:
-        """What can be claimed; where both can, that the two are alike within the margin."""
-        if self.p_alike_holm < ALPHA:
+        """What can be claimed; where both can, that the two are alike within the margin.
+
+        What the scatter shows is claimed only if what the instruments leave uncertain allows it.
+        """
+        reach = 1 + (self.margin or 0.0)
+        too_far = self.low_in_all < 1 / reach or self.high_in_all > reach
+        if self.p_alike_holm < ALPHA and not too_far:
             return ALIKE
-        return DIFFERS if self.p_holm < ALPHA else NOT_DECIDED
+        return DIFFERS if self.p_holm < ALPHA and not self.is_in_doubt else NOT_DECIDED
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the instruments leave open which of the two is larger."""
+        return self.low_in_all <= 1 <= self.high_in_all
 
     @property
     def precision(self) -> float:
@@ -134,4 +153,5 @@ def _filled(pair: Pair, estimate: Estimate, tested: int, margin: float | None) -
         p=estimate.p,
         p_alike=math.nan if margin is None else estimate.p_within(math.log1p(margin)),
         df=estimate.df,
+        margin=margin,
     )

@@ -3,7 +3,14 @@ import math
 import pandas as pd
 import pytest
 
-from lib.analysis.uncertainty import NOTHING, beyond_scatter, of_configurations, widened
+from lib.analysis.uncertainty import (
+    NOTHING,
+    beyond_scatter,
+    judged,
+    of_configurations,
+    widened,
+)
+from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from tests.instruments.test_accuracy import LAPTOP, SERVER
 
 
@@ -92,3 +99,30 @@ def test_a_mean_of_repetitions_has_their_scatter_in_place_of_each_runs_own():
     assert "the lag of the GPU's counter" not in lines
     single = of_configurations(frame.head(1), ["cpu_model"])[(SERVER["cpu_model"],)]
     assert "the lag of the GPU's counter" in {line.source.name for line in single.lines}
+
+
+def pair(**more):
+    found = {"ratio": 1.2, "low": 1.15, "high": 1.25, "p_holm": 0.001, **more}
+    return Pair(("digits",), "VGG19", "VGG16", (3, 3), **found)
+
+
+def test_counters_let_a_fifth_be_told_and_models_do_not():
+    told = judged(pair(), runs(SERVER, 1.2), runs(SERVER))
+    assert told.verdict == DIFFERS
+    assert 1.05 < told.low_in_all < 1.15 < 1.25 < told.high_in_all < 1.35
+    in_doubt = judged(pair(), runs(LAPTOP, 1.2), runs(LAPTOP))
+    assert in_doubt.verdict == NOT_DECIDED
+    assert in_doubt.is_in_doubt
+    assert "RAPL" in in_doubt.settled_by
+
+
+def test_two_machines_need_more_than_one():
+    elsewhere = runs(SERVER, 1.2, machine="other")
+    assert judged(pair(), elsewhere, runs(SERVER)).low_in_all < 1.1
+
+
+def test_alike_needs_instruments_that_know():
+    close = pair(ratio=1.0, low=0.99, high=1.01, p_holm=0.5, p_alike_holm=0.001, margin=0.05)
+    assert close.verdict == ALIKE
+    assert judged(close, runs(SERVER), runs(SERVER)).verdict == NOT_DECIDED
+    assert judged(close, runs(SERVER), runs(SERVER), "duration") == close
