@@ -1,19 +1,16 @@
-"""Effect sizes: what they are, and what they are called.
-
-The statistics take arrays of any shape and work along `axis`, so that thousands of bootstrap
-resamples cost one call.
-"""
+"""Correlations: what they are called, and how sure of them one can be."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 
 import numpy as np
 from scipy import stats
 
-# Least absolute value for each word. Correlations: Rea and Parker (1992), "Designing and conducting
-# survey research"; it also agrees with the paper's Table 3 (-0.41 and -0.62 strong; -0.06 weak).
-_CORRELATION = {
+from lib.stats import ALPHA
+
+WORDS = {
     0: "negligible",
     0.1: "weak",
     0.2: "moderate",
@@ -21,62 +18,39 @@ _CORRELATION = {
     0.6: "strong",
     0.8: "very strong",
 }
-RULES: dict[str, dict[float, str]] = {
-    "point-biserial r": _CORRELATION,
-    "Pearson r": _CORRELATION,
-    "Spearman rho": _CORRELATION,
-    # The same, squared: epsilon squared is the squared correlation ratio of the ranks.
-    "epsilon squared": {
-        0: "negligible",
-        0.01: "weak",
-        0.04: "moderate",
-        0.16: "relatively strong",
-        0.36: "strong",
-        0.64: "very strong",
-    },
-    # Romano et al. (2006), "Appropriate statistics for ordinal level data".
-    "Cliff's delta": {0: "negligible", 0.147: "small", 0.33: "medium", 0.474: "large"},
-}
+"""Least absolute value for each word.
+
+Rea and Parker (1992), "Designing and conducting survey research"; it agrees with the paper's Table
+3 (-0.41 and -0.62 strong; -0.06 weak)."""
+
+FEWEST = 4
 
 
-def magnitude(effect_name: str, effect: float) -> str:
-    """Put an effect size into words by the rule for its kind, see `RULES`."""
-    rule = RULES[effect_name]
-    return list(rule.values())[bisect_right(list(rule), abs(effect)) - 1]
+def magnitude(correlation: float) -> str:
+    """Put a correlation into words, see `WORDS`."""
+    return list(WORDS.values())[bisect_right(list(WORDS), abs(correlation)) - 1]
 
 
-def pearson_r(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Give Pearson's correlation of two arrays of shape (..., n)."""
-    return stats.pearsonr(x, y, axis=axis).statistic
+def correlation_interval(r: float, n: int, *, of_ranks: bool = False) -> tuple[float, float]:
+    """Give the 95 % interval of a correlation; NaN with fewer than 4 pairs or perfect order.
+
+    Args:
+        r: Pearson's or, `of_ranks`, Spearman's correlation.
+        n: Pairs.
+        of_ranks: Whether it is Spearman's.
+
+    Source:
+        Fisher (1921) for Pearson's, as in `scipy.stats.pearsonr`; Bonett and Wright (2000),
+        doi:10.1007/BF02294183, for Spearman's.
+    """
+    if n < FEWEST or abs(r) >= 1:
+        return math.nan, math.nan
+    error = math.sqrt((1 + r**2 / 2 if of_ranks else 1) / (n - 3))
+    reach = float(stats.norm.isf(ALPHA / 2)) * error
+    return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
 def spearman_rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
     """Give Spearman's rank correlation of two arrays of shape (..., n)."""
-    return pearson_r(stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis), axis)
-
-
-def point_biserial_r(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Correlate values with being in `a` (1) or in `b` (0); negative where `a` is lower."""
-    coding = np.concatenate([np.ones_like(a), np.zeros_like(b)], axis)
-    return pearson_r(coding, np.concatenate([a, b], axis), axis)
-
-
-def cliffs_delta(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Give P(a > b) - P(a < b) over all pairs: -1 where all of `a` is below all of `b`.
-
-    Source:
-        Cliff (1993), doi:10.1037/0033-2909.114.3.494; 2 U / (n_a n_b) - 1 with U of
-        `scipy.stats.mannwhitneyu`.
-    """
-    u = stats.mannwhitneyu(a, b, axis=axis, method="asymptotic").statistic
-    return 2 * u / (a.shape[axis] * b.shape[axis]) - 1
-
-
-def epsilon_squared(*groups: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Give the share of the ranks' variance that lies between groups, H / ((n² - 1) / (n + 1)).
-
-    Source:
-        Tomczak and Tomczak (2014), "The need to report effect size estimates revisited".
-    """
-    n = sum(group.shape[axis] for group in groups)
-    return stats.kruskal(*groups, axis=axis).statistic / ((n**2 - 1) / (n + 1))
+    ranks = (stats.rankdata(one, axis=axis) for one in (x, y))
+    return stats.pearsonr(*ranks, axis=axis).statistic

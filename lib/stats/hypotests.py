@@ -1,14 +1,13 @@
-"""Tests of what a study's factors do to its responses.
+"""The tests that the paper makes of what a factor does to a response.
 
-Every test takes the table of results, one row a run, and gives a `TestResult` with an effect size
-and its interval. A test that can't be done is a result all the same: an empty one, with the reason
-in words.
+Every test takes a table, one row a run, and gives a `TestResult`. A test that can't be done is a
+result all the same: an empty one, with the reason in words.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 
@@ -16,10 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.stats import ALPHA, bootstrap, effect_sizes
+from lib.stats import ALPHA
+from lib.stats.effect_sizes import correlation_interval, magnitude, spearman_rho
 from lib.stats.groups import Groups, grouped, paired
 
 EXACT_UP_TO = 8
+CORRELATIONS = ("point-biserial", "Spearman", "Pearson")
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,15 @@ class TestResult:
         response: Column that is explained.
         factor: Column that explains it.
         within: The part of the table that was tested, such as "dataset = mnist"; "": all of it.
-        groups: Levels of the factor, in the order of `n` and of the sign of the effect.
+        groups: Levels of the factor, in the order of `n` and of the sign of a correlation.
         n: Values in each group; one number for a correlation of two columns.
         dropped: Rows left out because the response or the factor is empty or infinite.
         statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation.
         p: Two-sided p-value.
         p_holm: p adjusted within the family by `multitest`; NaN until then.
-        effect_name: A key of `effect_sizes.RULES`.
-        effect: Effect size.
-        effect_low: Lower limit of its 95 % bootstrap interval.
-        effect_high: Upper limit.
-        reason: Why the result, or only its interval, is empty; None where nothing is.
+        statistic_low: Lower limit of the 95 % interval of a correlation.
+        statistic_high: Upper limit.
+        reason: Why the result is empty; None where nothing is.
     """
 
     family: str
@@ -56,15 +55,13 @@ class TestResult:
     statistic: float = math.nan
     p: float = math.nan
     p_holm: float = math.nan
-    effect_name: str = ""
-    effect: float = math.nan
-    effect_low: float = math.nan
-    effect_high: float = math.nan
+    statistic_low: float = math.nan
+    statistic_high: float = math.nan
     reason: str | None = None
 
     @property
     def assessment(self) -> str:
-        """The effect in words, and its significance at 5 %; "" for an empty result."""
+        """Significance at 5 %, and a correlation in words; "" for an empty result."""
         if math.isnan(self.p):
             return ""
         if self.p_holm < ALPHA:
@@ -73,7 +70,9 @@ class TestResult:
             significance = "significant only unadjusted"
         else:
             significance = "not significant"
-        return f"{effect_sizes.magnitude(self.effect_name, self.effect)}, {significance}"
+        if self.test not in CORRELATIONS:
+            return significance
+        return f"{magnitude(self.statistic)}, {significance}"
 
 
 def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -100,16 +99,13 @@ def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
         return replace(result, reason=f"{factor} has {len(result.groups)} levels ({levels}), not 2")
     coding = np.repeat([1, 0], result.n)
     r, p = stats.pointbiserialr(coding, np.concatenate(found.values))
-    result = replace(result, statistic=float(r), p=float(p))
-    return _with_effect(result, "point-biserial r", effect_sizes.point_biserial_r, found.values)
+    return _correlation(result, r, p)
 
 
 def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     """Test whether a response tends to be larger in some level of a factor than in another.
 
-    p is that of chi squared, as in the paper; with three values a group it is conservative. The
-    effect is epsilon squared. It can't be negative, so its interval never holds 0 and is no test;
-    and where groups hardly overlap it is near its ceiling and the interval too narrow.
+    p is that of chi squared, as in the paper; with three values a group it is conservative.
 
     Args:
         df: One row a run.
@@ -124,15 +120,13 @@ def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     if result.reason:
         return result
     h, p = stats.kruskal(*found.values)
-    result = replace(result, statistic=float(h), p=float(p))
-    return _with_effect(result, "epsilon squared", effect_sizes.epsilon_squared, found.values)
+    return replace(result, statistic=float(h), p=float(p))
 
 
 def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) -> list[TestResult]:
     """Compare every two levels of a factor, after a Kruskal-Wallis test over all of them.
 
-    The pairs of one response are a family. The effect is Cliff's delta of the pair, positive where
-    the first group has the larger values.
+    The pairs of one response are a family.
 
     Args:
         df: One row a run.
@@ -166,8 +160,7 @@ def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) 
     for (a, x), (b, y) in compared:
         p = float(p_values.loc[a, b])
         z = float(stats.norm.isf(p / 2))
-        pair = replace(result, groups=(a, b), n=(len(x), len(y)), statistic=z, p=p)
-        pairs.append(_with_effect(pair, "Cliff's delta", effect_sizes.cliffs_delta, (x, y)))
+        pairs.append(replace(result, groups=(a, b), n=(len(x), len(y)), statistic=z, p=p))
     return pairs
 
 
@@ -194,15 +187,12 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     if len(x) <= EXACT_UP_TO:
         p = stats.permutation_test(
             (x,),
-            lambda x, axis: effect_sizes.spearman_rho(x, np.broadcast_to(y, x.shape), axis),
+            lambda x, axis: spearman_rho(x, np.broadcast_to(y, x.shape), axis),
             permutation_type="pairings",
             n_resamples=math.factorial(EXACT_UP_TO),
             vectorized=True,
         ).pvalue
-    result = replace(result, statistic=float(rho), p=float(p))
-    return _with_effect(
-        result, "Spearman rho", effect_sizes.spearman_rho, found.values, paired=True
-    )
+    return _correlation(result, rho, p)
 
 
 def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -221,8 +211,7 @@ def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     if result.reason:
         return result
     r, p = stats.pearsonr(*found.values)
-    result = replace(result, statistic=float(r), p=float(p))
-    return _with_effect(result, "Pearson r", effect_sizes.pearson_r, found.values, paired=True)
+    return _correlation(result, r, p)
 
 
 def by_level(
@@ -308,20 +297,8 @@ def _listed(found: TestResult | list[TestResult]) -> list[TestResult]:
     return found if isinstance(found, list) else [found]
 
 
-def _with_effect(
-    result: TestResult,
-    name: str,
-    statistic: Callable[..., np.ndarray],
-    values: Sequence[np.ndarray],
-    *,
-    paired: bool = False,
-) -> TestResult:
-    interval = bootstrap.interval(statistic, values, paired=paired)
-    return replace(
-        result,
-        effect_name=name,
-        effect=float(statistic(*values)),
-        effect_low=interval.low,
-        effect_high=interval.high,
-        reason=interval.reason,
-    )
+def _correlation(result: TestResult, r: float, p: float) -> TestResult:
+    """The result with a correlation, its p and its interval."""
+    n = sum(result.n)
+    low, high = correlation_interval(float(r), n, of_ranks=result.test == "Spearman")
+    return replace(result, statistic=float(r), statistic_low=low, statistic_high=high, p=float(p))

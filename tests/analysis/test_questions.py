@@ -35,7 +35,7 @@ def test_a_study_is_asked_the_papers_questions(study):
     assert by_architecture["test"].value_counts().to_dict() == {"Dunn": 9, "Kruskal-Wallis": 3}
     assert by_architecture["p_holm"].notna().all()
     largest = by_architecture.query("test == 'Kruskal-Wallis'").set_index("within")["assessment"]
-    assert largest["dataset = mnist"] == "very strong, significant"
+    assert largest["dataset = mnist"] == "significant"
     location = energy[energy["factor"] == "location"]
     assert set(location["reason"]) == {"location has one level only, FRA"}
     accuracy = found[found["response"] == "accuracy"]

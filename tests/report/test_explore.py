@@ -74,7 +74,7 @@ def test_two_studies_are_compared(outputs, screen):
     assert ratios.frame["mean_A"].iloc[0] == pytest.approx(0.20 * 1.015)
     assert list(unlike.frame["what"]) == ["Location"]
     assert "reason" not in ratios.frame
-    assert "a bootstrap takes 5 values" in ratios.note
+    assert ratios.frame["ratio_low"].notna().all()
     chosen["B"].value = "quick"
     assert "two different studies" in repr(screen.parts[0])
 

@@ -47,7 +47,7 @@ def architecture_differences_within(study: Analysis) -> Table:
 
 
 def architecture_pairs(study: Analysis) -> Table:
-    """Which architectures differ from which: Dunn's test and Cliff's delta."""
+    """Which architectures differ from which: Dunn's test."""
     return _tests(
         study,
         "table4_pairs",
@@ -55,8 +55,6 @@ def architecture_pairs(study: Analysis) -> Table:
         test="Dunn",
         factor="architecture",
         within=None,
-        note="Cliff's delta: how much more often a run of the first architecture lies above one of "
-        "the second than below, from -1 to 1.",
     )
 
 
@@ -83,14 +81,12 @@ def variant_differences(study: Analysis) -> Table:
 
 
 def variant_pairs(study: Analysis) -> Table:
-    """Which variants differ from the reference: Dunn's test and Cliff's delta."""
+    """Which variants differ from the reference: Dunn's test."""
     return _of_variants(
         study,
         "variants_pairs",
         "Variant by variant against the reference (Dunn)",
         test="Dunn",
-        note="Cliff's delta: how much more often a run of the first variant lies above one of the "
-        "second than below, from -1 to 1.",
     )
 
 
@@ -143,9 +139,10 @@ def _tests(
     groups = list(map(hypotests.with_sizes, frame["groups"], frame["n"]))
     frame = shared.in_words(frame.assign(groups=groups))
     columns = [*shared.treatment(study), *own, "response", "within", "groups", "assessment"]
-    columns += ["p", "p_holm", "effect", "effect_low", "effect_high", "statistic", "reason"]
-    (effect,) = set(frame["effect_name"]) - {""} or {"effect"}
-    frame = frame[columns]
+    columns += ["p", "p_holm", "statistic"]
+    if test in hypotests.CORRELATIONS:
+        columns += ["statistic_low", "statistic_high"]
+    frame = frame[[*columns, "reason"]]
     if within is False:
         frame = frame.drop(columns="within")
     if frame["p"].isna().all():
@@ -158,5 +155,5 @@ def _tests(
         assessment=frame["assessment"].mask(untested, "not tested: " + frame["reason"]),
         reason=frame["reason"].mask(untested, ""),
     )
-    frame, why = shared.reasoned(frame.rename(columns={"effect": effect}), ~untested, "test")
+    frame, why = shared.reasoned(frame, ~untested, "test")
     return Table(name, caption, frame, f"{note}{why}")
