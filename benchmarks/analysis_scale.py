@@ -4,8 +4,8 @@
 
 Makes studies as `run_all.py` leaves them (run.json, history.csv and power.csv of every run), of two
 kinds: *plain*, the paper's six configurations many times over, and *varied*, sixty configurations
-in five variants and two places. Prints for each size, in fresh processes that read the study anew,
-seconds, processor seconds and the peak memory of all processes together
+in five variants and two batch sizes. Prints for each size, in fresh processes that read the study
+anew, seconds, processor seconds and the peak memory of all processes together
 
 - to merge the records,
 - to merge and test,
@@ -38,7 +38,6 @@ import yaml
 from lib import records
 from lib.instruments.trace import COLUMNS, FILE_NAME
 from lib.records import Phase, Record
-from lib.report import build
 from lib.study import plan
 from lib.study.config import RunConfig
 from lib.study.study import Study
@@ -53,7 +52,7 @@ OPTIONS = [
 ]
 STUDIES: dict[str, dict[str, Any]] = {
     "plain": {"factors": PAPERS},
-    "varied": {"factors": PAPERS | {"location": ["USA/oregon", "FRA"]}, "variants": OPTIONS},
+    "varied": {"factors": PAPERS | {"batch_size": [32, 64]}, "variants": OPTIONS},
 }
 COMMON = {"weights": "imagenet", "epochs": 20, "location": "USA/oregon", "early_stopping": 5}
 POWER = {"VGG16": 210.0, "VGG19": 240.0, "ResNet50": 180.0}
@@ -98,7 +97,7 @@ def main() -> None:
                         f"{1000 * took.processor / made:.2f} s per 1,000 runs",
                         flush=True,
                     )
-                page = (folder / build.FILE_NAME).stat().st_size / 1e6
+                page = (folder / "report.html").stat().st_size / 1e6
                 print(f"{kind}, {made:,} runs: a page of {page:.1f} MB", flush=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
@@ -81,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="set earlier results of the study aside, start anew"
     )
     result.add_argument(
+        "--aside",
+        action="store_true",
+        help="list what was set aside of the study, why, and what the next call takes back",
+    )
+    result.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="run on the workers of a Dask cluster, e.g. tcp://HOST:8786, not on this machine",
@@ -121,9 +127,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `run_all.py` with `arguments` (default: those of the process); its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may have ASCII only
+            stream.reconfigure(errors="replace")
     args = parser().parse_args(arguments)
     # Imported here so that --help answers at once.
     from lib.study.errors import StudyError, UserError
+    from lib.text import readable
 
     try:
         with _ending_by_signal_is_interrupting():
@@ -141,12 +151,12 @@ def main(arguments: list[str] | None = None) -> int:
             return COMPLETE if done else SOME_FAILED
     except UserError as error:
         and_then = f"; {GOES_ON}" if error.exit_status == SOME_FAILED else ""
-        print(f"run_all.py: {error}{and_then}", file=sys.stderr)
+        print(f"run_all.py: {readable(str(error), 20_000)}{and_then}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
-        print(f"run_all.py: {_storage(error)}; {GOES_ON}", file=sys.stderr)
+        print(f"run_all.py: {readable(_storage(error))}; {GOES_ON}", file=sys.stderr)
         return SOME_FAILED
     except KeyboardInterrupt:
         print(f"\nrun_all.py: interrupted; {GOES_ON}", file=sys.stderr)
@@ -180,6 +190,7 @@ def _of_no_use(args: argparse.Namespace) -> list[str]:
         "--wattmeter": args.wattmeter and option != "--wattmeter",
         "--kaggle": args.kaggle,
         "--dry-run": args.dry_run,
+        "--aside": args.aside,
         "--only": args.only,
         "--set": args.set,
         "--retry-failed": args.retry_failed,
@@ -240,7 +251,7 @@ def _study(args: argparse.Namespace) -> bool:
     call = run_study.prepare(
         _source(args),
         args.outputs,
-        {field: values[-1] for field, values in _pairs("--set", args.set).items()},
+        _overrides(args.set),
         _pairs("--only", args.only),
         scheduler=args.scheduler,
         retry_failed=args.retry_failed,
@@ -248,6 +259,9 @@ def _study(args: argparse.Namespace) -> bool:
         figures=args.figures,
         elsewhere=bool(args.kaggle or args.scheduler),
     )
+    if args.aside:
+        run_study.show_aside(call, console)
+        return True
     if args.dry_run:
         run_study.show(call, console)
         return True
@@ -284,14 +298,27 @@ def _source(args: argparse.Namespace) -> Path:
     return args.study or Path("params/quick.yaml")
 
 
+def _overrides(texts: list[str]) -> dict[str, Any]:
+    """What `--set` gives each field.
+
+    Raises:
+        StudyError: If it gives one of them two values: one would be lost.
+    """
+    from lib.study.errors import StudyError
+
+    pairs = _pairs("--set", texts)
+    if twice := [field for field, values in pairs.items() if len(values) > 1]:
+        raise StudyError([f"--set: {field} is set {len(pairs[field])} times" for field in twice])
+    return {field: value for field, (value,) in pairs.items()}
+
+
 def _pairs(option: str, texts: list[str]) -> dict[str, list[Any]]:
     """`FIELD=VALUE` texts as fields and their values, read as YAML reads them.
 
     Raises:
         StudyError: If a text is not of this form.
     """
-    import yaml
-
+    from lib.study import yaml_file
     from lib.study.errors import StudyError
 
     pairs: dict[str, list[Any]] = {}
@@ -302,9 +329,9 @@ def _pairs(option: str, texts: list[str]) -> dict[str, list[Any]]:
             problems.append(f"{option}: '{text}' is not of the form FIELD=VALUE")
             continue
         try:
-            pairs.setdefault(field, []).append(yaml.safe_load(value))
-        except (yaml.YAMLError, ValueError):  # the latter of a date such as 2024-13-45
-            problems.append(f"{option}: '{text}': the value is not valid YAML")
+            pairs.setdefault(field, []).append(yaml_file.parse(value))
+        except ValueError as error:
+            problems.append(f"{option}: '{text}': the value {error}")
     if problems:
         raise StudyError(problems)
     return pairs

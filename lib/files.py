@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
 import re
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_FORMULA = tuple("=+-@\t\r")
+"""With what text begins that a spreadsheet computes."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -29,6 +38,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -38,6 +48,46 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what writes have left in `folder` that were killed; nobody may be writing there."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV that may be opened in a spreadsheet.
+
+    Text that one would take for a formula gets an apostrophe before it; `from_csv` takes it away.
+    """
+    texts = {name: frame[name].map(_no_formula) for name in frame.select_dtypes(["object", "str"])}
+    return frame.assign(**texts).rename(columns=_no_formula).to_csv(index=False)
+
+
+def from_csv(path: Path) -> pd.DataFrame:
+    """Read what `as_csv` wrote."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, low_memory=False)
+    texts = {name: frame[name].map(_as_it_was) for name in frame.select_dtypes(["object", "str"])}
+    return frame.assign(**texts).rename(columns=_as_it_was)
+
+
+def _no_formula(value: Any) -> Any:
+    is_one = isinstance(value, str) and value.lstrip("'")[:1] in _FORMULA and value
+    return f"'{value}" if is_one else value
+
+
+def _as_it_was(value: Any) -> Any:
+    quoted = isinstance(value, str) and value[:1] == "'" and value.lstrip("'")[:1] in _FORMULA
+    return value[1:] if quoted else value
+
+
+def sync(path: Path) -> None:
+    """See to it that a file, or what a folder lists, is on the disk and not only on its way."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:  # some file systems have no such thing for folders
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(file)
 
 
 def sha256(path: Path) -> str:
@@ -57,7 +107,11 @@ def without_home(text: str) -> str:
         text: A path, or any text with paths in it, JSON too. Folders whose path only begins or
             ends like that of the home folder stay.
     """
-    for home in _homes(Path.home()):
+    try:
+        home_folder = Path.home()
+    except RuntimeError:  # of a user that the system does not know
+        return text
+    for home in _homes(home_folder):
         text = home.sub("~", text)
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 from lib.quantities import quantity, significant
+
+_UNREADABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What commands a terminal, turns the direction of text, or is half a character."""
+
+
+def readable(text: str, longest: int = 2000) -> str:
+    """Text of others as a terminal may have it: what is not to be read is replaced, the rest of
+    what is very long left out.
+    """
+    rest = len(text) - longest
+    shown = text if rest <= 0 else f"{text[:longest]} ... and {rest:,} characters more"
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
 
 
 def listed(names: Iterable[object]) -> str:

@@ -57,9 +57,7 @@ def _signals_as_in_a_terminal():
 @pytest.fixture(autouse=True)
 def _own_lock_and_quiet_tensorflow(tmp_path_factory, monkeypatch):
     """A study that runs on this machine meanwhile is no business of the tests."""
-    import tempfile
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("lock")))
+    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(tmp_path_factory.mktemp("lock")))
     monkeypatch.setitem(os.environ, "TF_CPP_MIN_LOG_LEVEL", "2")
 
 

@@ -61,7 +61,7 @@ def forty(folder: Path) -> Path:
     outputs = [nbformat.v4.new_output("display_data", one) for one in data]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
     html = build.to_html(notebook, "Every architecture")
-    (folder / build.FILE_NAME).write_text(html, encoding="utf-8")
+    (folder / "report.html").write_text(html, encoding="utf-8")
     return folder
 
 

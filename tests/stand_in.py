@@ -58,7 +58,7 @@ def command(notebook, *arguments, kernel=True):
 def surroundings(folder, **environment):
     """Its working folder, session and environment; temporary files, and so its locks, lie there."""
     (folder / "tmp").mkdir(exist_ok=True)
-    places = {"PYTHONPATH": ROOT, "TMPDIR": folder / "tmp"} | environment
+    places = {"PYTHONPATH": ROOT, "TRAINING_ENERGY_LOCKS": folder / "tmp"} | environment
     return {
         "cwd": folder,
         "env": os.environ | {name: str(value) for name, value in places.items()},

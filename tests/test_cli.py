@@ -156,7 +156,7 @@ def test_figures_of_a_finished_study_are_written_without_training(
     assert "figures is of an earlier report; --figures draws it anew" in capsys.readouterr().out
 
 
-def test_a_record_of_another_program_is_set_aside_and_run_again(
+def test_a_record_of_another_measurement_is_set_aside_and_run_again(
     study, tmp_path, notebook, monkeypatch, capsys
 ):
     notebook(RECORD)
@@ -164,14 +164,14 @@ def test_a_record_of_another_program_is_set_aside_and_run_again(
     assert cli.main([str(study), *one]) == cli.COMPLETE
     (path,) = (tmp_path / "outputs").rglob("run.json")
     record = records.read(path)
-    record.model_copy(update={"versions": {"program": "0.0.1"}}).write(path.parent)
+    record.model_copy(update={"measurement_version": 99}).write(path.parent)
     capsys.readouterr()
     assert cli.main([str(study), *one]) == cli.COMPLETE
     said = " ".join(capsys.readouterr().out.split())
     assert "aside-1: " in said
-    assert "made by version 0.0.1 of the program, this is" in said
+    assert "was measured by version 99 of the measurement, this is" in said
     (kept,) = (tmp_path / "outputs" / "mine" / "aside").rglob("run.json")
-    assert records.read(kept).versions == {"program": "0.0.1"}
+    assert records.read(kept).measurement_version == 99
     assert records.read(path) == record
 
 
@@ -185,7 +185,10 @@ def test_fresh_sets_earlier_results_aside(study, tmp_path, notebook):
 
 def test_results_of_another_configuration_are_left_out_and_named(study, notebook, capsys):
     notebook(RECORD)
-    cli.main([str(study), "--set", "epochs=7", "--only", "repetition=1"])
+    text = study.read_text()
+    study.write_text(text.replace("epochs: [1, 2]", "epochs: [7]"))
+    assert cli.main([str(study), "--only", "repetition=1"]) == cli.COMPLETE
+    study.write_text(text)
     capsys.readouterr()
     cli.main([str(study), "--only", "epochs=1", "repetition=1"])
     assert re.search(

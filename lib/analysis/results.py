@@ -230,6 +230,15 @@ class Analysis:
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:
         """`history.csv` of every completed run that has one, by run id."""
+        return self._histories.tables
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        """A sentence for each file that can't be used: records, and histories of runs."""
+        return (*self.damaged, *self._histories.damaged.values())
+
+    @cached_property
+    def _histories(self) -> records.Histories:
         return records.read_histories({run: self.run_dir(run) for run in self.completed["run_id"]})
 
 

@@ -70,6 +70,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "none": "images are the same in every epoch",
     },
     "train_limit": {_ANY: "another number of training images"},
+    "measurement_version": {_ANY: "measured in another way, and not to be compared"},
     "test_limit": {_ANY: "another number of images to validate on"},
 }
 """What each option changes in the mathematics, by field of RunConfig and value; of a field that is

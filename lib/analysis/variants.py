@@ -20,8 +20,13 @@ from lib.text import level
 
 COLUMN = "variant"
 
-VARIED = tuple(n for n in names(Use.CONFIGURATION) if n not in ("architecture", "dataset"))
-"""Fields that make variants: those of a configuration without columns of their own in tables."""
+VARIED = (
+    *(name for name in names(Use.CONFIGURATION) if name not in ("architecture", "dataset")),
+    "measurement_version",
+)
+"""What makes variants: fields of a configuration without columns of their own in tables, and how
+runs were measured.
+"""
 
 _OF_A_CONFIGURATION = ("weights", "image_size")
 """Fields that may belong to an architecture or a dataset, and then tell nothing more than it."""
@@ -112,7 +117,7 @@ def _belongs(column: pd.Series, results: pd.DataFrame) -> bool:
 
 
 def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
-    default = RunConfig.model_fields[name].default
+    default = _default(name)
     candidates = [default]
     if settings is not None:
         candidates = [
@@ -126,9 +131,14 @@ def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
     return next((text for text in said if text in present), present[0])
 
 
+def _default(name: str) -> Any:
+    field = RunConfig.model_fields.get(name)
+    return None if field is None else field.default
+
+
 def _texts(column: pd.Series, name: str) -> pd.Series:
     # Where None is no value of the field, an empty cell says that it is not known.
-    empty = "none" if RunConfig.model_fields[name].default is None else None
+    empty = "none" if name in RunConfig.model_fields and _default(name) is None else None
     # Levels are few and runs many: each level is worded once.
     places, levels = column.factorize()
     words = np.array([*map(_text, levels), empty], dtype=object)

@@ -7,11 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from lib import records
-from lib.execution import lock, run_study, terminal
+from lib.execution import lock, run_study
 from lib.logs import attach
 from lib.study import plan
 from lib.study.errors import StudyError
 from lib.study.study import load_study
+from lib.text import readable
 
 
 def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
@@ -44,9 +45,9 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
         results = records.merge(study_dir, planned or None).results
         records.write_results(results, study_dir)
     for sentence in attached.notes:
-        console.print(f"Note: {terminal.plain(sentence)}", soft_wrap=True)
+        console.print(f"Note: {readable(sentence)}", soft_wrap=True)
     for run_id, reason in attached.refused.items():
-        console.print(f"No reading of {run_id}: {terminal.plain(reason)}", soft_wrap=True)
+        console.print(f"No reading of {run_id}: {readable(reason)}", soft_wrap=True)
     runs = len(attached.measured) + len(attached.refused)
     console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
     return run_study.report(console, study_dir, figures=figures) and not attached.refused

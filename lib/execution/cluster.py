@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import shutil
 import time
 import uuid
 from collections import deque
@@ -21,8 +22,8 @@ import cloudpickle
 from distributed import Client, Future, KilledWorker
 from distributed.comm import CommClosedError
 
-from lib import records
-from lib.execution import bundle, cluster_admission, local, run_folders
+from lib import program, records
+from lib.execution import bundle, cluster_admission, local, run_files, run_folders
 from lib.execution.forecast import Forecast, Underway
 from lib.execution.run_process import failed_record, one_line
 from lib.instruments import machine
@@ -127,7 +128,7 @@ class _Call:
         backends -= {None, *SAME_VERSIONS}
         plugin = cluster_admission.Admission(
             self._name,
-            bundle.program([*self._runs.values()]),
+            bundle.pack_program([*self._runs.values()]),
             {name: found[name] for name in (*SAME_VERSIONS, *sorted(backends))},
             [run.model_dump(mode="json") for run in _different_files(self._runs.values())],
         )
@@ -157,7 +158,7 @@ class _Call:
         """Hand out runs and take them back until all are done."""
         while self._waiting or self._out:
             if not self._connected():
-                raise local.StoppedError("the connection to the scheduler is lost")
+                raise run_folders.StoppedError("the connection to the scheduler is lost")
             self._read_reports()
             with _losing_the_scheduler_stops():
                 workers = self._client.scheduler_info()["workers"]
@@ -227,12 +228,16 @@ class _Call:
         if future.status == "finished":
             with _losing_the_scheduler_stops():
                 content = future.result()
-            bundle.unpack(content, staged.run_dir)
+            if problem := _taken(content, staged):
+                refused = f"what its worker returned is refused: {problem}"
+                shutil.rmtree(staged.run_dir, ignore_errors=True)
+                staged.run_dir.mkdir(parents=True)
+                failed_record(staged, refused).write(staged.run_dir)
         elif future.status == "error":
             staged.run_dir.mkdir(parents=True)
             failed_record(staged, _why(future.exception())).write(staged.run_dir)
         else:
-            raise local.StoppedError("the scheduler is lost, or called a run off")
+            raise run_folders.StoppedError("the scheduler is lost, or called a run off")
         run_folders.settle(config, self._study_dir)
         record = records.read(config.run_dir / records.FILE_NAME)
         seconds = time.monotonic() - started
@@ -245,12 +250,27 @@ class _Call:
         return record
 
 
+def _taken(content: object, staged: RunFields) -> str | None:
+    """Unpack what a worker returned; what is wrong with it, or None if it is the run's result."""
+    if not isinstance(content, bytes):
+        return f"it is a {type(content).__name__}"
+    try:
+        run_files.unpack(content, staged.run_dir)
+    except run_files.RefusedError as error:
+        return str(error)
+    found = run_folders.look(staged)
+    if found.record is None:
+        return found.state
+    theirs = found.record.versions.get(machine.CONTENT)
+    return None if theirs in (None, program.digest()) else "another program made it"
+
+
 @contextmanager
 def _losing_the_scheduler_stops() -> Iterator[None]:
     try:
         yield
     except (CommClosedError, TimeoutError, CancelledError) as error:
-        raise local.StoppedError("the connection to the scheduler is lost") from error
+        raise run_folders.StoppedError("the connection to the scheduler is lost") from error
 
 
 def _different_files(runs: Iterable[RunFields]) -> list[RunFields]:

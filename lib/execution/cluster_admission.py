@@ -31,7 +31,7 @@ class Admission(WorkerPlugin):
 
     Args:
         name: Of the plugin, of the resource, and of the topic on which it reports.
-        program: As `lib.execution.bundle.program` packs it.
+        program: As `lib.execution.bundle.pack_program` packs it.
         versions: By package, which a worker must have.
         runs: Configurations whose files a worker must have.
     """
@@ -81,7 +81,7 @@ def start_child(folder: Path, task: dict[str, Any]) -> subprocess.Popen:
     child = subprocess.Popen(
         [sys.executable, "-m", "lib.execution.cluster_worker"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -102,7 +102,7 @@ def measure(name: str, parameters: dict[str, Any], timeout: float | None) -> byt
         timeout: Seconds after which it is stopped and counted as failed.
 
     Returns:
-        The run's folder as `lib.execution.bundle.folder` packs it.
+        The run's folder as `lib.execution.bundle.pack_run` packs it.
 
     Raises:
         RuntimeError: If the run left nothing; says what went wrong.

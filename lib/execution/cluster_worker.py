@@ -58,7 +58,7 @@ def measure(config: RunFields, timeout: float | None) -> None:
     with lock.alone_on_this_machine(f"run {config.run_id} of a cluster", wait=True):
         for _ in local.execute_all([config], STUDY, _Nobody(), timeout):
             pass
-    RESULT.write_bytes(bundle.folder(config.run_dir))
+    RESULT.write_bytes(bundle.pack_run(config.run_dir))
 
 
 class _Nobody:

@@ -42,18 +42,18 @@ class Forecast:
     """
 
     def __init__(self, runs: Iterable[RunFields]):
-        self._waiting = Counter(_cell(run) for run in runs)
+        self._waiting = Counter(cell(run) for run in runs)
         self._seconds, self._energy = _Means(), _Means()
 
     def begin(self, config: RunFields) -> None:
         """A run starts: it no longer waits."""
-        self._waiting[_cell(config)] -= 1
+        self._waiting[cell(config)] -= 1
 
     def end(self, config: RunFields, seconds: float, energy: float | None) -> None:
         """Learn from a run that has ended; of a failed one `energy` (kWh) is None."""
-        self._seconds.add(_cell(config), seconds)
+        self._seconds.add(cell(config), seconds)
         if energy is not None:
-            self._energy.add(_cell(config), energy)
+            self._energy.add(cell(config), energy)
 
     def left(self, underway: Iterable[Underway], at_once: int = 1) -> Left:
         """What is still to come.
@@ -62,7 +62,7 @@ class Forecast:
             underway: The runs that are being executed.
             at_once: How many runs are executed beside each other.
         """
-        now = [(_cell(run.config), run) for run in underway]
+        now = [(cell(run.config), run) for run in underway]
         seconds = [(cell, run.elapsed, _promised(run)) for cell, run in now]
         spent = [(cell, run.progress.energy_consumed or 0.0, run.progress) for cell, run in now]
         energy = [(c, kwh, kwh / at.fraction if at.fraction else None) for c, kwh, at in spent]
@@ -118,6 +118,6 @@ def _promised(run: Underway) -> float | None:
     return run.elapsed + run.progress.duration * (1 / fraction - 1) if fraction else None
 
 
-def _cell(config: RunFields) -> Cell:
+def cell(config: RunFields) -> Cell:
     """What repetitions of a configuration share: a variant may take a tenth of another's time."""
     return config.model_dump_json(exclude=set(config.names(Use.REPETITION, Use.RESULTS)))

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 
 from lib import records
-from lib.execution import lock, run_folders, run_study, terminal
+from lib.execution import lock, run_folders, run_study
 from lib.files import write_atomically
 from lib.paper import published
 from lib.records import Record
@@ -16,6 +16,7 @@ from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.sections import Imported
 from lib.study.study import PUBLISHED, Study
+from lib.text import readable
 
 TITLE = "Published measurements, read again"
 
@@ -38,10 +39,10 @@ def execute(source: Path, outputs: Path, console: Console, *, figures: bool) -> 
     """
     try:
         package = published.read_package(source)
+        runs = [records.from_row(row) for row in package.results.to_dict("records")]
     except ValueError as error:
         raise StudyError([str(error)], "--import") from None
     study_dir = outputs.expanduser() / PUBLISHED
-    runs = [records.from_row(row) for row in package.results.to_dict("records")]
     skipped = [str(row) for row in package.skipped]
     said = Imported(runs=len(runs), skipped=tuple(skipped), notes=tuple(package.notes))
     with lock.alone_in_study(study_dir):
@@ -49,7 +50,7 @@ def execute(source: Path, outputs: Path, console: Console, *, figures: bool) -> 
             console.print(f"An earlier import is now in {aside}")
     console.print(f"{len(runs)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
-        console.print(f"Note: {terminal.plain(sentence)}")
+        console.print(f"Note: {readable(sentence)}")
     return run_study.report(console, study_dir, figures=figures)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import psutil
 
-from lib import records
+from lib import program, records
 from lib.execution import run_folders
 from lib.execution.forecast import Forecast, Left, Underway
 from lib.execution.run_process import (
@@ -29,17 +29,13 @@ from lib.execution.run_process import (
 )
 from lib.records import Record
 from lib.records.progress import Progress, read_progress
-from lib.study.config import RunFields
-from lib.study.errors import UserError
+from lib.study.config import RunConfig, RunFields
+from lib.text import duration
 
 RUN_PROCESS: tuple[str, ...] = (sys.executable, "-m", "lib.execution.run_process")
 SECONDS_BETWEEN_LOOKS = 0.25
-
-
-class StoppedError(UserError):
-    """A batch ended early for a reason outside of its runs; those not complete are missing."""
-
-    exit_status = 1
+SECONDS_BETWEEN_LOOKS_AT_THE_PROCESSOR = 30.0
+SECONDS_OF_A_STALL = 600.0
 
 
 class Watcher(Protocol):
@@ -82,7 +78,7 @@ def execute_all(
             watcher.begin(config)
             forecast.begin(config)
             started = time.monotonic()
-            with closing(_execute(config, study_dir, timeout)) as stages:
+            with closing(_execute(config, study_dir, timeout, watcher.say)) as stages:
                 for progress in stages:
                     elapsed = time.monotonic() - started
                     left = forecast.left([Underway(config, elapsed, progress)])
@@ -97,7 +93,7 @@ def execute_all(
 
 
 def _execute(
-    config: RunFields, study_dir: Path, timeout: float | None
+    config: RunFields, study_dir: Path, timeout: float | None, say: Callable[[str], None]
 ) -> Generator[Progress, None, None]:
     """Execute one run and move it into its place; yields how far it is, several times a second."""
     unfinished = run_folders.staged(config, study_dir)
@@ -113,7 +109,9 @@ def _execute(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the runner alone
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+            env=os.environ
+            | program.environment()
+            | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
             text=True,
         )
         try:
@@ -121,11 +119,15 @@ def _execute(
             with suppress(BrokenPipeError), child.stdin as pipe:
                 json.dump(task | {"parent": os.getpid()}, pipe)
             started = time.monotonic()
+            stall = _Stall(child.pid, _patience(config))
             while child.poll() is None:
                 if timeout is not None and time.monotonic() - started > timeout:
                     error = f"stopped after {timeout:g} s, the study's run_timeout"
                     break
                 progress = read_progress(folder) or _silent(progress)
+                if stall.is_new(progress):
+                    silent = f"for {duration(stall.patience)} it has"
+                    say(f"{config.run_id}: {silent} neither computed nor reported progress")
                 yield progress
                 time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
@@ -140,6 +142,48 @@ def _execute(
             folder / config.notebook.name
         )  # what was killed did not do it itself
     run_folders.settle(config, study_dir)
+
+
+class _Stall:
+    """Notices, once, that a run has long neither used the processor nor reported progress."""
+
+    def __init__(self, pid: int, patience: float):
+        self._pid, self.patience = pid, patience
+        self._looked = self._moved = time.monotonic()
+        self._state: tuple[Progress | None, float] = (None, 0.0)
+        self._said = False
+
+    def is_new(self, progress: Progress) -> bool:
+        """Whether it has been standing still since it was looked at often enough."""
+        now = time.monotonic()
+        since = now - self._looked
+        if self._said or since < SECONDS_BETWEEN_LOOKS_AT_THE_PROCESSOR:
+            return False
+        self._looked = now
+        before, worked = self._state
+        self._state = progress, _processor_seconds(self._pid)
+        # What a kernel does while it waits is a thousandth of a processor.
+        if progress != before or self._state[1] - worked > 0.01 * since:
+            self._moved = now
+        self._said = now - self._moved >= self.patience
+        return self._said
+
+
+def _patience(config: RunConfig) -> float:
+    """Seconds that a run may stand still: what its protocol asks for is no stall."""
+    return SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process and its children have used of processors, in seconds."""
+    total = 0.0
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                times = one.cpu_times()
+                total += times.user + times.system
+    return total
 
 
 def _silent(before: Progress) -> Progress:

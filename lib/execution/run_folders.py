@@ -6,21 +6,33 @@ what lies under `runs/` is always whole.
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lib import __version__, records
-from lib.files import remove_unfinished
-from lib.records import Record
-from lib.study.config import RunFields
+from lib import records
+from lib.files import remove_unfinished, sync, write_atomically
+from lib.records import MEASUREMENT_VERSION, Record
+from lib.study.config import RunFields, Use
+from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 
+_ASIDE = ".aside-"
+_REASON = "aside.txt"
 COMPLETE, FAILED, MISSING = "complete", "failed", "missing"
 ROOM = 2**20
 """Bytes that must be free for a study to go on: a record and a results table need some of it."""
+
+
+class StoppedError(UserError):
+    """A call ended early for a reason outside of its runs; those not complete are missing."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -30,10 +42,12 @@ class Found:
     Attributes:
         state: `COMPLETE`, `FAILED`, `MISSING`, or a sentence on what is wrong with it.
         record: The run's record if it is complete or failed.
+        folder: Where it lies, if it is not in its place: under a former id, or set aside.
     """
 
     state: str
     record: Record | None = None
+    folder: Path | None = None
 
     @property
     def unusable(self) -> bool:
@@ -42,42 +56,139 @@ class Found:
 
 
 def look(config: RunFields) -> Found:
-    """See what lies in a run's place."""
-    folder = config.run_dir
+    """See what lies in a run's place, or under its former id; else what was set aside and fits.
+
+    Raises:
+        StoppedError: If something there can't be read. That does not make it wrong.
+    """
+    found = _look(config, config.run_dir)
+    if found.state != MISSING:
+        return found
+    study = StudyFolder(Path(config.output_dir).expanduser())
+    former = study.run(config.former_id)
+    shelf = sorted(study.aside.glob(f"{glob.escape(config.run_id)}{_ASIDE}*"), reverse=True)
+    for folder in (former, *shelf):
+        elsewhere = _look(config, folder)
+        if elsewhere.record is not None and elsewhere.state == COMPLETE:
+            return replace(elsewhere, folder=folder)
+    return found
+
+
+def _look(config: RunFields, folder: Path) -> Found:
+    name = folder.name
+    path = folder / records.FILE_NAME
     try:
-        record = records.read(folder / records.FILE_NAME)
-    except FileNotFoundError:
-        if not folder.exists():
+        record = records.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.lexists(folder):
             return Found(MISSING)
-        return Found(f"{folder.name}: the folder holds no {records.FILE_NAME}")
-    except (ValueError, OSError) as error:
+        return Found(f"{name}: the folder holds no {records.FILE_NAME}")
+    except ValueError as error:
         return Found(f"damaged record: {error}")
-    if record.run_id != folder.name:
-        return Found(f"{folder.name}: the folder holds the record of {record.run_id}")
+    except OSError as error:
+        raise StoppedError(f"{path}: can't be read: {error.strerror}") from None
+    if record.run_id not in (config.run_id, config.former_id):
+        return Found(f"{name}: the folder holds the record of {record.run_id}")
     if other := _other_fields(config, record):
-        return Found(f"{folder.name}: the record is of another configuration: {', '.join(other)}")
-    program = record.versions.get("program")
-    if program != __version__:
-        made_by = f"version {program}" if program else "an unknown version"
-        return Found(f"{folder.name}: made by {made_by} of the program, this is {__version__}")
+        return Found(f"{name}: the record is of another configuration: {', '.join(other)}")
+    if record.measurement_version != MEASUREMENT_VERSION:
+        theirs = f"was measured by version {record.measurement_version} of the measurement"
+        return Found(f"{name}: {theirs}, this is {MEASUREMENT_VERSION}")
     return Found(COMPLETE if record.status == "completed" else FAILED, record)
 
 
 def _other_fields(config: RunFields, record: Record) -> list[str]:
-    theirs = record.config
-    known = config.identity
-    strange = theirs.keys() - type(config).model_fields.keys()
-    return sorted({name for name in known if known[name] != theirs.get(name)} | strange)
+    """Fields in which a record is of another training; one that it lacks has its default."""
+    fields = type(config).model_fields
+    theirs = {name: field.default for name, field in fields.items()} | record.config
+    elsewhere = {*config.names(Use.PLACE, Use.RESULTS)}
+    ours = config.model_dump(mode="json", exclude=elsewhere)
+    return sorted(
+        {name for name in ours if ours[name] != theirs[name]} | theirs.keys() - fields.keys()
+    )
 
 
-def set_aside(folder: Path, shelf: Path | None = None) -> Path:
-    """Move a folder that is in the way onto a shelf (default: beside it); overwrites nothing."""
+def recover(runs: Iterable[RunFields]) -> list[str]:
+    """Bring complete runs that lie elsewhere into their places; a sentence for each."""
+    said = []
+    for config in runs:
+        found = look(config)
+        if found.folder is not None:
+            _take_back(config, found)
+            said.append(f"{config.run_id}: fits the plan, taken back from {found.folder}")
+    return said
+
+
+def _take_back(config: RunFields, found: Found) -> None:
+    record = found.record.model_copy(update={"run_id": config.run_id})
+    _move(found.folder, config.run_dir)
+    if record != found.record:
+        record.write(config.run_dir)
+    (config.run_dir / _REASON).unlink(missing_ok=True)
+
+
+def set_aside(folder: Path, shelf: Path | None = None, reason: str | None = None) -> Path:
+    """Move a folder that is in the way onto a shelf (default: beside it); overwrites nothing.
+
+    Args:
+        folder: To be moved.
+        shelf: Where to.
+        reason: Why, to be left in it as a file.
+    """
     shelf = shelf or folder.parent
     shelf.mkdir(exist_ok=True)
     number = 1
-    while (target := shelf / f"{folder.name}.aside-{number}").exists():
+    while os.path.lexists(target := shelf / f"{folder.name}{_ASIDE}{number}"):
         number += 1
-    return folder.rename(target)
+    _move(folder, target)
+    if reason is not None and target.is_dir():
+        write_atomically(target / _REASON, reason + "\n")
+    return target
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A folder that was set aside: where it is, and why as far as that was written down."""
+
+    folder: Path
+    reason: str
+
+
+def all_aside(study_dir: Path) -> list[Aside]:
+    """What was set aside of a study's runs, and of the study as a whole."""
+    shelf = StudyFolder(study_dir).aside
+    whole = sorted(study_dir.parent.glob(f"{glob.escape(study_dir.name)}{_ASIDE}*"))
+    runs = sorted(shelf.iterdir()) if shelf.is_dir() else []
+    return [Aside(folder, _reason(folder)) for folder in (*runs, *whole)]
+
+
+def _reason(folder: Path) -> str:
+    try:
+        return (folder / _REASON).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return "unknown"
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a folder; where the target is on another disk, copy it there first.
+
+    What has its final name is whole, and on disk.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial, symlinks=True)
+        for path in partial.rglob("*"):
+            if path.is_file():
+                sync(path)
+        partial.rename(target)
+        shutil.rmtree(source)
+    sync(target.parent)
 
 
 def check_room(study_dir: Path) -> None:
@@ -107,5 +218,8 @@ def staged(config: RunFields, study_dir: Path) -> RunFields:
 
 def settle(config: RunFields, study_dir: Path) -> None:
     """Move the folder of a run that is over from among the unfinished into its place."""
-    config.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    staged(config, study_dir).run_dir.rename(config.run_dir)
+    folder = staged(config, study_dir).run_dir
+    for path in folder.rglob("*"):
+        if path.is_file():
+            sync(path)
+    _move(folder, config.run_dir)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from lib import program
 from lib.files import without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
@@ -66,6 +67,7 @@ def execute(config: RunFields) -> str | None:
             cwd=Path.cwd(),
             progress_bar=False,
             start_timeout=KERNEL_START_SECONDS,
+            extra_arguments=list(program.KERNEL_ARGUMENTS),
         )
     except papermill.PapermillExecutionError as error:
         what = one_line(f"{error.ename}: {error.evalue}").rstrip(": ")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,15 +16,17 @@ from typing import Any
 from rich.console import Console
 
 from lib import records
-from lib.execution import local, lock, run_folders, terminal
+from lib.execution import forecast, inputs, local, lock, place, run_folders, terminal
 from lib.execution.partial_report import LiveReport
+from lib.execution.run_folders import StoppedError
 from lib.files import write_atomically
 from lib.records import Record
 from lib.study import plan
-from lib.study.config import RunFields
+from lib.study.config import RunFields, Use
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.study import Study, check_presence, load_study, select
+from lib.study.study import Study, load_study, select
+from lib.text import readable
 
 Records = Generator[Record, None, None]
 Execute = Callable[[list[RunFields], Path, local.Watcher, float | None], Records]
@@ -34,6 +39,7 @@ class Call:
 
     Attributes:
         study: What the study file and the command line say.
+        name: Of the folder of results: the study's, or another one where `--set` makes other runs.
         source: The study file.
         outputs: Where studies leave their results.
         everything: All runs of the study.
@@ -45,6 +51,7 @@ class Call:
     """
 
     study: Study
+    name: str
     source: Path
     outputs: Path
     everything: list[RunFields]
@@ -56,8 +63,8 @@ class Call:
 
     @property
     def study_dir(self) -> Path:
-        """The study's folder: named after its file."""
-        return self.outputs.expanduser() / self.source.stem
+        """Where the results of this call go."""
+        return self.outputs.expanduser() / self.name
 
     def of_this_call(self, runs: Iterable[RunFields]) -> list[RunFields]:
         """Those of `runs` that were chosen."""
@@ -86,16 +93,48 @@ def prepare(
     Raises:
         StudyError: If the study can't be run, or not here.
     """
-    study = load_study(source, overrides)
+    study, name = load_study(source, overrides), source.stem
     try:
-        everything = study.runs(source.stem, outputs)
-        chosen = select(everything, only)
+        everything = study.runs(name, outputs)
+        ids = {run.run_id for run in everything}
+        elsewhere_only = study.fields.names(Use.FILES, Use.PLACE)
+        own = study.fields.model_fields.keys() - {*elsewhere_only}
+        if changes := {field: v for field, v in overrides.items() if field in own}:
+            rest = {field: v for field, v in overrides.items() if field not in changes}
+            planned = _planned(source, rest, outputs)
+            if planned is not None and ids <= {run.run_id for run in planned[1]}:
+                study, everything = planned
+            else:
+                name = _trial(source.stem, changes)
+                everything = study.runs(name, outputs)
+        chosen = select([run for run in everything if run.run_id in ids], only)
+        if problems := place.unknown([*(run.location for run in chosen), *study.places]):
+            raise StudyError(problems)
         if not elsewhere:
-            check_presence(chosen)
+            inputs.check(chosen)
     except StudyError as error:
         raise StudyError(error.problems, str(source)) from None
-    ids = frozenset(run.run_id for run in chosen)
-    return Call(study, source, outputs, everything, ids, **options)
+    chosen_ids = frozenset(run.run_id for run in chosen)
+    return Call(study, name, source, outputs, everything, chosen_ids, **options)
+
+
+def _planned(
+    source: Path, overrides: dict[str, Any], outputs: Path
+) -> tuple[Study, list[RunFields]] | None:
+    """The study as its file says, with its runs; None where it can't be run like that."""
+    try:
+        study = load_study(source, overrides)
+        return study, study.runs(source.stem, outputs)
+    except StudyError:
+        return None
+
+
+def _trial(study: str, changes: dict[str, Any]) -> str:
+    """The folder of runs that are not the study's: its name, and what is set."""
+    said = ",".join(f"{field}={value}" for field, value in sorted(changes.items()))
+    if not re.fullmatch(r"[\w.,=+-]{1,80}", said):
+        said = hashlib.sha256(said.encode()).hexdigest()[:8]
+    return f"{study}+{said}"
 
 
 def show(call: Call, console: Console) -> None:
@@ -116,25 +155,91 @@ def execute(call: Call, console: Console) -> bool:
         StoppedError: If the cluster is lost.
         OSError: If the disk gets full.
     """
-    with lock.alone_in_study(call.study_dir), _place(call) as (execute_all, alone):
+    with _place(call) as (execute_all, alone), lock.alone_in_study(call.study_dir):
         runs, known = _prepare(call, console)
         chosen = call.of_this_call(runs)
         pending = [run for run in chosen if run.run_id not in known]
         watcher = terminal.watcher(console, len(pending))
         executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
         so_far = LiveReport(call.study_dir, watcher.say, alone)
-        with closing(watcher), closing(executed):
-            _write_results(known, call.study_dir)
+        results = _Results(known, [run.run_id for run in runs], call.study_dir)
+        alike = _Alike(pending)
+        with closing(watcher), closing(executed), closing(results):
             for number, record in enumerate(executed, start=1):
-                known[record.run_id] = record
-                _write_results(known, call.study_dir)
+                results.add(record)
                 if number < len(pending):
+                    alike.check(record)
                     so_far.refresh()
-    ended = [known[run.run_id] for run in chosen]
+        gone = [run.run_id for run in chosen if not (run.run_dir / records.FILE_NAME).is_file()]
+    ended = [known[run.run_id] for run in chosen if run.run_id not in gone]
     console.print(terminal.summary_table(ended, call.study.quality.name))
-    console.print(terminal.plain(terminal.summary(ended)))
+    console.print(readable(terminal.summary(ended, len(chosen))))
     reported = report(console, call.study_dir, figures=call.figures)
-    return reported and all(run.status == "completed" for run in ended)
+    return reported and not gone and all(run.status == "completed" for run in ended)
+
+
+class _Results:
+    """`results.csv` of a call: written now and then, and in any case at its end.
+
+    With every run it would cost the more the more runs there are.
+    """
+
+    SHARE = 0.05
+    """Of the time that a study takes."""
+
+    SECONDS = 0.1
+    """What it may cost in any case."""
+
+    def __init__(self, known: dict[str, Record], plan: list[str], study_dir: Path):
+        self._known, self._plan, self._study_dir = known, plan, study_dir
+        self.close()
+
+    def add(self, record: Record) -> None:
+        self._known[record.run_id] = record
+        if self._cost <= max(self.SECONDS, self.SHARE * (time.monotonic() - self._ended)):
+            self.close()
+
+    def close(self) -> None:
+        began = time.monotonic()
+        table = records.table(self._known.values(), self._plan)
+        records.write_results(table, self._study_dir)
+        self._ended = time.monotonic()
+        self._cost = self._ended - began
+
+
+class _Alike:
+    """Notices that runs of several configurations fail at once, and all for one reason.
+
+    Such as a home that is full: it will be the same for those to come.
+    """
+
+    MOST = 3
+    SECONDS = 60.0
+    """Between the ends of two runs that failed at once."""
+
+    def __init__(self, pending: list[RunFields]):
+        self._cells = {run.run_id: forecast.cell(run) for run in pending}
+        self._several = min(self.MOST, len(set(self._cells.values())))
+        self._failed: list[str] = []
+        self._error, self._ended = "", time.monotonic()
+
+    def check(self, record: Record) -> None:
+        """Take a run that has ended into account.
+
+        Raises:
+            StoppedError: If it is one too many.
+        """
+        since, self._ended = time.monotonic() - self._ended, time.monotonic()
+        error = (record.error or "").replace(record.run_id, "")
+        if record.status != "failed" or since > self.SECONDS or error != self._error:
+            self._failed = []
+        self._error = error
+        if record.status == "failed":
+            self._failed.append(record.run_id)
+        cells = {self._cells[run_id] for run_id in self._failed}
+        if len(self._failed) >= self.MOST and len(cells) >= self._several:
+            count = len(self._failed)
+            raise StoppedError(f"the last {count} runs failed at once, all alike: {record.error}")
 
 
 def report(console: Console, study_dir: Path, *, figures: bool) -> bool:
@@ -203,6 +308,8 @@ def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, R
         raise StudyError([problem], "--outputs") from None
     runs = plan.freeze(call.everything, study_dir)
     write_atomically(StudyFolder(study_dir).study, call.study.as_yaml())
+    for sentence in run_folders.recover(runs):
+        console.print(readable(sentence), soft_wrap=True)
     found = {run.run_id: run_folders.look(run) for run in runs}
     chosen = call.of_this_call(runs)
     _show_plan(call, console, chosen, [found[run.run_id].state for run in chosen])
@@ -211,13 +318,34 @@ def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, R
         here = found[run.run_id]
         again = call.retry_failed and here.state == run_folders.FAILED
         if (here.unusable or again) and run.run_id in call.chosen:
-            kept = run_folders.set_aside(run.run_dir, StudyFolder(study_dir).aside)
-            console.print(f"Set aside in {kept}: {terminal.plain(here.state)}", soft_wrap=True)
+            reason = "failed, and run again" if again else here.state
+            kept = run_folders.set_aside(run.run_dir, StudyFolder(study_dir).aside, reason)
+            console.print(f"Set aside in {kept}: {readable(here.state)}", soft_wrap=True)
         elif here.record is not None:
-            known[run.run_id] = here.record
+            known[run.run_id] = _at_its_place(run, here.record)
     if strangers := _strangers(study_dir, found):
         console.print(f"Left out, of another configuration: {', '.join(strangers)}")
     return runs, known
+
+
+def _at_its_place(run: RunFields, record: Record) -> Record:
+    """The record, with the emissions of the place that the study says now."""
+    placed = place.put(record, run.location)
+    if placed != record:
+        placed.write(run.run_dir)
+    return placed
+
+
+def show_aside(call: Call, console: Console) -> None:
+    """List what was set aside, why, and what of it fits the plan again."""
+    fits = {run_folders.look(run).folder for run in call.everything}
+    found = run_folders.all_aside(call.study_dir)
+    for one in found:
+        again = " (it fits the plan again: the next call takes it back)"
+        said = f"{one.folder}: {one.reason}{again if one.folder in fits else ''}"
+        console.print(readable(said), soft_wrap=True)
+    if not found:
+        console.print(f"Nothing of {call.study_dir} was set aside.")
 
 
 def _strangers(study_dir: Path, planned: Iterable[str]) -> list[str]:
@@ -225,14 +353,13 @@ def _strangers(study_dir: Path, planned: Iterable[str]) -> list[str]:
     return sorted({*StudyFolder(study_dir).run_ids()} - {*planned})
 
 
-def _write_results(known: dict[str, Record], study_dir: Path) -> None:
-    records.write_results(records.table(known.values()), study_dir)
-
-
 def _show_plan(call: Call, console: Console, runs: list[RunFields], states: list[str]) -> None:
-    console.print(f"[bold]{terminal.plain(call.study.title)}[/bold] ({call.source})")
-    console.print(f"All runs: {terminal.plain(terminal.same_for_all(runs))}")
+    console.print(f"{readable(call.study.title, 200)} ({call.source})", style="bold")
+    if call.name != call.source.stem:
+        where = f"these are not the study's runs; their results go to {call.study_dir}"
+        console.print(f"Note: with --set {readable(where)}", soft_wrap=True)
+    console.print(f"All runs: {readable(terminal.same_for_all(runs))}")
     for sentence in terminal.what_is_missing(runs):
         console.print(f"Note: {sentence}")
     console.print(terminal.plan_table(runs, states))
-    console.print(terminal.plain(terminal.counts(states)))
+    console.print(readable(terminal.counts(states)))

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from lib.execution.forecast import Left
 from lib.records import Record
 from lib.records.progress import Progress
 from lib.study.config import RunConfig, RunFields, Use
-from lib.text import duration, energy
+from lib.text import duration, energy, readable
 from lib.text import runs as number_of_runs
 
 MOST_ROWS = 200
@@ -40,7 +41,7 @@ def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
     rows = list(enumerate(zip(runs, states, strict=True), start=1))
     for place, (run, state) in rows[:MOST_ROWS]:
         values = [str(getattr(run, name)) for name in shown]
-        table.add_row(str(place), run.run_id, *values, plain(state))
+        table.add_row(str(place), run.run_id, *values, readable(state))
     return table
 
 
@@ -87,7 +88,12 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
     for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
         if record.status == "failed":
             table.add_row(
-                record.run_id, "", "", "", "", f"[red]failed[/red]: {plain(record.error)}"
+                record.run_id,
+                "",
+                "",
+                "",
+                "",
+                Text.assemble(("failed", "red"), f": {_error(record)}"),
             )
             continue
         reached = record.value(quality)
@@ -102,22 +108,21 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
     return table
 
 
-def summary(records: Sequence[Record]) -> str:
-    """All runs in one line: how many ended how, what they took, and the last error."""
+def summary(records: Sequence[Record], total: int) -> str:
+    """All of `total` runs in one line: how many ended how, what they took, and the last error."""
     done = [record for record in records if record.status == "completed"]
-    errors = [f"{record.run_id}: {record.error}" for record in records if record.status == "failed"]
-    parts = [f"{len(done)} of {len(records)} runs complete"]
+    errors = [
+        f"{record.run_id}: {_error(record)}" for record in records if record.status == "failed"
+    ]
+    parts = [f"{len(done)} of {total} runs complete"]
+    if total > len(records):
+        parts.append(f"{total - len(records)} missing: their folders were taken away")
     known = [record.energy_consumed for record in done if record.energy_consumed is not None]
     if known:
         parts.append(f"{energy(sum(known))} measured")
     if errors:
         parts.append(f"{len(errors)} failed, the last one is {errors[-1]}")
     return ", ".join(parts)
-
-
-def plain(text: str | None) -> str:
-    """Text that rich must not read as markup."""
-    return (text or "").replace("[", r"\[")
 
 
 def left(expected: Left) -> str:
@@ -150,12 +155,19 @@ def _facts(progress: Progress) -> list[str]:
 
 def _outcome(record: Record, seconds: float) -> str:
     if record.status == "failed":
-        return f"FAILED after {duration(seconds)}: {record.error}"
-    reached = "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
+        return f"FAILED after {duration(seconds)}: {_error(record)}"
     return (
-        f"{reached}{energy(record.energy_consumed)} "
+        f"{_accuracy(record)}{energy(record.energy_consumed)} "
         f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
     )
+
+
+def _accuracy(record: Record) -> str:
+    return "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
+
+
+def _error(record: Record) -> str:
+    return readable(record.error or "", 500)
 
 
 class PlainWatcher:
@@ -187,7 +199,7 @@ class PlainWatcher:
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""
-        print(sentence, flush=True)
+        print(readable(sentence), flush=True)
 
     def close(self) -> None:
         """Nothing to tidy up."""
@@ -198,10 +210,10 @@ class BarWatcher:
 
     def __init__(self, console: Console, total: int):
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", markup=False),
             console=console,
             transient=True,
         )
@@ -233,7 +245,7 @@ class BarWatcher:
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bars."""
-        self._bars.console.print(plain(sentence))
+        self._bars.console.print(readable(sentence), markup=False)
 
     def close(self) -> None:
         """Take the bars away."""
@@ -241,5 +253,6 @@ class BarWatcher:
 
 
 def console() -> Console:
-    """Standard output; wide enough for run ids where it is no terminal."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+    """Standard output, on which no text is markup; wide enough for run ids if it is no terminal."""
+    width = None if sys.stdout.isatty() else 160
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)

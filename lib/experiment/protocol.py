@@ -25,8 +25,8 @@ from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
+from lib.records import HISTORY_NAME, Phase, Record
 from lib.records.progress import Progress, ProgressFile
-from lib.records.record import HISTORY_NAME, Phase, Record
 from lib.records.uncertainty import IDLE
 from lib.study.config import RunFields
 

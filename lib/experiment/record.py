@@ -8,6 +8,7 @@ from typing import Any
 
 from lib.experiment.results import TOLD, Results
 from lib.instruments import COMPONENTS, Reading, carbon, machine, metering
+from lib.records import MEASUREMENT_VERSION
 from lib.records.record import Phase, Record
 from lib.records.uncertainty import with_limits
 from lib.stats.score import score
@@ -69,6 +70,7 @@ def complete(config: RunFields, measured: Measured, results: Results) -> Record:
     doubts = (*results.doubts, *measured.doubts, *location.notes)
     readings = [*measured.readings, measured.idle, measured.use and measured.use.reading]
     made = Record(
+        measurement_version=MEASUREMENT_VERSION,
         run_id=config.run_id,
         status="completed",
         started_at=training.started_at,

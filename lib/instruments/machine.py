@@ -16,13 +16,16 @@ from typing import Any
 
 import psutil
 
-from lib import __version__, hosted
+from lib import __version__, hosted, program
 from lib.instruments.gpus import visible_gpus
 from lib.units import GIGABYTE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT_FILE = "COMMIT"
 """Holds the commit where the program was copied out of its checkout, as onto a cluster."""
+CONTENT = "program_content"
+"""Among the versions: a number for what is in the program's files."""
+
 CPU_INFO = Path("/proc/cpuinfo")
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
@@ -67,7 +70,7 @@ def versions() -> dict[str, str | None]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
-    return found | {"commit": commit()}
+    return found | {"commit": commit(), CONTENT: program.digest()}
 
 
 def commit() -> str | None:

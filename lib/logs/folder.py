@@ -30,6 +30,13 @@ FRONT = (
 SIDECAR = ("file", "row", "architecture", "dataset", "repetition", "accuracy")
 
 
+_TAKEN = {
+    *("campaign", "status", "error", "reasons", "doubts", "config", "extra", "readings", "phases"),
+    *("hardware", "versions", "data", "schema_version", "measurement_version"),
+}
+"""Columns that a sidecar can't have: what results have of these names is none of its values."""
+
+
 @dataclass(frozen=True)
 class Imported:
     """What a folder of logs came to.
@@ -182,6 +189,12 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
     ]
     if clash := [name for name in runs.columns if name in {*TEXTS, *NUMBERS} - {"run_id"}]:
         problems.append(f"columns {', '.join(clash)} belong to the logs, not here")
+    if taken := [name for name in runs.columns if name in _TAKEN]:
+        problems.append(f"columns {', '.join(taken)} mean something else in results; rename them")
+    # A log of another folder would not be handed on with this one, and may be nobody's to read.
+    for name in runs["file"].dropna().unique():
+        if not (path.parent / name).resolve().is_relative_to(path.parent.resolve()):
+            problems.append(f"file '{name}' is not in the folder of {path.name}")
     if runs.empty:
         problems.append("it has no row")
     if problems:

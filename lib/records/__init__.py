@@ -1,7 +1,15 @@
 """What a run leaves: its record, its progress, and the table of many runs."""
 
-from lib.records.record import FILE_NAME, HISTORY_NAME, Phase, Record, read
+from lib.records.record import (
+    FILE_NAME,
+    HISTORY_NAME,
+    MEASUREMENT_VERSION,
+    Phase,
+    Record,
+    read,
+)
 from lib.records.results import (
+    Histories,
     Merged,
     from_row,
     merge,
@@ -15,6 +23,8 @@ from lib.records.results import (
 __all__ = [
     "FILE_NAME",
     "HISTORY_NAME",
+    "MEASUREMENT_VERSION",
+    "Histories",
     "Merged",
     "Phase",
     "Record",

@@ -5,15 +5,26 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lib.files import write_atomically
 from lib.study.config import RECORDED
+from lib.study.errors import UserError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION = 2
+"""Of what `run.json` says. Raised when a field comes, or means something else; all before are read.
+"""
+
+MEASUREMENT_VERSION = 1
+"""Of what is measured, and how: runs of another one can't be compared. Raised with care, for it
+makes every finished run of a study one that has to be run again.
+"""
+
 FILE_NAME = "run.json"
 HISTORY_NAME = "history.csv"
 
@@ -38,7 +49,8 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: int = Field(SCHEMA_VERSION, ge=1)
+    measurement_version: int | None = 1  # it was, before records said it; None of an import
     run_id: str
     status: Literal["completed", "failed"]
     error: str | None = None
@@ -85,6 +97,21 @@ class Record(BaseModel):
     doubts: tuple[str, ...] = ()
     extra: dict[str, Any] = {}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _finite(cls, value: Any) -> Any:
+        """What is no number, such as the loss of a training that diverged, is not known."""
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    @field_validator("config", "hardware", "versions", "data", "extra")
+    @classmethod
+    def _single_values(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Each is a cell of the results table."""
+        for name, value in fields.items():
+            if not isinstance(value, str | int | float | None):
+                raise ValueError(f"{name} is a {type(value).__name__}, not a single value")
+        return {name: cls._finite(value) for name, value in fields.items()}
+
     @model_validator(mode="after")
     def _failed_runs_say_why(self) -> Record:
         if self.status == "failed" and not self.error:
@@ -116,21 +143,38 @@ class Record(BaseModel):
         return getattr(self, name) if name in Record.model_fields else self.extra.get(name)
 
     def write(self, folder: Path) -> Path:
-        """Write `run.json` into the run's folder, atomically."""
+        """Write `run.json` into the run's folder, atomically.
+
+        Raises:
+            UserError: If it is of a newer program, of whose record this one knows a part only.
+        """
         path = folder / FILE_NAME
+        if self.schema_version > SCHEMA_VERSION:
+            raise UserError(f"{path}: a newer version of the program made it; change it with that")
         write_atomically(path, self.model_dump_json(indent=1))
         return path
 
 
 def read(path: Path) -> Record:
-    """Read one `run.json`.
+    """Read one `run.json`, of this schema or an older one.
+
+    Of a newer one, what this version of the program does not know is left out.
 
     Raises:
-        ValueError: If the file is no record: cut off, damaged, or of another schema.
+        ValueError: If what was read is no record: cut off, damaged.
+        OSError: If the file can't be read.
     """
+    name = f"{path.parent.name}/{path.name}"
     try:
-        return Record.model_validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and content.get("schema_version", 0) > SCHEMA_VERSION:
+            content = {key: content[key] for key in content.keys() & Record.model_fields.keys()}
+        return Record.model_validate_json(json.dumps(content))
+    except IsADirectoryError:
+        raise ValueError(f"{name}: is a folder") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise ValueError(f"{path.parent.name}/{path.name}: {place}: {first['msg']}") from None
+        raise ValueError(f"{name}: {place}: {first['msg']}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{name}: the file is damaged: {error}") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
-from lib.files import write_atomically
+from lib.files import as_csv, from_csv, write_atomically
 from lib.records import uncertainty
 from lib.records.record import FILE_NAME, HISTORY_NAME, Record, read
 from lib.study.config import RunConfig
@@ -28,7 +31,7 @@ class Merged:
     """All records of a study.
 
     Attributes:
-        results: One row a run, in the order in which they were started.
+        results: One row a run, in the order of the plan.
         damaged: One sentence for each file that is no record.
         left_out: Ids of the records that are not part of the plan.
         records: Behind the results.
@@ -40,6 +43,19 @@ class Merged:
     records: tuple[Record, ...]
 
 
+@dataclass(frozen=True)
+class Histories:
+    """Histories of runs.
+
+    Attributes:
+        tables: One row an epoch, by run.
+        damaged: What is wrong with the files that can't be used, by run.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    damaged: dict[str, str]
+
+
 def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
     """Read every record under `runs/` into one table.
 
@@ -49,20 +65,42 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
     """
     records, damaged, left_out = [], [], []
     planned = None if plan is None else set(plan)
-    for path in sorted(StudyFolder(study_dir).runs.glob(f"*/{FILE_NAME}")):
-        if planned is not None and path.parent.name not in planned:
-            left_out.append(path.parent.name)
+    folder = StudyFolder(study_dir)
+    for run_id in folder.run_ids():
+        path = folder.run(run_id) / FILE_NAME
+        if not os.path.lexists(path):
+            continue
+        if planned is not None and run_id not in planned:
+            left_out.append(run_id)
             continue
         try:
-            records.append(read(path))
+            records.append(_usable(read(path)))
         except ValueError as error:
             damaged.append(str(error))
-    return Merged(table(records), tuple(damaged), tuple(left_out), tuple(records))
+        except OSError as error:
+            damaged.append(f"{run_id}/{FILE_NAME}: can't be read: {error.strerror}")
+    return Merged(table(records, plan or ()), tuple(damaged), tuple(left_out), tuple(records))
 
 
-def table(records: Iterable[Record]) -> pd.DataFrame:
-    """Records as a table, one row a run, in the order in which they were started."""
-    ordered = sorted(records, key=lambda record: (record.started_at or "", record.run_id))
+def _usable(record: Record) -> Record:
+    """The record, if it says of what it is."""
+    for name in ("architecture", "dataset"):
+        value = record.config.get(name)
+        if record.status == "completed" and not (isinstance(value, str) and value):
+            raise ValueError(f"{record.run_id}/{FILE_NAME}: config.{name} is {value!r}, no name")
+    return record
+
+
+def table(records: Iterable[Record], plan: Sequence[str] = ()) -> pd.DataFrame:
+    """Records as a table, one row a run, in the order of the plan.
+
+    What is in no plan comes behind it, in the order in which it was started: a clock may jump.
+    """
+    places = {run_id: place for place, run_id in enumerate(plan)}
+    last = len(places)
+    ordered = sorted(
+        records, key=lambda one: (places.get(one.run_id, last), one.started_at or "", one.run_id)
+    )
     rows = [record.row() for record in ordered]
     first = ordered[0] if ordered else Record(run_id="", status="completed", config={})
     known = first.model_copy(update={"extra": {}}).row()
@@ -77,7 +115,7 @@ def write_results(results: pd.DataFrame, study_dir: Path) -> Path:
     path = StudyFolder(study_dir).results
     there = [name for name in _NESTED if name in results]
     texts = {name: results[name].map(_as_json) for name in there}
-    write_atomically(path, results.assign(**texts).to_csv(index=False))
+    write_atomically(path, as_csv(results.assign(**texts)))
     return path
 
 
@@ -87,7 +125,7 @@ def read_results(study_dir: Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError: If the folder holds no results.
     """
-    results = pd.read_csv(StudyFolder(study_dir).results, low_memory=False)
+    results = from_csv(StudyFolder(study_dir).results)
     there = {name: empty for name, empty in _NESTED.items() if name in results}
     return results.assign(
         **{
@@ -112,7 +150,7 @@ def read_history(run_dir: Path) -> pd.DataFrame:
     return pd.read_csv(run_dir / HISTORY_NAME)
 
 
-def read_histories(run_dirs: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
+def read_histories(run_dirs: Mapping[str, Path]) -> Histories:
     """Read `history.csv` of each folder that has one.
 
     Files of the same columns are read as one, which takes a tenth of the time.
@@ -121,33 +159,70 @@ def read_histories(run_dirs: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
         run_dirs: By any name, such as the run id.
 
     Returns:
-        As `read_history` gives them, by the same names.
+        As `read_history` gives them, by the same names; one that is damaged costs only itself.
     """
     lines: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    damaged = {}
     for name, folder in run_dirs.items():
         path = folder / HISTORY_NAME
-        if path.is_file():
+        try:
             head, *rows = filter(None, path.read_text(encoding="utf-8").splitlines())
             lines[head][name] = rows
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            damaged[name] = f"{folder.name}/{path.name}: can't be read: {error}"
     found = {}
     for head, files in lines.items():
-        whole = "\n".join([head, *chain.from_iterable(files.values())])
-        table = pd.read_csv(io.StringIO(whole))
-        begin = 0
-        for name, rows in files.items():
-            found[name] = table.iloc[begin : begin + len(rows)].reset_index(drop=True)
-            begin += len(rows)
-    return {name: found[name] for name in run_dirs if name in found}
+        try:
+            found |= _parsed(head, files)
+        except ValueError:  # of one of them: each by itself, so that it does not cost the others
+            for name, rows in files.items():
+                try:
+                    found |= _parsed(head, {name: rows})
+                except ValueError as error:
+                    damaged[name] = f"{run_dirs[name].name}/{HISTORY_NAME}: is damaged: {error}"
+    return Histories({name: found[name] for name in run_dirs if name in found}, damaged)
+
+
+def _parsed(head: str, files: dict[str, list[str]]) -> dict[str, pd.DataFrame]:
+    """Tables of the same columns, read as one.
+
+    Raises:
+        ValueError: If one of them is not as many numbers in each row as there are columns.
+    """
+    whole = "\n".join([head, *chain.from_iterable(files.values())])
+    # A quote is no number; taken for one, it could make rows of one run part of another.
+    columns = next(csv.reader([head]))
+    table = pd.read_csv(io.StringIO(whole), quoting=csv.QUOTE_NONE, names=columns, header=0)
+    length = sum(map(len, files.values()))
+    if len(table) != length or not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"not {len(columns)} values in each row")
+    table = table.apply(pd.to_numeric)
+    found, begin = {}, 0
+    for name, rows in files.items():
+        found[name] = table.iloc[begin : begin + len(rows)].reset_index(drop=True)
+        begin += len(rows)
+    return found
 
 
 def from_row(row: Mapping[str, Any]) -> Record:
     """The record of one row of a results table, as an import makes it; NaN becomes None.
 
     Columns that neither a record nor a configuration has go into `extra`.
+
+    Raises:
+        ValueError: If a value is none that its column can have; names both.
     """
     known = {name: None if pd.isna(value) else value for name, value in row.items()}
     fields: dict[str, Any] = {
         name: known.pop(name) for name in list(known) if name in Record.model_fields
     }
     config = {name: known.pop(name) for name in list(known) if name in RunConfig.model_fields}
-    return Record(**fields, config=config, extra=known)
+    try:
+        return Record(**{"measurement_version": None} | fields, config=config, extra=known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        said = f"{place} is {first['input']!r}: {first['msg']}"
+        raise ValueError(f"{row.get('run_id')}: {said}") from None

@@ -19,6 +19,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib import program
 from lib.files import write_atomically
 from lib.patching import import_nbformat
 from lib.study.errors import UserError
@@ -82,7 +83,7 @@ def execute(study_dir: Path) -> NotebookNode:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     try:
-        with _figures_as_data():
+        with _our_kernels():
             notebook = papermill.execute_notebook(
                 NOTEBOOK,
                 None,
@@ -92,7 +93,8 @@ def execute(study_dir: Path) -> NotebookNode:
                 progress_bar=False,
                 start_timeout=KERNEL_START_SECONDS,
                 execution_timeout=CELL_SECONDS,
-                extra_arguments=["--log-level=50"],  # for what a kernel says at every start
+                # The level is for what a kernel says at every start.
+                extra_arguments=["--log-level=50", *program.KERNEL_ARGUMENTS],
             )
     except papermill.PapermillExecutionError as error:
         code = textwrap.shorten(error.source, 80)
@@ -109,19 +111,17 @@ def execute(study_dir: Path) -> NotebookNode:
 
 
 @contextmanager
-def _figures_as_data() -> Iterator[None]:
-    """Let kernels show figures as data, whatever plotly would choose: on Kaggle and on Colab it is
-    HTML that loads plotly.js from elsewhere.
+def _our_kernels() -> Iterator[None]:
+    """Let kernels take this program, and show figures as data, whatever plotly would choose: on
+    Kaggle and on Colab it is HTML that loads plotly.js from elsewhere.
     """
-    before = os.environ.get(RENDERER)
-    os.environ[RENDERER] = "plotly_mimetype"
+    before = os.environ.copy()
+    os.environ.update(program.environment(), **{RENDERER: "plotly_mimetype"})
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[RENDERER]
-        else:
-            os.environ[RENDERER] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> str:

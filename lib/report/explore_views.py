@@ -85,7 +85,7 @@ def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
     caption = f"{shown.label} by {quantity(factor).inline}"
     return [
         figures.violins(runs, response, by=factor),
-        Table("means", caption, table, " ".join(study.damaged)),
+        Table("means", caption, table, " ".join(study.unusable)),
     ]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
+from lib.files import as_csv
 from lib.quantities import Quantity, number, quantity
 
 DIGITS = 4
@@ -58,7 +59,7 @@ class Table:
     def to_csv(self) -> str:
         """All digits, in the results' units, which stand in the heads."""
         heads = {column: quantity(column).label for column in self.frame}
-        return self.frame.rename(columns=heads).to_csv(index=False)
+        return as_csv(self.frame.rename(columns=heads))
 
     def __repr__(self) -> str:
         shown = self.frame.head(MOST_ROWS).to_string(index=False)

@@ -65,7 +65,7 @@ def asked(study: Analysis) -> Prose:
         )
     if study.settings is not None and (imported := study.settings.imported):
         sentences += [*(f"Skipped: {row}." for row in imported.skipped), *imported.notes]
-    return Prose((*sentences, *study.damaged))
+    return Prose((*sentences, *study.unusable))
 
 
 def partial(study: Analysis, at: datetime) -> str | None:

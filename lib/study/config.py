@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -25,7 +26,7 @@ from lib.files import NOBODY, without_home
 from lib.study import catalog, own_network
 from lib.study.folder import StudyFolder
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 
 
 class Strict(BaseModel):
@@ -65,6 +66,10 @@ class Use(Enum):
     PLACE = "place"
     PROTOCOL = "protocol"
     RESULTS = "results"
+
+
+class Later:
+    """Marks a field that came after runs had ids; its default is what was done before."""
 
 
 class RunFields(Strict):
@@ -114,8 +119,7 @@ class RunFields(Strict):
     @property
     def config_hash(self) -> str:
         """First 8 hex digits of the SHA-256 of `identity`, and of the code that it names."""
-        said = self.identity | {str(file): digest for file, digest in self.code.items()}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+        return self._hash(None)
 
     @property
     def code(self) -> dict[str, str]:
@@ -123,13 +127,25 @@ class RunFields(Strict):
         return {}
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Every field that may change what is trained or measured: not where results go, nor which
-        wattmeter stands beside the machine.
+    def former_id(self) -> str:
+        """The id of this run when its location was a part of it."""
+        return self.run_id.replace(self.config_hash, self._hash(self.location))
+
+    def _hash(self, location: str | None) -> str:
+        """Of every field that may change what is trained or measured: not the place, nor where
+        results go.
+
+        Ids outlive releases: those of runs that came before `location` left them still hold, and a
+        field that is `Later` counts where it is not its default.
         """
-        # Inference comes after the training; a run without it is what it was before there was any.
-        silent = set() if self.inference_seconds else {"inference_seconds"}
-        return self.model_dump(mode="json", exclude={*self.names(Use.RESULTS), "meter", *silent})
+        fields = {
+            name: value
+            for name, value in self.recorded.items()
+            if name not in self.names(Use.PLACE) and not _left_out(self.model_fields[name], value)
+        }
+        said = fields | {"location": location}
+        said |= {str(file): digest for file, digest in self.code.items()}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def made_by(self) -> str | None:
@@ -153,7 +169,7 @@ class RunFields(Strict):
 
     def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
-        if self.meter is not None and not Path(self.meter).expanduser().is_file():
+        if self.meter is not None and not _there(Path(self.meter).expanduser().is_file):
             return [f"meter: no file '{self.meter}'; it describes a wattmeter"]
         return []
 
@@ -217,7 +233,7 @@ class RunConfig(RunFields):
     cooldown_seconds: Annotated[float, Use.PROTOCOL] = Field(
         0, ge=0, description="pause after the training"
     )
-    inference_seconds: Annotated[float, Use.PROTOCOL] = Field(
+    inference_seconds: Annotated[float, Use.PROTOCOL, Later] = Field(
         0, ge=0, description="inference after the training, measured apart"
     )
     output_dir: Annotated[PathText, Use.RESULTS] = Field(
@@ -288,20 +304,18 @@ class RunConfig(RunFields):
     def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
         problems = [*filter(None, [catalog.missing_backend(self.backend)]), *super().missing()]
-        if (
-            self.weights not in ("imagenet", "none")
-            and not Path(self.weights).expanduser().is_file()
+        if self.weights not in ("imagenet", "none") and not _there(
+            Path(self.weights).expanduser().is_file
         ):
             problems.append(
                 f"weights: no file '{self.weights}'; allowed are imagenet, none or a weights file"
             )
         if self.data_dir is not None:
             folder = Path(self.data_dir).expanduser()
-            if not folder.is_dir():
+            if not _there(folder.is_dir):
                 problems.append(f"data_dir: no folder '{self.data_dir}'")
-            elif (
-                self.dataset not in catalog.DATASETS
-                and not (folder / f"{self.dataset}.npz").is_file()
+            elif self.dataset not in catalog.DATASETS and not _there(
+                (folder / f"{self.dataset}.npz").is_file
             ):
                 problems.append(
                     f"dataset: no file '{self.dataset}.npz' in data_dir '{self.data_dir}'"
@@ -317,6 +331,18 @@ def _use(field: FieldInfo) -> Use:
 def _in_a_path(value: object) -> str:
     """A value as a part of a folder's name."""
     return re.sub(r"[^A-Za-z0-9_.]+", "_", str(value)).strip("._")[:40] or "_"
+
+
+def _there(look: Callable[[], bool]) -> bool:
+    """What `Path.is_file` or `is_dir` says; no, where the path is none that can be."""
+    try:
+        return look()
+    except OSError:
+        return False
+
+
+def _left_out(field: FieldInfo, value: Any) -> bool:
+    return Later in field.metadata and value == field.default
 
 
 def use(name: str) -> Use:

@@ -6,6 +6,9 @@ from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+MOST_PROBLEMS, LONGEST_PROBLEM = 20, 500
+"""Sentences of one message, and characters of one: what is quoted in them may be of any size."""
+
 
 class UserError(Exception):
     """Its text says what is wrong, where, and what would be right.
@@ -33,7 +36,14 @@ class StudyError(UserError):
         self.problems = problems
         head = f"{source}: " if source else ""
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in problems))
+        lines = [_short(line) for line in problems[:MOST_PROBLEMS]]
+        if len(problems) > MOST_PROBLEMS:
+            lines.append(f"and {len(problems) - MOST_PROBLEMS} more")
+        super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in lines))
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= LONGEST_PROBLEM else f"{line[:LONGEST_PROBLEM]} ..."
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -47,7 +47,8 @@ class StudyFolder:
 
     def run_ids(self) -> list[str]:
         """What lies under `runs`, in alphabetical order; nothing where there is no such folder."""
-        return sorted(path.name for path in self.runs.iterdir()) if self.runs.is_dir() else []
+        there = self.runs.iterdir() if self.runs.is_dir() else ()
+        return sorted(path.name for path in there if not path.name.startswith("."))
 
     @property
     def unfinished(self) -> StudyFolder:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.files import write_atomically
+from lib.files import as_csv, write_atomically
 from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
@@ -21,7 +21,7 @@ def freeze(runs: list[RunFields], study_dir: Path) -> list[RunFields]:
         The runs in their frozen order.
     """
     frozen = ordered(runs, study_dir)
-    write_atomically(StudyFolder(study_dir).plan, table(frozen).to_csv(index=False))
+    write_atomically(StudyFolder(study_dir).plan, as_csv(table(frozen)))
     return frozen
 
 

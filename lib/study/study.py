@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -19,6 +21,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 
 from lib.files import without_home
 from lib.study import notebook as notebooks
+from lib.study import yaml_file
 from lib.study.config import PathText, RunConfig, RunFields, Strict, Use
 from lib.study.errors import StudyError, sentences
 from lib.study.folder import StudyFolder
@@ -38,12 +41,17 @@ from lib.text import listed
 VARIANT = "variant"
 """What `compare` calls the variants of a study; a column of its results where there are several."""
 
+_A_NAME = re.compile(r"[^\W_][\w .,+=-]{0,99}")
+
 PUBLISHED = "published"
 """The folder of an import, which no study may have."""
 
 
 _COUNT, _RULE = "a number", "a rule"
 """The two ways to say how many repetitions there are."""
+
+MOST_RUNS = 50_000
+"""Of a study: more is a slip, and would only be noticed when the memory is full."""
 
 
 class Study(Strict):
@@ -58,7 +66,8 @@ class Study(Strict):
     margin: Share | None = Field(None, description="up to which share two levels are alike: 5 %")
     quality: Quality = Field(Quality(), description="what a training is to reach")
     repetitions: Annotated[
-        Annotated[int, Field(ge=1, strict=True), Tag(_COUNT)] | Annotated[Precision, Tag(_RULE)],
+        Annotated[int, Field(ge=1, le=MOST_RUNS, strict=True), Tag(_COUNT)]
+        | Annotated[Precision, Tag(_RULE)],
         Discriminator(lambda said: _RULE if isinstance(said, dict | Precision) else _COUNT),
     ] = 1
     exclude: list[dict[str, Any]] = Field([])
@@ -116,13 +125,18 @@ class Study(Strict):
         Raises:
             StudyError: With every mistake of every run, each said once.
         """
+        count = repetitions or self.fewest_repetitions
+        total = math.prod(map(len, self.factors.values())) * max(len(self.variants), 1) * count
+        if total > MOST_RUNS:
+            several = f"{total:,} runs"
+            raise StudyError([f"{several} are more than a study may have, {MOST_RUNS:,}"])
         problems = self._misplaced_fields()
         if problems:
             raise StudyError(problems)
         folder = StudyFolder(outputs / name)
         runs = []
         cells = list(self._cells())
-        for repetition in range(1, (repetitions or self.fewest_repetitions) + 1):
+        for repetition in range(1, count + 1):
             # Each repetition by itself, so that one more does not change those before.
             rng = random.Random(f"{self.order.seed}/{repetition}")
             for cell in rng.sample(cells, len(cells)) if self.order.shuffle else cells:
@@ -177,6 +191,13 @@ class Study(Strict):
             if field not in allowed
         ]
         problems += [
+            f"{place}: '{field}' says where runs are measured and makes no other runs; set it for "
+            "all of them, and name further locations under places"
+            for place, fields in (("factors", self.factors), *variants)
+            for field in fields
+            if field in self.fields.names(Use.PLACE)
+        ]
+        problems += [
             f"{place}: '{field}' is a factor too; a field varies in one place"
             for place, fields in variants
             for field in fields
@@ -211,18 +232,6 @@ class Study(Strict):
         return problems
 
 
-class _NoKeyTwice(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error: of two values one would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.value != "<<" and (first := lines.setdefault(str(key.value), line)) != line:
-                raise yaml.YAMLError(f"'{key.value}' stands twice, in lines {first} and {line}")
-        return super().construct_mapping(node, deep)
-
-
 def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     """Read a study file.
 
@@ -235,21 +244,16 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     Raises:
         StudyError: If the file is missing, is no YAML or says what a study does not know.
     """
-    if path.stem.startswith(".") or path.stem == PUBLISHED:
+    if path.stem == PUBLISHED or not _A_NAME.fullmatch(path.stem):
         reason = "a study is named after its file, and so is its folder of results"
         raise StudyError([f"{reason}: '{path.stem}' can't be its name; rename it"], str(path))
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _NoKeyTwice)
+        content = yaml_file.read(path)
     except FileNotFoundError:
-        raise StudyError(
-            [f"no such file; studies lie in params/, e.g. {_examples()}"], str(path)
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError([f"can't be read: {error}"], str(path)) from None
-    except (yaml.YAMLError, ValueError) as error:  # the latter of a date such as 2024-13-45
-        raise StudyError(
-            [f"is not valid YAML: {' '.join(str(error).split())}"], str(path)
-        ) from None
+        problem = f"no such file; studies lie in params/, e.g. {_examples()}"
+        raise StudyError([problem], str(path)) from None
+    except ValueError as error:
+        raise StudyError([str(error)], str(path)) from None
     if not isinstance(content, dict):
         raise StudyError(["is empty or not a mapping; a study needs at least a title"], str(path))
     try:
@@ -265,8 +269,8 @@ def read_back(folder: StudyFolder) -> Study | None:
     What this version of the program does not know of it is left out.
     """
     try:
-        content = yaml.safe_load(folder.study.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
+        content = yaml_file.read(folder.study)
+    except (FileNotFoundError, ValueError):
         return None
     if not isinstance(content, dict):
         return None

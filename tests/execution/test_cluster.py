@@ -62,7 +62,7 @@ class Cluster:
                 *("--host", "127.0.0.1", "--no-dashboard", *map(str, arguments)),
             ],
             cwd=here,
-            env=inherited | {"TMPDIR": str(here / "tmp")} | environment,
+            env=inherited | {"TRAINING_ENERGY_LOCKS": str(here / "tmp")} | environment,
             stdout=(here / "log").open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -8,6 +8,7 @@ import pytest
 
 from lib import __version__, records
 from lib.execution import local, run_folders
+from lib.records.progress import Progress
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
 from tests.conftest import RECORD, ROOT, RUN_DIR
@@ -167,8 +168,7 @@ def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
         ("{", "damaged record"),
         ({"run_id": "other"}, "holds the record of other"),
         ({"config": {"epochs": 9}}, "of another configuration: epochs"),
-        ({"versions": {"program": "0.0.1"}}, "made by version 0.0.1 of the program"),
-        ({"versions": {}}, "made by an unknown version of the program"),
+        ({"measurement_version": 99}, "was measured by version 99 of the measurement"),
     ],
 )
 def test_what_lies_in_a_runs_place_is_named(tmp_path, content, state):
@@ -190,3 +190,24 @@ def test_setting_aside_overwrites_nothing(tmp_path):
         (tmp_path / "run").mkdir()
         run_folders.set_aside(tmp_path / "run")
     assert {path.name for path in tmp_path.iterdir()} == {"run.aside-1", "run.aside-2"}
+
+
+def test_a_run_that_stands_still_is_said_once(monkeypatch):
+    """It neither uses the processor nor reports; what does one of them does not stand still."""
+    now, worked = [0.0], [0.0]
+    monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(local, "_processor_seconds", lambda pid: worked[0])
+    stall = local._Stall(1, patience=600)
+
+    def look(seconds, progress, busy=0.0):
+        now[0] += seconds
+        worked[0] += busy
+        return stall.is_new(progress)
+
+    one, two = Progress("training", epoch=1), Progress("training", epoch=2)
+    assert not look(60, one)
+    assert not any(look(60, one, busy=30) for _ in range(20)), "it computes"
+    assert not look(590, one)
+    assert not look(60, two), "it reports"
+    assert [look(60, two) for _ in range(12)].index(True) == 9
+    assert not any(look(60, two) for _ in range(20)), "it is said once"

@@ -1,30 +1,48 @@
+import errno
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from lib.execution import lock
+from lib.study.errors import StudyError
 
 SECOND = """
-import sys, tempfile
+import sys
 from pathlib import Path
 from lib.execution import lock
-tempfile.tempdir = sys.argv[1]
-held = lock.alone_on_this_machine("two") if sys.argv[2] == "machine" else (
-    lock.alone_in_study(Path(sys.argv[2])))
+held = lock.alone_on_this_machine("two") if sys.argv[1] == "machine" else (
+    lock.alone_in_study(Path(sys.argv[1])))
 try:
     with held: pass
 except lock.BusyError as error: print(error)
 """
 
+HOLD = """
+import sys, time
+from lib.execution import lock
+with lock.alone_on_this_machine("holder"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
-def second(what):
-    command = [sys.executable, "-c", SECOND, tempfile.gettempdir(), str(what)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+def second(what, *before, **environment):
+    """What another process is told."""
+    command = [*before, sys.executable, "-c", SECOND, str(what)]
+    env = os.environ | environment
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def machine_lock():
+    return Path(os.environ[lock.FOLDER]) / lock._NAME
 
 
 def test_two_measurements_do_not_run_beside_each_other():
@@ -33,24 +51,36 @@ def test_two_measurements_do_not_run_beside_each_other():
     assert second("machine") == ""
 
 
-def test_two_calls_do_not_work_on_one_study(tmp_path):
+def test_two_calls_do_not_work_on_one_study_whatever_their_temporary_folders(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "one")
     with lock.alone_in_study(tmp_path / "one"):
-        assert f"{tmp_path / 'one'}: process {os.getpid()}" in second(tmp_path / "one")
+        said = f"process {os.getpid()} (study one)"
+        assert said in second(tmp_path / "one", TMPDIR=str(tmp_path), TRAINING_ENERGY_LOCKS="/x")
+        assert said in second(tmp_path / "link")
         assert second(tmp_path / "other") == ""
 
 
+def test_two_hosts_do_not_work_on_one_study(tmp_path):
+    """Played by a second set of namespaces, which shares nothing but the folder."""
+    alone = [shutil.which("unshare") or "", "--user", "--map-root-user", "--mount", "--pid"]
+    alone += ["--fork", "--uts", "--ipc"]
+    if not alone[0] or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine makes no namespaces")
+    with lock.alone_in_study(tmp_path / "one"):
+        assert "another call works on" in second(tmp_path / "one", *alone)
+    assert second(tmp_path / "one", *alone) == ""
+
+
 def test_a_dead_holder_holds_nothing():
-    for ending in (".lock", ".json"):
-        path = Path(tempfile.gettempdir()) / f"training-energy-study{ending}"
-        path.write_text(json.dumps({"pid": 1, "what": "gone", "since": "2020"}))
+    machine_lock().write_text(json.dumps({"pid": 1, "what": "gone", "since": "2020"}))
     with lock.alone_on_this_machine("study"):
         pass
+    assert not machine_lock().exists()
 
 
 def test_a_file_of_another_user_locks_too(monkeypatch):
     """Linux refuses to create or write what another user has in a shared temporary folder."""
-    with lock.alone_on_this_machine("the other user"):
-        pass
+    machine_lock().touch()
     real = os.open
 
     def refusing(path, flags, *mode, **options):
@@ -60,12 +90,81 @@ def test_a_file_of_another_user_locks_too(monkeypatch):
 
     monkeypatch.setattr(os, "open", refusing)
     with lock.alone_on_this_machine("me"):
-        assert f"process {os.getpid()} (me)" in second("machine")
+        assert "another measurement is under way" in second("machine")
+
+
+def test_the_umask_of_one_user_locks_nobody_out(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with lock.alone_on_this_machine("private"), lock.alone_in_study(tmp_path / "one"):
+            paths = machine_lock(), tmp_path / ".one.lock"
+            assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o666, 0o666]
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_somebody_put_in_the_place_of_a_lock_is_not_followed(tmp_path, kind):
+    victim = tmp_path / "victim"
+    victim.write_text("{precious}")
+    make = {
+        "link": lambda path: path.symlink_to(victim),
+        "pipe": os.mkfifo,
+        "folder": Path.mkdir,
+    }
+    make[kind](machine_lock())
+    with pytest.raises(StudyError, match="there can be no lock"), lock.alone_on_this_machine("x"):
+        pass
+    assert victim.read_text() == "{precious}"
+
+
+def test_what_is_in_the_place_of_a_lock_is_not_overwritten(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("{precious}")
+    machine_lock().hardlink_to(victim)
+    with lock.alone_on_this_machine("x"):
+        pass
+    assert victim.read_text() == "{precious}"
+
+
+def test_a_lock_that_was_taken_away_is_made_anew(monkeypatch):
+    real = lock.lock_descriptor
+
+    def stolen(file, *, blocking):
+        taken = real(file, blocking=blocking)
+        if not again:
+            again.append(machine_lock().unlink())
+        return taken
+
+    again = []
+    monkeypatch.setattr(lock, "lock_descriptor", stolen)
+    with lock.alone_on_this_machine("me"):
+        assert "(me)" in second("machine")
+
+
+def test_a_file_system_without_locks_is_said(monkeypatch, tmp_path):
+    def refuse(file, *, blocking):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock, "lock_descriptor", refuse)
+    refused = pytest.raises(StudyError, match=r"has no locks .* put --outputs on one that has")
+    with refused, lock.alone_in_study(tmp_path / "one"):
+        pass
+
+
+def test_the_machines_lock_lies_where_every_user_looks(monkeypatch, tmp_path):
+    monkeypatch.delenv(lock.FOLDER)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setattr(lock, "_SHARED", (str(tmp_path / "absent"), str(tmp_path), str(shared)))
+    shared.chmod(0o1777)
+    assert lock._of_this_machine() == shared
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert lock._of_this_machine() == shared
 
 
 def test_waiting_ends_when_the_holder_is_gone():
-    command = [sys.executable, "-c", HOLD, tempfile.gettempdir()]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(lock.BusyError), lock.alone_on_this_machine("impatient"):
         pass
@@ -74,13 +173,3 @@ def test_waiting_ends_when_the_holder_is_gone():
         pass
     holder.wait()
     holder.stdout.close()
-
-
-HOLD = """
-import sys, tempfile, time
-from lib.execution import lock
-tempfile.tempdir = sys.argv[1]
-with lock.alone_on_this_machine("holder"):
-    print("held", flush=True)
-    time.sleep(60)
-"""

@@ -75,7 +75,7 @@ def test_the_summary_puts_failed_runs_first_and_names_the_last_error(console):
     console.print(table)
     rows = [line for line in console.file.getvalue().splitlines() if "VGG16" in line]
     assert "failed: no [such] thing" in rows[0]
-    assert terminal.summary(ended) == (
+    assert terminal.summary(ended, len(ended)) == (
         "300 of 301 runs complete, 0.600 kWh measured, 1 failed, "
         f"the last one is {TWO.run_id}: no [such] thing"
     )

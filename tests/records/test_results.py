@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import records
@@ -68,7 +68,7 @@ def test_histories_are_read_together_as_one_by_one(tmp_path):
     for name, text in texts.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "history.csv").write_text(text)
-    found = records.read_histories({name: tmp_path / name for name in [*texts, "none"]})
+    found = records.read_histories({name: tmp_path / name for name in [*texts, "none"]}).tables
     assert list(found) == list(texts)
     for name in "abc":
         alone = records.read_history(tmp_path / name)
@@ -76,6 +76,7 @@ def test_histories_are_read_together_as_one_by_one(tmp_path):
     assert found["d"].empty
 
 
+@settings(deadline=None)
 @given(
     doubts=st.lists(st.text(min_size=1), max_size=3),
     reasons=st.dictionaries(st.sampled_from(["emissions", "depth"]), st.text(min_size=1)),

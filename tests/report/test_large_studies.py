@@ -149,7 +149,7 @@ def test_sentences_and_findings_name_the_first_of_many(runs, tmp_path):
     results = runs.assign(
         status=np.where(np.arange(COUNT) < 100, "failed", "completed"),
         accuracy=0.1,
-        doubts=[f"doubt {n}" for n in range(COUNT)],
+        doubts=[(f"doubt {n}",) for n in range(COUNT)],
     )
     planned = tuple(f"waiting-{n}" for n in range(5000))
     text = repr(sentences.asked(Analysis(tmp_path, {}, planned, results, ())))

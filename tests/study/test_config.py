@@ -19,7 +19,7 @@ import json, sys
 from pathlib import Path
 from lib.analysis import comparison, variants
 from lib.execution import terminal
-from lib.execution.forecast import _cell
+from lib.execution.forecast import cell
 from lib.records import Record, table
 from lib.report import explore_views
 from lib.study import plan
@@ -38,7 +38,7 @@ json.dump(
         "results": list(results["dropout"]) == [0.1, 0.5],
         "variant": list(found["variant"]),
         "factor": "dropout" in explore_views.factors(results),
-        "forecast": _cell(one) != _cell(two),
+        "forecast": cell(one) != cell(two),
         "terminal": terminal.same_for_all([two]),
         "comparison": "dropout" in comparison._TRAINING,
         "study": Study(title="s", factors={"dropout": [0.1, 0.2]}).runs("s", Path("o"))[0].dropout,

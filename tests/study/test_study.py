@@ -382,3 +382,11 @@ def test_a_number_that_yaml_takes_for_text_selects_too():
     assert select(runs, {"learning_rate": ["1e-3"]}) == runs[:1]
     with pytest.raises(StudyError, match=r"no run has learning_rate=0\.01"):
         select(runs, {"learning_rate": ["1e-2"]})
+
+
+@pytest.mark.parametrize(
+    "content", [{"factors": {"location": ["FRA", "TWN"]}}, {"variants": [{}, {"meter": "m.yaml"}]}]
+)
+def test_a_place_makes_no_other_runs(content):
+    with pytest.raises(StudyError, match="says where runs are measured and makes no other runs"):
+        Study(title="s", **content).runs("s", Path("outputs"))

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 
 import pandas as pd
 
-from lib.analysis.audit import instruments, protocol, sensors
+from lib.analysis.audit import instruments, program, protocol, sensors
 from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
@@ -54,6 +54,9 @@ CHECKS: tuple[Check, ...] = (
     sensors.long_enough,
     sensors.partly_seen,
     sensors.one_instrument,
+    program.one_measurement,
+    program.one_software,
+    program.steady_clock,
     protocol.shuffled_order,
     protocol.balanced_factors,
     protocol.crossed_machines,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lib import records
-from lib.execution import local, lock, run_folders, run_study, terminal
+from lib.execution import lock, run_folders, run_study, terminal
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
 from lib.execution.kaggle.ledger import Ledger
@@ -21,6 +21,7 @@ from lib.study import plan
 from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
+from lib.text import readable
 
 
 def run(action: str, asked: Call, console: Console, downloads: Path | None) -> bool:
@@ -60,10 +61,12 @@ def run(action: str, asked: Call, console: Console, downloads: Path | None) -> b
         for folder in folders.get(action, []):
             locks.enter_context(lock.alone_in_study(folder))
         runs = asked.of_this_call(plan.ordered(asked.everything, study_dir))
+        if study_dir in folders.get(action, []):
+            run_folders.recover(runs)
         try:
             return ACTIONS[action](runs, asked, console, downloads)
         except (QuotaError, TransientError) as error:
-            raise local.StoppedError(str(error)) from None
+            raise run_folders.StoppedError(str(error)) from None
         except KaggleError as error:
             raise StudyError([str(error)], f"--kaggle {action}") from None
 
@@ -82,7 +85,7 @@ def _build(runs: list[RunFields], asked: Call, console: Console, _: Path | None)
 
 def _push(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
     def say(sentence: str) -> None:
-        console.print(terminal.plain(sentence), soft_wrap=True)
+        console.print(readable(sentence), soft_wrap=True)
 
     entries = push.push_all(
         runs, asked.study_dir, Client(), say, push.PACE, retry_failed=asked.retry_failed
@@ -98,10 +101,11 @@ def _pull(runs: list[RunFields], asked: Call, console: Console, downloads: Path 
     else:
         pulled = pull.take_all(runs, study_dir, downloads)
     for outcome in pulled:
-        console.print(f"{outcome.run_id}: {terminal.plain(outcome.note)}", soft_wrap=True)
-    looked = [run_folders.look(config) for config in plan.ordered(asked.everything, study_dir)]
+        console.print(f"{outcome.run_id}: {readable(outcome.note)}", soft_wrap=True)
+    ordered = plan.ordered(asked.everything, study_dir)
+    looked = [run_folders.look(config) for config in ordered]
     known = [here.record for here in looked if here.record is not None]
-    records.write_results(records.table(known), study_dir)
+    records.write_results(records.table(known, [run.run_id for run in ordered]), study_dir)
     if not known:
         return False
     console.print(terminal.summary_table(known, asked.study.quality.name))
@@ -124,7 +128,7 @@ def _status(runs: list[RunFields], asked: Call, console: Console, _: Path | None
             status = push.patiently(partial(client.status, kernel), push.PACE)
             there = f"{status.state} {status.message}" if status else "not there any more"
         table.add_row(
-            config.run_id, kernel, terminal.plain(there.strip()), run_folders.look(config).state
+            config.run_id, kernel, readable(there.strip()), run_folders.look(config).state
         )
     console.print(table)
     return True

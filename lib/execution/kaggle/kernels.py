@@ -102,7 +102,7 @@ def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) ->
     """
     if problems := _missing_there(runs, settings):
         raise StudyError(problems)
-    archive = bundle.program(runs)
+    archive = bundle.pack_program(runs)
     program = _digest(archive)
     shutil.rmtree(StudyFolder(study_dir).kaggle / "kernels", ignore_errors=True)
     kernels = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import __version__, records
-from lib.execution import run_folders
+from lib.execution import run_files, run_folders
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import FAILED, UNDER_WAY, Client
 from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
@@ -148,7 +148,8 @@ def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str 
     def refused(note: str) -> Pulled:
         return Pulled(run_id, False, note)
 
-    found = sorted(downloads.rglob(f"{run_id}/{records.FILE_NAME}"))
+    there = downloads.rglob(f"{run_id}/{records.FILE_NAME}")
+    found = sorted(path for path in there if run_files.is_plain(path, downloads))
     if not found:
         others = sorted({path.parent.name for path in downloads.rglob(records.FILE_NAME)})
         of = f"; there are results of {', '.join(others)}" if others else ""
@@ -162,8 +163,8 @@ def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str 
         note = "the same result" if same else "another result, which is kept; this one is left out"
         return Pulled(run_id, True, f"complete, here is {note}")
     staged = run_folders.staged(config, study_dir)
-    shutil.copytree(source, staged.run_dir)
     try:
+        run_files.copy_run(source, staged.run_dir, downloads)
         if len(found[0].relative_to(downloads).parts) > 4:  # outputs/<study>/runs/<run id>/run.json
             _add_beside(source.parents[3], staged.run_dir)
         looked = run_folders.look(staged)
@@ -175,6 +176,8 @@ def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str 
         if problem := _cut_off(looked.record, staged.run_dir, config):
             return refused(f"refused: {problem}; fetch it again")
         _move_in(config, study_dir)
+    except run_files.RefusedError as error:
+        return refused(f"refused: {error}")
     finally:
         shutil.rmtree(staged.run_dir, ignore_errors=True)
     return Pulled(run_id, True, looked.state)
@@ -204,11 +207,10 @@ def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
 
 def _add_beside(kernel: Path, folder: Path) -> None:
     """Take a session's executed notebook and log along, if they are there."""
-    if (kernel / EXECUTED).is_file():
-        shutil.copy(kernel / EXECUTED, folder / NOTEBOOK)
+    run_files.copy(kernel / EXECUTED, folder / NOTEBOOK, kernel)
     logs = sorted(kernel.glob("*.log"))
     if len(logs) == 1:
-        shutil.copy(logs[0], folder / LOG_NAME)
+        run_files.copy(logs[0], folder / LOG_NAME, kernel)
 
 
 def _move_in(config: RunFields, study_dir: Path) -> None:

@@ -91,7 +91,7 @@ def runs(study: Analysis) -> Table:
         frame = frame.sort_values("status", kind="stable", key=lambda s: s.map(_STATES.index))
     frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
     frame["run_id"] = [_notebook(study, run) for run in frame["run_id"]]
-    note = "; ".join(study.damaged)
+    note = "; ".join(study.unusable)
     return Table("runs", "Every run", frame, f"Not a record: {note}" if note else "")
 
 

@@ -22,6 +22,7 @@ def results():
     for number, index in enumerate(rng.permutation(len(plan))):
         architecture, dataset, repetition = plan[index]
         duration = 1000 * rng.uniform(0.9, 1.1)
+        minutes, seconds = divmod(round(duration), 60)
         powers = {name: watts * rng.uniform(0.8, 1.2) for name, watts in POWER.items()}
         energies = {f"{name}_energy": w * duration / 3.6e6 for name, w in powers.items()}
         rows.append(
@@ -34,7 +35,7 @@ def results():
                 "location": "FRA",
                 "machine": "m",
                 "started_at": f"2024-01-01T00:{number:02}:00",
-                "ended_at": f"2024-01-01T00:{number:02}:50",
+                "ended_at": f"2024-01-01T00:{number + minutes:02}:{seconds:02}",
                 "duration": duration,
                 "tracker_run_id": f"t{number}",
                 **energies,

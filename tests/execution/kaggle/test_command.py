@@ -174,7 +174,7 @@ def test_what_has_ended_can_be_pulled_while_a_push_waits(fake, notebook, run_all
     run_all("--kaggle", "push", **study)
     first = kernels.read_manifest(study_dir).kernels[0].run_id
     results.finish(fake, study_dir, first)
-    with lock.alone_in_study(study_dir / kernels.FOLDER):
+    with lock.alone_in_study(study_dir / "kaggle"):
         assert run_all("--kaggle", "push", **study)[0] == BusyError.exit_status
         assert run_all("--kaggle", "build", **study)[0] == BusyError.exit_status
         assert run_all("--kaggle", "status", **study)[0] == cli.COMPLETE

@@ -83,7 +83,7 @@ def other_field(content):
 
 
 def other_version(content):
-    return content.replace(b'"program":"', b'"program":"9.')
+    return content.replace(b'"measurement_version":1', b'"measurement_version":9')
 
 
 def other_commit(content):
@@ -99,7 +99,7 @@ def other_commit(content):
         ("run.json", lambda content: None, "no runs/"),
         ("run.json", lambda c: c.replace(b"-r1-", b"-r2-", 1), "holds the record of"),
         ("run.json", other_field, "of another configuration: epochs"),
-        ("run.json", other_version, "made by version 9."),
+        ("run.json", other_version, "was measured by version 9 of the measurement"),
         ("run.json", other_commit, "made by 0123abc of the program"),
         ("history.csv", lambda content: content[:-6], "has 1 of 2 epochs"),
         ("history.csv", lambda content: b"", "history.csv is damaged"),

@@ -125,7 +125,7 @@ def test_an_upload_whose_answer_is_lost_is_not_repeated(finishing, study):
 def test_a_copy_of_the_study_starts_nothing_again(finishing, study):
     study_dir, runs = study(2)
     push_all(study_dir, runs)
-    (study_dir / kernels.FOLDER / "pushed.json").unlink()
+    (study_dir / "kaggle" / "pushed.json").unlink()
     push_all(study_dir, runs)
     assert len(finishing.pushed) == 2
 
@@ -203,7 +203,7 @@ def test_bad_states_are_said(fake, study, tmp_path):
     file.write_text(file.read_text() + " ")
     with pytest.raises(KaggleError, match="was changed after it was built"):
         push_all(study_dir, runs)
-    (study_dir / kernels.FOLDER / "pushed.json").write_text("{")
+    (study_dir / "kaggle" / "pushed.json").write_text("{")
     with pytest.raises(KaggleError, match=r"pushed.json is damaged"):
         push_all(study_dir, runs)
 

@@ -1,0 +1,57 @@
+"""What runs read, opened before the first of them: none is to fail for what was known before."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lib import hosted
+from lib.study.catalog import DATASETS
+from lib.study.config import RunConfig, RunFields
+from lib.study.errors import StudyError
+from lib.study.study import check_presence
+from lib.training import npz
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def check(runs: Iterable[RunFields]) -> None:
+    """Open every file of images and of weights that `runs` name.
+
+    Raises:
+        StudyError: With everything that isn't there, or is not what it has to be, each said once.
+    """
+    runs = list(runs)
+    check_presence(runs)
+    ours = [run for run in runs if isinstance(run, RunConfig)]
+    problems = [_images(*one) for one in dict.fromkeys((run.dataset, run.data_dir) for run in ours)]
+    problems += [_weights(name) for name in dict.fromkeys(run.weights for run in ours)]
+    if found := [problem for problem in problems if problem]:
+        raise StudyError(found)
+
+
+def _images(dataset: str, data_dir: str | None) -> str | None:
+    path = None if data_dir is None else Path(data_dir).expanduser() / f"{dataset}.npz"
+    if path is None or not path.is_file():
+        path = hosted.attached(f"{dataset}.npz")
+    known = DATASETS.get(dataset)
+    try:
+        if path is not None:
+            npz.read(path, known.class_names if known else None)
+    except (ValueError, OSError) as error:
+        return f"dataset: {error}"
+    return None
+
+
+def _weights(name: str) -> str | None:
+    """Whether a file is of a format that Keras reads; whose weights they are, Keras says."""
+    if name in ("imagenet", "none"):
+        return None
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            known = file.read(len(_HDF5)) == _HDF5 or zipfile.is_zipfile(path)
+    except OSError as error:
+        return f"weights: '{name}' can't be read: {error.strerror}"
+    return None if known else f"weights: '{name}' is no file of weights (.h5 or .keras)"

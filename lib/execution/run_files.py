@@ -1,0 +1,84 @@
+"""What a run leaves, taken from where others could write: a download, an archive of a worker.
+
+Only plain files of the names that a run leaves are taken, and no more of them than fits: neither
+what a link points to, nor a pipe that never ends, nor a gigabyte that was a kilobyte on its way.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+from lib.execution.run_process import LOG_NAME, NOTEBOOK_NAME
+from lib.instruments import trace
+from lib.instruments.codecarbon import FILE_NAME as EMISSIONS_NAME
+from lib.instruments.wattmeters.polling import FILE_NAME as WATTMETER_NAME
+from lib.records import FILE_NAME, HISTORY_NAME
+
+NAMES = frozenset(
+    {FILE_NAME, HISTORY_NAME, NOTEBOOK_NAME, LOG_NAME}
+    | {EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
+)
+
+LARGEST = 2**28
+"""Bytes of one file: a week of power, ten times a second."""
+
+
+class RefusedError(ValueError):
+    """What should be a run's files is something else; the message says what."""
+
+
+def is_plain(path: Path, below: Path) -> bool:
+    """Whether a path below a folder is a file itself, neither a link nor by way of one."""
+    try:
+        mode = path.lstat().st_mode
+        return stat.S_ISREG(mode) and path.resolve().is_relative_to(below.resolve())
+    except OSError:
+        return False
+
+
+def copy(source: Path, target: Path, below: Path) -> None:
+    """Copy one plain file, if it is one and lies below the folder that was named.
+
+    Raises:
+        RefusedError: If it is too large.
+    """
+    if is_plain(source, below):
+        if source.stat().st_size > LARGEST:
+            raise RefusedError(f"{source.name} is larger than {LARGEST // 2**20} MB")
+        shutil.copyfile(source, target)
+
+
+def copy_run(source: Path, target: Path, below: Path) -> None:
+    """Copy the files of a run from its folder, which lies below `below`.
+
+    Raises:
+        RefusedError: If one of them is too large.
+    """
+    target.mkdir(parents=True)
+    for name in sorted(NAMES):
+        copy(source / name, target / name, below)
+
+
+def unpack(content: bytes, target: Path) -> None:
+    """Write the files of a run from a zip archive into a new folder.
+
+    Raises:
+        RefusedError: If it is no archive, or holds too much.
+    """
+    target.mkdir(parents=True)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in sorted(NAMES & {*archive.namelist()}):
+                with archive.open(name) as file:
+                    found = file.read(LARGEST + 1)  # what the archive says of its size may be wrong
+                if len(found) > LARGEST:
+                    raise RefusedError(f"{name} is larger than {LARGEST // 2**20} MB")
+                (target / name).write_bytes(found)
+    except RefusedError:
+        raise
+    except Exception as error:  # zipfile and zlib raise all kinds of errors
+        raise RefusedError(f"it is no archive of a run ({type(error).__name__}: {error})") from None
