@@ -31,7 +31,7 @@ def pack_program(runs: Sequence[RunFields]) -> bytes:
 
 def pack_run(folder: Path) -> bytes:
     """The files of a run; `run_files.unpack` writes them."""
-    found = (folder / name for name in run_files.NAMES if (folder / name).is_file())
+    found = (path for path in folder.iterdir() if path.is_file() and run_files.is_left(path.name))
     return _packed((file.name, file.read_bytes()) for file in found)
 
 

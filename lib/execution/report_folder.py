@@ -9,13 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from lib import records
-from lib.execution import lock, run_study, terminal
+from lib.execution import lock, run_study
 from lib.files import write_atomically
 from lib.records import Record
 from lib.study.config import COMMON
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.study import Study, read_back
+from lib.text import readable
 
 
 def report(folder: Path, console: Console, *, figures: bool) -> bool:
@@ -39,7 +40,7 @@ def report(folder: Path, console: Console, *, figures: bool) -> bool:
             write_atomically(study.study, described(found, read_back(study), study.name).as_yaml())
         records.write_results(merged.results, folder)
     for sentence in merged.damaged:
-        console.print(f"Note: {terminal.plain(sentence)}", soft_wrap=True)
+        console.print(f"Note: {readable(sentence)}", soft_wrap=True)
     console.print(f"{len(found)} runs were found.")
     return run_study.report(console, folder, figures=figures)
 

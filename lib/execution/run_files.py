@@ -7,21 +7,24 @@ what a link points to, nor a pipe that never ends, nor a gigabyte that was a kil
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import stat
 import zipfile
 from pathlib import Path
 
-from lib.execution.run_process import LOG_NAME, NOTEBOOK_NAME
+from lib.execution.run_process import LOG_NAME
 from lib.instruments import trace
 from lib.instruments.codecarbon import FILE_NAME as EMISSIONS_NAME
 from lib.instruments.wattmeters.polling import FILE_NAME as WATTMETER_NAME
 from lib.records import FILE_NAME, HISTORY_NAME
 
 NAMES = frozenset(
-    {FILE_NAME, HISTORY_NAME, NOTEBOOK_NAME, LOG_NAME}
-    | {EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
+    {FILE_NAME, HISTORY_NAME, LOG_NAME} | {EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
 )
+
+_NOTEBOOK = re.compile(r"\w[\w .+-]{0,99}\.ipynb")
+"""Every study may have a notebook of its own."""
 
 LARGEST = 2**28
 """Bytes of one file: a week of power, ten times a second."""
@@ -29,6 +32,11 @@ LARGEST = 2**28
 
 class RefusedError(ValueError):
     """What should be a run's files is something else; the message says what."""
+
+
+def is_left(name: str) -> bool:
+    """Whether a run leaves a file of this name."""
+    return name in NAMES or _NOTEBOOK.fullmatch(name) is not None
 
 
 def is_plain(path: Path, below: Path) -> bool:
@@ -59,7 +67,7 @@ def copy_run(source: Path, target: Path, below: Path) -> None:
         RefusedError: If one of them is too large.
     """
     target.mkdir(parents=True)
-    for name in sorted(NAMES):
+    for name in sorted(path.name for path in source.iterdir() if is_left(path.name)):
         copy(source / name, target / name, below)
 
 
@@ -72,7 +80,7 @@ def unpack(content: bytes, target: Path) -> None:
     target.mkdir(parents=True)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in sorted(NAMES & {*archive.namelist()}):
+            for name in sorted(filter(is_left, archive.namelist())):
                 with archive.open(name) as file:
                     found = file.read(LARGEST + 1)  # what the archive says of its size may be wrong
                 if len(found) > LARGEST:
