@@ -1,17 +1,18 @@
-"""CodeCarbon's `emissions.csv`, of version 2 or 3 and from anyone's study, no row lost.
+"""CodeCarbon's `emissions.csv`, of versions 1 to 3 and from anyone's study, no row lost.
 
-Every data row is either read or among the skipped ones with the reason. `lib.logs.folder` makes
-runs of the rows.
+Every data row is either read or among the skipped ones with the reason. `own_counters` gives each
+row what it took itself, and `lib.logs.folder` makes runs of the rows.
 """
 
 from __future__ import annotations
 
 import csv
-import math
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lib.logs import counters
@@ -20,17 +21,23 @@ from lib.units import mean_power
 
 REQUIRED = ("timestamp", "duration", "energy_consumed")
 POWERS = ("cpu_power", "gpu_power", "ram_power")
-NUMBERS = (*counters.COUNTERS, *POWERS, "cpu_count", "gpu_count", "ram_total_size")
+PLACE = ("longitude", "latitude", "pue")
+NUMBERS = (*counters.COUNTERS, *POWERS, "cpu_count", "gpu_count", "ram_total_size", *PLACE)
 TEXTS = (
     *("timestamp", "run_id", "task_name", "country_iso_code", "region", "cpu_model", "gpu_model"),
     *("os", "python_version", "codecarbon_version", "tracking_mode"),
 )
 NOT_NEEDED = (
     *("project_name", "experiment_id", "emissions_rate", "water_consumed", "country_name"),
-    *("cloud_provider", "cloud_region", "longitude", "latitude", "on_cloud", "pue", "wue"),
-    *("cpu_utilization_percent", "gpu_utilization_percent", "ram_utilization_percent"),
-    "ram_used_gb",
+    *("cloud_provider", "cloud_region", "on_cloud", "wue", "cpu_utilization_percent"),
+    *("gpu_utilization_percent", "ram_utilization_percent", "ram_used_gb"),
 )
+
+QUEBEC = (-71.2, 46.8)
+"""Longitude and latitude that CodeCarbon takes, with Canada's electricity, if it finds no place."""
+
+MEANS_SINCE = (3, 1, 2)
+"""The version of CodeCarbon since which a row's powers are means, not the last readings."""
 
 ONE_READING_TOLERANCE = 0.01
 """W between a run's mean GPU power and the log's last reading, from which on they are one."""
@@ -60,12 +67,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Log:
-    """One `emissions.csv`.
+    """One `emissions.csv`, or several together.
 
     Attributes:
-        rows: The rows that could be read, indexed by their number in the file; columns are
-            CodeCarbon's, energies in kWh, emissions in kg CO2-eq, duration in s, power in W.
-            Counters are what each row itself took, `<counter>_logged` is what the file says.
+        rows: The rows that could be read; columns are `file`, `row` (its number in the file, from
+            0) and CodeCarbon's, energies in kWh, emissions in kg CO2-eq, duration in s, power in W.
         skipped: Those that could not.
         notes: What a reader should know, one sentence each.
     """
@@ -76,7 +82,7 @@ class Log:
 
 
 def read(path: Path, name: str | None = None) -> Log:
-    """Read one log.
+    """Read one log, its counters as they are logged.
 
     Args:
         path: The file.
@@ -87,47 +93,128 @@ def read(path: Path, name: str | None = None) -> Log:
     """
     name = name or path.name
     headers: list[list[str]] = []
-    rows: dict[int, dict[str, object]] = {}
+    tables: list[tuple[list[int], list[list[str]]]] = []
     skipped: list[Skipped] = []
     number = -1
     for fields in _lines(path, name):
         if is_header(fields) or not headers:
             headers.append(_checked(fields, name))
+            tables.append(([], []))
             continue
         number += 1
-        try:
-            rows[number] = _row(headers[-1], fields)
-        except ValueError as error:
-            skipped.append(Skipped(name, number, str(error)))
+        if len(fields) == len(headers[-1]):
+            tables[-1][0].append(number)
+            tables[-1][1].append(fields)
+        else:
+            cut = f"{len(fields)} fields where the header names {len(headers[-1])}"
+            said = f"{cut}: cut off, or written under another header"
+            skipped.append(Skipped(name, number, said))
     if not headers:
         raise LogError(f"{name} is empty; expected CodeCarbon's header and a row a run")
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=[*TEXTS, *NUMBERS])
-    frame = frame.astype(dict.fromkeys(NUMBERS, float))
-    notes = _notes(name, headers, number + 1)
-    rows_of_their_own, gaps = _own_counters(frame, {lost.row for lost in skipped})
-    notes += tuple(
-        f"{name}, row {gap}: its counters may hold the unreadable row before it; left empty."
-        for gap in gaps
-    )
-    return Log(rows_of_their_own, tuple(skipped), notes)
+    parts = [
+        pd.DataFrame(lines, index=numbers, columns=header, dtype=object)
+        for header, (numbers, lines) in zip(headers, tables, strict=True)
+    ]
+    # A column without a name is what a trailing comma or an index makes.
+    texts = pd.concat([part.loc[:, [bool(name) for name in part.columns]] for part in parts])
+    texts = texts.apply(lambda column: column.str.strip()).replace("", None)
+    if "run_id" not in texts and "experiment_id" in texts:
+        texts = texts.assign(run_id=texts["experiment_id"])  # CodeCarbon 1: of the tracker
+    rows, wrong = _converted(texts.reindex(columns=[*TEXTS, *NUMBERS]))
+    skipped += [Skipped(name, int(row), said) for row, said in wrong.dropna().items()]
+    rows = rows[wrong.isna()].rename_axis("row").reset_index().assign(file=name)
+    skipped.sort(key=lambda one: one.row)
+    return Log(rows, tuple(skipped), _notes(name, headers, number + 1))
 
 
-def _own_counters(frame: pd.DataFrame, unreadable: set[int]) -> tuple[pd.DataFrame, list[int]]:
-    """Give each row what it took itself, and name the rows of which that can't be known."""
-    own = frame.assign(**{f"{name}_logged": frame[name] for name in counters.COUNTERS})
+def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Rows with numbers for texts, and what is wrong with each; None where nothing is."""
+    wrong = pd.Series(None, texts.index, dtype=object)
+
+    def found(where: pd.Series, said: Callable[[str | None], str], column: str) -> None:
+        where &= wrong.isna()
+        wrong[where] = [said(text) for text in texts.loc[where, column]]
+
+    when = pd.to_datetime(texts["timestamp"], errors="coerce", format="ISO8601", utc=True)
+    found(when.isna(), lambda text: f"timestamp '{text or ''}' is no time", "timestamp")
+    rows = texts.copy()
+    for column in NUMBERS:
+        rows[column] = values = pd.to_numeric(texts[column], errors="coerce").astype(float)
+        said = texts[column].notna() & ~texts[column].isin(["nan", "NaN"])
+        found(values.isna() & said, lambda text, of=column: f"{of} '{text}' is no number", column)
+        missing = values.isna() if column in REQUIRED else values.isna() & False
+        amiss = np.isinf(values) | missing
+        found(amiss, lambda text, of=column: f"{of} is {text or 'empty'}", column)
+    found(rows["duration"] <= 0, lambda text: f"duration is {text} s, not above 0", "duration")
+    return rows, wrong
+
+
+def own_counters(logs: Sequence[Log]) -> Log:
+    """Give each row of some logs what it took itself; a tracker's rows may be in several of them.
+
+    Returns:
+        All rows, with `<counter>_logged` as the files say and the counters what each row added to
+        the tracker's rows before it; skipped are also rows that stand twice, or that a second
+        `stop` wrote. What can't be told apart is empty, which the notes say.
+    """
+    rows = pd.concat([log.rows for log in logs], ignore_index=True)
+    rows = rows.astype(dict.fromkeys(NUMBERS, float))
+    own = rows.assign(**{f"{name}_logged": rows[name] for name in counters.COUNTERS})
+    own["ended_at"] = times(rows["timestamp"])
+    # What a log says later came later, though its clock may have been put back an hour.
+    own["came"] = own.groupby("file")["ended_at"].cummax()
+    own["tracker"] = _trackers(own)
+    skipped = [lost for log in logs for lost in log.skipped]
+    notes = list(dict.fromkeys(note for log in logs for note in log.notes))
+    unreadable = {(lost.file, lost.row) for lost in skipped}
+    same = ["run_id", "timestamp", *counters.COUNTERS]
+    twice = own["run_id"].notna() & own.duplicated(same)
+    skipped += [_again(row, "stands in the logs more than once") for row in own[twice].itertuples()]
+    own = own[~twice]
+    again, added, gaps = [], [], []
     # A tracker's tasks share its id, but each has figures of its own.
-    whole = frame[frame["task_name"].isna()].assign(ended_at=times(frame["timestamp"]))
-    gaps = []
-    for _, rows in whole.sort_values("ended_at", kind="stable").groupby("run_id", sort=False):
-        columns = list(counters.growing(rows))
-        if not columns:
-            continue
-        added = counters.difference_cumulative(rows, by="run_id", columns=columns)
-        own.loc[rows.index, columns] = added[columns]
-        after_a_gap = [number for number in rows.index if number - 1 in unreadable]
-        own.loc[after_a_gap, columns] = math.nan
-        gaps += after_a_gap
-    return own, gaps
+    whole = own[own["task_name"].isna()]
+    whole = whole[whole.groupby("tracker")["tracker"].transform("size") > 1]
+    for _, its in whole.groupby("tracker", sort=False):
+        its = counters.in_order(its)
+        repeated = (its[list(counters.ENERGIES)].fillna(0).diff() == 0).all(axis=1)
+        repeated &= its["energy_consumed"] > 0
+        again += [*its.index[repeated]]
+        its = its[~repeated]
+        if columns := list(counters.growing(its)):
+            differences = counters.difference_cumulative(its, by="tracker", columns=columns)
+            gap = [(row.file, row.row - 1) in unreadable for row in its.itertuples()]
+            gaps += [*its.index[gap]]
+            differences.loc[gap, columns] = np.nan
+            added.append(differences[columns])
+    repeats = "repeats the row before it: its tracker was stopped a second time"
+    skipped += [_again(row, repeats) for row in own.loc[again].itertuples()]
+    notes += [
+        f"{row.file}, row {row.row}: its counters may hold the unreadable row before it; left "
+        "empty."
+        for row in own.loc[gaps].itertuples()
+    ]
+    for differences in added:
+        own.loc[differences.index, differences.columns] = differences
+    own = own.drop(index=again, columns=["ended_at", "came", "tracker"])
+    return Log(own, tuple(skipped), tuple(notes))
+
+
+def _again(row: tuple, why: str) -> Skipped:
+    return Skipped(row.file, int(row.row), why)
+
+
+def _trackers(rows: pd.DataFrame) -> pd.Series:
+    """What tells trackers apart: their ids, or where there are none, what the durations say.
+
+    A row that outlasted the time since the row before it, by as much as that row lasted, is of the
+    same tracker.
+    """
+    elapsed = rows["came"].diff().dt.total_seconds().where(rows["file"] == rows["file"].shift())
+    longer = rows["duration"].diff()
+    goes_on = (longer - elapsed).abs().le(counters.CLOCK_TOLERANCE)
+    goes_on &= longer.gt(counters.CLOCK_TOLERANCE) & rows["energy_consumed"].diff().ge(0)
+    return rows["run_id"].fillna("without id " + (~goes_on).cumsum().astype(str))
 
 
 def times(timestamps: pd.Series) -> pd.Series:
@@ -170,27 +257,6 @@ def _checked(fields: list[str], name: str) -> list[str]:
     return columns
 
 
-def _row(header: list[str], fields: list[str]) -> dict[str, Any]:
-    if len(fields) != len(header):
-        cut = "cut off, or written under another header"
-        raise ValueError(f"{len(fields)} fields where the header names {len(header)}: {cut}")
-    values = dict(zip(header, (text.strip() for text in fields), strict=True))
-    row: dict[str, Any] = {column: values.get(column) or None for column in TEXTS}
-    if pd.isna(pd.to_datetime(values["timestamp"], errors="coerce", format="ISO8601")):
-        raise ValueError(f"timestamp '{values['timestamp']}' is no time")
-    for column in NUMBERS:
-        text = values.get(column, "")
-        try:
-            row[column] = float(text) if text else math.nan
-        except ValueError:
-            raise ValueError(f"{column} '{text}' is no number") from None
-        if math.isinf(row[column]) or (column in REQUIRED and math.isnan(row[column])):
-            raise ValueError(f"{column} is {text or 'empty'}")
-    if row["duration"] <= 0:
-        raise ValueError(f"duration is {values['duration']} s, not above 0")
-    return row
-
-
 def _notes(name: str, headers: list[list[str]], rows: int) -> tuple[str, ...]:
     notes = []
     if len(headers) > 1:
@@ -207,6 +273,27 @@ def _notes(name: str, headers: list[list[str]], rows: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def no_place(rows: pd.DataFrame) -> pd.Series:
+    """Tell which rows have the place that CodeCarbon takes if it could not find out its own."""
+    away = rows[["longitude", "latitude"]].sub(QUEBEC).abs().max(axis=1)
+    return (rows["country_iso_code"] == "CAN") & (away < 0.05)
+
+
+def without_pue(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the factor for the building (PUE) out of energies and emissions.
+
+    CodeCarbon multiplies the energies by it and, in some versions, the powers: RAM, whose power is
+    a constant, tells which.
+    """
+    pue = rows["pue"].where(rows["pue"] > 0, 1.0).fillna(1.0)
+    ratio = mean_power(rows["ram_energy"], rows["duration"]) / rows["ram_power"]
+    in_powers = ratio.between(0.97, 1.03)
+    scaled = ("emissions", *counters.ENERGIES)
+    energies = {name: rows[name] / pue for one in scaled for name in (one, f"{one}_logged")}
+    powers = {name: rows[name].where(~in_powers, rows[name] / pue) for name in POWERS}
+    return rows.assign(**energies, **powers)
+
+
 def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
     """Tell which runs' GPU energy is a single power reading times the run's duration.
 
@@ -215,10 +302,20 @@ def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
     stands for the whole run. Its mean power then equals the last reading in the log.
 
     Args:
-        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W, last reading).
+        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W), and
+            `codecarbon_version` where it is known.
 
     Returns:
-        One boolean a run; False where a figure is missing.
+        One boolean a run; False where a figure is missing, where there is no GPU, and of versions
+        whose `gpu_power` is a mean itself.
     """
     mean = mean_power(results["gpu_energy"], results["duration"])
-    return (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE
+    one = (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE
+    return one & (results["gpu_energy"] > 0) & last_readings(results)
+
+
+def last_readings(rows: pd.DataFrame) -> pd.Series:
+    """Tell of which rows the powers are last readings, and not means of the run."""
+    texts = rows.get("codecarbon_version", pd.Series(None, rows.index, dtype=object))
+    numbers = texts.map(lambda text: tuple(map(int, re.findall(r"\d+", str(text))[:3])))
+    return numbers.map(lambda version: version < MEANS_SINCE).astype(bool)

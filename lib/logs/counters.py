@@ -50,6 +50,18 @@ def _ordered(frame: pd.DataFrame, order: str | None) -> pd.DataFrame:
     return frame if order is None else frame.sort_values(order, kind="stable")
 
 
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one tracker, the first written first.
+
+    Args:
+        rows: Columns `came`, times that never fall within a log, `ended_at`, as logged, and
+            `energy_consumed`. The order by `came` holds if the energy grows by it, or by neither.
+    """
+    orders = [rows.sort_values(by, kind="stable") for by in ("came", "ended_at")]
+    grows = [not (order["energy_consumed"].diff() < 0).any() for order in orders]
+    return orders[1] if grows == [False, True] else orders[0]
+
+
 def growing(rows: pd.DataFrame, ended_at: str = "ended_at") -> tuple[str, ...]:
     """Name the columns that grow from row to row of one tracker, by what the rows themselves say.
 
@@ -67,5 +79,6 @@ def growing(rows: pd.DataFrame, ended_at: str = "ended_at") -> tuple[str, ...]:
         return ()
     energies = tuple(name for name in ("emissions", *ENERGIES) if name in rows)
     elapsed = pd.to_datetime(rows[ended_at]).diff().dt.total_seconds()
+    elapsed = elapsed.where(~(elapsed < 0), elapsed + 3600)  # the clock was put back an hour
     longer = (rows["duration"] > elapsed + CLOCK_TOLERANCE) & rows["duration"].diff().ge(0)
     return ("duration", *energies) if longer.any() else energies

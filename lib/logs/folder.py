@@ -1,8 +1,9 @@
 """A folder of CodeCarbon's logs as a study's results table, from anyone's study.
 
 CodeCarbon does not know what a row is a run of. A small table beside the logs, the sidecar, says
-it: any CSV file with the columns `file, row, architecture, dataset, repetition, accuracy`, where
-`row` counts the data rows of `file` from 0. Further columns are taken over as they are.
+it: any CSV file with the columns `file, row, architecture, dataset, repetition`, where `row` counts
+the data rows of `file` from 0. `accuracy`, `status`, `machine`, `location` and further columns are
+taken over as they are. Rows of which it says nothing are left out.
 
 Every data row ends up in the results or among the skipped rows with the reason.
 """
@@ -10,16 +11,32 @@ Every data row ends up in the results or among the skipped rows with the reason.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from lib.files import write_atomically
 from lib.logs import counters
-from lib.logs.codecarbon import NUMBERS, TEXTS, LogError, Skipped, is_header, read, times
+from lib.logs.codecarbon import (
+    NUMBERS,
+    TEXTS,
+    Log,
+    LogError,
+    Skipped,
+    is_header,
+    no_place,
+    own_counters,
+    read,
+    times,
+    without_pue,
+)
 from lib.stats.score import score
 
 HISTORY = ("run_id", "epoch", "val_accuracy", "val_loss")
@@ -27,7 +44,21 @@ FRONT = (
     *("run_id", "status", "architecture", "dataset", "repetition", "location", "started_at"),
     *("ended_at", *counters.COUNTERS, "accuracy", "score"),
 )
-SIDECAR = ("file", "row", "architecture", "dataset", "repetition", "accuracy")
+SAID = ("architecture", "dataset", "repetition")
+SIDECAR = ("file", "row", *SAID)
+TEMPLATE = "runs.csv"
+COMPUTED = frozenset(
+    {"ended_at", "started_at", "score", "carbon_intensity", "tracker_run_id", "source_file"}
+)
+"""Columns of results that follow from the logs, and that a sidecar can't say."""
+
+UNKNOWN_PLACE = "none: CodeCarbon did not find its place, and took Quebec's electricity"
+ALIKE = 0.95
+"""Share of their time in which two rows overlap, and of their energies, to be of one job."""
+
+
+class NoSidecarError(LogError):
+    """A folder has logs, and no table that says which row is which run."""
 
 
 _TAKEN = {
@@ -65,17 +96,56 @@ def find_sidecar(folder: Path) -> Path:
     Raises:
         LogError: There is none, or more than one.
     """
-    tables = sorted(path for path in folder.glob("*.csv") if path.is_file())
-    found = [path for path in tables if set(SIDECAR) <= set(_first_fields(path))]
+    heads = {path: set(_first_fields(path)) for path in sorted(folder.glob("*.csv"))}
+    found = [path for path, head in heads.items() if set(SIDECAR) <= head]
     if len(found) == 1:
         return found[0]
     columns = ",".join(SIDECAR)
     if found:
         names = ", ".join(path.name for path in found)
         raise LogError(f"'{folder}' has {len(found)} tables with the columns {columns}: {names}")
-    raise LogError(
+    nearest = max(heads, key=lambda path: len(heads[path] & set(SIDECAR)), default=None)
+    if nearest is not None and len(heads[nearest] & set(SIDECAR)) > 1:
+        lacking = ", ".join(name for name in SIDECAR if name not in heads[nearest])
+        raise LogError(f"'{folder}': {nearest.name} lacks the column {lacking}")
+    logs = any(_looks_like_log(path) for path in folder.iterdir())
+    raise (NoSidecarError if logs else LogError)(
         f"'{folder}' has no table that says which row is which run: a CSV file with the columns "
         f"{columns} beside the logs, where row counts the data rows of file from 0"
+    )
+
+
+def write_sidecar(folder: Path) -> str:
+    """Write a table with every row that a folder's logs have, to be filled in.
+
+    Returns:
+        What was written and what is to be filled in.
+
+    Raises:
+        LogError: The folder has no log that can be read, or can't be written to.
+    """
+    names = sorted(path.name for path in folder.iterdir() if _looks_like_log(path))
+    if not names:
+        raise LogError(f"'{folder}' has no log of CodeCarbon, such as emissions.csv")
+    rows = own_counters([read(folder / name) for name in names]).rows
+    logged = [
+        f"until {row.timestamp}, {row.duration:.0f} s, {row.energy_consumed:.4g} kWh"
+        for row in rows.itertuples()
+    ]
+    empty = dict.fromkeys([*SAID, "accuracy"])
+    table = rows[["file", "row"]].assign(**empty, logged=logged)
+    try:
+        write_atomically(folder / TEMPLATE, table.to_csv(index=False))
+    except OSError as error:
+        raise LogError(
+            f"'{folder}' has no table that says which row is which run, and {TEMPLATE} can't be "
+            f"written there: {error.strerror}"
+        ) from None
+    return (
+        f"{folder / TEMPLATE} was written, with the {len(table)} rows that {', '.join(names[:4])}"
+        f"{' and others have' if len(names) > 4 else ' has' if len(names) == 1 else ' have'}. Fill "
+        f"in {', '.join(SAID)} (from 1), and accuracy (0 to 1) where it is known; rows that stay "
+        "empty are left out. Then call this again."
     )
 
 
@@ -93,13 +163,16 @@ def read_folder(folder: Path) -> Imported:
         for path in folder.iterdir()
         if path != sidecar and path.name not in named and _looks_like_log(path)
     )
-    logs, skipped, notes = _read_logs(folder, sidecar.name, named, others)
-    table = pd.concat(logs, ignore_index=True)
-    merged = table.merge(runs, on=["file", "row"], how="outer", indicator="side", sort=False)
+    logs, notes = _read_logs(folder, sidecar.name, named, others)
+    skipped: list[Skipped] = []
+    whole = own_counters(logs)
+    skipped, notes = [*skipped, *whole.skipped], [*notes, *whole.notes]
+    merged = whole.rows.merge(runs, on=["file", "row"], how="outer", indicator="side", sort=False)
     unnamed, absent = merged["side"].eq("left_only"), merged["side"].eq("right_only")
+    said_nothing = unnamed | (merged["side"].eq("both") & merged["architecture"].isna())
     skipped += [
         Skipped(row.file, int(row.row), _unnamed(sidecar.name, row.file))
-        for row in merged[unnamed].itertuples()
+        for row in merged[said_nothing].itertuples()
     ]
     unread = {(lost.file, lost.row) for lost in skipped}
     notes += [
@@ -107,35 +180,35 @@ def read_folder(folder: Path) -> Imported:
         for row in merged[absent].itertuples()
         if (row.file, row.row) not in unread
     ]
-    kept = merged[merged["side"].eq("both")].drop(columns="side").reset_index(drop=True)
+    kept = merged[merged["side"].eq("both") & ~said_nothing].drop(columns="side")
     if kept.empty:
+        if runs["architecture"].isna().all():
+            raise LogError(f"{sidecar.name}: fill in {', '.join(SAID)} of the rows that are runs")
         raise LogError(f"{sidecar.name} names no row that the logs in '{folder}' have")
-    return Imported(as_results(kept), tuple(skipped), tuple(dict.fromkeys(notes)))
+    results = as_results(kept.reset_index(drop=True))
+    skipped.sort(key=lambda lost: (lost.file, lost.row))
+    return Imported(results, tuple(skipped), tuple(dict.fromkeys(notes)))
 
 
 def _read_logs(
     folder: Path, sidecar: str, named: list[str], others: list[str]
-) -> tuple[list[pd.DataFrame], list[Skipped], list[str]]:
-    """Read the logs that the sidecar names, and count the rows of those that it doesn't."""
-    tables: list[pd.DataFrame] = []
-    skipped: list[Skipped] = []
+) -> tuple[list[Log], list[str]]:
+    """Read the logs that the sidecar names, and those that it doesn't.
+
+    A tracker's rows may lie in both, where CodeCarbon put a log aside.
+    """
+    logs: list[Log] = []
     notes: list[str] = []
     for name in named:
         if not (folder / name).is_file():
             raise LogError(f"{sidecar} names the log '{name}', which is not in '{folder}'")
-        log = read(folder / name, name)
-        tables.append(log.rows.rename_axis("row").reset_index().assign(file=name))
-        skipped += log.skipped
-        notes += log.notes
+        logs.append(read(folder / name, name))
     for name in others:
         try:
-            log = read(folder / name, name)
+            logs.append(dataclasses.replace(read(folder / name, name), notes=()))
         except LogError as error:
             notes.append(f"{error}. {sidecar} does not name it, so it was left out.")
-            continue
-        skipped += log.skipped
-        skipped += [Skipped(name, int(row), _unnamed(sidecar, name)) for row in log.rows.index]
-    return tables, skipped, notes
+    return logs, notes
 
 
 def _unnamed(sidecar: str, log: str) -> str:
@@ -169,25 +242,38 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
         runs = pd.read_csv(path, dtype=text, skipinitialspace=True, encoding="utf-8-sig")
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
-    runs = runs.rename(columns=str.strip)
+    runs = runs.rename(columns=str.strip).drop(columns="logged", errors="ignore")
+    words = runs.select_dtypes(exclude="number").columns
+    runs[words] = runs[words].apply(lambda column: column.str.strip()).replace("", None)
     problems = []
+    said = runs[list(SAID)].notna().any(axis=1)
     for column, first in (("row", 0), ("repetition", 1)):
         numbers = pd.to_numeric(runs[column], errors="coerce")
-        for line in runs.index[numbers.isna() | (numbers % 1 != 0) | (numbers < first)]:
-            said = f"{column} '{runs[column][line]}'"
-            problems.append(f"line {line + 2}: {said} is no whole number from {first}")
+        wrong = numbers.isna() | (numbers % 1 != 0) | (numbers < first)
+        for line in runs.index[wrong & (said | (column == "row"))]:
+            value = f"{column} '{runs[column][line]}'"
+            problems.append(f"line {line + 2}: {value} is no whole number from {first}")
+    runs = runs if "accuracy" in runs else runs.assign(accuracy=math.nan)
     accuracy = pd.to_numeric(runs["accuracy"], errors="coerce")
     given = runs["accuracy"].notna()
     for line in runs.index[given & ~accuracy.between(0, 1)]:
         problems.append(f"line {line + 2}: accuracy '{runs['accuracy'][line]}' is not from 0 to 1")
     for column in ("file", "architecture", "dataset"):
-        problems += [f"line {n + 2}: {column} is empty" for n in runs.index[runs[column].isna()]]
+        empty = runs[column].isna() & (said | (column == "file"))
+        problems += [f"line {n + 2}: {column} is empty" for n in runs.index[empty]]
+    if "status" in runs:
+        other = ~runs["status"].isin(["completed", "failed"]) & runs["status"].notna()
+        problems += [
+            f"line {n + 2}: status '{runs['status'][n]}' is neither completed nor failed"
+            for n in runs.index[other]
+        ]
     twice = runs.duplicated(["file", "row"])
     problems += [
         f"line {line + 2}: row {runs['row'][line]} of {runs['file'][line]} is named twice"
         for line in runs.index[twice]
     ]
-    if clash := [name for name in runs.columns if name in {*TEXTS, *NUMBERS} - {"run_id"}]:
+    theirs = {*TEXTS, *NUMBERS, *COMPUTED} - {"run_id"}
+    if clash := [name for name in runs.columns if name in theirs]:
         problems.append(f"columns {', '.join(clash)} belong to the logs, not here")
     if taken := [name for name in runs.columns if name in _TAKEN]:
         problems.append(f"columns {', '.join(taken)} mean something else in results; rename them")
@@ -200,34 +286,40 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
     if problems:
         raise LogError(f"{path.name}: " + "; ".join(problems))
     runs = runs.drop(columns="run_id", errors="ignore")
-    return runs.assign(row=runs["row"].astype(int), repetition=runs["repetition"].astype(int))
+    runs["repetition"] = pd.to_numeric(runs["repetition"]).fillna(0).astype(int)
+    return runs.assign(row=runs["row"].astype(int), accuracy=accuracy)
 
 
 def as_results(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of logs, each with its run, as a study's results table.
 
     Args:
-        rows: Columns of `Log.rows` and of the sidecar.
+        rows: Columns of `own_counters` and of the sidecar.
 
     Returns:
-        The columns of a results table. `cpu_power, gpu_power, ram_power` (W) are CodeCarbon 2's
-        last reading of the run, not a mean. Times are as logged, without a zone.
+        The columns of a results table. `cpu_power, gpu_power, ram_power` (W) are last readings of
+        the run up to CodeCarbon 3.1.1, means from 3.1.2 on. Times are as logged, without a zone.
+        What makes a row's figures mean something else than they say is in `doubts`, and why one is
+        empty in `reasons`, if there is any.
     """
     source = {"run_id": "tracker_run_id", "file": "source_file", "row": "source_row"}
     frame = rows.rename(columns=source).assign(ended_at=times(rows["timestamp"]))
-    positive = frame["energy_consumed"] > 0
-    place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
     frame = frame.assign(
         run_id=[_run_id(row) for row in frame.itertuples()],
-        status="completed",
+        status=_said(frame, "status", "completed"),
         dataset=frame["dataset"].str.lower(),
-        location=frame.get("location", place),
-        location_source="CodeCarbon's log",
-        machine=_machine(frame),
+        machine=_said(frame, "machine", _machine(frame)),
         started_at=(frame["ended_at"] - pd.to_timedelta(frame["duration"], "s")),
+    )
+    frame = _judged(frame)
+    positive = frame["energy_consumed"] > 0
+    frame = frame.assign(
         score=score(frame["accuracy"], frame["energy_consumed"]),
         carbon_intensity=1000 * frame["emissions"] / frame["energy_consumed"].where(positive),
     )
+    failed = frame["status"] == "failed"
+    if failed.any():
+        frame["error"] = _said(frame, "error", "failed, as its table says").where(failed)
     for name in ("started_at", "ended_at"):
         frame[name] = frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S")
     frame = frame.drop(columns="timestamp").sort_values(["started_at", "run_id"], ignore_index=True)
@@ -235,13 +327,115 @@ def as_results(rows: pd.DataFrame) -> pd.DataFrame:
     return frame[[*FRONT, *frame.columns.drop(list(FRONT))]]
 
 
+def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Series:
+    """What a sidecar says in a column, or what holds where it says nothing."""
+    said = frame.get(column, pd.Series(None, frame.index, dtype=object)).astype(object)
+    return said.where(said.notna(), default)
+
+
+def _judged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
+    doubts = [[] for _ in range(len(frame))]
+    reasons = [{} for _ in range(len(frame))]
+    lost, same = no_place(frame), alike(frame)
+    for place, row in enumerate(frame.itertuples()):
+        if row.pue > 0 and row.pue != 1:
+            doubts[place].append(f"CodeCarbon multiplied the energies by a PUE of {row.pue:g}")
+            doubts[place][-1] += ", which is taken out again"
+        if row.tracking_mode == "process":
+            doubts[place].append("CPU and RAM are of one process only (tracking_mode: process)")
+        if lost.iloc[place]:
+            reasons[place]["emissions"] = UNKNOWN_PLACE.removeprefix("none: ")
+        if same.iloc[place]:
+            reasons[place]["energy_consumed"] = (
+                "another row is of the same time and energy on the same machine, as ranks of one "
+                "job log it: each holds the whole machine"
+            )
+    place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
+    frame = without_pue(frame).assign(
+        location=_said(frame, "location", place.mask(lost)),
+        location_source=np.where(lost, UNKNOWN_PLACE, "CodeCarbon's log"),
+        cpu_method=constant_power(frame, "cpu").map(
+            lambda watts: None if np.isnan(watts) else f"constant ({watts:.4g} W)"
+        ),
+        ram_method=np.where(frame["ram_energy"] > 0, "model (by its size)", None),
+    )
+    frame.loc[lost, "emissions"] = np.nan
+    frame.loc[same, ["emissions", *counters.ENERGIES]] = np.nan
+    one = frame["pue"].fillna(1).eq(1).all()
+    frame = frame.drop(columns=["longitude", "latitude", *(["pue"] if one else [])])
+    if any(doubts):
+        frame["doubts"] = [tuple(one) for one in doubts]
+    if any(reasons):
+        frame["reasons"] = reasons
+    return frame
+
+
+def overlap(frame: pd.DataFrame) -> pd.Series:
+    """Seconds for which another tracker's row before it on its machine went on, at least 0.
+
+    Args:
+        frame: One row a run; `machine`, `tracker_run_id`, `source_file`, `source_row`, and as
+            times `started_at` and `ended_at`.
+    """
+    ordered, before = _neighbours(frame)
+    seconds = (before["ended_at"] - ordered["started_at"]).dt.total_seconds().clip(lower=0)
+    return seconds.where(_others(ordered, before), 0.0).reindex(frame.index)
+
+
+def alike(frame: pd.DataFrame) -> pd.Series:
+    """Tell which rows are of the same time, machine and energy as another tracker's.
+
+    Args:
+        frame: As for `overlap`, and `energy_consumed`.
+    """
+    ordered, before = _neighbours(frame)
+    both = np.minimum(ordered["ended_at"], before["ended_at"]) - ordered["started_at"]
+    either = np.maximum(ordered["ended_at"], before["ended_at"]) - before["started_at"]
+    energy = ordered["energy_consumed"] / before["energy_consumed"]
+    same = (both / either > ALIKE) & energy.between(ALIKE, 1 / ALIKE) & _others(ordered, before)
+    if "tracking_mode" in frame:
+        same &= ordered["tracking_mode"].ne("process")
+    machines = ordered.assign(same=same).groupby("machine", dropna=False)["same"]
+    return (same | machines.shift(-1, fill_value=False)).reindex(frame.index)
+
+
+def _neighbours(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows by their start, and the one before each on its machine.
+
+    Where the clock of a log was put back an hour, all that was logged later is an hour later.
+    """
+    lines = frame.sort_values(["source_file", "source_row"])
+    back = lines.groupby("source_file")["ended_at"].diff().dt.total_seconds().between(-3700, -60)
+    hours = pd.to_timedelta(back.groupby(lines["source_file"]).cumsum(), "h")
+    later = {name: lines[name] + hours for name in ("started_at", "ended_at")}
+    ordered = lines.assign(**later).sort_values("started_at", kind="stable")
+    return ordered, ordered.groupby("machine", dropna=False).shift()
+
+
+def _others(ordered: pd.DataFrame, before: pd.DataFrame) -> pd.Series:
+    return ordered["tracker_run_id"].fillna("") != before["tracker_run_id"].fillna("")
+
+
+def constant_power(frame: pd.DataFrame, component: str) -> pd.Series:
+    """W of a component where it is the same in all of three or more rows of a machine; else NaN."""
+    column = f"{component}_power"
+    watts = frame.groupby("machine", dropna=False)[column]
+    same = (watts.transform("nunique") == 1) & (watts.transform("count") > 2)
+    return frame[column].where(same & (frame[column] > 0))
+
+
 def _with_slash(region: str | float) -> str:
     return f"/{region}" if isinstance(region, str) else ""
 
 
 def _machine(frame: pd.DataFrame) -> pd.Series:
-    processors = frame["cpu_count"].map("{:.0f} x ".format) + frame["cpu_model"].fillna("CPU")
-    return processors.where(frame["gpu_model"].isna(), processors + ", " + frame["gpu_model"])
+    """Processors and GPUs; None where a log says nothing of them, as CodeCarbon 1's."""
+    count = frame["cpu_count"].map("{:.0f} x ".format).where(frame["cpu_count"].notna(), "")
+    processors = count + frame["cpu_model"].fillna("CPU")
+    machine = processors.where(frame["gpu_model"].isna(), processors + ", " + frame["gpu_model"])
+    unknown = frame[["cpu_count", "cpu_model", "gpu_model"]].isna().all(axis=1)
+    return machine.astype(object).mask(unknown, None)
 
 
 def _run_id(row: Any) -> str:

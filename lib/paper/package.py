@@ -117,13 +117,13 @@ def _read_wattmeter(root: Path) -> Imported:
 
 def _read_run(folder: Path, root: Path, named: re.Match[str]) -> _WattmeterRun:
     name = (folder / "emissions.csv").relative_to(root).as_posix()
-    log = codecarbon.read(folder / "emissions.csv", name)
+    log = codecarbon.own_counters([codecarbon.read(folder / "emissions.csv", name)])
     if len(log.rows) != 1:
         raise LogError(f"{name} has {len(log.rows)} readable rows; expected the one of its run")
     history = _read_history(folder / "accuracy.txt", root)
     row = {
         "file": name,
-        "row": int(log.rows.index[0]),
+        "row": int(log.rows["row"].iloc[0]),
         "architecture": named["architecture"],
         "dataset": named["dataset"],
         "repetition": int(named["rep"]),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.logs.codecarbon import LogError
-from lib.logs.folder import Imported, read_folder
+from lib.logs.folder import Imported, NoSidecarError, read_folder
 from lib.paper import package
 from lib.study.catalog import DATASETS
 
@@ -99,6 +99,8 @@ def read_package(folder: Path) -> Imported:
     if root is None:
         try:
             return read_folder(folder)
+        except NoSidecarError:
+            raise
         except LogError as error:
             raise LogError(
                 f"{error}. Nor is it the authors' package, which has kaggle/accuracy.csv and "

@@ -214,7 +214,10 @@ def from_row(row: Mapping[str, Any]) -> Record:
     Raises:
         ValueError: If a value is none that its column can have; names both.
     """
-    known = {name: None if pd.isna(value) else value for name, value in row.items()}
+    known = {
+        name: None if name not in _NESTED and pd.isna(value) else value
+        for name, value in row.items()
+    }
     fields: dict[str, Any] = {
         name: known.pop(name) for name in list(known) if name in Record.model_fields
     }

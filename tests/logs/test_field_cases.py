@@ -4,17 +4,20 @@ The inputs are small and made up, in the shape of public logs and bug reports; `
 what is right, and what the program once said.
 """
 
+import functools
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lib import records
+from lib.analysis.audit import DOUBT, FAULT, PASSED, UNCHECKED, audit
 from lib.logs import attach, wattmeter
 from lib.logs.wattmeter import PowerLogError
+from lib.paper import published
 from lib.records import Phase, Record
 from lib.study.wattmeter_log import WattmeterLog
-from lib.units import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH, mean_power
 
 CASES = Path(__file__).parent / "field_cases"
 BEGIN, END = "2026-11-27T00:08:30.912+00:00", "2026-11-27T00:08:49.521+00:00"
@@ -191,3 +194,135 @@ def test_a_form_of_time_that_is_unsaid_is_refused_with_the_setting(name, without
     with pytest.raises(PowerLogError) as raised:
         wattmeter.read(CASES / "31-times-that-no-setting-reads" / name, WattmeterLog(**section))
     assert advice in str(raised.value)
+
+
+@functools.cache
+def imported(case):
+    return published.read_package(CASES / case)
+
+
+def runs(case):
+    return imported(case).results.sort_values("repetition")
+
+
+@functools.cache
+def findings(case):
+    table = records.table(records.from_row(row) for row in runs(case).to_dict("records"))
+    return {one.name: one for one in audit(table)}
+
+
+def severities(case):
+    return {name: one.severity for name, one in findings(case).items()}
+
+
+def test_a_trackers_rows_are_told_apart_over_all_files():
+    results = imported("03-one-tracker-over-several-bak").results.set_index(
+        ["architecture", "repetition"]
+    )
+    energy = results["energy_consumed"]
+    assert energy["ML"].tolist() == pytest.approx([0.0003, 0.1367, 0.2757])
+    assert energy["LLM"].tolist() == pytest.approx([0.2620, 0.0054, 0.0008, 0.0043])
+    assert energy.sum() == pytest.approx(0.6852)
+
+
+def test_means_are_no_last_readings():
+    found = findings("04-power-columns-are-means-since-3.1.2")
+    for name in ("GPU power was sampled all along", "GPU power is above idle"):
+        assert found[name].severity == UNCHECKED
+        assert "logs a mean, not the last reading" in found[name].what
+    assert FAULT not in severities("04-power-columns-are-means-since-3.1.2").values()
+
+
+def test_no_gpu_is_no_fault():
+    found = findings("05-no-gpu-is-called-sampled-once")
+    assert found["GPU power was sampled all along"].what == (
+        "Not checked, because there is no GPU."
+    )
+    assert FAULT not in severities("05-no-gpu-is-called-sampled-once").values()
+
+
+def test_constants_are_not_measured():
+    found = findings("07-constants-pass-as-measured")
+    assert found["CPU power was measured"].severity == DOUBT
+    assert "constant (45 W)" in found["CPU power was measured"].what
+    assert found["RAM power was measured"].severity == DOUBT
+    assert "65 % of their energy" in found["RAM power was measured"].what
+
+
+def test_a_failed_lookup_is_no_place():
+    results = runs("08-canada-fallback")
+    lost = results["location"].isna()
+    assert results.loc[~lost, "location"].nunique() == 1
+    assert lost.any()
+    assert results.loc[lost, "emissions"].isna().all()
+    assert all("Quebec" in reasons["emissions"] for reasons in results.loc[lost, "reasons"])
+    found = findings("08-canada-fallback")["CodeCarbon knew its place"]
+    assert (found.severity, len(found.rows)) == (FAULT, lost.sum())
+
+
+def test_a_pue_is_named_and_taken_out():
+    results = runs("09-pue-is-ignored")
+    watts = mean_power(results["energy_consumed"], results["duration"])
+    assert sorted(results["pue"]) == [1, 1, 1.12, 1.12, 1.12, 1.12]
+    assert mean_power(results["ram_energy"], results["duration"]).to_numpy() == pytest.approx(
+        results["ram_power"].to_numpy(), rel=1e-6
+    )
+    found = findings("09-pue-is-ignored")
+    assert (
+        "A PUE of 1.12 was in the energies of 4 runs"
+        in found["Energy is without the building"].what
+    )
+    assert found["Energy matches power"].severity == PASSED
+    assert found["Each run has its own energy"].severity == PASSED
+    assert watts.notna().all()
+
+
+def test_a_second_stop_writes_no_run():
+    found = imported("10-second-stop-writes-row-again")
+    assert len(found.results) == 4
+    assert found.results["energy_consumed"].mean() == pytest.approx(0.0396, abs=5e-5)
+    assert [(lost.row, lost.reason) for lost in found.skipped] == [
+        (row, "repeats the row before it: its tracker was stopped a second time") for row in (2, 5)
+    ]
+    assert not any(
+        "inf" in one.what for one in findings("10-second-stop-writes-row-again").values()
+    )
+
+
+def test_the_clock_that_was_put_back_changes_no_difference():
+    results = runs("23-cumulative-over-the-clock-change")
+    assert results["duration"].to_numpy() == pytest.approx(1800)
+    assert results["energy_consumed"].to_numpy() == pytest.approx(0.111, abs=5e-4)
+
+
+def test_ranks_of_one_job_are_counted_once():
+    results = runs("25-eight-ranks-eight-gpus-each")
+    assert results["energy_consumed"].isna().all()
+    assert all("ranks of one job" in why["energy_consumed"] for why in results["reasons"])
+    found = findings("25-eight-ranks-eight-gpus-each")["Each job was counted once"]
+    assert found.severity == FAULT
+    assert (
+        "Rows overlap in time on one machine: 8 runs hold the same 2.73 to 2.75 kWh" in found.what
+    )
+
+
+def test_a_process_is_not_the_machine():
+    found = findings("27-tracking-mode-process")["Energy is of the whole machine"]
+    assert found.severity == DOUBT
+    assert "process in 3 runs (CPU and RAM of one process only) and machine in 3" in found.what
+
+
+def test_what_a_sidecar_says_is_kept():
+    results = runs("28-sidecar-text-kept-or-replaced")
+    assert results["architecture"].tolist() == ["VGG16"] * 3
+    assert results["machine"].tolist() == ["node7", "node7", "node8"]
+    assert results["status"].tolist() == ["failed", "completed", "completed"]
+    assert set(results["dataset"]) == {"d"}
+
+
+def test_a_plug_below_the_software_is_a_fault(study):
+    laid_beside(study, "18a-plug-below-the-software")
+    found = {one.name: one for one in audit(records.merge(study).results)}
+    check = found["The wattmeter saw what the software saw"]
+    assert check.severity == FAULT
+    assert "only 82 % of energy_consumed, which is impossible if both see the machine" in check.what

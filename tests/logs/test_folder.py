@@ -69,8 +69,9 @@ def test_further_columns_of_the_sidecar_are_taken_over(study):
 
 
 def test_logs_that_nobody_names_are_counted(study):
-    (study / "emissions_b.csv").write_text("\n".join([VERSION_3, line(VERSION_3)]))
-    (study / "emissions_a.csv.bak").write_text("\n".join([VERSION_2, line(), line(run_id="c")]))
+    (study / "emissions_b.csv").write_text("\n".join([VERSION_3, line(VERSION_3, run_id="b")]))
+    rows = [line(run_id="c"), line(run_id="d")]
+    (study / "emissions_a.csv.bak").write_text("\n".join([VERSION_2, *rows]))
     (study / "notes.csv").write_text("a,b\n1,2\n")
     found = log_folder.read_folder(study)
     assert len(found.results) == 3
@@ -123,7 +124,10 @@ def test_a_row_that_no_log_has_is_a_note(study):
         (f"{SIDECAR},campaign\nemissions_a.csv,0,VGG16,CIFAR10,1,0.5,9", "columns campaign mean"),
         (f"{SIDECAR}\n../emissions_a.csv,0,VGG16,CIFAR10,1,0.5", "is not in the folder"),
         (f"{SIDECAR}\nemissions_a.csv,9,VGG16,CIFAR10,1,0.5", "names no row that the logs"),
-        ("file,row\nemissions_a.csv,0", "no table that says which row is which run"),
+        (
+            "file,row\nemissions_a.csv,0",
+            "lacks the column architecture, dataset, rep",
+        ),
     ],
 )
 def test_a_wrong_sidecar_is_refused_with_what_would_be_right(study, content, message):

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 
 import pandas as pd
 
-from lib.analysis.audit import instruments, program, protocol, sensors
+from lib.analysis.audit import instruments, logs, program, protocol, sensors
 from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
@@ -40,6 +40,8 @@ __all__ = [
 CHECKS: tuple[Check, ...] = (
     instruments.growing_counters,
     instruments.shared_trackers,
+    logs.counted_once,
+    logs.known_place,
     protocol.independent_repetitions,
     instruments.sampled_gpu,
     instruments.gpu_modes,
@@ -47,10 +49,13 @@ CHECKS: tuple[Check, ...] = (
     instruments.negative_energy,
     instruments.energy_matches_power,
     instruments.components_add_up,
+    logs.wattmeter_above_software,
     instruments.missing_energy,
     instruments.modelled_cpu,
     instruments.modelled_ram,
     instruments.all_gpus_counted,
+    logs.tracking_modes,
+    logs.without_building,
     sensors.long_enough,
     sensors.partly_seen,
     sensors.one_instrument,
@@ -69,7 +74,8 @@ CHECKS: tuple[Check, ...] = (
 _TEXTS = (
     *("run_id", "status", "architecture", "dataset", "location", "campaign", "machine"),
     *("started_at", "ended_at", "tracker_run_id", "doubts", "reasons"),
-    *("cpu_method", "gpu_method", "ram_method"),
+    *("cpu_method", "gpu_method", "ram_method", "location_source", "tracking_mode"),
+    "codecarbon_version",
 )
 
 

@@ -15,7 +15,7 @@ from lib.analysis.audit.finding import (
     check,
     parts,
 )
-from lib.logs.codecarbon import ONE_READING_TOLERANCE, one_gpu_reading
+from lib.logs.codecarbon import ONE_READING_TOLERANCE, last_readings, one_gpu_reading
 from lib.logs.counters import ENERGIES
 from lib.text import first, runs, span
 from lib.units import mean_power
@@ -53,8 +53,8 @@ def growing_counters(results: pd.DataFrame) -> Found | None:
         return Found(
             FAULT,
             f"{runs(len(grown))} of {trackers} trackers hold the runs before them; the log says up "
-            f"to {(logged / own).max():.1f} times the run's own energy. The corrected reading "
-            "takes differences.",
+            f"to {(logged / own.where(own > 0)).max():.1f} times the run's own energy. The "
+            "corrected reading takes differences.",
             grown,
         )
     energy = results.sort_values("started_at")["energy_consumed"].dropna()
@@ -104,9 +104,10 @@ def missing_energy(results: pd.DataFrame) -> Found | None:
     ("energy_consumed",),
 )
 def negative_energy(results: pd.DataFrame) -> Found | None:
-    """Any component or sum below zero."""
-    names = [name for name in ENERGIES if name in results]
-    below = results[names] < 0
+    """Any component, sum or reading of a wattmeter below zero."""
+    meters = [name for name in results if name.endswith("_energy") and "wattmeter" in name]
+    names = [*(name for name in ENERGIES if name in results), *meters]
+    below = results[names].fillna(0) < 0
     if not below.any(axis=None):
         return None
     which = "; ".join(
@@ -150,7 +151,7 @@ def energy_matches_power(results: pd.DataFrame) -> Found | None:
             f"readings are {span(results.loc[off, 'cpu_power'])} W."
         )
     if {"ram_energy", "ram_power"} <= set(results):
-        ratio = _power(results, "ram") / results["ram_power"]
+        ratio = _power(results, "ram") / results["ram_power"].where(results["ram_power"] > 0)
         off = (ratio - 1).abs() > RAM_TOLERANCE
         if off.any():
             concerned |= off
@@ -211,6 +212,13 @@ def _is_constant(power: pd.Series) -> bool:
     return len(known) > 2 and np.ptp(known) <= CONSTANT * abs(known.mean())
 
 
+def _needs_a_gpu(results: pd.DataFrame) -> None:
+    if not (results["gpu_energy"] > 0).any():
+        raise NotCheckedError("there is no GPU")
+    if not last_readings(results).any():
+        raise NotCheckedError("since version 3.1.2 CodeCarbon logs a mean, not the last reading")
+
+
 @check(
     "GPU power was sampled all along",
     "A tracker that is started again samples no more (CodeCarbon 2): one reading, taken after the "
@@ -219,6 +227,7 @@ def _is_constant(power: pd.Series) -> bool:
 )
 def sampled_gpu(results: pd.DataFrame) -> Found | None:
     """Runs whose mean GPU power is the log's last reading, to the hundredth of a watt."""
+    _needs_a_gpu(results)
     one = one_gpu_reading(results)
     if not one.any():
         return None
@@ -269,8 +278,9 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
 )
 def idle_gpu(results: pd.DataFrame) -> Found | None:
     """Sampled runs with the power of the time after; single readings below all sampled means."""
+    _needs_a_gpu(results)
     power, one = _power(results, "gpu"), one_gpu_reading(results)
-    flat = ((power / results["gpu_power"] - 1).abs() < SAME_POWER) & ~one
+    flat = ((power / results["gpu_power"] - 1).abs() < SAME_POWER) & ~one & last_readings(results)
     sentences = []
     if flat.any():
         count = results.loc[flat, "gpu_count"].max() if "gpu_count" in results else np.nan
