@@ -49,6 +49,11 @@ class Quantity:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
+    def is_limit(self) -> bool:
+        """Whether it is the end of a 95 % interval around another column."""
+        return self.name.startswith("95 %")
+
+    @property
     def inline(self) -> str:
         """The name within a sentence: 'energy', but 'FLOPs' and 'CPU energy'."""
         return self.name if self.name[1:2].isupper() else self.name[:1].lower() + self.name[1:]
@@ -82,6 +87,8 @@ _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 QUANTITIES: dict[str, Quantity] = {
     "energy_consumed": Quantity("Energy", *_KWH),
     "mean_energy_consumed": Quantity("Mean energy", *_KWH),
+    "energy_consumed_low": Quantity("95 % from", *_KWH),
+    "energy_consumed_high": Quantity("95 % to", *_KWH),
     "energy_consumed_logged": Quantity("Logged energy", *_KWH),
     "cpu_energy": Quantity("CPU energy", *_KWH),
     "gpu_energy": Quantity("GPU energy", *_KWH),
@@ -249,5 +256,5 @@ def number(value: float, digits: int = 4) -> str:
 
 def significant(value: float, digits: int) -> str:
     """A finite number with so many significant digits, zeros at its end too: `4.00`, `1,230`."""
-    exponent = math.floor(math.log10(abs(value))) if value else 0
+    exponent = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
     return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace("-", "−")

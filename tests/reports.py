@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib import records
 from lib.paper import published
-from lib.report import build, figures
+from lib.report import build, figures, layout
 from lib.stats import score
 from lib.study.catalog import ARCHITECTURES
 from tests import needs, small_study
@@ -57,7 +57,7 @@ def forty(folder: Path) -> Path:
         figures.instruments(runs.assign(wattmeter_energy=runs["energy_consumed"] * 2)),
         figures.violins(runs, "energy_consumed", "dataset"),
     ]
-    data = [{build.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
+    data = [{layout.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
     outputs = [nbformat.v4.new_output("display_data", one) for one in data]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
     html = build.to_html(notebook, "Every architecture")

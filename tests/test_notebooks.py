@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib.report.build import NOTEBOOK_ONLY
+from lib.report.layout import NOTEBOOK_ONLY
 from lib.study.config import RunConfig
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))

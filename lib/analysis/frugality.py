@@ -44,7 +44,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
           reaches it
         - energy_to_threshold: kWh until an epoch ended with it; NaN if none did
         - energy_per_point: kWh for each percentage point of accuracy over guessing; NaN if the run
-          guesses no better than chance
+          is not above what guessing explains
     """
     frame = results[KEYS].copy()
     joules = _number(results, "energy_consumed") * JOULES_PER_KWH
@@ -65,7 +65,8 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
         for run, threshold in zip(frame["run_id"], frame["threshold"], strict=True)
     ]
     points = 100 * (accuracy - 1 / _number(results, "data_classes"))
-    frame["energy_per_point"] = _number(results, "energy_consumed") / points.where(points > 0)
+    learned = accuracy > guessing(results)
+    frame["energy_per_point"] = _number(results, "energy_consumed") / points.where(learned)
     return frame
 
 

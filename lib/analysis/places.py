@@ -10,31 +10,20 @@ import pandas as pd
 from lib.instruments.carbon import PAPER_PLACES, locate
 
 
-def elsewhere(
-    results: pd.DataFrame,
-    places: Sequence[str] = PAPER_PLACES,
-    by: Sequence[str] = ("architecture", "dataset"),
-) -> pd.DataFrame:
-    """What each configuration would have emitted elsewhere, had it used the same energy there.
+def elsewhere(energy: float, places: Sequence[str] = PAPER_PLACES) -> pd.DataFrame:
+    """What an energy would have emitted in other places.
 
     Args:
-        results: One row a run, with `energy_consumed` in kWh and the columns in `by`.
+        energy: kWh.
         places: As `lib.instruments.carbon.locate` takes them.
-        by: Columns that make a configuration.
 
     Returns:
-        One row a configuration and place: `by`, runs, energy_consumed (mean of the runs, kWh),
-        place, name, carbon_intensity (g CO2-eq/kWh), emissions (kg CO2-eq), year, source, reason.
-        Runs without energy are left out; an unknown place has no emissions and a reason.
+        One row a place, the least intense first: place, name, carbon_intensity (g CO2-eq/kWh),
+        year, source, emissions (kg CO2-eq), reason. An unknown place has no emissions and a reason.
     """
-    by = list(by)
-    measured = results.dropna(subset=["energy_consumed"])
-    groups = measured.groupby(by, sort=False)["energy_consumed"]
-    energy = groups.agg(runs="size", energy_consumed="mean").reset_index()
-    table = energy.merge(pd.DataFrame([_place(text) for text in places]), how="cross")
-    table["emissions"] = table["energy_consumed"] * table["carbon_intensity"] / 1000
-    order = ["runs", "energy_consumed", "place", "name", "carbon_intensity", "emissions"]
-    return table[by + order + ["year", "source", "reason"]]
+    table = pd.DataFrame([_place(text) for text in places])
+    table["emissions"] = energy * pd.to_numeric(table["carbon_intensity"]) / 1000
+    return table.sort_values("carbon_intensity", ignore_index=True)
 
 
 def _place(text: str) -> dict[str, Any]:
@@ -43,7 +32,7 @@ def _place(text: str) -> dict[str, Any]:
         "place": text,
         "name": location.name,
         "carbon_intensity": location.carbon_intensity,
-        "year": location.year,
+        "year": str(location.year or ""),
         "source": location.source,
         "reason": "; ".join(filter(None, (*location.notes, location.reason))) or None,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import records
-from lib.analysis import audit, instrument_pairs, questions, savings, variants
+from lib.analysis import audit, cost, frugality, instrument_pairs, questions, savings, variants
 from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
@@ -138,6 +138,46 @@ class Analysis:
         return _with_power(self.completed.dropna(subset=["wattmeter_energy"]))
 
     @cached_property
+    def best_energy(self) -> tuple[pd.DataFrame, str]:
+        """Runs and the column of their energy, of the instrument to believe: the wattmeter's,
+        where it measured every run.
+        """
+        if len(self.metered) and len(self.metered) == len(self.completed):
+            return self.metered, "wattmeter_energy"
+        return self.believed, "energy_consumed"
+
+    @cached_property
+    def guessing(self) -> list[tuple[str, ...]]:
+        """Configurations that do no better than chance, with their dataset at the end."""
+        keys = [*(name for name in self.configuration if name != "dataset"), "dataset"]
+        learned = self.learned(self.believed)
+        return sorted(
+            tuple(map(str, key))
+            for key in set(map(tuple, self.believed[keys].to_numpy()))
+            - set(map(tuple, learned[keys].to_numpy()))
+        )
+
+    def learned(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """The runs of configurations whose mean accuracy is above what guessing explains.
+
+        Those stay of which no accuracy is known.
+        """
+        accuracy = pd.to_numeric(runs["accuracy"])
+        keys = [runs[name] for name in self.configuration]
+        mean = accuracy.groupby(keys, dropna=False).transform("mean")
+        bound = frugality.guessing(runs).groupby(keys, dropna=False).transform("max")
+        return runs[~(mean <= bound)]
+
+    @cached_property
+    def cost(self) -> pd.DataFrame:
+        """What the whole study took, stage by stage: see `lib.analysis.cost`."""
+        failed = self.results.loc[self.results["status"] == "failed", "run_id"]
+        interrupted = StudyFolder(self.folder).unfinished
+        attempts = [self.run_dir(run) for run in failed]
+        attempts += [interrupted.run(run) for run in interrupted.run_ids()]
+        return cost.by_stage(self.completed, attempts)
+
+    @cached_property
     def pairs(self) -> list[instrument_pairs.Pair]:
         """Every two instruments that measured the same runs."""
         return instrument_pairs.pairs(self.completed)
@@ -163,7 +203,10 @@ class Analysis:
 
     def _ranked(self, by: tuple[str, ...], within: tuple[str, ...]) -> pd.DataFrame:
         return self.stacked(
-            {name: score.rank(runs, by, within) for name, runs in self._scored.items()}
+            {
+                name: score.rank(self.learned(runs), by, within)
+                for name, runs in self._scored.items()
+            }
         )
 
     @cached_property
@@ -176,10 +219,17 @@ class Analysis:
             for name, runs in self.treatments.items()
         }
 
-    @cached_property
-    def scored(self) -> pd.DataFrame:
-        """All treatments in one table, with the energy that Scores are made of."""
-        return self.stacked(self._scored)
+    @property
+    def best_scored(self) -> pd.DataFrame:
+        """The runs to believe, with the energy that Scores are made of."""
+        return list(self._scored.values())[-1]
+
+    @property
+    def best_compared(self) -> pd.DataFrame:
+        """Their configurations, ranked within their dataset."""
+        table = self.compared
+        last = list(self.treatments)[-1]
+        return table[table["treatment"] == last] if "treatment" in table else table
 
     def stacked(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         """Put one table a treatment under each other, with the column `treatment` if several."""

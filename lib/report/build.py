@@ -14,7 +14,6 @@ import os
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,17 +21,20 @@ from typing import TYPE_CHECKING, Any
 from lib import program
 from lib.files import write_atomically
 from lib.patching import import_nbformat
+from lib.report import layout, run_page
+from lib.report.layout import PLOTLY
+from lib.report.page import CSV
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
+from lib.study.study import read_back
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "analysis.ipynb"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-PLOTLY = "application/vnd.plotly.v1+json"
+FILE_NAME = "report.html"
 RENDERER = "PLOTLY_RENDERER"
-NOTEBOOK_ONLY = "notebook-only"
 KERNEL_START_SECONDS = 60
 CELL_SECONDS = 600
 
@@ -44,7 +46,8 @@ class ReportError(UserError):
 def build(study_dir: Path) -> Path:
     """Execute the analysis of a study and write its report.
 
-    Leaves `analysis.ipynb` (executed), `report.html` and `tables/*.csv` in the study's folder.
+    Leaves `analysis.ipynb` (executed), `report.html`, `tables/*.csv` and a page for each run in the
+    study's folder.
 
     Args:
         study_dir: The study's folder, as `run_all.py` leaves it.
@@ -55,18 +58,26 @@ def build(study_dir: Path) -> Path:
     Raises:
         ReportError: If a cell of the notebook fails. The report of before is left as it was.
     """
-    from lib.analysis import results
-    from lib.report import sentences
-
     nbformat = import_nbformat()
+    folder = StudyFolder(study_dir)
     notebook = execute(study_dir)
-    study = results.load(study_dir)
-    write_atomically(StudyFolder(study_dir).notebook, nbformat.writes(notebook))
-    path = StudyFolder(study_dir).report
-    write_atomically(
-        path, to_html(notebook, study.title, sentences.partial(study, datetime.now(UTC)))
-    )
-    return path
+    for name, table in _taken_out(notebook).items():
+        write_atomically(folder.tables / f"{name}.csv", table)
+    run_page.write_all(folder)
+    write_atomically(folder.notebook, nbformat.writes(notebook))
+    study = read_back(folder)
+    write_atomically(folder.report, to_html(notebook, study.title if study else folder.name))
+    return folder.report
+
+
+def _taken_out(notebook: NotebookNode) -> dict[str, str]:
+    """Every table as CSV, by name; the notebook keeps what is to be looked at."""
+    tables = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if CSV in output.get("data", {}):
+                tables[output.metadata.pop(CSV)["name"]] = output.data.pop(CSV)
+    return tables
 
 
 def execute(study_dir: Path) -> NotebookNode:
@@ -124,26 +135,25 @@ def _our_kernels() -> Iterator[None]:
         os.environ.update(before)
 
 
-def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> str:
+def to_html(notebook: NotebookNode, title: str) -> str:
     """Export an executed notebook as one page.
 
     Args:
         notebook: With its outputs.
         title: Of the page, as text.
-        partial: What the page lacks, as text, to be said above everything else; None if nothing.
     """
     import_nbformat()
     from nbconvert import HTMLExporter
     from plotly.offline import get_plotlyjs
-    from traitlets.config import Config
 
-    folder = TEMPLATES / "report"
+    shown = layout.laid_out(notebook)
+    script_file = TEMPLATES / "report" / "report.js"
     plotly = get_plotlyjs()
-    script = (folder / "report.js").read_text(encoding="utf-8")
+    script = script_file.read_text(encoding="utf-8")
     page = {
         "title": title,
-        "partial": partial,
-        "style": (folder / "style.css").read_text(encoding="utf-8") + _code_colours(),
+        "style": style() + _code_colours(),
+        "contents": layout.contents(shown),
         "plotly": plotly,
         "script": script,
         "script_hashes": " ".join(_source(text) for text in (plotly, script)),
@@ -152,9 +162,8 @@ def to_html(notebook: NotebookNode, title: str, partial: str | None = None) -> s
         template_name="report",
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_anchor_links=True,
-        config=Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": [NOTEBOOK_ONLY]}),
     )
-    shown, _ = with_figures(notebook)
+    shown, _ = with_figures(shown)
     html, _ = exporter.from_notebook_node(shown, resources={"page": page})
     return html
 
@@ -191,6 +200,11 @@ def _figure(figure: dict[str, Any], number: int) -> str:
         f'<details class="words"><summary>In words</summary>{escape(alt)}</details>'
         f'<script type="application/json">{data}</script></figure>'
     )
+
+
+def style() -> str:
+    """What a report and the page of a run look like."""
+    return (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
 
 
 def _source(script: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.files import write_atomically
 from lib.patching import import_nbformat
-from lib.report.build import NOTEBOOK_ONLY, PLOTLY
+from lib.report.layout import NOTEBOOK_ONLY, PLOTLY
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 

@@ -1,12 +1,17 @@
 """What a cell of the analysis shows besides figures: tables and sentences, as escaped HTML.
 
 Both carry the classes that the report's style and script know; in JupyterLab they look plain.
+A table takes all of its digits along as CSV, and what has nothing to show says so in a form that
+the report can gather: see `CSV` and `ABSENT`.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,6 +22,12 @@ from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from lib.files import as_csv
 from lib.quantities import Quantity, number, quantity
+
+CSV = "text/csv"
+"""How a table leaves its notebook with all digits; the name of its file is in the metadata."""
+
+ABSENT = "application/vnd.training-energy.absent+json"
+"""What is not shown, and why: a JSON string."""
 
 DIGITS = 4
 SMALLEST_P = 0.001
@@ -30,7 +41,7 @@ _LEFT = 'style="text-align:left"'
 _SCROLL = "max-height:34rem;overflow:auto"
 # Words of a verdict, a severity or a status, and how they stand out.
 _MARKS = {"fault": "bad", "falls": "bad", "failed": "bad", "doubt": "open", "undecided": "open"}
-_MARKS |= {"stands": "good", "passed": "good"}
+_MARKS |= {"stands": "good", "passed": "good", "differs": "good", "not decided": "open"}
 # A number as people print it: "< 0.001", "1,234", "1.2 ± 0.3", "12 %".
 _NUMBER = r"[-−+]?[0-9][0-9,]*(?:[.][0-9]+)?(?:e[-−+]?[0-9]+)?"
 _PRINTED = re.compile(rf"(?P<bound>[<>]?) ?(?P<value>{_NUMBER})(?: ?± ?{_NUMBER})?(?: ?%)?")
@@ -73,19 +84,25 @@ class Table:
             f"The first {MOST_ROWS:,} of {len(self.frame):,} rows; tables/{self.name}.csv has all."
         )
 
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """What its cell leaves in the notebook: to be looked at, and to be saved."""
+        shown = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if self.frame.empty:
+            return _absent(self.note), {}
+        return shown | {CSV: self.to_csv()}, {CSV: {"name": self.name}}
+
     def _repr_html_(self) -> str:
         """Sensible digits in the handiest unit; each cell keeps its full value for sorting."""
         if self.frame.empty:
-            return _note(
-                f"{self.caption}: there is nothing to show." if self.caption else self.note
-            )
+            return _note(self.note)
         top = self.frame.head(MOST_ROWS)
-        columns = [_Column(top[name], shown) for name, shown in self._quantities().items()]
-        heads = "".join(column.head() for column in columns)
+        columns = list(self._columns(top))
+        factors = [column for column in itertools.takewhile(_is_level, columns) if not column.same]
         rows = "".join(
-            f"<tr>{''.join(column.cell(place) for column in columns)}</tr>"
+            f"<tr>{''.join(column.cell(place, factors) for column in columns)}</tr>"
             for place in range(len(top))
         )
+        heads = "".join(column.head(factors) for column in columns)
         width = sum(column.width + 1 for column in columns)  # with the space between columns
         wide = " wide" if width > _UPRIGHT else ""
         file, caption = self.name, self.caption
@@ -103,6 +120,20 @@ class Table:
             f"{_note(' '.join(filter(None, [self._rest(), self.note])))}</div>"
         )
 
+    def _columns(self, rows: pd.DataFrame) -> Iterator[_Column]:
+        """A value and the ends of its interval are one column."""
+        named = self._quantities()
+        ends = {
+            end: name
+            for name in named
+            for end in (f"{name}_low", f"{name}_high")
+            if end in named and quantity(f"{name}_low").is_limit
+        }
+        for name, shown in named.items():
+            if name not in ends:
+                limits = [(rows[end], named[end].label) for end, of in ends.items() if of == name]
+                yield _Column(rows[name], shown, limits)
+
     def _quantities(self) -> dict[str, Quantity]:
         """What each column is called; quantities of one unit keep one unit, to be compared."""
         named = {name: quantity(name) for name in self.frame}
@@ -116,15 +147,36 @@ class Table:
         }
 
 
+def _is_level(column: _Column) -> bool:
+    return column.kind == "short" and not column.is_number and not column.is_printed
+
+
+def _absent(why: str) -> dict[str, str]:
+    return {"text/plain": why, "text/html": _note(why), ABSENT: why}
+
+
 def _note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>' if text else ""
 
 
 class _Column:
-    """One column of a table as text: a unit and a number of decimals for all of its cells."""
+    """One column of a table as text: a unit and a number of decimals for all of its cells.
 
-    def __init__(self, values: pd.Series, named: Quantity):
+    On a phone, where all cells are the same, it is not shown, and the levels of several factors
+    stand in the column of the first.
+
+    Args:
+        values: Its cells.
+        named: What it is called.
+        limits: The lower and the upper end of an interval around each value, each with its name.
+    """
+
+    def __init__(
+        self, values: pd.Series, named: Quantity, limits: Sequence[tuple[pd.Series, str]] = ()
+    ):
         values = values.infer_objects()
+        self.limits = [(pd.to_numeric(ends).to_numpy(float), label) for ends, label in limits]
+        self.same = len(values) > 1 and len({*map(_text, values)}) == 1
         self.values = values
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
         self.plain = int if is_integer_dtype(values) else float
@@ -144,7 +196,10 @@ class _Column:
         longest = max(map(len, texts), default=0)
         self.kind = "short" if longest <= _SHORT else "words" if longest <= _WORDS else "long"
         # Heads wrap, and so does text; what wraps takes the room of its longest word.
-        shown = texts or [self._number(value) for value in self.numbers]
+        shown = texts or [
+            f"{self._number(value)} {self._interval(place)}"
+            for place, value in enumerate(self.numbers)
+        ]
         breakable = [self.named.name, self.named.unit, *texts]
         self.width = max(len(word) for text in breakable for word in text.split() or [""])
         if self.is_number or self.is_printed:
@@ -153,28 +208,57 @@ class _Column:
             self.width = max(self.width, _COLUMN_OF_TEXT)
         self.width = min(self.width, _LONGEST_WORD)
 
-    def head(self) -> str:
+    def head(self, factors: Sequence[_Column] = ()) -> str:
         is_number = self.is_number or self.is_printed
-        align = 'class="number" style="' if is_number else _LEFT.removesuffix('"') + ";"
-        kind = f'{align}--chars:{self.width}"'
-        name, unit = escape(self.named.name), escape(self.named.unit)
-        shown = f'{name} <span class="unit">({unit})</span>' if unit else name
-        return f'<th scope="col" data-full="{escape(self.label)}" {kind}>{shown}</th>'
+        align = "" if is_number else _LEFT.removesuffix('"').removeprefix('style="') + ";"
+        unit = ", ".join(filter(None, [self.named.unit, "95 % interval" if self.limits else ""]))
+        shown = escape(self.named.name)
+        if unit:
+            shown += f' <span class="unit">({escape(unit)})</span>'
+        full = [self.label, *(label for _, label in self.limits)]
+        data = f'data-full="{escape(json.dumps(full, ensure_ascii=False))}"'
+        kind = self._classes("number" if is_number else "", factors)
+        return f'<th scope="col" {data} {kind} style="{align}--chars:{self.width}">{shown}</th>'
 
-    def cell(self, place: int) -> str:
+    def cell(self, place: int, factors: Sequence[_Column] = ()) -> str:
         value = self.values.iloc[place]
         if self.is_number:
-            text = self._number(self.numbers[place])
-            full = "" if pd.isna(value) else repr(self.plain(value))
-            # What is infinite has another name in JavaScript.
-            sort = f' data-sort="{full.replace("inf", "Infinity")}"' if full.endswith("inf") else ""
-            return f'<td class="number" data-value="{full}"{sort}>{escape(text)}</td>'
+            text, interval = self._number(self.numbers[place]), self._interval(place)
+            data = f'data-value="{_full(value, self.plain)}"'
+            for end, (values, _) in zip(("low", "high"), self.limits, strict=False):
+                data += f' data-{end}="{_full(values[place], float)}"'
+            if not pd.isna(value) and math.isinf(value):  # which has another name in JavaScript
+                data += f' data-sort="{"-" if value < 0 else ""}Infinity"'
+            shown = f'{escape(text)} <span class="interval">{interval}</span>'
+            return (
+                f"<td {self._classes('number', factors)} {data}>{shown if interval else text}</td>"
+            )
         if isinstance(value, Link):
             return f'<td {_LEFT}><a href="{escape(value.target)}">{escape(value.text)}</a></td>'
         text = _text(value)
         if self.is_printed:
-            return f'<td class="number" data-sort="{_sort_key(text)}">{escape(text)}</td>'
-        return f'<td class="{_MARKS.get(text, self.kind)}" {_LEFT}>{escape(text)}</td>'
+            kind = self._classes("number", factors)
+            return f'<td {kind} data-sort="{_sort_key(text)}">{escape(text)}</td>'
+        kind, shown = self._classes(_MARKS.get(text, self.kind), factors), escape(text)
+        if len(factors) > 1 and self is factors[0]:
+            others = " · ".join(_text(one.values.iloc[place]) for one in factors[1:])
+            return (
+                f'<td {kind} {_LEFT} data-value="{shown}">{shown}'
+                f'<span class="also"> · {escape(others)}</span></td>'
+            )
+        return f"<td {kind} {_LEFT}>{shown}</td>"
+
+    def _classes(self, kind: str, factors: Sequence[_Column]) -> str:
+        """Of a cell: its kind, and whether a phone has no room for it."""
+        spare = self.same or self in factors[1:]
+        return f'class="{" ".join(filter(None, [kind, "spare" if spare else ""]))}"'
+
+    def _interval(self, place: int) -> str:
+        """`0.97 to 1.03`; nothing where there is none."""
+        ends = [values[place] for values, _ in self.limits]
+        if not ends or any(map(math.isnan, ends)):
+            return ""
+        return " to ".join(map(self._number, ends))
 
     def _number(self, value: float) -> str:
         if self.named.is_p and 0 <= value < SMALLEST_P:
@@ -219,6 +303,10 @@ class Prose:
     def __repr__(self) -> str:
         return "\n".join(self.sentences)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        shown = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return shown if self.sentences else _absent("")
+
     def _repr_html_(self) -> str:
         style = f'class="prose{" lead" if self.lead else ""}"'
         texts = [escape(sentence) for sentence in self.sentences]
@@ -229,16 +317,41 @@ class Prose:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Several things to show, one under the other."""
+class Html:
+    """A part of the page that is made where its words are.
 
-    parts: tuple[Table | Prose, ...]
+    Attributes:
+        html: What is from the data is escaped in it.
+        words: The same, for where there is no HTML.
+    """
+
+    html: str
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Several things to show, one under the other: tables, figures, sentences."""
+
+    parts: tuple[Any, ...]
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.parts))
 
-    def _repr_html_(self) -> str:
-        return "".join(part._repr_html_() for part in self.parts)
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(*self.parts)
+
+
+def _full(value: Any, plain: type) -> str:
+    return "" if pd.isna(value) else repr(plain(value))
 
 
 def _text(value: Any) -> str:

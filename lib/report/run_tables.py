@@ -1,34 +1,51 @@
-"""What `notebooks/train.ipynb` shows besides figures: small tables, each with its units."""
+"""What the notebook and the page of a run show besides figures: small tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from IPython.display import Markdown
-from pandas.io.formats.style import Styler
 
 from lib import text
 from lib.files import without_home
+from lib.quantities import number, significant
 from lib.records import FILE_NAME
+from lib.report.page import Table
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunFields
+from lib.units import JOULES_PER_KWH
 
 if TYPE_CHECKING:
     from lib.records import Record
     from lib.training.network import Network
 
 
-def configuration(config: RunFields) -> Styler:
-    """The configuration, and the id that it gives the run."""
-    rows = [(name, _text(value)) for name, value in config.model_dump().items()]
-    return _table([("run id", config.run_id), *rows], ["field", "value"])
+def configuration(config: RunFields) -> Table:
+    """What of a configuration differs from the defaults of its notebook."""
+    fields = type(config).model_fields
+    rows = [
+        (name, _text(value), _text(fields[name].default))
+        for name, value in config.recorded.items()
+        if value != fields[name].default
+    ]
+    said = "Every other field has its default." if rows else "Every field has its default."
+    columns = ["field", "value", "default"]
+    return _table("configuration", f"Run {config.run_id}", rows, columns, said)
 
 
-def network(network: Network, epochs: int) -> Styler:
+def settings(config: dict[str, Any]) -> Table:
+    """Every field of a run, as its record has them."""
+    rows = [(name, _text(value)) for name, value in config.items()]
+    return _table("settings", "Settings", rows, ["field", "value"])
+
+
+def network(network: Network, epochs: int) -> Table:
     """Depth, parameters and FLOPs of a network, and of training it for so many epochs."""
     return _table(
+        "network",
+        "The network",
         [
             ("depth (layers, as in the paper's Table 2)", _depth(network)),
             ("parameters", f"{network.parameters:,}"),
@@ -42,7 +59,7 @@ def network(network: Network, epochs: int) -> Styler:
     )
 
 
-def energy(record: Record, *qualities: str) -> Styler:
+def energy(record: Record, *qualities: str) -> Table:
     """What a run took: each figure with its unit and how it was obtained.
 
     Args:
@@ -58,7 +75,7 @@ def energy(record: Record, *qualities: str) -> Styler:
         )
         for name in ("cpu", "gpu", "ram")
     ]
-    intensity = record.carbon_intensity
+    intensity = f"{number(record.carbon_intensity)} g/kWh ({record.location_source})"
     rows = [
         ("duration of the training", text.duration(record.duration), "clock"),
         ("energy consumed", _kwh(record.energy_consumed), "sum of the components"),
@@ -69,18 +86,38 @@ def energy(record: Record, *qualities: str) -> Styler:
         (
             "emissions",
             "" if record.emissions is None else f"{record.emissions * 1000:.4g} g CO₂-eq",
-            why.get("emissions") or f"energy × {intensity:.4g} g/kWh ({record.location_source})",
+            why.get("emissions")
+            or f"energy × {number(intensity)} g/kWh ({record.location_source})",
         ),
-        *((name.replace("_", " "), f"{record.value(name):.4g}", "result") for name in qualities),
+        *((name.replace("_", " "), number(record.value(name)), "result") for name in qualities),
     ]
     if record.accuracy is not None:
-        score = "" if record.score is None else f"{record.score:.4g} per kWh"
+        score = "" if record.score is None else f"{number(record.score)} per kWh"
         rows += [
-            ("validation accuracy", f"{record.accuracy:.4f}", "of the trained model"),
+            ("validation accuracy", number(record.accuracy), "of the trained model"),
             ("Score", score, why.get("score", "accuracy / energy consumed")),
         ]
     rows += _inference(record)
-    return _table(rows, ["quantity", "value", "how"])
+    said = in_water(record.energy_consumed)
+    return _table("energy", "What the run took", rows, ["quantity", "value", "how"], said)
+
+
+_HEAT_OF_WATER = 4.18e3
+"""J to warm a litre by a kelvin, about 20 °C (CRC Handbook of Chemistry and Physics)."""
+
+
+def in_water(kwh: float | None) -> str:
+    """An energy as something that people know; nothing for one that is not above 0."""
+    if kwh is None or kwh <= 0:
+        return ""
+    kelvins = kwh * JOULES_PER_KWH / _HEAT_OF_WATER
+    if kelvins > 80:
+        what = f"bring {significant(kelvins / 80, 2)} litres of water from 20 to 100 °C"
+    elif kelvins > 1:
+        what = f"warm a litre of water by {significant(kelvins, 2)} °C"
+    else:
+        what = f"warm a glass of water (0.2 litres) by {significant(5 * kelvins, 2)} °C"
+    return f"{text.energy(kwh)} would {what} (a litre takes 4.18 kJ for each degree)."
 
 
 def _inference(record: Record) -> list[tuple[str, str, str]]:
@@ -123,10 +160,10 @@ def written(config: RunFields) -> Markdown:
     return Markdown(f"The run is complete: `{without_home(str(config.run_dir))}/{FILE_NAME}`")
 
 
-def _table(rows: Iterable[tuple[str, ...]], columns: list[str]) -> Styler:
-    style = pd.DataFrame(rows, columns=columns).style.hide(axis="index")
-    left = [{"selector": "th, td", "props": "text-align: left !important"}]
-    return style.format(escape="html").set_table_styles(left)
+def _table(
+    name: str, caption: str, rows: Iterable[tuple[str, ...]], columns: list[str], note: str = ""
+) -> Table:
+    return Table(name, caption, pd.DataFrame(rows, columns=columns), note)
 
 
 def _text(value: object) -> str:

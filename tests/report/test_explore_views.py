@@ -46,7 +46,7 @@ def test_variants_are_kept_apart_unless_they_are_what_is_compared(tmp_path):
     sizes = ({"batch_size": 8}, {"batch_size": 32}, {"batch_size": 128})
     study = results.load(small_study.make(tmp_path / "sizes", repetitions=2, variants=sizes))
     figure, table = explore_views.by_factor(study, "duration", "architecture")
-    assert len(figure.layout.annotations) == 3, "a panel each"
+    assert len(figure.layout.annotations) == 6, "a panel each, on either dataset"
     assert list(table.frame["variant"][::3]) == ["reference", "batch_size: 8", "batch_size: 128"]
     for factor, levels in (
         ("batch_size", ["8", "32", "128"]),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lib.report import export, figures
-from lib.report.build import PLOTLY
+from lib.report.layout import PLOTLY
 from tests import needs
 
 HOSTILE = "<script>alert(1)</script><a href='https://example.org'>x</a> & <b>bold</b>"

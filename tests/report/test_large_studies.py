@@ -70,7 +70,7 @@ def test_few_runs_are_all_drawn_and_nothing_is_said(runs):
 
 
 def test_the_outline_of_a_violin_keeps_its_quartiles(runs):
-    figure = figures.violins(runs, "energy_consumed", "architecture")
+    figure = figures.violins(runs.drop(columns="dataset"), "energy_consumed", "architecture")
     violin = next(t for t in figure.data if t.type == "violin")
     mine = runs.loc[runs["architecture"] == "VGG16", "energy_consumed"]
     assert len(violin.y) == style.MOST_POINTS
@@ -137,7 +137,7 @@ def test_a_page_shows_the_first_rows_of_a_long_table_and_its_file_all():
 
 def test_of_many_runs_those_that_failed_or_wait_come_first(runs, tmp_path):
     planned = (*runs["run_id"], "waiting-1", "waiting-2")
-    study = Analysis(tmp_path, {}, planned, runs, ())
+    study = Analysis(tmp_path, None, planned, runs, ())
     frame = table_of_runs(study).frame
     assert len(frame) == COUNT + 2
     states = frame["status"].drop_duplicates().to_list()
@@ -152,8 +152,8 @@ def test_sentences_and_findings_name_the_first_of_many(runs, tmp_path):
         doubts=[(f"doubt {n}",) for n in range(COUNT)],
     )
     planned = tuple(f"waiting-{n}" for n in range(5000))
-    text = repr(sentences.asked(Analysis(tmp_path, {}, planned, results, ())))
-    assert "and 4,990 more. This report is partial." in text
+    text = repr(sentences.design(Analysis(tmp_path, None, planned, results, ())))
+    assert "and 4,990 more." in text
     assert "100 runs failed: VGG16-mnist-r0-x, " in text
     assert len(text) < 3000
     findings = {finding.name: finding for finding in audit(results)}

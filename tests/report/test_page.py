@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.report.page import Link, Prose, Stack, Table
+from lib.report.page import ABSENT, Link, Prose, Table
 
 HOSTILE = "<script>alert('x')</script>\" onmouseover=alert(1)"
 
@@ -25,7 +25,7 @@ def test_a_column_has_one_unit_and_one_number_of_decimals():
     table = Table("t", "A table", pd.DataFrame({"energy_consumed": [0.0583, 0.012345678]}))
     head = BeautifulSoup(table._repr_html_(), "html.parser").find("th")
     assert head.text == "Energy (Wh)"
-    assert head["data-full"] == "Energy (kWh)", "the unit of data-value"
+    assert head["data-full"] == '["Energy (kWh)"]', "the unit of data-value"
     assert column([0.0583, 0.012345678]) == ["58.30", "12.35"]
 
 
@@ -66,8 +66,8 @@ def test_whole_numbers_are_saved_whole(values):
 @given(st.text(), st.text(), st.text())
 def test_text_is_never_markup(caption, name, value):
     table = Table("t", caption, pd.DataFrame({name: [value, HOSTILE]}), note=caption)
-    stack = Stack((table, Prose((value, HOSTILE), kind="ul")))
-    soup = BeautifulSoup(stack._repr_html_(), "html.parser")
+    parts = (table, Prose((value, HOSTILE), kind="ul"))
+    soup = BeautifulSoup("".join(part._repr_html_() for part in parts), "html.parser")
     known = {"div", "p", "b", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "span"}
     assert {tag.name for tag in soup.find_all(True)} <= known
     assert not [tag for tag in soup.find_all(True) if "onmouseover" in tag.attrs]
@@ -103,9 +103,39 @@ def test_a_table_without_rows_says_why_or_nothing():
     empty = pd.DataFrame({"p": []})
     note = Table("t", "", empty, "Table 3: one dataset only.")._repr_html_()
     assert BeautifulSoup(note, "html.parser").text == "Table 3: one dataset only."
-    silent = Table("t", "Table 3", empty, "How to read it.")._repr_html_()
-    assert BeautifulSoup(silent, "html.parser").text == "Table 3: there is nothing to show."
     assert Table("t", "", empty)._repr_html_() == ""
+    assert Table("t", "", empty)._repr_mimebundle_()[0][ABSENT] == ""
+    assert Prose(())._repr_mimebundle_()[ABSENT] == ""
+
+
+def test_an_interval_stands_with_its_value_and_is_saved_with_all_digits():
+    frame = pd.DataFrame(
+        {"energy_ratio": [1.25, 2.0], "energy_ratio_low": [1.21, np.nan], "energy_ratio_high": 1.29}
+    )
+    soup = BeautifulSoup(Table("t", "T", frame)._repr_html_(), "html.parser")
+    (head,) = soup.find_all("th")
+    assert "95 % interval" in head.text
+    assert head["data-full"].count("95 %") == 2
+    first, second = soup.find_all("td")
+    assert first.text == "1.250 1.210 to 1.290"
+    assert (first["data-low"], first["data-high"]) == ("1.21", "1.29")
+    assert second.text == "2.000"
+
+
+def test_a_phone_has_the_quantity_second():
+    frame = pd.DataFrame(
+        {
+            "architecture": ["VGG16", "VGG19"],
+            "dataset": ["a", "b"],
+            "location": "FRA",
+            "energy_consumed": [1.0, 2.0],
+        }
+    )
+    soup = BeautifulSoup(Table("t", "T", frame)._repr_html_(), "html.parser")
+    row = soup.find_all("tr")[1].find_all("td")
+    shown = [cell.text for cell in row if "spare" not in cell["class"]]
+    assert shown == ["VGG16 · a", "1"]
+    assert row[0]["data-value"] == "VGG16", "what is sorted and saved"
 
 
 def test_quantities_of_one_unit_keep_one_unit():

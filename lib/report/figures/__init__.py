@@ -14,7 +14,7 @@ from lib.report.figures.curves import learning_curves
 from lib.report.figures.live import LiveCurve
 from lib.report.figures.run import epochs, learning_curve, power, samples
 from lib.report.figures.savings import savings
-from lib.report.figures.study import emissions_by_place, violins
+from lib.report.figures.study import violins
 from lib.report.figures.style import sentence
 from lib.report.figures.tradeoff import accuracy_energy, scores
 
@@ -23,7 +23,6 @@ __all__ = [
     "accuracy_energy",
     "beside_paper",
     "bland_altman",
-    "emissions_by_place",
     "epochs",
     "instruments",
     "learning_curve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from lib import text
 from lib.records.progress import Progress
 from lib.report import front_end
-from lib.report.figures import palette
+from lib.report.figures import svg
 from lib.report.figures.run import epochs
 
 SECONDS_BETWEEN = 2.0
@@ -22,7 +22,6 @@ LARGEST_SHARE = 0.005
 SAMPLES = 300
 """Of the power, one a second, that the picture goes back; at first it shows the last minute."""
 
-_WIDTH, _HEIGHT, _LEFT, _TOP = 720, 110, 48, 22
 _PHASES = {
     "checks": "Checking the machine",
     "idle": "Measuring the idle machine",
@@ -108,8 +107,8 @@ class LiveCurve:
         highest = max((power for _, power in watts), default=0.0)
         back = round(max(60, -watts[0][0])) if watts else 60
         panels = [
-            _panel("Accuracy, by epoch", accuracies, (0, last), 1.0, ("0", str(last))),
-            _panel("Power (W)", {"": watts}, (-back, 0), highest, (f"{back} s ago", "now")),
+            svg.panel("Accuracy, by epoch", accuracies, (0, last), 1.0, ("0", str(last))),
+            svg.panel("Power (W)", {"": watts}, (-back, 0), highest, (f"{back} s ago", "now")),
         ]
         return (
             f'<div class="live"><p><b>{escape(self._run_id)}</b>: {escape(self._words())}</p>'
@@ -128,47 +127,3 @@ class LiveCurve:
             kind = "validation" if self._history else "training"
             known.append(f"{kind} accuracy {at.accuracy:.3f}")
         return f"{said}: {', '.join(known)}" if known else f"{said} …"
-
-
-def _panel(
-    title: str,
-    lines: dict[str, Iterable[tuple[float, float]]],
-    across: tuple[float, float],
-    highest: float,
-    ends: tuple[str, str],
-) -> str:
-    """Lines over an axis from 0 to `highest`, as SVG in the colour of the text around it."""
-    width, height = _WIDTH - _LEFT - 8, _HEIGHT - 2 * _TOP
-    begin, end = across
-
-    def place(x: float, y: float) -> str:
-        right = _LEFT + width * (x - begin) / (end - begin)
-        return f"{right:.1f},{_TOP + height * (1 - y / (highest or 1)):.1f}"
-
-    drawn, named = [], []
-    for name, tint, dash in zip(lines, palette.COLOURS, ("", "4 3"), strict=False):
-        points = [place(x, y) for x, y in lines[name]]
-        drawn.append(
-            f'<polyline points="{" ".join(points)}" fill="none" stroke="{tint}" '
-            f'stroke-width="2" stroke-dasharray="{dash}"/>'
-        )
-        if name:  # few points, of which the first alone makes no line
-            circles = (point.split(",") for point in points)
-            drawn += [f'<circle cx="{x}" cy="{y}" r="3" fill="{tint}"/>' for x, y in circles]
-            named.append(f'<tspan fill="{tint}" dx="14">●</tspan> {name}')
-    bottom = _TOP + height
-    rules = "".join(
-        f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}" stroke="{palette.FAINT}"/>'
-        for y in (_TOP, bottom)
-    )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" '
-        f'aria-label="{escape(title)}" font-size="12" fill="currentColor" '
-        'style="display:block;max-width:100%;height:auto">'
-        f'<text x="{_LEFT}" y="14">{escape(title)}{"".join(named)}</text>'
-        f'<text x="{_LEFT - 6}" y="{_TOP + 4}" text-anchor="end">{highest:.3g}</text>'
-        f'<text x="{_LEFT - 6}" y="{bottom + 4}" text-anchor="end">0</text>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{ends[0]}</text>'
-        f'<text x="{_LEFT + width}" y="{_HEIGHT - 6}" text-anchor="end">{ends[1]}</text>'
-        f"{rules}{''.join(drawn)}</svg>"
-    )

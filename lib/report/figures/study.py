@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -32,8 +31,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     The paper's Figures 2 (energy and emissions), 3 (FLOPs) and 4 (by location).
 
     Args:
-        runs: One row a run: run_id, architecture, `response` and `by`; with a column `treatment`
-            there is a panel for each treatment, with `variant` one for each variant.
+        runs: One row a run: run_id, architecture, `response` and `by`; there is a panel for each
+            `reading`, where that is a column, else for each `variant` and `dataset`.
         response: The column to show.
         by: The factor on the horizontal axis.
     """
@@ -68,7 +67,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     words = []
     most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
     drawn = 0
-    for place_of_panel, (treatment, panel) in enumerate(panels):
+    for place_of_panel, (reading, panel) in enumerate(panels):
         row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
         medians = []
         for place, level in enumerate(levels):
@@ -86,7 +85,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             for points in _points(group, response, (factor, shown), place, architectures):
                 points.showlegend = by != "architecture"
                 figure.add_trace(points, row=row, col=column)
-        words.append(f"{treatment}: {', '.join(medians)}" if treatment else ", ".join(medians))
+        words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
     style.shown_once(figure)
     figure.update_xaxes(
         tickvals=list(range(len(levels))),
@@ -111,12 +110,17 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
 
 
 def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A panel for each treatment and, unless they are compared, each variant: where several are."""
-    for treatment, part in style.panels(runs):
-        variants = ordered(part["variant"]) if "variant" in part and by != "variant" else [""]
-        for variant in variants:
-            rows = part[part["variant"] == variant] if variant else part
-            yield " · ".join(filter(None, (treatment, variant))), rows
+    """A panel for each treatment, else for each variant and dataset, unless that is `by`."""
+    columns = ["treatment"] if "treatment" in runs else ["variant", "dataset"]
+    panels = [("", runs)]
+    for column in columns:
+        if column in runs and column != by and runs[column].nunique() > 1:
+            panels = [
+                (" · ".join(filter(None, (name, level))), rows[rows[column].astype(str) == level])
+                for name, rows in panels
+                for level in ordered(rows[column])
+            ]
+    yield from panels
 
 
 def _outline(values: pd.Series) -> pd.Series:
@@ -164,65 +168,3 @@ def _points(
             hovertext=style.hover(part, [response], scale),
             hoverinfo="text",
         )
-
-
-def emissions_by_place(places: pd.DataFrame) -> go.Figure:
-    """What each configuration would have emitted elsewhere, had it used the same energy there.
-
-    Args:
-        places: What `lib.analysis.places.elsewhere` returns: architecture, dataset, name,
-            carbon_intensity (g CO2-eq/kWh) and emissions (kg CO2-eq). With a column `variant` the
-            reference's are shown: all others emit in proportion to their energy.
-    """
-    title = "Emissions of the same energy elsewhere"
-    if "variant" in places and len(places):
-        shown_variant = ordered(places["variant"])[0]
-        title = f"{title}, {shown_variant}"
-        places = places[places["variant"] == shown_variant]
-    missing = style.missing(places, ["emissions", "name", "architecture"])
-    if missing:
-        return style.sentence(title, missing)
-    places = places.dropna(subset=["emissions"]).sort_values("carbon_intensity", kind="stable")
-    factor, shown = quantity("emissions").scaled_to(places["emissions"])
-    hovered = ["emissions", "energy_consumed", "carbon_intensity"]
-    architectures = ordered(places["architecture"])
-    names = list(dict.fromkeys(places["name"].astype(str)))
-    datasets = ordered(places["dataset"]) if "dataset" in places else [""]
-    figure = make_subplots(
-        cols=len(datasets),
-        shared_xaxes="all",
-        shared_yaxes=True,
-        horizontal_spacing=min(0.03, 0.5 / len(datasets)),
-        subplot_titles=[escape(name) for name in datasets],
-    )
-    for column, dataset in enumerate(datasets, start=1):
-        panel = places[places["dataset"].astype(str) == dataset] if dataset else places
-        for name in architectures:
-            part = panel[panel["architecture"].astype(str) == name]
-            figure.add_trace(
-                go.Bar(
-                    x=(part["emissions"] * factor).to_numpy(),
-                    y=[escape(place) for place in part["name"]],
-                    orientation="h",
-                    **style.entry(name, architectures),
-                    marker=palette.bar(name),
-                    hovertext=style.hover(part, hovered, (factor, shown)),
-                    hoverinfo="text",
-                ),
-                row=1,
-                col=column,
-            )
-    style.shown_once(figure)
-    figure.update_xaxes(title=shown.label, rangemode="tozero")
-    # Reversed, so that bars stand in the order of the legend.
-    figure.update_yaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=[escape(name) for name in names],
-        autorange="reversed",
-    )
-    means = places.groupby("name", sort=False)["emissions"].mean() * factor
-    words = ", ".join(f"{name} {number(value)} {shown.unit}" for name, value in means.items())
-    alt = f"{title}. Mean over the configurations: {words}."
-    height = 180 + 26 * len(names) * len(architectures)
-    return style.finish(figure, title, alt, height, least_width=200 + 190 * len(datasets))

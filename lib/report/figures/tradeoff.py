@@ -22,9 +22,8 @@ _FACTORS = ("architecture", "dataset", "variant", "location")
 def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     """Accuracy against energy: runs, means, the Pareto front and lines of equal Score.
 
-    A panel for each dataset, since accuracies on different datasets can't be compared, and a row
-    for each treatment. Colour and symbol are the architecture's; where there are variants, the
-    symbol is theirs.
+    A panel for each dataset, since accuracies on different datasets can't be compared. Colour and
+    symbol are the architecture's; where there are variants, the symbol is theirs.
 
     Args:
         runs: One row a run: run_id, architecture, dataset, accuracy, energy_consumed (kWh), and
@@ -33,53 +32,42 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             architecture, dataset, mean_accuracy, mean_energy_consumed (kWh), pareto.
     """
     title = "Accuracy against energy"
-    missing = style.missing(compared, ["mean_accuracy", "mean_energy_consumed"])
+    missing = style.missing(runs, ["accuracy", "energy_consumed"])
     if missing:
         return style.sentence(title, missing)
-    datasets = ordered(compared["dataset"])
-    treatments = list(style.panels(compared))
-    factor, shown = quantity("energy_consumed").scaled_to(runs["energy_consumed"])
+    known = runs.dropna(subset=["accuracy", "energy_consumed"])
+    datasets = ordered(known["dataset"])
+    factor, shown = quantity("energy_consumed").scaled_to(known["energy_consumed"])
     figure = make_subplots(
-        rows=len(treatments),
         cols=len(datasets),
         horizontal_spacing=min(0.08, 0.5 / len(datasets)),
-        vertical_spacing=0.16 / len(treatments),
-        subplot_titles=[
-            escape(" · ".join(filter(None, (dataset, treatment))))
-            for treatment, _ in treatments
-            for dataset in datasets
-        ],
+        subplot_titles=[escape(dataset) for dataset in datasets],
     )
     words, drawn = [], 0
-    groups = ["architecture", "dataset"] + [n for n in ("variant", "treatment") if n in runs]
-    most = max(style.MOST_POINTS // max(runs.groupby(groups).ngroups, 1), 2)
-    for row, (treatment, means) in enumerate(treatments, start=1):
-        mine = runs if not treatment else runs[runs["treatment"] == treatment]
-        for column, dataset in enumerate(datasets, start=1):
-            panel = _Plane(
-                mine[mine["dataset"] == dataset].dropna(subset=["accuracy", "energy_consumed"]),
-                means[means["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
-                (factor, shown),
-                ordered(runs["architecture"]),
-                ordered(runs["variant"]) if "variant" in runs else [],
-                most,
-            )
-            if panel.runs.empty:
-                continue
-            drawn += panel.drawn()
-            for trace in panel.traces():
-                figure.add_trace(trace, row=row, col=column)
-            across, up = panel.limits()
-            figure.update_xaxes(range=[end * factor for end in across], row=row, col=column)
-            figure.update_yaxes(range=up, row=row, col=column)
-            words.append(f"{' '.join(filter(None, (dataset, treatment)))}: {panel.words()}")
+    groups = ["architecture", "dataset"] + [n for n in ("variant",) if n in runs]
+    most = max(style.MOST_POINTS // max(known.groupby(groups).ngroups, 1), 2)
+    for column, dataset in enumerate(datasets, start=1):
+        panel = _Plane(
+            known[known["dataset"] == dataset],
+            compared[compared["dataset"] == dataset].dropna(subset=["mean_energy_consumed"]),
+            (factor, shown),
+            ordered(known["architecture"]),
+            ordered(known["variant"]) if "variant" in known else [],
+            most,
+        )
+        drawn += panel.drawn()
+        for trace in panel.traces():
+            figure.add_trace(trace, row=1, col=column)
+        across, up = panel.limits()
+        figure.update_xaxes(range=[end * factor for end in across], row=1, col=column)
+        figure.update_yaxes(range=up, row=1, col=column)
+        words.append(f"{dataset}: {panel.words() or 'nothing, for all networks guess'}")
     style.shown_once(figure)
-    figure.update_xaxes(title=shown.label, row=len(treatments))
+    figure.update_xaxes(title=shown.label)
     figure.update_yaxes(title="Validation accuracy", col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
-    height, least_width = 130 + 320 * len(treatments), 40 + 220 * len(datasets)
-    known = len(runs.dropna(subset=["accuracy", "energy_consumed"]))
-    return style.finish(figure, title, alt, height, least_width, style.left_out(drawn, known))
+    least_width = 40 + 220 * len(datasets)
+    return style.finish(figure, title, alt, 450, least_width, style.left_out(drawn, len(known)))
 
 
 class _Plane:
@@ -288,17 +276,17 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     whisker = "95 % interval"
     if ranked[bounds].isna().any(axis=None):
         bounds, whisker = ["score_min", "score_max"], "lowest and highest run"
-    treatments = list(style.panels(ranked))
-    last = treatments[-1][1].sort_values("score_ratio_of_means")
+    readings = list(style.panels(ranked))
+    last = readings[-1][1].sort_values("score_ratio_of_means")
     order = list(last["_label"])
     architectures = ordered(ranked["architecture"])
     figure = make_subplots(
-        cols=len(treatments),
+        cols=len(readings),
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        subplot_titles=[escape(name) for name, _ in treatments],
+        subplot_titles=[escape(name) for name, _ in readings],
     )
-    for column, (_, panel) in enumerate(treatments, start=1):
+    for column, (_, panel) in enumerate(readings, start=1):
         for name in architectures:
             rows = panel[panel["architecture"].astype(str) == name]
             value = rows["score_ratio_of_means"]
@@ -329,12 +317,12 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
     best = [
         f"{name + ': ' if name else ''}{top['_name']} {number(top['score_ratio_of_means'])}"
-        for name, panel in treatments
+        for name, panel in readings
         for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
     ]
     alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
     height = 160 + style.row_height(order) * max(len(order), 3)
-    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(treatments)
+    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(readings)
     return style.finish(figure, title, alt, height, least_width)
 
 

@@ -10,9 +10,7 @@ from lib.report.page import Table
 from lib.report.tables import shared
 
 _WHO = ["reference", "other", "energy_of"]
-_ONE_INSTRUMENT = (
-    "No two instruments measured the same runs of this study, so there is nothing to compare."
-)
+_ONE_INSTRUMENT = "Agreement of instruments: no two of them measured the same runs."
 
 
 def agreement(study: Analysis) -> Table:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lib import text
 from lib.analysis import variants
 from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
 from lib.report.page import Table
 from lib.report.tables import shared
-from lib.stats import sample_size
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
-    "No run of this study was measured by a wattmeter, so nothing here can say how far the "
-    "software's energy is from what came out of the socket."
+    "Wattmeter: no run was measured by one, so nothing here says how far the software's energy is "
+    "from what came out of the socket (docs/wattmeter.md: --wattmeter, or meter in the study)."
 )
 
 
@@ -38,52 +38,64 @@ def networks(study: Analysis) -> Table:
     )
 
 
+def answer(study: Analysis) -> Table:
+    """Every configuration: its energy, accuracy, and energy against the reference."""
+    runs, column = study.best_energy
+    by = [name for name in study.configuration if name != "dataset"]
+    keys = ["dataset", *by]
+    rows = runs.assign(energy_consumed=pd.to_numeric(runs[column]))
+    rows["accuracy"] = pd.to_numeric(rows["accuracy"])
+    groups = rows.groupby(keys, sort=False, dropna=False)
+    means = ["energy_consumed", "accuracy"]
+    means += [name for name in ("energy_consumed_low", "energy_consumed_high") if name in rows]
+    frame = shared.in_order(groups[means].mean().assign(runs=groups.size()).reset_index())
+    first = frame.groupby("dataset", sort=False)["energy_consumed"].transform("first")
+    frame["energy_ratio"] = frame["energy_consumed"] / first.where(first > 0)
+    columns = [*by, "dataset", "energy_consumed", "energy_consumed_low", "energy_consumed_high"]
+    columns += ["accuracy", "energy_ratio", "runs"]
+    return Table(
+        "answer",
+        "What each training took and reached, mean of its runs",
+        shared.present(frame, columns),
+        "Energy against the reference: that of the first row of the same dataset is 1.",
+    )
+
+
 def measurements(study: Analysis) -> Table:
     """Means of every configuration: what its runs took and what they reached."""
-    by = [*shared.treatment(study), *shared.factors(study)]
+    by = shared.factors(study)
+    runs = study.believed
     means = ["energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
     means += ["power", "emissions", "duration", "accuracy"]
-    means = [name for name in means if name in study.runs]
-    numeric = study.runs.assign(**{name: pd.to_numeric(study.runs[name]) for name in means})
+    means = [name for name in means if name in runs]
+    numeric = runs.assign(**{name: pd.to_numeric(runs[name]) for name in means})
     groups = numeric.groupby(by, sort=False, dropna=False)
     frame = groups[means].mean()
     frame.insert(0, "runs", groups.size())
     frame = frame.assign(
-        relative_sd=groups["energy_consumed"].std() / groups["energy_consumed"].mean()
+        coefficient_of_variation_percent=100
+        * groups["energy_consumed"].std()
+        / groups["energy_consumed"].mean()
     )
     return Table(
         "measurements",
         "What a run took, mean of its repetitions",
         shared.in_order(frame.reset_index()).dropna(axis="columns", how="all"),
-        "Relative SD: the energy's standard deviation between repetitions, as a share of its mean.",
-    )
-
-
-def repetitions(study: Analysis) -> Table:
-    """How many repetitions a difference of 5 % or 10 % would take to be seen."""
-    by = shared.factors(study)
-    needed = sample_size.repetitions_needed(study.believed, "energy_consumed", by)
-    frame = needed.drop_duplicates(by)[[*by, "n", "relative_sd", "reason"]].reset_index(drop=True)
-    for share, rows in needed.groupby("difference", sort=False):
-        frame[f"for_{share:.0%}_difference"] = rows["repetitions"].to_numpy()
-    frame["reason"] = frame.pop("reason")
-    pooled = frame[by[0]] == sample_size.POOLED
-    frame, why = shared.reasoned(pd.concat([shared.in_order(frame[~pooled]), frame[pooled]]))
-    return Table(
-        "repetitions",
-        "Repetitions needed to see a difference in energy (80 % power, 5 % level)",
-        frame,
-        "From the spread between repetitions that was observed, for a t-test of two groups." + why,
+        "Coefficient of variation: the energy's standard deviation between repetitions, as a share "
+        "of its mean.",
     )
 
 
 def places(study: Analysis) -> Table:
-    """What the same energy would have emitted elsewhere."""
-    by = ["architecture", "dataset", *variants.column_of(study.completed)]
-    compared = elsewhere(study.believed, study.places, by)
-    frame, why = shared.reasoned(shared.in_order(compared))
-    caption = "Emissions if the same energy had been used elsewhere"
-    return Table("emissions_by_place", caption, frame.drop(columns=["place", "year"]), why)
+    """What the energy of the whole study would have emitted elsewhere."""
+    energy = study.cost["energy_consumed"].sum()
+    frame, why = shared.reasoned(elsewhere(energy, study.places))
+    return Table(
+        "emissions_by_place",
+        "What the energy of the whole study would have emitted elsewhere",
+        shared.present(frame, ["name", "carbon_intensity", "year", "emissions", "reason"]),
+        f"Energy of the whole study: {text.energy(energy)}.{why}",
+    )
 
 
 def scores(study: Analysis) -> Table:

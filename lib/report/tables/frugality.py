@@ -1,4 +1,4 @@
-"""What follows from the energy: net of idle, per image, until good enough, and foreseen."""
+"""What follows from the energy: net of idle, per image, until good enough, and predicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def baseline(study: Analysis) -> Table:
     columns = ["energy_consumed", "idle_energy", "net_energy"]
     runs = study.believed
     if not set(columns) <= set(runs) or runs["net_energy"].isna().all():
-        reason = "No run measured an idle baseline (idle_seconds), so there is no net energy."
+        reason = "Energy above idle: no run measured an idle baseline (protocol: idle_seconds)."
         return Table("baseline", "", pd.DataFrame(), reason)
     frame = _means(study, runs.dropna(subset=["net_energy"]), columns)
     frame["idle_share"] = frame["idle_energy"] / frame["energy_consumed"]
@@ -49,18 +49,18 @@ def frugality(study: Analysis) -> Table:
 
 
 def predictions(study: Analysis) -> Table:
-    """How well the first epochs foretell the energy of the whole run."""
+    """How well the first epochs predict the energy of the whole run."""
     cached = set(savings.cached(study.completed)["run_id"])
     histories = {run: history for run, history in study.histories.items() if run not in cached}
     errors = derived.prediction_errors(histories)
     if errors.empty:
-        reason = "No run has the energy of at least two epochs, so there is nothing to foretell."
+        reason = "Predicting a run: no run has the energy of at least two epochs."
         return Table("predictions", "", pd.DataFrame(), reason)
     groups = errors.assign(size=errors["error"].abs()).groupby("first_epochs")
     frame = groups.agg(runs=("run_id", "size"), error=("error", "mean"), largest=("size", "max"))
     return Table(
         "predictions",
-        "Energy of a whole run, foretold from its first epochs",
+        "Energy of a whole run, predicted from its first epochs",
         frame.reset_index().rename(columns={"error": "mean_error", "largest": "largest_error"}),
         "Predicted over actual energy, less 1: 0.05 is 5 % too much. The prediction is the mean of "
         "the first epochs times the number of epochs."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.logs import treatments
-from lib.paper import conclusions, published, reproduction
+from lib.paper import conclusions as weighing
+from lib.paper import published, reproduction
 from lib.quantities import QUANTITIES, quantity
+from lib.report import figures
 from lib.report.page import Stack, Table
-from lib.report.tables import shared
+from lib.report.tables import differences, shared
 
 _VERDICTS = (
     "A result that an instrument could not have measured is undecided, not refuted; a conclusion "
@@ -89,9 +93,9 @@ _UNITS = {
 """Columns whose name says no unit, and what they are called where each has one."""
 
 
-def weighed(study: Analysis) -> Table:
+def conclusions(study: Analysis) -> Table:
     """The paper's conclusions, and what becomes of each when its data are read correctly."""
-    found = conclusions.to_frame(conclusions.conclusions(study.completed, study.reanalysis))
+    found = weighing.to_frame(weighing.conclusions(study.completed, study.reanalysis))
     columns = ["verdict", "claim", "sentence", "where", "question", "evidence"]
     note = "" if found.empty else _VERDICTS
     shown = found[columns].rename(columns={"sentence": "why", "where": "in_the_paper"})
@@ -114,21 +118,48 @@ def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
     return shared.in_words(frame.rename(columns=_UNITS))
 
 
-def beside_paper(study: Analysis, name: str) -> Table:
-    """One of the paper's tables, cell beside cell: the printed one and what it should be.
+def beside_paper(study: Analysis) -> Stack:
+    """The paper's tables cell beside cell, as far as the study has what they are about.
 
-    From the authors' data every table is computed. Beside any other study stand the networks of
-    Table 2 and the trainings of Table 6 that it has runs of.
+    From the authors' data every table is computed, and the paper's figures and tests with them.
+    Beside any other study stand the networks of Table 2 and the trainings of Table 6 that it has
+    runs of.
+    """
+    if not study.is_the_papers:
+        made = [_beside_ours(study, item) for item in reproduction.REPRODUCTIONS]
+        return Stack(tuple(table for table in made if not table.frame.empty))
+    parts: list[Any] = []
+    for name in (item.name for item in reproduction.REPRODUCTIONS):
+        parts += [_TESTS_OF[name](study)] if name in _TESTS_OF else []
+        parts.append(cells(study, name))
+        if name == "table6":
+            parts.append(figures.beside_paper(parts[-1].frame, ("energy_consumed", "score")))
+    parts += [figures.violins(study.runs, response, by=by) for response, by in _FIGURES]
+    return Stack(tuple(parts))
+
+
+_TESTS_OF = {
+    "table3": differences.dataset_correlation,
+    "table4": differences.architecture_differences,
+    "table5": differences.location_differences,
+}
+_FIGURES = (
+    *(("energy_consumed", "dataset"), ("energy_consumed", "architecture")),
+    *(("emissions", "dataset"), ("emissions", "architecture")),
+    *(("emissions", "location"), ("energy_consumed", "location")),
+)
+"""The paper's Figures 2 and 4. Figure 3 draws constants, which Table 2 has."""
+
+
+def cells(study: Analysis, name: str) -> Table:
+    """One of the paper's tables, cell by cell: as printed, and computed from the authors' data.
 
     Args:
-        study: The authors' data, or a study of our own.
-        name: Of the paper's table: `table2` to `table7`, `rq3`.
+        study: The authors' data.
+        name: Of the table: `table2` to `table7`, `rq3`.
     """
     (item,) = [item for item in reproduction.REPRODUCTIONS if item.name == name]
-    file = f"{name}_beside_paper"
-    if not study.is_the_papers:
-        return _beside_ours(study, item, file)
-    cells = pd.concat(
+    found = pd.concat(
         [
             reproduction.beside_printed(item, runs).assign(treatment=treatment)
             for treatment, runs in treatments.treatments(study.completed).items()
@@ -136,7 +167,7 @@ def beside_paper(study: Analysis, name: str) -> Table:
     )
     keys = ["row", "column", "paper"]
     first, last = (
-        cells[cells["treatment"] == treatment].set_index(keys)
+        found[found["treatment"] == treatment].set_index(keys)
         for treatment in (treatments.AS_PUBLISHED, treatments.CORRECTED)
     )
     frame = pd.DataFrame(
@@ -150,7 +181,7 @@ def beside_paper(study: Analysis, name: str) -> Table:
     frame = _named(frame)
     agreeing = frame["match"].isin(reproduction.AGREEING).sum()
     return Table(
-        file,
+        f"{name}_beside_paper",
         f"{item.title}, cell by cell",
         frame,
         f"{agreeing} of {len(frame)} cells come out as the paper prints them. "
@@ -158,8 +189,9 @@ def beside_paper(study: Analysis, name: str) -> Table:
     )
 
 
-def _beside_ours(study: Analysis, item: reproduction.Reproduction, file: str) -> Table:
+def _beside_ours(study: Analysis, item: reproduction.Reproduction) -> Table:
     """Cells of Table 2 or 6 whose configuration this study has too; none for other tables."""
+    file = f"{item.name}_beside_paper"
     if item.name == "table2":
         alike = published.alike(study.configurations, published.NETWORK)
         note = "Match: whether our figure, rounded or cut off as printed, is the paper's."

@@ -11,8 +11,8 @@ from lib.report.tables import shared
 from lib.stats.equal_accuracy import SHARE_OF_BEST
 
 _NOTHING_VARIED = (
-    "The runs of this study differ in architecture, dataset and place alone, so there is no "
-    "reference to save energy against."
+    "What options save: the runs differ in architecture, dataset and place alone (docs/studies.md: "
+    "factors or variants)."
 )
 _READ = (
     f"Equal accuracy is {100 * SHARE_OF_BEST:.0f} % of what the less accurate of the two reaches "

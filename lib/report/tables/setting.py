@@ -8,6 +8,7 @@ from lib.analysis import audit
 from lib.analysis.results import Analysis
 from lib.quantities import ordered
 from lib.report.page import MOST_ROWS, Link, Table
+from lib.report.run_page import FILE_NAME as RUN_PAGE
 from lib.report.tables import shared
 from lib.study.config import RECORDED
 from lib.text import level
@@ -16,10 +17,24 @@ _STATES = ("failed", "not yet run", "completed")
 
 
 def audits(study: Analysis) -> Table:
-    """What is doubtful in the results, the worst first."""
-    frame = audit.to_frame(study.findings)[["severity", "name", "what", "why", "runs", "rows"]]
-    shown = frame.rename(columns={"name": "check", "what": "finding", "why": "why_it_matters"})
-    return Table("audits", "What was checked", shown.drop(columns="rows"))
+    """What the checks of the results found, the worst first; those that found nothing are named."""
+    frame = audit.to_frame(study.findings)[["severity", "name", "what", "why", "runs"]]
+    quiet = {
+        severity: list(frame.loc[frame["severity"] == severity, "name"])
+        for severity in (audit.PASSED, audit.UNCHECKED)
+    }
+    shown = frame[~frame["severity"].isin(quiet)].rename(
+        columns={"name": "check", "what": "finding", "why": "why_it_matters"}
+    )
+    said = [
+        f"{words}: {'; '.join(quiet[severity])}."
+        for severity, words in (
+            (audit.PASSED, "Checked, and nothing found"),
+            (audit.UNCHECKED, "Not checked, because these results do not have what it takes"),
+        )
+        if quiet[severity]
+    ]
+    return Table("audits", "What the checks found", shown.reset_index(drop=True), " ".join(said))
 
 
 def protocol(study: Analysis) -> Table:
@@ -45,7 +60,9 @@ def machines(study: Analysis) -> Table:
     ]
     known = [name for name in columns if name in study.completed]
     if not study.completed[known].notna().any(axis=None):
-        return Table("machines", "", pd.DataFrame(), "The runs do not say on which machine.")
+        return Table(
+            "machines", "", pd.DataFrame(), "Machines: the runs do not say on which they ran."
+        )
     described = study.completed[known]
     if "ram_total_size" in known:
         described = described.assign(ram_total_size=described["ram_total_size"].round(1))
@@ -67,7 +84,7 @@ def versions(study: Analysis) -> Table:
 
 
 def runs(study: Analysis) -> Table:
-    """Every run, planned and ended, with a link to its notebook."""
+    """Every run, planned and ended, with a link to its page."""
     columns = [
         "position",
         "run_id",
@@ -90,12 +107,11 @@ def runs(study: Analysis) -> Table:
         # What went wrong, or is still to come, among the rows that a page shows.
         frame = frame.sort_values("status", kind="stable", key=lambda s: s.map(_STATES.index))
     frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
-    frame["run_id"] = [_notebook(study, run) for run in frame["run_id"]]
+    frame["run_id"] = [_page(study, run) for run in frame["run_id"]]
     note = "; ".join(study.unusable)
     return Table("runs", "Every run", frame, f"Not a record: {note}" if note else "")
 
 
-def _notebook(study: Analysis, run_id: str) -> Link | str:
-    notebook = study.run_dir(run_id) / "train.ipynb"
-    target = notebook.relative_to(study.folder).as_posix()
-    return Link(run_id, target) if notebook.is_file() else run_id
+def _page(study: Analysis, run_id: str) -> Link | str:
+    target = f"runs/{run_id}/{RUN_PAGE}"
+    return Link(run_id, target) if study.run_dir(run_id).is_dir() else run_id

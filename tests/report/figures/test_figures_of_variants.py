@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.analysis import results
-from lib.report import figures, tables
+from lib.report import figures
 from lib.report.figures import style
 from tests import small_study
 
@@ -24,7 +24,7 @@ def legend(figure):
 
 
 def test_the_plane_has_a_colour_an_architecture_and_a_symbol_a_variant(study):
-    figure = figures.accuracy_energy(study.scored, study.compared)
+    figure = figures.accuracy_energy(study.best_scored, study.compared)
     names = legend(figure)
     assert names[-7:] == ["VGG16", "VGG19", "ResNet50", *NAMES]
     means = [t for t in figure.data if t.marker.size == 12]
@@ -65,12 +65,6 @@ def test_scores_name_the_variant(study):
     labels = {label for trace in figures.scores(study.ranked).data for label in trace.y}
     assert "VGG16 · precision: mixed" in labels
     assert len(labels) == 12
-
-
-def test_emissions_elsewhere_are_the_references(study):
-    figure = figures.emissions_by_place(tables.places(study).frame)
-    assert figure.layout.title.text.endswith(", reference")
-    assert all(len(set(trace.y)) == len(trace.y) for trace in figure.data)
 
 
 def test_savings_are_bars_against_the_study_and_marks_against_the_architecture(study):

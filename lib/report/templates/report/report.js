@@ -7,8 +7,11 @@ const settings = {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
+// What is folded has no width: its figures are drawn when it is opened.
 async function drawFigures() {
-  for (const plot of document.querySelectorAll("figure.plot")) {
+  for (const plot of document.querySelectorAll("figure.plot:not([data-drawn])")) {
+    if (plot.parentElement.closest("details:not([open])")) continue;
+    plot.dataset.drawn = "";
     const { data, layout } = JSON.parse(plot.querySelector("script").textContent);
     const toImageButtonOptions = { format: "svg", filename: plot.id };
     const canvas = plot.querySelector(".canvas");
@@ -75,9 +78,13 @@ function sortBy(table, column, header) {
   header.setAttribute("aria-sort", descending ? "descending" : "ascending");
 }
 
+// A cell that shows an interval is three: the value and both ends.
 function rowsOf(table) {
-  return [...table.rows].map((row) =>
-    [...row.cells].map((cell) => (cell.tagName === "TH" ? cell.dataset.full : valueOf(cell))));
+  return [...table.rows].map((row) => [...row.cells].flatMap((cell) => {
+    if (cell.tagName === "TH") return JSON.parse(cell.dataset.full);
+    const { low, high } = cell.dataset;
+    return low === undefined ? [valueOf(cell)] : [valueOf(cell), low, high];
+  }));
 }
 
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -138,9 +145,18 @@ function equipCodeToggle() {
   });
 }
 
+// A link to what is folded unfolds it.
+function openTarget() {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+}
+
 if (window.matchMedia("(max-width: 78rem)").matches) document.querySelector("nav details").open = false;
 document.querySelectorAll("div.table").forEach(equipTable);
 equipCodeToggle();
+for (const fold of document.querySelectorAll("details.fold")) fold.addEventListener("toggle", drawFigures);
+window.addEventListener("hashchange", openTarget);
+openTarget();
 window.addEventListener("beforeprint", fitFiguresToPage);
 window.addEventListener("afterprint", fitFiguresToScreen);
 drawFigures();

@@ -1,0 +1,95 @@
+"""What a whole study cost: its trainings, and all that stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.instruments.trace import FILE_NAME, read_trace
+from lib.units import JOULES_PER_KWH
+
+MEASURED, ESTIMATED = "measured", "estimated"
+
+_AROUND = {"checks": "idle_power", "idle": "idle_power", "cooldown": "idle_power"}
+_AROUND |= {"warmup": "power"}
+"""The parts of a run beside the training, and whose power each is taken to have drawn."""
+
+
+def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
+    """Energy, time and emissions of a study, stage by stage.
+
+    Around the training only the idle baseline is measured. Checks and cool-down are taken to have
+    drawn the idle power, the warm-up the mean power of the training that follows it. What a run of
+    which only its power over time is left drew is the area under that curve.
+
+    Args:
+        completed: Runs that ended well: energy_consumed (kWh), duration (s), and where known
+            idle_energy (kWh), carbon_intensity (g CO2-eq/kWh) and the seconds of each phase.
+        attempts: Folders of runs that failed or were interrupted.
+
+    Returns:
+        One row a stage that took time: stage, runs, duration (s), energy_consumed (kWh), how
+        (measured or estimated), and emissions (kg CO2-eq), empty where no intensity is known.
+    """
+    number = _numbers(completed)
+    training = number("energy_consumed")
+    seconds = number("duration")
+    powers = {"power": training / seconds, "idle_power": number("idle_energy") / seconds}
+    powers["idle_power"] = powers["idle_power"].fillna(powers["idle_power"].mean())
+    intensity = number("carbon_intensity") / 1000
+    stages = [("training", seconds, training, MEASURED)]
+    for phase, power in _AROUND.items():
+        lasted = number(f"{phase}_duration")
+        how = MEASURED if phase == "idle" else ESTIMATED
+        stages.append((phase, lasted, lasted * powers[power], how))
+    rows = [
+        {
+            "stage": stage,
+            "runs": int((lasted > 0).sum()),
+            "duration": lasted.sum(),
+            "energy_consumed": energy.sum(min_count=1),
+            "how": how,
+            "emissions": (energy * intensity).sum(min_count=1),
+        }
+        for stage, lasted, energy, how in stages
+        if lasted.sum() > 0
+    ]
+    lost = list(_drawn(attempts))
+    if lost:
+        energy = sum(kwh for _, kwh in lost)
+        rows.append(
+            {
+                "stage": "failed or interrupted",
+                "runs": len(lost),
+                "duration": sum(seconds for seconds, _ in lost),
+                "energy_consumed": energy,
+                "how": MEASURED,
+                "emissions": energy * intensity.mean(),
+            }
+        )
+    columns = ["stage", "runs", "duration", "energy_consumed", "how", "emissions"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _numbers(frame: pd.DataFrame):
+    def column(name: str) -> pd.Series:
+        absent = pd.Series(np.nan, index=frame.index)
+        return pd.to_numeric(frame[name]) if name in frame else absent
+
+    return column
+
+
+def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:
+    """Seconds and kWh of each run that left its power over time."""
+    for folder in folders:
+        try:
+            trace = read_trace(folder / FILE_NAME)
+        except (OSError, ValueError):
+            continue
+        if len(trace):
+            watts = trace[["cpu_power", "gpu_power", "ram_power"]].sum(axis=1)
+            joules = (watts * trace["interval"]).sum()
+            yield float(trace["time"].iloc[-1]), float(joules / JOULES_PER_KWH)

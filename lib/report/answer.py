@@ -1,0 +1,247 @@
+"""The first screen of a report: what was asked, what came out, what it comes down to, what it cost.
+
+The first sentence of a report is made here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from html import escape
+
+import lib
+from lib import text
+from lib.analysis import audit, choice, cost, savings, variants
+from lib.analysis.results import Analysis
+from lib.paper import conclusions
+from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
+from lib.quantities import number, ordered, quantity, significant
+from lib.report.page import Html, Prose
+from lib.stats import ALPHA
+
+_MOST_NAMED = 6
+"""Runs or networks that a sentence names."""
+
+
+def head(study: Analysis, at: datetime | None = None) -> Html:
+    """The title, the question, and above both what is missing from an unfinished study.
+
+    Args:
+        study: As far as it is.
+        at: When it was read, in UTC; now, if not given.
+    """
+    said = partial(study, at or datetime.now(UTC))
+    banner = f'<p class="partial" role="status">{escape(said)}</p>' if said else ""
+    return Html(
+        f'<header>{banner}<p class="kicker">Energy of training neural networks</p>'
+        f'<h1>{escape(study.title)}</h1><p class="question">{escape(question(study))}</p></header>',
+        f"{study.title}\n{question(study)}",
+    )
+
+
+def partial(study: Analysis, at: datetime) -> str | None:
+    """What the report of an unfinished study lacks; None if all runs have ended."""
+    if not study.missing:
+        return None
+    planned = len(study.planned)
+    failed = int((study.results["status"] == "failed").sum())
+    return (
+        f"Partial: {planned - len(study.missing)} of {text.runs(planned)} have ended"
+        + (f", {failed} of them failed" if failed else "")
+        + f" (as of {at.day} {at:%B %Y, %H:%M} UTC). The figures will change as others end."
+    )
+
+
+def question(study: Analysis) -> str:
+    """What the study asks, and of what."""
+    if study.is_the_papers:
+        return "Do the paper's conclusions hold when its own data are read correctly?"
+    runs = study.results
+    datasets = text.listed(ordered(runs["dataset"]))
+    if variants.COLUMN in runs:
+        return f"Which way of training takes less energy on {datasets}, at what accuracy?"
+    networks = ordered(runs["architecture"])
+    if len(networks) == 1:
+        return f"What does it take to train {networks[0]} on {datasets}?"
+    few = text.listed(networks) if len(networks) <= _MOST_NAMED else f"{len(networks)} networks"
+    return f"How much energy does it take to train {few} on {datasets}, and for what accuracy?"
+
+
+def found(study: Analysis) -> Prose:
+    """The answer: one to three sentences."""
+    if study.completed.empty:
+        return Prose(("No run is complete yet, so nothing was found.",), lead=True)
+    if study.is_the_papers:
+        return Prose((_verdicts(study), *_energies(study)), lead=True)
+    return Prose((*_energies(study), *_choices(study), *_saved(study)), lead=True)
+
+
+def rest(study: Analysis) -> Prose:
+    """What the answer leans on: networks that guess, the cost of the study, faults and doubts."""
+    said = [*_guessing(study), *_cost(study), *_worst(study)]
+    return Prose(tuple(said), kind="ul")
+
+
+def footer(study: Analysis, at: datetime | None = None) -> Html:
+    """Date, program, machine, energy, how to cite and where the code is."""
+    at = at or datetime.now(UTC)
+    runs = study.completed
+    machines = ordered(_column(runs, "cpu_model")) + ordered(_column(runs, "gpu_model"))
+    commits = ordered(_column(runs, "git_commit"))
+    total = cost.by_stage(runs, [])["energy_consumed"].sum()
+    lines = [
+        f"Made on {at.day} {at:%B %Y} by training-energy-study {lib.__version__}"
+        + (f" (code: commit {text.first(commits, most=2)})" if commits else ""),
+        f"Measured on {text.listed(machines)}" if machines else "",
+        f"Energy of all runs: {text.energy(total)}" if total else "",
+        "To cite: CITATION.cff of the program, and this study's title and date",
+    ]
+    shown = "".join(f"<li>{escape(line)}.</li>" for line in lines if line)
+    return Html(f'<footer class="about"><ul>{shown}</ul></footer>', ". ".join(filter(None, lines)))
+
+
+def _column(runs, name):
+    return runs[name].dropna() if name in runs else []
+
+
+def _verdicts(study: Analysis) -> str:
+    weighed = conclusions.conclusions(study.completed, study.reanalysis)
+    counts = Counter(one.verdict for one in weighed)
+    return (
+        f"Of the paper's {len(weighed)} conclusions {counts[STANDS]} stand when its data are read "
+        f"correctly, {counts[FALLS]} fall, and {counts[UNDECIDED]} can't be decided by its data."
+    )
+
+
+def _energies(study: Analysis) -> list[str]:
+    """How far apart the energies of a training are."""
+    runs, column = study.best_energy
+    runs = runs.dropna(subset=[column])
+    if runs.empty:
+        return ["No run has an energy, so nothing can be compared."]
+    factor, shown = quantity(column).scaled_to(runs[column])
+    by = [name for name in study.configuration if name != "dataset"]
+    parts = []
+    for dataset in ordered(runs["dataset"]):
+        rows = runs[runs["dataset"].astype(str) == dataset]
+        means = (rows.groupby(by, dropna=False)[column].mean() * factor).sort_values()
+        names = [_named(key) for key in means.index]
+        lowest, highest = means.iloc[0], means.iloc[-1]
+        least, most = significant(lowest, 3), significant(highest, 3)
+        if len(means) == 1:
+            parts.append(f"{names[0]} took {least} {shown.unit} on {dataset}")
+            continue
+        times = f", {significant(highest / lowest, 3)} times as much" if lowest > 0 else ""
+        parts.append(
+            f"on {dataset} a training took from {least} {shown.unit} ({names[0]}) to {most} "
+            f"{shown.unit} ({names[-1]}){times}"
+        )
+    how = "By the wattmeter, " if column == "wattmeter_energy" else ""
+    return [_sentence(how + "; ".join(parts))]
+
+
+def _choices(study: Analysis) -> list[str]:
+    """Which configuration it comes down to on each dataset, and how sure that is."""
+    runs, column = study.best_energy
+    runs = study.learned(runs)
+    by = [name for name in study.configuration if name != "dataset"]
+    runs = runs.assign(name=list(map(_named, runs[by].itertuples(index=False, name=None))))
+    said = []
+    for dataset in ordered(runs["dataset"]):
+        here = runs[runs["dataset"].astype(str) == dataset]
+        chosen = choice.among(here, column)
+        if chosen is not None and here["name"].nunique() > 1:
+            said.append(f"on {dataset} to {_chosen(chosen)}")
+    return [_sentence("it comes down " + "; ".join(said))] if said else []
+
+
+def _chosen(found: choice.Choice) -> str:
+    words = f"{found.name}, with accuracy {significant(found.accuracy, 3)}"
+    if found.runner_up is None:
+        return f"{words}: every other was shown to be less accurate"
+    words += ", the least energy of those not shown to be less accurate; "
+    more = f"{found.runner_up} takes {significant(found.energy_ratio or 0, 3)} times as much"
+    if found.p is None:
+        return f"{words}{more}, of single runs, so how sure that is is not known"
+    if found.is_sure:
+        return f"{words}{more} ({text.p_value(found.p)})"
+    return f"{words}but {more} only, which is not decided ({text.p_value(found.p)})"
+
+
+def _saved(study: Analysis) -> list[str]:
+    """Which option saves most energy at equal accuracy, against the study's reference."""
+    table = study.saved
+    base = table[table["compared_with"] == ""]
+    if base.empty:
+        return []
+    reference = savings.reference_name(base.iloc[0]["architecture"])
+    known = table[table["compared_with"] == reference].dropna(subset=["saved_percent"])
+    said = []
+    for dataset in ordered(known["dataset"]):
+        rows = known[known["dataset"].astype(str) == dataset]
+        shown = rows[(rows["p_holm"] < ALPHA) & (rows["saved_percent"] > 0)]
+        if shown.empty:
+            said.append(f"on {dataset} nothing was shown to save energy against {reference}")
+            continue
+        best = shown.loc[shown["saved_percent"].idxmax()]
+        low, high = (number(best[f"saved_percent_{end}"], 3) for end in ("low", "high"))
+        said.append(
+            f"on {dataset} {_named((best['architecture'], best[variants.COLUMN]))} reaches an "
+            f"accuracy of {significant(best['equal_accuracy'], 3)} with "
+            f"{number(best['saved_percent'], 3)} % less energy than {reference} (95 %: {low} to "
+            f"{high} %, {text.p_value(best['p_holm'])} after Holm, the best of {len(rows)})"
+        )
+    return [_sentence("; ".join(said))] if said else []
+
+
+def _named(key: object) -> str:
+    parts = key if isinstance(key, tuple) else (key,)
+    return " · ".join(str(part) for part in parts)
+
+
+def _guessing(study: Analysis) -> list[str]:
+    names = [f"{_named(key[:-1])} on {key[-1]}" for key in study.guessing]
+    if not names:
+        return []
+    are = "does" if len(names) == 1 else "do"
+    return [
+        f"{text.first(names, most=_MOST_NAMED)} {are} no better than guessing, so they are in no "
+        "ranking and on no front."
+    ]
+
+
+def _cost(study: Analysis) -> list[str]:
+    table = study.cost
+    energy = table["energy_consumed"].sum()
+    if table.empty or not energy:
+        return []
+    emitted = table["emissions"].sum(min_count=1)
+    grams = f" and emitted {significant(emitted * 1000, 3)} g CO₂-eq" if emitted > 0 else ""
+    parts = [
+        f"{row.stage} {text.energy(row.energy_consumed)}"
+        + (" (estimated)" if row.how == cost.ESTIMATED else "")
+        for row in table.itertuples()
+        if row.energy_consumed > 0
+    ]
+    split = f": {', '.join(parts)}" if len(parts) > 1 else ""
+    took = text.duration(table["duration"].sum())
+    return [f"The whole study took {text.energy(energy)} and {took}{grams}{split}."]
+
+
+def _worst(study: Analysis) -> list[str]:
+    """Faults and doubts that touch the answer."""
+    counts = Counter(finding.severity for finding in study.findings)
+    named = {audit.FAULT: "fault", audit.DOUBT: "doubt"}
+    said = []
+    for severity, word in named.items():
+        found = [one.what for one in study.findings if one.severity == severity]
+        if found:
+            head = f"{counts[severity]} {word}{'s' if len(found) > 1 else ''}: "
+            said.append(head + text.first(found, "; ", most=3).rstrip(".") + ".")
+    if not said and counts[audit.UNCHECKED] < len(study.findings):
+        said.append("No check of the results found a fault or a doubt.")
+    return said
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."

@@ -1,0 +1,38 @@
+import pandas as pd
+import pytest
+
+from lib.analysis import cost
+from lib.instruments.trace import PowerTrace
+
+
+def test_stages_around_the_training(tmp_path):
+    runs = pd.DataFrame(
+        {
+            "energy_consumed": [0.001, 0.002],
+            "idle_energy": [0.0005, None],
+            "duration": [100.0, 100.0],
+            "carbon_intensity": [100.0, 100.0],
+            "idle_duration": [10.0, 10.0],
+            "warmup_duration": [5.0, 0.0],
+        }
+    )
+    with_trace, without = tmp_path / "failed", tmp_path / "killed"
+    without.mkdir()
+    trace = PowerTrace(with_trace / "power.csv")
+    for _ in range(2):
+        trace.add(interval=1.0, cpu_power=30.0, gpu_power=None, ram_power=6.0, energy_consumed=0)
+    trace.close()
+    found = cost.by_stage(runs, [with_trace, without]).set_index("stage")
+    assert list(found.index) == ["training", "idle", "warmup", "failed or interrupted"]
+    assert found.loc["training", "energy_consumed"] == pytest.approx(0.003)
+    assert found.loc["training", "emissions"] == pytest.approx(0.0003)
+    # The idle power of the run that measured it stands for the other's.
+    assert found.loc["idle", "energy_consumed"] == pytest.approx(2 * 0.0005 / 10)
+    assert found.loc["warmup", "energy_consumed"] == pytest.approx(0.001 / 20)
+    assert found.loc["warmup", "how"] == cost.ESTIMATED
+    assert found.loc["failed or interrupted", "energy_consumed"] == pytest.approx(72 / 3.6e6)
+    assert found.loc["failed or interrupted", "runs"] == 1
+
+
+def test_no_run_is_no_cost():
+    assert cost.by_stage(pd.DataFrame(), []).empty

@@ -1,0 +1,111 @@
+"""The first screen, in words."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from lib.analysis import results
+from lib.report import answer
+from tests import small_study
+
+AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def load(folder, **options):
+    return results.load(small_study.make(folder, **options))
+
+
+def test_an_unfinished_study_is_marked_partial(tmp_path):
+    said = answer.head(load(tmp_path / "a", unfinished=True), AT).html
+    assert "Partial: 17 of 18 runs have ended (as of 4 March 2026, 05:06 UTC)." in said
+    assert answer.partial(load(tmp_path / "b", failed="no"), AT) is None
+
+
+def test_the_title_and_what_is_missing_are_text(tmp_path):
+    html = answer.head(load(tmp_path / "a", title="<b>&", unfinished=True), AT).html
+    assert "<h1>&lt;b&gt;&amp;</h1>" in html
+
+
+@pytest.mark.parametrize(
+    ("options", "asks"),
+    [
+        ({}, "energy does it take to train VGG16, VGG19 and ResNet50 on mnist and digits"),
+        ({"variants": ({}, {"precision": "mixed"})}, "Which way of training takes less energy"),
+    ],
+)
+def test_the_question_is_the_studys(tmp_path, options, asks):
+    assert asks in answer.question(load(tmp_path / "s", **options))
+
+
+def test_the_answer_names_energies_and_what_it_comes_down_to(tmp_path):
+    energy, choice = answer.found(load(tmp_path / "s")).sentences
+    assert "on digits a training took from 0.153 Wh (ResNet50) to 0.255 Wh (VGG19)" in energy
+    assert "1.67 times as much" in energy
+    assert choice.startswith("It comes down on mnist to VGG16")
+    assert "VGG19 takes 1.25 times as much (p < 0.001)" in choice
+
+
+def test_no_energy_is_no_multiple_of_none(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",))
+    study.completed["energy_consumed"] = 0.0
+    said = answer.found(study).sentences[0]
+    assert "from 0.00 kWh" in said
+    assert "times" not in said
+
+
+def test_the_wattmeter_is_believed(tmp_path):
+    study = load(tmp_path / "s")
+    study.completed["wattmeter_energy"] = study.completed["energy_consumed"] * 2
+    energy = answer.found(study).sentences[0]
+    assert energy.startswith("By the wattmeter, on mnist")
+    assert "0.510 Wh (VGG19)" in energy
+
+
+def test_networks_that_guess_are_named_and_not_chosen(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",))
+    guesses = study.completed["architecture"] == "ResNet50"
+    study.completed.loc[guesses, ["accuracy", "energy_consumed"]] = 0.1, 1e-9
+    assert "to VGG16" in answer.found(study).sentences[1]
+    assert answer.rest(study).sentences[0].startswith("ResNet50 on digits does no better than")
+    everything = load(tmp_path / "t", datasets=("digits",))
+    everything.completed["accuracy"] = 0.1
+    assert len(answer.found(everything).sentences) == 1, "none is chosen"
+    assert everything.ranked.empty
+
+
+def test_nothing_complete_is_said(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    study.results["status"] = "failed"
+    assert repr(answer.found(study)) == "No run is complete yet, so nothing was found."
+    assert answer.rest(study).sentences[0].startswith("The whole study took 0."), "what failed"
+    assert "training-energy-study" in answer.footer(study, AT).html
+
+
+def test_a_study_of_options_says_what_they_save(tmp_path):
+    variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
+    study = load(tmp_path / "s", datasets=("digits",), variants=variants)
+    saved = answer.found(study).sentences[-1]
+    assert "reaches an accuracy of 0.570 with 90 % less energy than VGG16, reference" in saved
+    assert "p < 0.001 after Holm, the best of 8" in saved
+
+
+def test_a_saving_that_may_be_chance_is_no_finding(tmp_path):
+    study = load(
+        tmp_path / "s", datasets=("digits",), repetitions=2, variants=({}, {"precision": "mixed"})
+    )
+    rng = np.random.default_rng(1)
+    for history in study.histories.values():
+        history["energy_consumed"] = [1e-4, 2e-4] * rng.normal(1, 0.2, 1)
+    saved = answer.found(study).sentences[-1]
+    assert saved.startswith("On digits nothing was shown to save energy against VGG16, reference")
+
+
+def test_the_cost_is_of_the_whole_study(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    study.completed["idle_energy"] = study.completed["energy_consumed"] / 2
+    study.completed["idle_duration"] = 20.0
+    (cost,) = [line for line in answer.rest(study).sentences if line.startswith("The whole")]
+    total = 1.01 * (0.20 + 0.25 + 0.15)
+    assert f"took {total * 1.25:.3f} Wh and 3 min 00 s" in cost
+    assert f"training {total:.3f} Wh, idle {total / 4:.3f} Wh" in cost
