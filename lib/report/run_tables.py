@@ -86,8 +86,7 @@ def energy(record: Record, *qualities: str) -> Table:
         (
             "emissions",
             "" if record.emissions is None else f"{record.emissions * 1000:.4g} g CO₂-eq",
-            why.get("emissions")
-            or f"energy × {number(intensity)} g/kWh ({record.location_source})",
+            why.get("emissions", f"energy × {intensity}"),
         ),
         *((name.replace("_", " "), number(record.value(name)), "result") for name in qualities),
     ]
