@@ -124,8 +124,8 @@ class _Call:
         self._check_python()
         cloudpickle.register_pickle_by_value(cluster_admission)
         found = machine.versions()
-        backends = {getattr(run, "backend", None) for run in self._runs.values()}
-        backends -= {None, *SAME_VERSIONS}
+        used = (getattr(run, "backend", None) for run in self._runs.values())
+        backends = {*filter(None, used)} - {*SAME_VERSIONS}
         plugin = cluster_admission.Admission(
             self._name,
             bundle.pack_program([*self._runs.values()]),

@@ -29,7 +29,7 @@ from lib.execution.run_process import (
 )
 from lib.records import Record
 from lib.records.progress import Progress, read_progress
-from lib.study.config import RunConfig, RunFields
+from lib.study.config import RunFields
 from lib.text import duration
 
 RUN_PROCESS: tuple[str, ...] = (sys.executable, "-m", "lib.execution.run_process")
@@ -169,7 +169,7 @@ class _Stall:
         return self._said
 
 
-def _patience(config: RunConfig) -> float:
+def _patience(config: RunFields) -> float:
     """Seconds that a run may stand still: what its protocol asks for is no stall."""
     return SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
 

@@ -113,17 +113,16 @@ def recover(runs: Iterable[RunFields]) -> list[str]:
     said = []
     for config in runs:
         found = look(config)
-        if found.folder is not None:
-            _take_back(config, found)
+        if found.folder is not None and found.record is not None:
+            _take_back(config, found.record, found.folder)
             said.append(f"{config.run_id}: fits the plan, taken back from {found.folder}")
     return said
 
 
-def _take_back(config: RunFields, found: Found) -> None:
-    record = found.record.model_copy(update={"run_id": config.run_id})
-    _move(found.folder, config.run_dir)
-    if record != found.record:
-        record.write(config.run_dir)
+def _take_back(config: RunFields, record: Record, folder: Path) -> None:
+    _move(folder, config.run_dir)
+    if record.run_id != config.run_id:
+        record.model_copy(update={"run_id": config.run_id}).write(config.run_dir)
     (config.run_dir / _REASON).unlink(missing_ok=True)
 
 

@@ -23,7 +23,7 @@ from lib import program
 from lib.files import without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.records import FILE_NAME, Record
+from lib.records import FILE_NAME, MEASUREMENT_VERSION, Record
 from lib.study.config import RunFields
 from lib.study.notebook import VARIABLE, fields_of, kernel_of
 
@@ -127,6 +127,7 @@ def failed_record(config: RunFields, error: str) -> Record:
     """The record of a run that did not end well."""
     versions = machine.versions()
     return Record(
+        measurement_version=MEASUREMENT_VERSION,
         run_id=config.run_id,
         status="failed",
         error=error,

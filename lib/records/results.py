@@ -172,7 +172,7 @@ def read_histories(run_dirs: Mapping[str, Path]) -> Histories:
             continue
         except (OSError, ValueError) as error:
             damaged[name] = f"{folder.name}/{path.name}: can't be read: {error}"
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     for head, files in lines.items():
         try:
             found |= _parsed(head, files)

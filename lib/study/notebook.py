@@ -7,7 +7,7 @@ import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -88,7 +88,7 @@ def _made(
     if problems:
         raise StudyError(problems, source)
     fields |= {name: (info.annotation, info) for name, info in known.items() if name not in said}
-    made = create_model("RunOf", __base__=base, **fields)
+    made: type[RunFields] = create_model("RunOf", __base__=base, **cast(dict[str, Any], fields))
     checked(made, {**said}, source)
     return made
 
@@ -156,7 +156,8 @@ def _parameters(notebook: Path) -> dict[str, Any]:
     except SyntaxError as error:
         problem = f"the cell '{TAG}' is no Python: line {error.lineno}: {error.msg}"
         raise StudyError([problem], _said(notebook)) from None
-    found, problems = {}, []
+    found: dict[str, Any] = {}
+    problems = []
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a text that explains

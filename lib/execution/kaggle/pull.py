@@ -18,7 +18,7 @@ from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
 from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.execution.kaggle.push import Pace, patiently
 from lib.execution.run_process import LOG_NAME, one_line
-from lib.records import Record
+from lib.records import MEASUREMENT_VERSION, Record
 from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 
@@ -129,6 +129,7 @@ def _settle_failure(
     error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
     error = f"{error} ({LOG_NAME} says more)"
     record = Record(
+        measurement_version=MEASUREMENT_VERSION,
         run_id=config.run_id,
         status="failed",
         error=error,
