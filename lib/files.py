@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _FORMULA = tuple("=+-@\t\r")
 """With what text begins that a spreadsheet computes."""
 
+_NUMBER = re.compile(r"[+-]?\d+([.]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+"""What begins like a formula and is none: a table that was printed holds its numbers as text."""
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write `content` to `path` so that a reader, or a crash, finds the old file or the new one.
@@ -69,13 +72,15 @@ def from_csv(path: Path) -> pd.DataFrame:
 
 
 def _no_formula(value: Any) -> Any:
-    is_one = isinstance(value, str) and value.lstrip("'")[:1] in _FORMULA and value
-    return f"'{value}" if is_one else value
+    if not isinstance(value, str) or not value.lstrip("'").startswith(_FORMULA):
+        return value
+    return value if _NUMBER.fullmatch(value) else f"'{value}"
 
 
 def _as_it_was(value: Any) -> Any:
-    quoted = isinstance(value, str) and value[:1] == "'" and value.lstrip("'")[:1] in _FORMULA
-    return value[1:] if quoted else value
+    if not isinstance(value, str) or not value.startswith("'"):
+        return value
+    return value[1:] if value.lstrip("'").startswith(_FORMULA) else value
 
 
 def sync(path: Path) -> None:

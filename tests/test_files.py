@@ -1,9 +1,10 @@
 import json
 import os
 
+import pandas as pd
 import pytest
 
-from lib.files import remove_unfinished, without_home, write_atomically
+from lib.files import as_csv, from_csv, remove_unfinished, without_home, write_atomically
 
 
 def test_writes_and_overwrites(tmp_path):
@@ -83,3 +84,13 @@ def test_a_home_behind_a_link_is_known_by_both_names(tmp_path, monkeypatch):
 def test_a_root_that_is_home_is_no_name(monkeypatch):
     monkeypatch.setenv("HOME", "/")
     assert without_home("/srv/data") == "/srv/data"
+
+
+@pytest.mark.parametrize("text", ["-0.0605", "+3", "1e-3", "-1.5E+2", "'-1", "=1+1", "-1+1", "@a"])
+def test_numbers_as_text_are_no_formulas(tmp_path, text):
+    """What a paper printed is held as text, to its last digit."""
+    path = tmp_path / "table.csv"
+    path.write_text(as_csv(pd.DataFrame({"printed": [text, "word"]})))
+    (line, _) = path.read_text().splitlines()[1:]
+    assert line == (text if text[0] in "+-1" and "+1" not in text else f"'{text}")
+    assert list(from_csv(path)["printed"]) == [text, "word"]
