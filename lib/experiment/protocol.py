@@ -60,7 +60,7 @@ class Run:
     def __init__(self, config: RunFields, folder: Path | None = None):
         self.config = config
         self.folder = folder or config.run_dir
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, Any]] = []
         self._results = Results(frozenset(type(config).model_fields))
         self._measured: Measured | None = None
         self._state = "new"
@@ -141,7 +141,7 @@ class Run:
         """
         self._must_be({"measuring"}, "epoch", "comes inside the measured block")
         told = {name: number(name, value, finite=False) for name, value in values.items()}
-        row = {"epoch": len(self.history) + 1, **told}
+        row: dict[str, Any] = {"epoch": len(self.history) + 1, **told}
         row["seconds"] = self._phases.seconds()
         row["energy_consumed"] = self._meter.energy_so_far()
         self.history.append(row)
@@ -160,7 +160,7 @@ class Run:
         Raises:
             RunError: If there is no measured training yet, or `samples` is no positive number.
         """
-        self._must_be({"measured"}, "inference", "comes after the measured block")
+        measured = self._after_the_block("inference")
         if not isinstance(samples, int) or samples < 1:
             raise RunError(f"inference: samples is {samples!r}; it is a whole number of at least 1")
         if not self.config.inference_seconds:
@@ -172,8 +172,8 @@ class Run:
             passes = _for_at_least(self.config.inference_seconds, predict)
         reading = replace(bench.readings[0], instrument="codecarbon, inference")
         use = Use(reading, passes * samples)
-        doubts = (*self._measured.doubts, *(f"inference: {one}" for one in reading.doubts))
-        self._measured = replace(self._measured, use=use, doubts=tuple(dict.fromkeys(doubts)))
+        doubts = (*measured.doubts, *(f"inference: {one}" for one in reading.doubts))
+        self._measured = replace(measured, use=use, doubts=tuple(dict.fromkeys(doubts)))
 
     def results(
         self,
@@ -205,9 +205,9 @@ class Run:
         Raises:
             RunError: As `results`, and if the run was not measured.
         """
-        self._must_be({"measured"}, "record", "comes after the measured block")
+        measured = self._after_the_block("record")
         self.results(**results)
-        measured = replace(self._measured, phases=tuple(self._phases.done))
+        measured = replace(measured, phases=tuple(self._phases.done))
         return complete(self.config, measured, self._results)
 
     def finish(self, **results: Any) -> Record:
@@ -218,7 +218,7 @@ class Run:
         """
         if self._state == "finished":
             raise RunError("finish: the run is finished; its record is written once")
-        self._must_be({"measured"}, "finish", "comes after the measured block")
+        self._after_the_block("finish")
         record = self.record(**results)
         if not self._results.values:
             raise RunError("finish: nothing came out; give at least one number, e.g. accuracy=0.9")
@@ -236,6 +236,12 @@ class Run:
         with measuring([CodeCarbon(self._location, trace=self._trace)]) as baseline:
             time.sleep(self.config.idle_seconds)
         return replace(baseline.readings[0], instrument=IDLE)
+
+    def _after_the_block(self, what: str) -> Measured:
+        if self._measured is None:
+            raise RunError(f"{what}: comes after the measured block")
+        self._must_be({"measured"}, what, "the run is finished")
+        return self._measured
 
     def _step_to(self, state: str, before: set[str], problem: str) -> None:
         self._must_be(before, "measured", problem)

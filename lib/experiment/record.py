@@ -185,10 +185,10 @@ def _inference(measured: Measured, config: RunFields) -> _Part:
     net = _net("inference_", reading, measured.idle, config.idle_seconds)
     training = _net("", measured.readings[0], measured.idle, config.idle_seconds)
     energy, above_idle = reading.energy_consumed, net.fields["inference_net_energy"]
-    pair = (measured.readings[0].energy_consumed, energy)
+    whole, each = measured.readings[0].energy_consumed, energy
     if above_idle is not None and training.fields["net_energy"] is not None:
-        pair = (training.fields["net_energy"], above_idle)
-    known = None not in pair and pair[1] > 0
+        whole, each = training.fields["net_energy"], above_idle
+    like = samples * whole / each if whole is not None and each and each > 0 else None
 
     def per_1000(whole: float | None) -> float | None:
         return None if whole is None else 1000 * whole / samples
@@ -200,7 +200,7 @@ def _inference(measured: Measured, config: RunFields) -> _Part:
         "inference_seconds_per_1000": per_1000(reading.duration),
         "inference_energy_per_1000": per_1000(energy),
         "inference_net_energy_per_1000": per_1000(above_idle),
-        "inferences_like_training": samples * pair[0] / pair[1] if known else None,
+        "inferences_like_training": like,
     }
     reasons = {name: why for name, why in net.reasons.items() if name in columns}
     return _Part(extra=columns, reasons=reasons)

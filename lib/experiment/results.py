@@ -10,8 +10,10 @@ from typing import Any
 from lib.records.record import Record
 from lib.study.errors import UserError
 
-TOLD = ("accuracy", "loss", "flops", "flops_head", "flops_training")
-TOLD += ("parameters", "trainable_parameters", "depth")
+TOLD = (
+    *("accuracy", "loss", "flops", "flops_head", "flops_training"),
+    *("parameters", "trainable_parameters", "depth"),
+)
 """Quantities of a record that are told by who trains; all others are measured."""
 
 _COLUMNS_OF_OTHERS = ("version_", "data_", "wattmeter_", "inference_")

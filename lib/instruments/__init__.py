@@ -60,9 +60,8 @@ class Reading:
         energy is unknown, leaves the sum unknown: a part is not the whole.
         """
         measured = [part.energy for part in self.components.values() if part.method != "none"]
-        if not measured or None in measured:
-            return None
-        return sum(measured)
+        known = [energy for energy in measured if energy is not None]
+        return sum(known) if known and len(known) == len(measured) else None
 
 
 def empty_reading(

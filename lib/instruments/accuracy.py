@@ -280,7 +280,7 @@ def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Bud
     parts = dict(gross.parts)
     sources = []
     for source in gross.sources:
-        if source.name == WORKLOAD.name:
+        if source.part and source.name == WORKLOAD.name:
             spread = WORKLOAD.law.spread * float(np.hypot(parts[source.part], idle[source.part]))
             source = dataclasses.replace(source, law=normal(0.0, spread), adds=True)
         sources.append(source)

@@ -76,23 +76,19 @@ class CodeCarbon:
         self._location = location
         self._folder = folder
         self._trace = trace
-        self._owns_trace = trace is None
         self._interval = interval
         self._gpus = gpus
-        self._tracker: QuietTracker | None = None
-        self._recorder: Recorder | None = None
+        self._measurement: _Measurement | None = None
 
     @property
     def latest(self) -> Latest:
         """Watts of the newest sample, and energy up to it."""
-        sample = self._recorder.latest if self._recorder else None
+        sample = self._measurement.recorder.latest if self._measurement else None
         return Latest(sample.power, sample.energy_consumed) if sample else Latest()
 
     def energy_so_far(self) -> float | None:
         """Measure now, apart from the clock: kWh since the start; None if it isn't running."""
-        if self._tracker is None or self._recorder is None:
-            return None
-        return self._tracker.measure()
+        return self._measurement.tracker.measure() if self._measurement else None
 
     def start(self) -> None:
         """Begin to measure.
@@ -101,25 +97,33 @@ class CodeCarbon:
             RuntimeError: If it measured before: a reused tracker's counters go on from there.
             TrackerError: If CodeCarbon did not start.
         """
-        if self._tracker is not None:
+        if self._measurement is not None:
             raise RuntimeError("this CodeCarbon instrument was used; make a new one for every run")
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / FILE_NAME).unlink(missing_ok=True)
-        if self._gpus is None:
-            self._gpus = visible_gpus()
-        self._ignored = ignored_settings()
-        self._recorder = Recorder(self._gpus)
-        project = self._folder.name if self._folder else "idle"
-        self._tracker = QuietTracker(
-            self._location, self._gpus, self._recorder, self._interval, project
+        folder = self._folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / FILE_NAME).unlink(missing_ok=True)
+        gpus = visible_gpus() if self._gpus is None else self._gpus
+        ignored = ignored_settings()
+        recorder = Recorder(gpus)
+        project = folder.name if folder else "idle"
+        tracker = QuietTracker(self._location, gpus, recorder, self._interval, project)
+        own = self._trace is None
+        trace = self._trace or PowerTrace(folder / TRACE_NAME if folder else None)
+        self._measurement = _Measurement(
+            self._location,
+            folder,
+            trace if own else None,
+            self._interval,
+            gpus,
+            ignored,
+            recorder,
+            tracker,
+            tracker.methods()["gpu"].method != "none",
         )
-        if self._trace is None:
-            self._trace = PowerTrace(self._folder / TRACE_NAME if self._folder else None)
-        self._measures_gpu = self._tracker.methods()["gpu"].method != "none"
-        self._recorder.begin(self._trace, self._measures_gpu)
-        self._tracker.start()
-        self._started = time.perf_counter()
+        recorder.begin(trace, self._measurement.measures_gpu)
+        tracker.start()
+        self._measurement.started = time.perf_counter()
 
     def stop(self) -> Reading:
         """End the measurement.
@@ -131,51 +135,71 @@ class CodeCarbon:
         Raises:
             RuntimeError: If it was not started.
         """
-        if self._tracker is None:
+        if self._measurement is None:
             raise RuntimeError("this CodeCarbon instrument was not started")
-        seconds = time.perf_counter() - self._started
-        self._tracker.stop()
-        if self._owns_trace:
-            self._trace.close()
-        rows, count = self._recorder.rows, self._recorder.count
+        return self._measurement.stop()
+
+
+@dataclass
+class _Measurement:
+    """What there is from start to stop; `own_trace` is closed at the end."""
+
+    location: Location
+    folder: Path | None
+    own_trace: PowerTrace | None
+    interval: float
+    gpus: Gpus
+    ignored: tuple[str, ...]
+    recorder: Recorder
+    tracker: QuietTracker
+    measures_gpu: bool
+    started: float = 0.0
+
+    def stop(self) -> Reading:
+        seconds = time.perf_counter() - self.started
+        self.tracker.stop()
+        if self.own_trace is not None:
+            self.own_trace.close()
+        rows, count = self.recorder.rows, self.recorder.count
+        name = CodeCarbon.name
         if len(rows) != 1:
             reason = f"CodeCarbon left {len(rows)} rows in place of one"
             doubts = (*self._doubts(), reason)
-            return empty_reading(self.name, seconds, reason, samples=count, doubts=doubts)
+            return empty_reading(name, seconds, reason, samples=count, doubts=doubts)
         row = rows[0]
         components = {
-            name: check_component(name, method, row, self._recorder.peak)
-            for name, method in self._tracker.methods().items()
+            part: check_component(part, method, row, self.recorder.peak)
+            for part, method in self.tracker.methods().items()
         }
-        doubts = (*self._doubts(), *check_row(row, self._tracker.ram_power(), self._location))
-        reading = Reading(self.name, row["duration"], components, count, doubts)
-        if self._folder is not None:
-            self._write(row)
+        doubts = (*self._doubts(), *check_row(row, self.tracker.ram_power(), self.location))
+        reading = Reading(name, row["duration"], components, count, doubts)
+        if self.folder is not None:
+            self._write(self.folder / FILE_NAME, row)
         return dataclasses.replace(reading, details=self._details(reading, row))
 
     def _doubts(self) -> list[str]:
         """What is doubtful about how it measured, whatever the figures."""
-        doubts = [*self._gpus.doubts, *self._location.notes]
-        if self._ignored:
-            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
-        methods = self._tracker.methods()
-        if self._gpus.selected and not self._measures_gpu:
+        doubts = [*self.gpus.doubts, *self.location.notes]
+        if self.ignored:
+            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self.ignored)}")
+        methods = self.tracker.methods()
+        if self.gpus.selected and not self.measures_gpu:
             doubts.append(f"the energy of the GPU is not in the sum: {methods['gpu'].reason}")
         if RAPL.exists() and not any("RAPL" in part.method for part in methods.values()):
             doubts.append(
                 "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
                 f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
             )
-        longest = self._recorder.longest
-        if longest > LONGEST_INTERVAL * self._interval:
+        longest = self.recorder.longest
+        if longest > LONGEST_INTERVAL * self.interval:
             doubts.append(
-                f"no power was read for {longest:.1f} s, though {self._interval:g} s was set"
+                f"no power was read for {longest:.1f} s, though {self.interval:g} s was set"
             )
-        return doubts + [f"CodeCarbon: {message}" for message in self._tracker.log]
+        return doubts + [f"CodeCarbon: {message}" for message in self.tracker.log]
 
     def _details(self, reading: Reading, row: Mapping[str, Any]) -> dict[str, Any]:
-        kilograms = self._location.emissions(reading.energy_consumed)
-        place = self._location
+        kilograms = self.location.emissions(reading.energy_consumed)
+        place = self.location
         return {
             "emissions": kilograms,
             "emissions_rate": kilograms / row["duration"] if kilograms is not None else None,
@@ -184,20 +208,20 @@ class CodeCarbon:
             "country_iso_code": place.country_iso_code,
             "region": place.region,
             "location_source": place.source,
-            "peak_power": self._recorder.peak_power,
+            "peak_power": self.recorder.peak_power,
             "run_id": row["run_id"],
             "tracking_mode": row["tracking_mode"],
-            "measure_power_secs": self._interval,
-            "ignored_settings": ", ".join(self._ignored) or None,
+            "measure_power_secs": self.interval,
+            "ignored_settings": ", ".join(self.ignored) or None,
         }
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def _write(self, path: Path, row: dict[str, Any]) -> None:
         """Write `emissions.csv`, without what CodeCarbon claims but does not know."""
-        row = dict(row, cpu_utilization_percent=self._recorder.cpu_utilization)
-        if self._gpus.installed or not self._measures_gpu:
+        row = dict(row, cpu_utilization_percent=self.recorder.cpu_utilization)
+        if self.gpus.installed or not self.measures_gpu:
             # It counts the GPUs of the machine, and those that CUDA_VISIBLE_DEVICES wishes for.
-            row |= {"gpu_count": len(self._gpus.selected), "gpu_model": self._gpus.model}
-        if self._location.carbon_intensity is None:
+            row |= {"gpu_count": len(self.gpus.selected), "gpu_model": self.gpus.model}
+        if self.location.carbon_intensity is None:
             claims = ("emissions", "emissions_rate", "country_name", "country_iso_code", "region")
             row |= dict.fromkeys(claims)
-        write_atomically(self._folder / FILE_NAME, pd.DataFrame([row]).to_csv(index=False))
+        write_atomically(path, pd.DataFrame([row]).to_csv(index=False))

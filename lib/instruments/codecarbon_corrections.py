@@ -74,13 +74,16 @@ class QuietTracker:
         self._gpus = gpus
         self._log = _LogCollector()
         self._lock = threading.RLock()
-        place = {"country_iso_code": location.country_iso_code, "region": location.region}
+        place: dict[str, Any] = {
+            "country_iso_code": location.country_iso_code,
+            "region": location.region,
+        }
         if location.carbon_intensity is None:
             place = {"force_carbon_intensity_g_co2e_kwh": 0.0}
         with replaced(
             emissions_tracker, get_hierarchical_config=dict, set_logger_format=lambda *_: None
         ):
-            self._tracker = OfflineEmissionsTracker(
+            tracker: Any = OfflineEmissionsTracker(
                 project_name=project,
                 measure_power_secs=interval,
                 tracking_mode="machine",
@@ -92,6 +95,7 @@ class QuietTracker:
                 log_level="warning",
                 **place,
             )
+        self._tracker = tracker
         if not hasattr(self._tracker, "run_id"):
             self._log.remove()
             raise TrackerError(f"CodeCarbon could not be set up: {'; '.join(self._log.messages)}")

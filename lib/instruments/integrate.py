@@ -187,8 +187,8 @@ def spikes(power: NDArray) -> NDArray:
     return found if usual > 0 else np.zeros(power.shape, dtype=bool)
 
 
-def _samples(time: ArrayLike, value: ArrayLike) -> tuple[NDArray, NDArray]:
-    time, value = np.asarray(time, dtype=float), np.asarray(value, dtype=float)
+def _samples(times: ArrayLike, values: ArrayLike) -> tuple[NDArray, NDArray]:
+    time, value = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
     if time.shape != value.shape or time.ndim != 1:
         raise ValueError(f"time has shape {time.shape} and values {value.shape}; both must be (n,)")
     known = np.isfinite(time) & np.isfinite(value)

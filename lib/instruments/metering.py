@@ -64,6 +64,18 @@ class Samples:
     counter: NDArray | None = None
     held: bool = False
 
+    @property
+    def value(self) -> NDArray:
+        """What it tells: power, or else its counter.
+
+        Raises:
+            ValueError: If it tells neither.
+        """
+        told = self.counter if self.power is None else self.power
+        if told is None:
+            raise ValueError("a channel of a wattmeter tells neither power nor energy")
+        return told
+
     def around(self, start: float, stop: float) -> Samples:
         """The samples from `start` to `stop` with the neighbours that the edges are between.
 
@@ -97,13 +109,13 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
     part = samples.around(start, stop)
     length = stop - start
     if part.held:
-        return integrate_held(part.time, part.power, 0.0, length)
+        return integrate_held(part.time, part.value, 0.0, length)
     interval = _interval(samples, start, stop)
     if part.power is None:
-        return integrate_counter(part.time, part.counter, 0.0, length, interval)
+        return integrate_counter(part.time, part.value, 0.0, length, interval)
     if part.counter is None:
         return integrate_power(part.time, part.power, 0.0, length, interval)
-    time, power, bridged = _bridge_gaps(part, length, interval)
+    time, power, bridged = _bridge_gaps(part, part.counter, length, interval)
     plain = integrate_power(part.time, part.power, 0.0, length, interval)
     filled = integrate_power(time, power, 0.0, length, interval)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
@@ -116,15 +128,14 @@ def sampling(samples: Samples, start: float, stop: float) -> Sampling:
     if part.held:
         return Sampling()
     if part.power is None:
-        step = counter_step(part.counter)
-        return of_counter(part.time, part.counter, stop - start, step)
+        step = counter_step(part.value)
+        return of_counter(part.time, part.value, stop - start, step)
     return of_power(part.time, part.power, stop - start)
 
 
 def _interval(samples: Samples, start: float, stop: float) -> float | None:
     """Usual seconds between samples: of those inside the window, if enough are, else around it."""
-    value = samples.counter if samples.power is None else samples.power
-    time = samples.time[np.isfinite(value)]
+    time = samples.time[np.isfinite(samples.value)]
 
     def spacing(begin: float, end: float) -> NDArray:
         return np.diff(time[np.searchsorted(time, begin) : np.searchsorted(time, end, "right")])
@@ -174,7 +185,7 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
 
 
 def _bridge_gaps(
-    part: Samples, length: float, interval: float | None
+    part: Samples, counter: NDArray, length: float, interval: float | None
 ) -> tuple[NDArray, NDArray, list[str]]:
     """Fill gaps of the power with the counter's mean power.
 
@@ -183,8 +194,8 @@ def _bridge_gaps(
     Returns:
         Times, powers, and where gaps were filled, in words.
     """
-    known = np.isfinite(part.power)
-    time, power, counter = part.time[known], part.power[known], part.counter[known]
+    known = np.isfinite(part.value)
+    time, power, counter = part.time[known], part.value[known], counter[known]
     spacing = np.diff(time)
     interval = interval or np.inf
     inside = (time[:-1] >= 0) & (time[1:] <= length)
@@ -250,7 +261,7 @@ def read_window(
         effects = [sampling(channel, start, stop) for channel in channels]
         if reason is None:
             corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
-            energy = sum(one.energy for one in found) + corrections
+            energy = sum(one.energy or 0.0 for one in found) + corrections
             uncertain = _uncertain(effects, clock_u)
     methods = {
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
@@ -280,7 +291,7 @@ def _steps(
     for channel, one in zip(channels, found, strict=True):
         if channel.power is not None or one.energy is None:
             continue
-        step = counter_step(channel.around(start, stop).counter) / JOULES_PER_KWH
+        step = counter_step(channel.around(start, stop).value) / JOULES_PER_KWH
         share = step / one.energy if one.energy > 0 else np.inf
         said = f"the counter goes up in steps of {1000 * step:.3g} Wh"
         if one.energy <= 0:
@@ -371,7 +382,7 @@ def column_prefix(component: str) -> str:
     return "wattmeter_" if component == COMPONENT else f"wattmeter_{component}_"
 
 
-def columns(reading: Reading) -> dict[str, float | str | None]:
+def columns(reading: Reading) -> dict[str, object]:
     """What the table of results says of a wattmeter's reading; energy in kWh, time in s."""
     known = reading.details
     values = {

@@ -43,7 +43,7 @@ class Recorder:
         self.longest = 0.0
         self.cpu_utilization = 0.0
         self._gpus = gpus
-        self._trace: PowerTrace | None = None
+        self._trace = PowerTrace(None)
         self._measures_gpu = False
         # CodeCarbon's own utilisation begins with zeros: psutil keeps a baseline per thread, and
         # every measurement is a new thread.
@@ -84,15 +84,13 @@ class Recorder:
         import psutil
 
         energy = {name: getattr(total, f"{name}_energy") for name in COMPONENTS}
-        power: dict[str, float | None] = {
+        power = {
             name: (energy[name] - self._energy[name]) * JOULES_PER_KWH / interval
             for name in COMPONENTS
         }
         sound = interval >= SHORTEST_INTERVAL or not self.count
         if sound:
             self.peak = {name: max(self.peak[name], watts) for name, watts in power.items()}
-        if not self._measures_gpu:
-            power["gpu"] = None
         load = self._load.percent()
         self.cpu_utilization += (load - self.cpu_utilization) * interval / total.duration
         self._duration, self._energy = total.duration, energy
@@ -100,7 +98,9 @@ class Recorder:
         self.count += 1
         self.latest = self._trace.add(
             interval=interval,
-            **{f"{name}_power": watts for name, watts in power.items()},
+            cpu_power=power["cpu"],
+            gpu_power=power["gpu"] if self._measures_gpu else None,
+            ram_power=power["ram"],
             energy_consumed=total.energy_consumed,
             cpu_utilization_percent=load,
             ram_utilization_percent=psutil.virtual_memory().percent,

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -88,7 +89,7 @@ class PowerTrace:
         """Say which part of the run the samples from now on belong to."""
         self.phase = phase
 
-    def add(self, **fields: float | None) -> Sample:
+    def add(self, **fields: Any) -> Sample:
         """Write one sample that ends now.
 
         Args:

@@ -217,9 +217,8 @@ def _drop_nothing(base: keras.Model) -> None:
 
 
 def _load_weights(base: keras.Model, architecture: str, file: str) -> None:
-    path: Path | None = Path(file).expanduser()
-    if not path.is_file():
-        path = hosted.attached(path.name)
+    here = Path(file).expanduser()
+    path = here if here.is_file() else hosted.attached(here.name)
     if path is None:
         raise WeightsError(f"weights: no file '{file}'; allowed are imagenet, none or a file")
     try:

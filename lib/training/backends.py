@@ -116,7 +116,7 @@ def tf32() -> bool:
         case "jax":
             import jax
 
-            return jax.config.jax_default_matmul_precision not in ("float32", "highest")
+            return jax.config.read("jax_default_matmul_precision") not in ("float32", "highest")
         case _:
             import torch
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lib.training import backends
 from lib.training.augmentation import DRAWS
@@ -69,7 +70,7 @@ def batches(feed: Feed) -> Iterator[tuple[Tensor, Tensor]]:
     return iter(feed) if hasattr(feed, "element_spec") else (feed[i] for i in range(len(feed)))
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
     """An array to fill, which `feed` then needs no copy of."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     room = np.empty(size + ALIGNMENT, np.uint8)

@@ -120,7 +120,8 @@ def _read(config: RunConfig) -> npz.Arrays:
             f"without a file there are {', '.join(DATASETS)}"
         )
     read = _read_digits if known.name == "digits" else _download
-    return npz.Arrays(*read(known.name), known.class_names, known.source, notes=())
+    x_train, y_train, x_test, y_test = read(known.name)
+    return npz.Arrays(x_train, y_train, x_test, y_test, known.class_names, known.source, notes=())
 
 
 def _read_digits(name: str) -> tuple[np.ndarray, ...]:
@@ -165,7 +166,7 @@ def _fingerprint(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lib.training import cached_features, input_pipeline
 from lib.training.batches import Feed
@@ -155,29 +155,29 @@ def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callbac
     import keras
 
     class Recorder(keras.callbacks.Callback):
-        def on_train_begin(self, logs: dict | None = None) -> None:
+        def on_train_begin(self, logs: Any = None) -> None:
             self.history: list[Epoch] = []
             self.epoch = 0
             self.say = _Throttle(watch.on_step)
 
-        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch = epoch
 
-        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             # Of several steps in one call the number is the last one's, which may be past the end.
             within = min((batch + 1) / self.params["steps"], 1)
             fraction = done + (1 - done) * (self.epoch + within) / epochs
             self.say(lambda: self.step(fraction, logs), now=within == 1)
 
-        def step(self, fraction: float, logs: dict) -> Step:
+        def step(self, fraction: float, logs: Any) -> Step:
             self.last = Step(self.epoch + 1, fraction, float(logs["accuracy"]))
             return self.last
 
-        def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
             # The steps are done, but time and energy go on.
             self.say(lambda: self.last)
 
-        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             names = ("accuracy", "loss", "val_accuracy", "val_loss")
             self.history.append(Epoch(**{name: float(logs[name]) for name in names}))
             watch.on_epoch(self.history[-1])

@@ -83,6 +83,7 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
         name: sum(layer.forward or 0 for layer in by_layer(part, batch_size))
         for name, part in parts.items()
     }
+    flops: dict[str, int | None]
     try:
         flops = {name: _keras_flops(part, batch_size) for name, part in parts.items()}
         reason = None
@@ -107,8 +108,8 @@ def _doubts(
         f"FLOPs of the {name}: keras-flops counts {flops[name]}, "
         f"the shapes of its layers give {counted[name]}"
         for name in counted
-        if flops[name] is not None
-        and not math.isclose(flops[name], counted[name], rel_tol=TOLERANCE)
+        if (found := flops[name]) is not None
+        and not math.isclose(found, counted[name], rel_tol=TOLERANCE)
     ]
     # Layers without a rule don't matter where keras-flops agrees all the same.
     unknown = {layer.kind for layer in by_layer(model, batch_size=1) if layer.forward is None}

@@ -145,7 +145,7 @@ def _as_classes(
     labels: dict[str, np.ndarray], class_names: tuple[str, ...] | None, source: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...], tuple[str, ...]]:
     """Labels as int32 from 0 to classes - 1, the classes' names, and what had to be done."""
-    notes = ()
+    notes: tuple[str, ...] = ()
     if class_names is not None:
         found = np.arange(len(class_names))
     else:

@@ -6,7 +6,7 @@ pixels from 0 to 1, to the probabilities of the classes, [batch, classes].
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from typing import TYPE_CHECKING
 
 from lib.study.errors import UserError
@@ -31,11 +31,9 @@ def build(own: OwnNetwork, image_size: int, classes: int) -> keras.Model:
     name = f"{own.file}:{own.function}"
     if problem := own.problem():
         raise NetworkError(f"architecture: {problem}")
-    spec = importlib.util.spec_from_file_location(f"_own_{own.path.stem}", own.path)
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        model = getattr(module, own.function)(image_size, classes)
+        module = runpy.run_path(str(own.path), run_name=own.path.stem)
+        model = module[own.function](image_size, classes)
     except Exception as error:
         raise NetworkError(
             f"architecture: {name} failed with {type(error).__name__}: {error}"

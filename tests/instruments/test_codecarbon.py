@@ -346,13 +346,14 @@ def test_codecarbon_that_fails_leaves_an_empty_reading_with_the_reason(tmp_path,
 
 
 def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, capfd):
-    instrument = CodeCarbon(OREGON, tmp_path, interval=0.1)
+    trace = PowerTrace(tmp_path / "power.csv")
+    instrument = CodeCarbon(OREGON, tmp_path, trace, interval=0.1)
     instrument.start()
 
     def full(**_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(instrument._trace, "add", full)
+    monkeypatch.setattr(trace, "add", full)
     time.sleep(0.5)
     assert instrument.energy_so_far() > 0
     reading = instrument.stop()

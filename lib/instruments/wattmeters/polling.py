@@ -142,11 +142,11 @@ class MeterLog:
         self._samples.update({(one.channel, one.time): one for one in new})
         self._newest = max([self._newest, *(one.time for one in new)])
         if new and self.path is not None:
-            self._note(new)
+            self._note(new, self.path)
 
-    def _note(self, samples: Sequence[Sample]) -> None:
+    def _note(self, samples: Sequence[Sample], path: Path) -> None:
         try:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with path.open("a", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows(
                     (
                         datetime.fromtimestamp(one.time, UTC).isoformat(timespec="milliseconds"),
@@ -157,7 +157,7 @@ class MeterLog:
                     for one in samples
                 )
         except OSError as error:
-            self._failures[f"{self.path.name} could not be written: {error.strerror}"] += 1
+            self._failures[f"{path.name} could not be written: {error.strerror}"] += 1
 
     def reading(self, start: float, stop: float) -> Reading:
         """Stop, and tell of the time from `start` to `stop`, in seconds since 1970."""
@@ -178,8 +178,10 @@ class MeterLog:
                 name: np.array([getattr(one, name) for one in mine], dtype=float)
                 for name in ("power", "counter")
             }
-            known = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-            channels.append(Samples(np.array([one.time for one in mine]), **known))
+            power, counter = (
+                values if np.isfinite(values).any() else None for values in columns.values()
+            )
+            channels.append(Samples(np.array([one.time for one in mine]), power, counter))
         return channels
 
 
