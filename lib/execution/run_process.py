@@ -64,6 +64,7 @@ def execute(config: RunFields) -> str | None:
             executed,
             parameters=config.model_dump(mode="json"),
             kernel_name=kernel_of(config.notebook),
+            language="python",  # of which the notebook itself need not say anything
             cwd=Path.cwd(),
             progress_bar=False,
             start_timeout=KERNEL_START_SECONDS,

@@ -84,7 +84,7 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
 
 def _usable(record: Record) -> Record:
     """The record, if it says of what it is."""
-    for name in ("architecture", "dataset"):
+    for name in () if record.notebook else ("architecture", "dataset"):
         value = record.config.get(name)
         if record.status == "completed" and not (isinstance(value, str) and value):
             raise ValueError(f"{record.run_id}/{FILE_NAME}: config.{name} is {value!r}, no name")

@@ -23,16 +23,8 @@ VARIABLE = "TRAINING_NOTEBOOK"
 
 COLUMNS = frozenset(
     (
-        *(
-            "run_id",
-            "status",
-            "error",
-            "started_at",
-            "ended_at",
-            "duration",
-            "emissions",
-            "notebook",
-        ),
+        *("run_id", "status", "error", "notebook", "started_at", "ended_at", "duration"),
+        *("emissions", "carbon_intensity", "location_source", "measurement_version"),
         *("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
         *("cpu_method", "gpu_method", "ram_method", "idle_energy", "net_energy"),
         *("accuracy", "loss", "score", "flops", "flops_head", "flops_training"),
@@ -64,7 +56,7 @@ def fields_of(notebook: Path) -> type[RunFields]:
     said = _parameters(notebook)
     full = RunConfig.model_fields.keys() <= said.keys()
     base, known = (RunConfig, RunConfig.model_fields) if full else (RunFields, COMMON)
-    made = _made(said, base, known, _said(notebook))
+    made = _made(said, base, known, f"notebook {notebook.name}")
     made.notebook = notebook
     return made
 
@@ -73,7 +65,8 @@ def _made(
     said: Mapping[str, Any], base: type[RunFields], known: Mapping[str, FieldInfo], source: str
 ) -> type[RunFields]:
     """A class of the fields that are said, and of the others that are known."""
-    problems, fields = [], {}
+    problems = []
+    fields: dict[str, Any] = {}
     for name, value in said.items():
         if name in known:
             info = copy.copy(known[name])
@@ -86,7 +79,7 @@ def _made(
         else:
             fields[name] = (_TYPES.get(type(value), Anything), value)
     if problems:
-        raise StudyError(problems, source)
+        raise StudyError([f"{source}: {problem}" for problem in problems])
     fields |= {name: (info.annotation, info) for name, info in known.items() if name not in said}
     made: type[RunFields] = create_model("RunOf", __base__=base, **cast(dict[str, Any], fields))
     checked(made, {**said}, source)
@@ -116,7 +109,8 @@ def checked(fields: type[RunFields], values: Mapping[str, Any], source: str) -> 
     try:
         return fields(**values)
     except ValidationError as error:
-        raise StudyError(sentences(error, fields), source) from None
+        said = [f"{source}: {sentence}" for sentence in sentences(error, fields)]
+        raise StudyError(said) from None
 
 
 def kernel_of(notebook: Path) -> str:
@@ -133,10 +127,10 @@ def kernel_of(notebook: Path) -> str:
     specs = KernelSpecManager().get_all_specs()
     if name not in specs:
         known = ", ".join(sorted(specs))
-        raise StudyError([f"there is no kernel '{name}' here; there are {known}"], _said(notebook))
+        raise _error(notebook, [f"there is no kernel '{name}' here; there are {known}"])
     language = specs[name]["spec"]["language"]
     if language.lower() != "python":
-        raise StudyError([f"its kernel is of {language}; runs are in Python"], _said(notebook))
+        raise _error(notebook, [f"its kernel is of {language}; runs are in Python"])
     return name
 
 
@@ -150,12 +144,12 @@ def _parameters(notebook: Path) -> dict[str, Any]:
     if len(cells) != 1:
         number = "no cell" if not cells else f"{len(cells)} cells"
         problem = f"{number} with the tag '{TAG}'; one names the fields of a run and their defaults"
-        raise StudyError([problem], _said(notebook))
+        raise _error(notebook, [problem])
     try:
         tree = ast.parse("".join(cells[0]["source"]))
     except SyntaxError as error:
         problem = f"the cell '{TAG}' is no Python: line {error.lineno}: {error.msg}"
-        raise StudyError([problem], _said(notebook)) from None
+        raise _error(notebook, [problem]) from None
     found: dict[str, Any] = {}
     problems = []
     for statement in tree.body:
@@ -175,7 +169,7 @@ def _parameters(notebook: Path) -> dict[str, Any]:
             continue
         found |= dict.fromkeys(names, value)
     if problems:
-        raise StudyError(problems, _said(notebook))
+        raise _error(notebook, problems)
     return found
 
 
@@ -189,11 +183,11 @@ def _content(notebook: Path) -> dict[str, Any]:
         if not isinstance(content["cells"], list):
             raise TypeError
     except OSError as error:
-        raise StudyError([f"can't be read: {error.strerror}"], _said(notebook)) from None
+        raise _error(notebook, [f"can't be read: {error.strerror}"]) from None
     except (ValueError, KeyError, TypeError):
-        raise StudyError(["is no Jupyter notebook"], _said(notebook)) from None
+        raise _error(notebook, ["is no Jupyter notebook"]) from None
     return content
 
 
-def _said(notebook: Path) -> str:
-    return f"notebook {notebook.name}"
+def _error(notebook: Path, problems: list[str]) -> StudyError:
+    return StudyError([f"notebook {notebook.name}: {problem}" for problem in problems])

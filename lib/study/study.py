@@ -85,13 +85,15 @@ class Study(Strict):
         """The fields of its runs: those that its notebook has.
 
         Raises:
-            StudyError: If the notebook can't be read, or says no fields.
+            StudyError: If the notebook can't be read, says no fields, or its kernel is missing.
         """
         if self.notebook == Study.model_fields["notebook"].default:
             return RunConfig
         path = Path(self.notebook).expanduser()
         there = path if path.is_file() else notebooks.ROOT / path
-        return notebooks.fields_of(there if there.is_file() else path)
+        found = there if there.is_file() else path
+        notebooks.kernel_of(found)
+        return notebooks.fields_of(found)
 
     @property
     def fewest_repetitions(self) -> int:
