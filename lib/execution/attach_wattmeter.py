@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
-from lib import records
+from lib import files, records
+from lib.analysis import calibration
 from lib.execution import lock, run_study
 from lib.logs import attach
 from lib.study import plan
 from lib.study.errors import StudyError
-from lib.study.study import load_study
-from lib.text import readable
+from lib.study.folder import StudyFolder
+from lib.study.study import Study, load_study
+from lib.text import listed, readable
 
 
 def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
@@ -33,7 +36,8 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
         BusyError: If another call works on the study.
     """
     study_dir = outputs.expanduser() / source.stem
-    mapping = load_study(source).wattmeter
+    study = load_study(source)
+    mapping = study.wattmeter
     if not study_dir.is_dir():
         raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
     planned = plan.read(study_dir)
@@ -50,4 +54,24 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
         console.print(f"No reading of {run_id}: {readable(reason)}", soft_wrap=True)
     runs = len(attached.measured) + len(attached.refused)
     console.print(f"{len(attached.measured)} of {runs} runs have a reading of the wattmeter.")
+    _calibrate(results, study, StudyFolder(study_dir).calibration, console)
     return run_study.report(console, study_dir, figures=figures) and not attached.refused
+
+
+def _calibrate(results: pd.DataFrame, study: Study, path: Path, console: Console) -> None:
+    """Write the lines that calibrate this machine's instruments, where the runs allow it."""
+    if study.protocol.idle_seconds < calibration.SHORTEST_WINDOW:
+        return  # it was not made for that
+    runs = results[results["status"] == "completed"]
+    try:
+        found = calibration.calibrate(runs, [*study.factors], study.calibration.get("wattmeter"))
+    except calibration.CalibrationError as error:
+        console.print(f"No calibration: {error}.", soft_wrap=True)
+        return
+    files.write_atomically(path, found.as_yaml())
+    console.print(
+        f"Beside the wattmeter, {listed(found.components)} took {found.gain:.3f} times what they "
+        f"say (± {200 * found.u:.2g} %). For the study files of this machine, in {path.name}:\n"
+        f"{found.as_yaml()}",
+        soft_wrap=True,
+    )

@@ -394,6 +394,7 @@ def columns(reading: Reading) -> dict[str, object]:
         "longest_gap": known.get("longest_gap"),
         "clock_offset": known.get("clock_offset"),
         **{name: known.get(name) for name in UNCERTAINTIES},
+        "idle_power": known.get("idle_power"),
         "source": known.get("source", reading.instrument),
     }
     prefix = column_prefix(next(iter(reading.components)))

@@ -25,6 +25,7 @@ from lib.records import Record, uncertainty
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 from lib.study.wattmeter_log import PRESETS, WattmeterLog
+from lib.units import mean_power
 
 NAME = "wattmeter"
 """Of the instrument, in records."""
@@ -278,8 +279,19 @@ def _read(
         [*log.channels.values()],
         span[0] + offset,
         span[1] + offset,
-        {"clock_offset": offset, **details},
+        {"clock_offset": offset, "idle_power": _idle_power(record, log, offset), **details},
         doubts,
         offset_u,
         component,
     )
+
+
+def _idle_power(record: Record, log: PowerLog, offset: float) -> float | None:
+    """W that the meter shows of the idle machine, where the run had a baseline."""
+    idle = next((phase for phase in record.phases if phase.name == "idle"), None)
+    if idle is None or not idle.duration:
+        return None
+    span = [datetime.fromisoformat(at).timestamp() for at in (idle.started_at, idle.ended_at)]
+    begin, end = (moment + offset for moment in span)
+    energy = metering.read_window(NAME, [*log.channels.values()], begin, end).energy_consumed
+    return None if energy is None else mean_power(energy, idle.duration)

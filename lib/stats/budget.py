@@ -22,6 +22,8 @@ CONFIDENCE = 0.95
 _LIMITS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 TRIALS = 20_000
 SEED = 20_231
+MOST_KEPT = 500
+"""Arrays of draws, 160 kB each, that are remembered."""
 
 MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
 LEVELS = (MACHINE, CONFIGURATION, RUN)
@@ -188,6 +190,8 @@ class Draws:
         key = (scope, source.level, *source.key)
         if source.level != MACHINE and scope is not None:
             return np.asarray(source.law.at(self._uniform(key)))  # seldom asked for again
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
         if key not in self._kept:
             self._kept[key] = self._uniform(key)
         if source.adds:

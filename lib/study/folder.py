@@ -71,6 +71,11 @@ class StudyFolder:
         return self.path / "figures"
 
     @property
+    def calibration(self) -> Path:
+        """What a wattmeter said of the machine's instruments, as lines for study files."""
+        return self.path / "calibration.yaml"
+
+    @property
     def notebook(self) -> Path:
         """The executed notebook behind the report."""
         return self.path / "analysis.ipynb"
