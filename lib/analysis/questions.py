@@ -1,91 +1,266 @@
-"""The questions that a study asks of its results, answered by tests."""
+"""The questions that a study asks, fixed by its file before it runs, and what its runs answer.
+
+Two are confirmatory: does what is compared matter, and does its effect depend on what it is
+compared within? Both are about one response, the energy by the best instrument that all runs have.
+All else that a report says is description.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.analysis import variants
-from lib.stats import groups, multitest
-from lib.stats.hypotests import TestResult, by_level, dunn, kruskal_wallis, point_biserial
+from lib.analysis import audit, design, variants
+from lib.analysis.design import Design
+from lib.stats import ALPHA, multitest, power
+from lib.stats.model import LogModel
+from lib.stats.observations import Observations
+from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair, pairs
+from lib.stats.permutation import permutation_test
+from lib.study.study import Study
 
-RESPONSES = (
-    "emissions",
-    "energy_consumed",
-    "flops",
-    "duration",
-    "cpu_energy",
-    "gpu_energy",
-    "ram_energy",
-    "accuracy",
-)
-MEASURED = tuple(name for name in RESPONSES if name != "flops")
-CONFIGURATION = ["architecture", "dataset", "flops"]
+CANT_SHOW = "this design can't show it"
+VERDICTS = (DIFFERS, ALIKE, NOT_DECIDED, CANT_SHOW)
+
+RESPONSES = ("wattmeter_energy", "energy_consumed")
+"""Energy of the whole machine, in the order in which its instruments are believed."""
+
+EFFECT, INTERACTION = "effect", "interaction"
 
 
-def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[TestResult]:
-    """Put the paper's questions to a study, over all runs and within each dataset.
+@dataclass(frozen=True)
+class Question:
+    """One confirmatory question and its answer.
 
-    Does each response differ between datasets (point-biserial where there are two, and
-    Kruskal-Wallis), between architectures and between locations (Kruskal-Wallis, then Dunn for the
-    pairs; overall and within each dataset)? Where runs come from several machines, between these
-    too. FLOPs are the same in every repetition and place, so a configuration counts once and
-    location is no question.
+    Attributes:
+        name: `EFFECT`: does what is compared matter; `INTERACTION`: does its effect depend on the
+            context.
+        test: How it was tested.
+        statistic: Sum of H, or F.
+        p: Of the test.
+        p_holm: p adjusted for the number of questions that could be asked.
+        smallest_p: The least p that this design could give.
+        verdict: One of `VERDICTS`; None while runs are missing, and where nothing was asked.
+        reason: Why there is no p; None where there is.
+    """
+
+    name: str
+    test: str
+    statistic: float = math.nan
+    p: float = math.nan
+    p_holm: float = math.nan
+    smallest_p: float = math.nan
+    verdict: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the runs of a study say to its questions.
+
+    Attributes:
+        design: The columns that the questions are about.
+        response: The column of the one primary response.
+        n: Runs that have it.
+        dropped: Runs that don't.
+        effect: The first question.
+        interaction: The second.
+        pairs: Every two levels that are compared, in each context.
+        spread: Standard deviation of the logs among repetitions, with `df`: the relative spread.
+        df: Degrees of freedom of the spread.
+        is_final: Whether all planned runs are in. Before, there are no p and no verdicts.
+        confounded: What stands in the way of any answer, a sentence each.
+    """
+
+    design: Design
+    response: str
+    n: int
+    dropped: int
+    effect: Question
+    interaction: Question
+    pairs: tuple[Pair, ...] = ()
+    spread: float = math.nan
+    df: int = 0
+    is_final: bool = True
+    confounded: tuple[str, ...] = ()
+
+    @property
+    def reach(self) -> float:
+        """How far the widest interval reaches to each side, as a share; NaN if one is missing."""
+        reaches = [pair.precision for pair in self.pairs]
+        return max(reaches) if reaches and not any(map(math.isnan, reaches)) else math.nan
+
+    def verdict(self, pair: Pair) -> str:
+        """What can be said of a pair: none differs where it was not shown that any does."""
+        if pair.verdict == DIFFERS and self.effect.verdict != DIFFERS:
+            return CANT_SHOW if self.effect.verdict == CANT_SHOW else NOT_DECIDED
+        return pair.verdict
+
+    def repetitions_for(self, target: float) -> int | None:
+        """Repetitions of each that bring every pair to ± `target`; None where nothing tells."""
+        if not self.df or not self.spread > 0 or not self.pairs:
+            return None
+        upper = power.upper_sd(self.spread, self.df)
+        return power.repetitions_for(target, upper, len(self.pairs))
+
+
+def answer(
+    runs: pd.DataFrame,
+    study: Study | None,
+    *,
+    is_final: bool = True,
+    findings: Iterable[audit.Finding] = (),
+) -> Answer:
+    """Answer a study's questions.
 
     Args:
-        df: One row a run.
-        responses: Numeric columns.
-
-    Returns:
-        The results, each family adjusted for its number.
+        runs: Completed runs, one row each, as in a study's results table.
+        study: As it was run; None where that isn't known.
+        is_final: Whether all planned runs are in.
+        findings: Of the audits; those that confound the comparison are taken up.
     """
-    several = "machine" in df and df["machine"].nunique() > 1
-    places = ("location", "machine") if several else ("location",)
-    results: list[TestResult] = []
-    for response in responses:
-        fixed = response == "flops" and "flops" in df
-        rows = df.drop_duplicates(df.columns.intersection(CONFIGURATION)) if fixed else df
-        results.append(point_biserial(rows, response, "dataset"))
-        results.append(kruskal_wallis(rows, response, "dataset"))
-        for factor in ("architecture",) if fixed else ("architecture", *places):
-            for test in (kruskal_wallis, dunn):
-                results += _listed(test(rows, response, factor))
-                results += by_level(rows, test, response, factor, within="dataset")
-    return multitest.by_family(results)
+    runs = variants.named(runs, study)
+    asked = design.of(runs, study)
+    response = primary_response(runs)
+    confounded = tuple(one.what for one in findings if one.confounds)
+    if not asked.compared or response not in runs:
+        reason = "nothing was varied" if not asked.compared else "no run has an energy"
+        nothing = Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
+        observed = _spread_alone(runs, asked, response)
+        spread, df = (observed.residual_sd, observed.df_residual) if observed else (math.nan, 0)
+        return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final, confounded)
+    observed = asked.observations(runs, response)
+    model = LogModel(observed)
+    found = pairs(model, margin=asked.margin, wanted=_wanted(asked)) if len(observed) else []
+    effect, interaction = _tested(observed, model) if is_final else _untested()
+    if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
+        effect = _with(effect, verdict=ALIKE)
+    return Answer(
+        asked,
+        response,
+        len(observed),
+        observed.dropped,
+        effect,
+        interaction,
+        tuple(found),
+        model.residual_sd if len(observed) else math.nan,
+        model.df_residual if len(observed) else 0,
+        is_final,
+        confounded,
+    )
 
 
-def variant_tests(df: pd.DataFrame, responses: Sequence[str] = MEASURED) -> list[TestResult]:
-    """Does each response differ between variants of the same architecture on the same dataset?
-
-    Kruskal-Wallis over all variants, then Dunn for each variant against the reference, or for all
-    pairs where no run is the reference's. With several locations, within each of them.
-
-    Args:
-        df: One row a run, with the column `variant`.
-        responses: Numeric columns.
-
-    Returns:
-        The results, each family adjusted for its number: the tests of one response in all
-        configurations are a family, and so are its pairs.
-    """
-    places = ["location"] if "location" in df and df["location"].nunique() > 1 else []
-    named = df[["architecture", "dataset", *places]].astype(str).agg(", ".join, axis=1)
-    rows = df.assign(configuration=named)
-    results: list[TestResult] = []
-    for response in responses:
-        for test in (kruskal_wallis, _against_reference):
-            found = by_level(rows, test, response, variants.COLUMN, within="configuration")
-            results += [replace(one, family=f"{one.test}, {response} by variant") for one in found]
-    return multitest.by_family(results)
+def primary_response(runs: pd.DataFrame) -> str:
+    """The energy by the best instrument that all runs have which have any energy."""
+    known = [name for name in RESPONSES if name in runs and runs[name].notna().any()]
+    if not known:
+        return RESPONSES[-1]
+    any_energy = runs[known].notna().any(axis=1)
+    complete = (name for name in known if runs.loc[any_energy, name].notna().all())
+    return next(complete, known[-1])
 
 
-def _against_reference(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
-    values = groups.grouped(df, response, factor)
-    base = variants.REFERENCE if variants.REFERENCE in values.names else None
-    return dunn(df, response, factor, base)
+def _wanted(asked: Design):
+    reference = asked.reference
+    return lambda first, second: reference is None or reference in (first, second)
 
 
-def _listed(found: TestResult | list[TestResult]) -> list[TestResult]:
-    return found if isinstance(found, list) else [found]
+def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question]:
+    found = permutation_test(observed.response, observed.compared.codes, observed.strata)
+    tests = [
+        Question(
+            EFFECT,
+            "permutation within strata" + (", exact" if found.exact else ""),
+            found.statistic,
+            found.p,
+            smallest_p=found.smallest_p,
+            reason=found.reason,
+        )
+    ]
+    depends = model.interaction
+    p = math.nan if depends.reason else depends.p_unequal
+    tests.append(Question(INTERACTION, "log model", depends.f, p, reason=depends.reason))
+    adjusted = multitest.holm(one.p for one in tests)
+    asked = sum(not math.isnan(one.p) for one in tests)
+    return tuple(
+        _with(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm), asked))
+        for one, p_holm in zip(tests, adjusted, strict=True)
+    )
+
+
+def _verdict(question: Question, p_holm: float, asked: int) -> str | None:
+    if math.isnan(p_holm):
+        return CANT_SHOW if question.name == EFFECT else None
+    if p_holm < ALPHA:
+        return DIFFERS
+    # Of two questions the smaller p counts twice.
+    unattainable = question.smallest_p * asked >= ALPHA
+    return CANT_SHOW if unattainable else NOT_DECIDED
+
+
+def _untested() -> tuple[Question, Question]:
+    reason = "no p before all runs are in"
+    return Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
+
+
+def _with(question: Question, **fields: object) -> Question:
+    return Question(**{**question.__dict__, **fields})
+
+
+def _spread_alone(runs: pd.DataFrame, asked: Design, response: str) -> LogModel | None:
+    """The spread among repetitions where nothing is compared."""
+    if response not in runs or runs.empty:
+        return None
+    same = runs.assign(_compared="all")
+    observed = Observations.of(same, response, "_compared", place=asked.place)
+    return LogModel(observed) if len(observed) > 1 else None
+
+
+def to_frame(answered: Answer) -> pd.DataFrame:
+    """One row a pair: its context, the two, how many times as much, and what can be said."""
+    rows = []
+    for pair in answered.pairs:
+        tested = {"p": pair.p, "p_holm": pair.p_holm, "verdict": answered.verdict(pair)}
+        rows.append(
+            {
+                **dict(zip(answered.design.context, pair.context, strict=True)),
+                "first": pair.first,
+                "second": pair.second,
+                "n_first": pair.n[0],
+                "n_second": pair.n[1],
+                "ratio": pair.ratio,
+                "ratio_low": pair.low,
+                "ratio_high": pair.high,
+                **(tested if answered.is_final else {}),
+                "reason": pair.reason,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def questions_frame(answered: Answer) -> pd.DataFrame:
+    """One row a confirmatory question."""
+    rows = [
+        {
+            "question": _asked(answered, one),
+            "verdict": one.verdict,
+            "p_holm": one.p_holm,
+            "p": one.p,
+            "smallest_p": one.smallest_p,
+            "test": one.test,
+            "statistic": one.statistic,
+            "reason": one.reason,
+        }
+        for one in (answered.effect, answered.interaction)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _asked(answered: Answer, one: Question) -> str:
+    compared = " and ".join(answered.design.compared) or "nothing"
+    if one.name == EFFECT:
+        return f"Does the energy depend on the {compared}?"
+    return f"Does the effect of the {compared} depend on {' and '.join(answered.design.context)}?"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import records
-from lib.analysis import audit, cost, frugality, instrument_pairs, questions, savings, variants
+from lib.analysis import (audit, cost, frugality, instrument_pairs, papers_tests, questions, savings, variants)
 from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
@@ -127,7 +127,7 @@ class Analysis:
 
         And for each variant, where there are several.
         """
-        columns = [*questions.CONFIGURATION, variants.COLUMN]
+        columns = [*papers_tests.CONFIGURATION, variants.COLUMN]
         return self.believed.drop_duplicates(self.believed.columns.intersection(columns))
 
     @cached_property
@@ -184,7 +184,7 @@ class Analysis:
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """Every test of `lib.stats.hypotests`, by treatment."""
+        """The paper's own tests, by treatment; within each variant, where there are several."""
         return self.stacked({name: _tested(runs) for name, runs in self.treatments.items()})
 
     @cached_property
@@ -250,7 +250,16 @@ class Analysis:
     @cached_property
     def findings(self) -> list[audit.Finding]:
         """What is doubtful in the results, the worst first."""
-        return audit.audit(self.results)
+        return audit.audit(self.results, study=self.settings)
+
+    @cached_property
+    def answer(self) -> questions.Answer:
+        """What the runs say to the study's questions; while some are missing, without p."""
+        # Of the paper's data the machine with the wattmeter is the one that measured soundly.
+        runs = self.metered if self.is_the_papers else self.believed
+        return questions.answer(
+            runs, self.settings, is_final=not self.missing, findings=self.findings
+        )
 
     @cached_property
     def reanalysis(self) -> dict[str, pd.DataFrame]:
@@ -334,15 +343,13 @@ def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tested(runs: pd.DataFrame) -> pd.DataFrame:
-    """The tests of a study's factors, made within each variant, and those of the variants."""
     if variants.COLUMN not in runs:
-        return hypotests.to_frame(questions.study_tests(runs))
+        return hypotests.to_frame(papers_tests.study_tests(runs))
     tables = []
     for name in ordered(runs[variants.COLUMN]):
-        found = hypotests.to_frame(questions.study_tests(runs[runs[variants.COLUMN] == name]))
+        found = hypotests.to_frame(papers_tests.study_tests(runs[runs[variants.COLUMN] == name]))
         tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
-    between = hypotests.to_frame(questions.variant_tests(runs))
-    tests = pd.concat([*tables, between.assign(variant="")], ignore_index=True)
+    tests = pd.concat(tables, ignore_index=True)
     return tests[["variant", *tests.columns.drop("variant")]]
 
 

@@ -6,11 +6,12 @@ study. What a check needs and a table does not have is said too: silence would l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 
 import pandas as pd
 
+from lib.analysis import design
 from lib.analysis.audit import instruments, logs, program, protocol, sensors
 from lib.analysis.audit.finding import (
     DOUBT,
@@ -22,6 +23,7 @@ from lib.analysis.audit.finding import (
     Check,
     Finding,
 )
+from lib.study.study import Study
 
 __all__ = [
     "CHECKS",
@@ -65,7 +67,10 @@ CHECKS: tuple[Check, ...] = (
     protocol.shuffled_order,
     protocol.balanced_factors,
     protocol.crossed_machines,
-    protocol.enough_repetitions,
+    protocol.one_way_of_measuring,
+    protocol.attainable,
+    protocol.distinct_runs,
+    protocol.outliers,
     protocol.accuracy_above_chance,
     protocol.scores_that_divide,
     instruments.recorded_doubts,
@@ -79,12 +84,15 @@ _TEXTS = (
 )
 
 
-def audit(results: pd.DataFrame, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+def audit(
+    results: pd.DataFrame, checks: Iterable[Check] = CHECKS, *, study: Study | None = None
+) -> list[Finding]:
     """Run every check on the completed runs of a study.
 
     Args:
         results: A results table, as a study leaves it or an import makes it.
         checks: Those to run.
+        study: As it was run, which says what is compared; None where that isn't known.
 
     Returns:
         One finding a check, the worst first, otherwise in the order of `checks`.
@@ -94,8 +102,19 @@ def audit(results: pd.DataFrame, checks: Iterable[Check] = CHECKS) -> list[Findi
     # What is empty comes as None in columns of objects, which can't be reckoned with.
     converted = {name: pd.to_numeric(done[name], errors="coerce") for name in numbers}
     done = done.assign(**{name: new for name, new in converted.items() if _same(new, done[name])})
+    asked = design.of(done, study)
+    done = done.assign(
+        compared=_together(done, asked.compared), context=_together(done, asked.context)
+    )
     findings = [check(done.reset_index(drop=True)) for check in checks]
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _together(runs: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Columns as one text; empty where there are none."""
+    if not columns:
+        return pd.Series(None, index=runs.index, dtype=object)
+    return runs[[*columns]].astype(str).agg(", ".join, axis=1)
 
 
 def _same(converted: pd.Series, original: pd.Series) -> bool:

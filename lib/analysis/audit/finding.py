@@ -28,6 +28,7 @@ class Finding:
         what: What was found and where, or why it was not checked.
         why: Why it matters.
         rows: Ids of the runs concerned.
+        confounds: Whether what was found stands in the way of the study's comparison.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Finding:
     what: str
     why: str
     rows: tuple[str, ...] = ()
+    confounds: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Check:
     why: str
     needs: tuple[str, ...]
     look: Look
+    confounds: bool = False
 
     def __call__(self, results: pd.DataFrame) -> Finding:
         """Look at results, and say so where that is not possible."""
@@ -77,7 +80,8 @@ class Check:
         if found is None:
             return Finding(self.name, PASSED, f"Nothing found in {runs(len(results))}.", self.why)
         ids = tuple(found.runs["run_id"].astype(str))
-        return Finding(self.name, found.severity, found.what, self.why, ids)
+        confounds = self.confounds and found.severity in (FAULT, DOUBT)
+        return Finding(self.name, found.severity, found.what, self.why, ids, confounds)
 
     def _looked(self, results: pd.DataFrame) -> Found | None:
         if results.empty:
@@ -90,9 +94,15 @@ class Check:
         return self.look(results)
 
 
-def check(name: str, why: str, needs: Iterable[str] = ()) -> Callable[[Look], Check]:
-    """Make a check of a function that takes completed runs and gives what it found, or None."""
-    return lambda look: Check(name, why, tuple(needs), look)
+def check(
+    name: str, why: str, needs: Iterable[str] = (), *, confounds: bool = False
+) -> Callable[[Look], Check]:
+    """Make a check of a function that takes completed runs and gives what it found, or None.
+
+    Beside their own columns the runs have `compared` and `context`, what the study compares and
+    what it compares it within, as text.
+    """
+    return lambda look: Check(name, why, tuple(needs), look, confounds)
 
 
 def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from lib.analysis import frugality, variants
@@ -18,13 +19,20 @@ from lib.analysis.audit.finding import (
     parts,
 )
 from lib.logs import treatments
-from lib.stats import ALPHA
-from lib.text import first, runs, span
+from lib.stats import ALPHA, permutation
+from lib.study.config import RunConfig
+from lib.text import first, runs
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
 
-FEWEST_REPETITIONS = 4
-"""With three against three no rank test of two groups can give p < 0.05 (two-sided: 0.10)."""
+UNEQUAL = 0.1
+"""Difference of shares from which on machines ran something unequally."""
+
+MOST_SPREADS = 8
+"""Of a run from its median, in medians of such distances: of a normal spread, over 5 SD."""
+
+FAR = 0.1
+"""Share from which on a run is far away, however little others scatter."""
 
 MOST_GAPS = 6
 """A study of variants leaves most combinations out: then how many says more than which."""
@@ -54,24 +62,100 @@ def independent_repetitions(results: pd.DataFrame) -> Found | None:
 
 
 @check(
-    "Repetitions are enough",
-    f"Fewer than {FEWEST_REPETITIONS} repetitions can't show a difference between two "
-    "configurations at the 5 % level, whatever they measure.",
-    ("architecture",),
+    "The design can show a difference",
+    "From few runs even the most extreme order is likely by chance: then no p below 5 % could come "
+    "out, whatever is measured.",
+    ("compared",),
 )
-def enough_repetitions(results: pd.DataFrame) -> Found | None:
-    """Configurations with fewer completed runs than a rank test needs."""
-    keys = _factors(results)
-    count = results.groupby(keys, dropna=False)["run_id"].transform("size")
-    few = results[count < FEWEST_REPETITIONS]
-    if few.empty:
+def attainable(results: pd.DataFrame) -> Found | None:
+    """The smallest p that a permutation of what is compared could give, within its context."""
+    columns = ["context", *(name for name in ("machine", "location") if name in results)]
+    strata = results.groupby(columns, dropna=False).ngroup()
+    least = permutation.smallest_p(pd.crosstab(strata, results["compared"]).to_numpy())
+    if least < ALPHA:
         return None
-    groups = few.groupby(keys, dropna=False)["run_id"].size()
-    what = (
-        f"{len(groups)} of {results.groupby(keys, dropna=False).ngroups} configurations: only "
-        f"{span(groups)} completed each."
+    what = f"{runs(len(results))}: the smallest p that they could give is {least:.2g}."
+    return Found(DOUBT, what, results)
+
+
+@check(
+    "Everything compared was measured in one way",
+    "A counter and a model see different things: a difference between networks may be one between "
+    "instruments.",
+    ("compared",),
+    confounds=True,
+)
+def one_way_of_measuring(results: pd.DataFrame) -> Found | None:
+    """Methods of a component that some levels of what is compared have and others don't."""
+    sentences, concerned = [], pd.Series(False, index=results.index)
+    for part in ("cpu", "gpu", "ram"):
+        if f"{part}_method" not in results:
+            continue
+        known = results.dropna(subset=[f"{part}_method"])
+        methods = known.groupby("compared")[f"{part}_method"].agg(
+            lambda said: frozenset(map(str, said))
+        )
+        if methods.nunique() > 1:
+            concerned[known.index] = True
+            which = (
+                f"{level}: {' and '.join(sorted(map(str, some)))}"
+                for level, some in methods.items()
+            )
+            sentences.append(
+                f"{part.upper()} energy is not by the same methods ({first(which, '; ')})."
+            )
+    return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
+
+
+@check(
+    "Runs differ in their seeds",
+    "Two runs of one configuration and one seed are one run twice: they agree by necessity, and "
+    "count as two.",
+    ("repetition",),
+    confounds=True,
+)
+def distinct_runs(results: pd.DataFrame) -> Found | None:
+    """Runs of one configuration with the same seed, or the same accuracy and loss to all digits."""
+    fields = [name for name in RunConfig.model_fields if name in results and name != "repetition"]
+    keys = [*dict.fromkeys(["architecture", "dataset", *fields])]
+    sentences, concerned = [], pd.Series(False, index=results.index)
+    if "seed" in results:
+        same = results.duplicated(keys, keep=False)
+        concerned |= same
+        if same.any():
+            sentences.append(f"{runs(int(same.sum()))} have the configuration and seed of another.")
+    if {"accuracy", "loss"} <= set(results):
+        alike = [*(name for name in keys if name != "seed"), "accuracy", "loss"]
+        same = results.duplicated(alike, keep=False) & results["loss"].notna()
+        concerned |= same
+        if same.any():
+            sentences.append(f"{runs(int(same.sum()))} have the accuracy and loss of another.")
+    return Found(DOUBT, " ".join(sentences), results[concerned]) if sentences else None
+
+
+@check(
+    "No run stands far apart",
+    "One run that was disturbed moves a mean, and can make a difference or hide one.",
+    ("energy_consumed", "compared"),
+)
+def outliers(results: pd.DataFrame) -> Found | None:
+    """Runs whose energy is far from the median of their configuration, beside the usual spread."""
+    energy = results["energy_consumed"].where(results["energy_consumed"] > 0)
+    keys = [results[name].astype(str) for name in (*_factors(results), "compared", "context")]
+    keys += [results[name].astype(str) for name in ("machine",) if name in results]
+    median = energy.groupby(keys).transform("median")
+    away = np.log(energy / median).abs()
+    usual = away[away > 0].median()  # a median itself is no distance
+    if not (away > 0).sum() >= 6:
+        raise NotCheckedError("too few repetitions tell what is usual")
+    far = (away > MOST_SPREADS * usual) & (away > np.log1p(FAR))
+    if not far.any():
+        return None
+    which = first(
+        f"{run} ({ratio:.2g} times)"
+        for run, ratio in zip(results.loc[far, "run_id"], (energy / median)[far], strict=True)
     )
-    return Found(DOUBT, what, few)
+    return Found(DOUBT, f"Far from the median of their configuration: {which}.", results[far])
 
 
 @check(
@@ -122,20 +206,32 @@ def _gaps(part: pd.DataFrame, *pair: str) -> tuple[list[pd.DataFrame], list[str]
 
 
 @check(
-    "Every machine trained every architecture",
-    "Machines differ in power and in how it is measured: where each trained networks of its own, "
-    "a difference between networks may be one between machines.",
-    ("machine",),
+    "Every machine ran all that is compared",
+    "Machines differ in power and in how it is measured: where each ran levels of its own, a "
+    "difference between these may be one between machines.",
+    ("machine", "compared"),
+    confounds=True,
 )
 def crossed_machines(results: pd.DataFrame) -> Found | None:
-    """Architectures that some machines never trained; a fault if no two machines share one."""
+    """Levels that some machines never ran, a fault if no two machines share one; or unequally."""
     known = results.dropna(subset=["machine"])
-    runs_each = pd.crosstab(known["machine"], known["architecture"])
-    lacking = runs_each[(runs_each == 0).any(axis=1)]
-    if len(runs_each) < 2 or lacking.empty:
+    runs_each = pd.crosstab(known["machine"], known["compared"])
+    if len(runs_each) < 2:
         return None
+    lacking = runs_each[(runs_each == 0).any(axis=1)]
+    if lacking.empty:
+        shares = runs_each.div(runs_each.sum(axis=1), axis=0)
+        if np.ptp(shares, axis=0).max() < UNEQUAL:
+            return None
+        which = first(
+            f"{machine}: {', '.join(f'{count} of {level}' for level, count in row.items())}"
+            for machine, row in runs_each.iterrows()
+        )
+        return Found(
+            NOTE, f"Machines ran them unequally ({which}); they are compared within each.", known
+        )
     sentences = [
-        f"Machine {machine} trained no {', '.join(row.index[row == 0])}."
+        f"Machine {machine} ran no {', '.join(row.index[row == 0])}."
         for machine, row in lacking.iterrows()
     ]
     confounded = ((runs_each > 0).sum(axis=0) == 1).all()
@@ -147,26 +243,24 @@ def crossed_machines(results: pd.DataFrame) -> Found | None:
     "Order was shuffled",
     "In a fixed order whatever drifts (temperature, neighbours, a growing counter) looks like a "
     "difference between networks.",
-    ("started_at", "architecture", "repetition"),
+    ("started_at", "compared", "repetition"),
+    confounds=True,
 )
 def shuffled_order(results: pd.DataFrame) -> Found | None:
-    """The same order of architectures in every block, less likely than 5 % by chance."""
-    if results["architecture"].nunique() < 2:
-        raise NotCheckedError("only one architecture ran")
+    """The same order of what is compared in every block, less likely than 5 % by chance."""
     sentences, concerned, unsure = [], [], []
     for name, part in parts(results, "campaign"):
-        count = part["architecture"].nunique()
-        blocks = [key for key in FACTORS if key in part and key != "architecture"]
-        blocks.append("repetition")
+        count = part["compared"].nunique()
+        blocks = [key for key in ("context", "machine", "location", "repetition") if key in part]
         orders = [
-            tuple(block.sort_values("started_at")["architecture"])
+            tuple(block.sort_values("started_at")["compared"])
             for _, block in part.groupby(blocks, dropna=False)
-            if block["architecture"].nunique() == len(block) == count
+            if block["compared"].nunique() == len(block) == count
         ]
         if count < 2:
             continue
         if (1 / math.factorial(count)) ** (len(orders) - 1) >= ALPHA:
-            unsure.append(f"{len(orders)} complete repetitions of {count} architectures")
+            unsure.append(f"{len(orders)} complete repetitions of {count} levels")
         elif len(set(orders)) == 1:
             head = f"{name}: " if name else ""
             sentences.append(

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.analysis import questions
+from lib.analysis import papers_tests
 from lib.stats import hypotests
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -29,7 +29,7 @@ def study():
 
 
 def test_a_study_is_asked_the_papers_questions(study):
-    found = hypotests.to_frame(questions.study_tests(study, ["energy_consumed", "accuracy"]))
+    found = hypotests.to_frame(papers_tests.study_tests(study, ["energy_consumed", "accuracy"]))
     energy = found[found["response"] == "energy_consumed"]
     by_architecture = energy[energy["factor"] == "architecture"]
     assert by_architecture["test"].value_counts().to_dict() == {"Dunn": 9, "Kruskal-Wallis": 3}
@@ -43,20 +43,20 @@ def test_a_study_is_asked_the_papers_questions(study):
 
 
 def test_flops_count_once_a_configuration(study):
-    found = hypotests.to_frame(questions.study_tests(study, ["flops"]))
+    found = hypotests.to_frame(papers_tests.study_tests(study, ["flops"]))
     assert found.query("test == 'point-biserial'")["n"].item() == "3, 3"
     assert "location" not in set(found["factor"])
 
 
 def test_machines_are_compared_where_there_are_several(study):
     one = study.assign(machine="a")
-    found = hypotests.to_frame(questions.study_tests(one, ["energy_consumed"]))
+    found = hypotests.to_frame(papers_tests.study_tests(one, ["energy_consumed"]))
     assert "machine" not in set(found["factor"])
     slower = study["repetition"] > 2
     two = study.assign(
         machine=np.where(slower, "b", "a"), energy_consumed=study["energy_consumed"] + 9 * slower
     )
-    found = hypotests.to_frame(questions.study_tests(two, ["energy_consumed", "flops"]))
+    found = hypotests.to_frame(papers_tests.study_tests(two, ["energy_consumed", "flops"]))
     machine = found[found["factor"] == "machine"]
     assert set(machine["response"]) == {"energy_consumed"}
     assert (machine.query("test == 'Kruskal-Wallis'")["p_holm"] < 0.05).all()
@@ -64,7 +64,7 @@ def test_machines_are_compared_where_there_are_several(study):
 
 @pytest.mark.parametrize("df", [pd.DataFrame(), pd.DataFrame({"energy_consumed": [1.0, 2]})])
 def test_a_table_without_a_study_gives_reasons_only(df):
-    found = questions.study_tests(df)
+    found = papers_tests.study_tests(df)
     assert found
     assert all(item.reason and math.isnan(item.p) for item in found)
 
@@ -89,7 +89,7 @@ def published():
 
 
 def test_the_papers_tables_3_to_5(published):
-    found = hypotests.to_frame(questions.study_tests(published))
+    found = hypotests.to_frame(papers_tests.study_tests(published))
     overall = found[found["within"] == ""].set_index(["test", "factor", "response"]).sort_index()
     r = overall.loc[("point-biserial", "dataset"), "statistic"]
     assert r["emissions"] == pytest.approx(-0.0605, abs=1e-4)

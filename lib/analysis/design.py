@@ -1,0 +1,124 @@
+"""What a study compares, within what: the columns of its results that its questions are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from lib.analysis import variants
+from lib.stats.observations import Observations
+from lib.study.config import RunConfig, Use, names
+from lib.study.study import VARIANT, Study
+
+PLACES = ("machine", "location")
+"""Runs of different ones of these are never compared with each other."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """The columns of a study's questions.
+
+    Attributes:
+        compared: Columns whose combinations are compared; () where nothing varies.
+        context: Columns of the factors that they are compared within.
+        place: Columns of machine and location, where there are several.
+        block: The column of repetitions, where each was over before the next began.
+        margin: Up to which share two levels count as alike; None where the study doesn't say.
+        reference: The level that others are set against; None: every two are compared.
+    """
+
+    compared: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
+    block: str | None = None
+    margin: float | None = None
+    reference: str | None = None
+
+    def observations(self, runs: pd.DataFrame, response: str) -> Observations:
+        """The runs that have a response, as the statistics take them."""
+        rows = runs.assign(**{column: _texts(runs[column]) for column in self.columns})
+        rows = rows.assign(_compared=self.levels(runs))
+        return Observations.of(
+            rows,
+            response,
+            "_compared",
+            context=self.context,
+            place=self.place,
+            block=self.block,
+        )
+
+    def levels(self, runs: pd.DataFrame) -> pd.Series:
+        """What is compared, as text: `VGG16`, or `VGG16, head: linear`."""
+        return runs[[*self.compared]].apply(_texts).agg(", ".join, axis=1)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of everything that tells configurations apart."""
+        return (*self.compared, *self.context, *self.place)
+
+
+def of(runs: pd.DataFrame, study: Study | None) -> Design:
+    """Read the design off the runs, and off what the study says of it.
+
+    Args:
+        runs: One row a run, with the column `variant` where there is more than one.
+        study: As it was run; None, or without factors, where the runs were read from elsewhere:
+            then the architecture is compared, or else the first thing that varies.
+    """
+    margin = study.margin if study else None
+    place = tuple(name for name in PLACES if name in runs and runs[name].nunique() > 1)
+    varied = _varied(runs)
+    compared = study.compared if study else None
+    if compared == VARIANT and VARIANT in runs:
+        first = variants.first_architecture(runs, study)
+        by = tuple(name for name in ("architecture", VARIANT) if name in varied or name == VARIANT)
+        context = tuple(name for name in varied if name in study.factors and name not in by)
+        reference = ", ".join([first, variants.REFERENCE][-len(by) :])
+        asked = Design(by, context, place, _block(runs, place), margin, reference)
+        return asked if reference in set(asked.levels(runs)) else replace(asked, reference=None)
+    if compared not in varied:
+        compared = next(iter(varied), None)
+    if compared is None:
+        return Design(place=place, margin=margin)
+    context = tuple(name for name in varied if name != compared)
+    return Design((compared,), context, place, _block(runs, place), margin)
+
+
+def _varied(runs: pd.DataFrame) -> list[str]:
+    """Fields of a configuration that have several values, but those that another one implies."""
+    fields = [name for name in names(Use.CONFIGURATION) if name in runs]
+    texts = {name: _texts(runs[name]) for name in fields}
+    several = [name for name in fields if texts[name].nunique() > 1]
+    main = [name for name in several if name in ("architecture", "dataset")]
+    kept = list(main)
+    for name in several:
+        if name in kept:
+            continue
+        if main and (texts[name].groupby([texts[one] for one in main]).nunique() == 1).all():
+            continue  # weights of an architecture, the image size of a dataset
+        kept.append(name)
+    return kept
+
+
+def _block(runs: pd.DataFrame, place: tuple[str, ...]) -> str | None:
+    """The column `repetition`, if in every place each had begun before the next one did."""
+    if not {"repetition", "started_at"} <= set(runs) or runs["started_at"].isna().any():
+        return None
+    if runs["repetition"].nunique() < 2:
+        return None
+    started = pd.to_datetime(runs["started_at"], utc=True, format="ISO8601", errors="coerce")
+    timed = runs[[*place, "repetition"]].assign(started=started)
+    times = timed.groupby([*place, "repetition"], dropna=False)["started"].agg(["min", "max"])
+    for _, part in times.groupby([*place], dropna=False) if place else [((), times)]:
+        if (part["max"].iloc[:-1].to_numpy() > part["min"].iloc[1:].to_numpy()).any():
+            return None
+    return "repetition"
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """A column as text; what is empty is a level where that is a value of the field."""
+    field = RunConfig.model_fields.get(str(column.name))
+    empty = "none" if field is not None and field.default is None else None
+    texts = column.map(str, na_action="ignore").astype(object)
+    return texts.where(column.notna(), empty)

@@ -1,0 +1,150 @@
+"""What a study's answers are in words: the four that can be said, each with its figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from lib.analysis.questions import CANT_SHOW, Answer
+from lib.quantities import number
+from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
+from lib.text import listed, p_value
+
+MOST_PAIRS = 3
+"""Of a context, that are told one by one."""
+
+TARGET = 0.05
+"""The precision that what is still missing is told for, where a study names no margin."""
+
+
+def in_words(found: Answer) -> tuple[str, ...]:
+    """What the runs say to the questions, in sentences, and first what stands in the way."""
+    if not found.design.compared:
+        return (_spread(found),)
+    if found.effect.reason and found.is_final and not found.pairs:
+        return (f"Nothing can be compared: {found.effect.reason}.",)
+    how = "By the wattmeter" if found.response == "wattmeter_energy" else ""
+    said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found)]
+    if (overall := _overall(found)) is not None:
+        said.insert(0, overall)
+    if (depends := _interaction(found)) is not None:
+        said.append(depends)
+    if found.confounded:
+        ways = " ".join(found.confounded)
+        said.insert(0, f"Beware, this comparison is confounded: {ways}")
+    return tuple(said)
+
+
+def _overall(found: Answer) -> str | None:
+    """What is said of all pairs at once, where it isn't that some differ."""
+    compared = listed(found.design.compared)
+    if not found.is_final:
+        return "Runs are missing, so nothing is tested yet; ratios may still change."
+    if found.effect.verdict == CANT_SHOW:
+        least = found.effect.smallest_p
+        why = found.effect.reason or f"the smallest p that it could give is {least:.2g}"
+        return f"This design can't show a difference between levels of {compared}: {why}."
+    if found.effect.verdict == NOT_DECIDED and not any(
+        found.verdict(pair) == ALIKE for pair in found.pairs
+    ):
+        p = p_value(found.effect.p_holm)
+        return f"Whether {compared} matters is not decided ({p}, permutation within contexts)."
+    return None
+
+
+def _contexts(found: Answer) -> Iterator[str]:
+    """What can be said within each context: of a few pairs of each, of many of the extremes."""
+    for context in dict.fromkeys(pair.context for pair in found.pairs):
+        pairs = [pair for pair in found.pairs if pair.context == context]
+        where = within(found.design.context, context)
+        if len(pairs) <= MOST_PAIRS:
+            yield where + "; ".join(_pair(found, pair) for pair in pairs)
+            continue
+        counts = {
+            verdict: sum(found.verdict(pair) == verdict for pair in pairs)
+            for verdict in (DIFFERS, ALIKE, NOT_DECIDED)
+        }
+        words = {DIFFERS: "differ", ALIKE: "are alike within the margin", NOT_DECIDED: "are open"}
+        known = [pair for pair in pairs if not math.isnan(pair.ratio)]
+        widest = max(known, key=lambda pair: pair.ratio, default=None)
+        text = f"of {len(pairs)} pairs " + listed(
+            f"{count} {words[verdict]}" for verdict, count in counts.items() if count
+        )
+        if not found.is_final or found.effect.verdict == CANT_SHOW:
+            text = f"{len(pairs)} pairs were measured"
+        if widest is not None:
+            text += f"; furthest apart: {_pair(found, widest)}"
+        yield where + text
+
+
+def within(columns: tuple[str, ...], levels: tuple[str, ...]) -> str:
+    """`on cifar10 `, or `with precision mixed `; "" without a context."""
+    words = [
+        f"on {level}" if column == "dataset" else f"with {column} {level}"
+        for column, level in zip(columns, levels, strict=True)
+    ]
+    return " ".join([*words, ""]) if words else ""
+
+
+def _pair(found: Answer, pair: Pair) -> str:
+    if math.isnan(pair.ratio):
+        return f"{pair.first} and {pair.second} can't be compared ({pair.reason})"
+    took = f"{pair.first} took {number(pair.ratio, 3)} times {_whose(pair.second)} energy"
+    if pair.reason:
+        return f"{took} ({pair.reason}, so this may be chance)"
+    limits = f"simultaneous 95 %: {number(pair.low, 3)} to {number(pair.high, 3)}"
+    if not found.is_final:
+        return took
+    verdict = found.verdict(pair)
+    if verdict == DIFFERS:
+        took = took.replace(" took ", " takes ", 1)
+        return f"{took} ({limits}; {p_value(pair.p_holm)})"
+    if verdict == ALIKE:
+        margin = f"{100 * found.design.margin:.3g} %"
+        return f"{pair.first} and {pair.second} are alike within {margin} ({limits})"
+    if verdict == CANT_SHOW:
+        return f"{took} here, which these runs can't tell from chance"
+    return f"between {pair.first} and {pair.second} it is not decided ({limits}{_needed(found)})"
+
+
+def _whose(name: str) -> str:
+    return f"{name}'s" if "," not in name else f"that of {name}: the"
+
+
+def _needed(found: Answer) -> str:
+    target = found.design.margin or TARGET
+    needed = found.repetitions_for(target)
+    return "" if needed is None else f"; ± {100 * target:.3g} % takes {needed} repetitions"
+
+
+def _interaction(found: Answer) -> str | None:
+    asked = found.interaction
+    if not found.design.context or asked.verdict != DIFFERS:
+        return None
+    compared, context = listed(found.design.compared), listed(found.design.context)
+    return (
+        f"What the {compared} does depends on the {context} (interaction {p_value(asked.p_holm)})."
+    )
+
+
+def _spread(found: Answer) -> str:
+    """What runs say where nothing is compared: how far they scatter."""
+    if not found.df or not found.spread > 0:
+        return "Nothing was varied, so there is nothing to compare."
+    return (
+        f"Nothing was varied: {found.n} runs of one configuration scatter by "
+        f"{100 * found.spread:.2g} % (standard deviation)."
+    )
+
+
+def precision(found: Answer) -> str | None:
+    """How well the ratios are known, and what would make them known better."""
+    if math.isnan(found.reach):
+        return None
+    needed = found.repetitions_for(TARGET)
+    more = f"; ± {100 * TARGET:.0f} % would take {needed} repetitions" if needed else ""
+    return f"Every ratio is known to ± {100 * found.reach:.2g} % or better{more}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
