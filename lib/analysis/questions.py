@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.analysis import audit, design, variants
+from lib.analysis import audit, design, uncertainty, variants
 from lib.analysis.design import Design
 from lib.stats import ALPHA, multitest, power
 from lib.stats.model import LogModel
@@ -95,9 +95,9 @@ class Answer:
 
     def verdict(self, pair: Pair) -> str:
         """What can be said of a pair: none differs where it was not shown that any does."""
-        if pair.verdict == DIFFERS and self.effect.verdict != DIFFERS:
-            return CANT_SHOW if self.effect.verdict == CANT_SHOW else NOT_DECIDED
-        return pair.verdict
+        if pair.verdict == ALIKE or self.effect.verdict == DIFFERS:
+            return pair.verdict
+        return CANT_SHOW if self.effect.verdict == CANT_SHOW else NOT_DECIDED
 
     def repetitions_for(self, target: float) -> int | None:
         """Repetitions of each that bring every pair to ± `target`; None where nothing tells."""
@@ -134,7 +134,7 @@ def answer(
         return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final, confounded)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
-    found = pairs(model, margin=asked.margin, wanted=_wanted(asked)) if len(observed) else []
+    found = [_judged(pair, runs, asked, response, study) for pair in _pairs(model, asked)]
     effect, interaction = _tested(observed, model) if is_final else _untested()
     if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
         effect = _with(effect, verdict=ALIKE)
@@ -163,9 +163,27 @@ def primary_response(runs: pd.DataFrame) -> str:
     return next(complete, known[-1])
 
 
-def _wanted(asked: Design):
+def _pairs(model: LogModel, asked: Design) -> list[Pair]:
+    if not len(model.observations):
+        return []
     reference = asked.reference
-    return lambda first, second: reference is None or reference in (first, second)
+    return pairs(
+        model,
+        margin=asked.margin,
+        wanted=lambda first, second: reference is None or reference in (first, second),
+    )
+
+
+def _judged(
+    pair: Pair, runs: pd.DataFrame, asked: Design, response: str, study: Study | None
+) -> Pair:
+    """The pair, with what the instruments of its runs leave uncertain."""
+    here = pd.Series(True, index=runs.index)
+    for column, level in zip(asked.context, pair.context, strict=True):
+        here &= runs[column].astype(str) == level
+    levels = asked.levels(runs)
+    sides = (runs[here & (levels == name)] for name in (pair.first, pair.second))
+    return uncertainty.judged(pair, *sides, response, study.calibration if study else None)
 
 
 def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question]:

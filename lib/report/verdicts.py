@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lib.analysis.questions import CANT_SHOW, Answer
 from lib.quantities import number
+from lib.stats import ALPHA
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from lib.text import listed, p_value
 
@@ -21,7 +22,7 @@ def in_words(found: Answer) -> tuple[str, ...]:
     """What the runs say to the questions, in sentences, and first what stands in the way."""
     if not found.design.compared:
         return (_spread(found),)
-    if found.effect.reason and found.is_final and not found.pairs:
+    if not found.pairs:
         return (f"Nothing can be compared: {found.effect.reason}.",)
     how = "By the wattmeter" if found.response == "wattmeter_energy" else ""
     said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found)]
@@ -89,7 +90,7 @@ def within(columns: tuple[str, ...], levels: tuple[str, ...]) -> str:
 def _pair(found: Answer, pair: Pair) -> str:
     if math.isnan(pair.ratio):
         return f"{pair.first} and {pair.second} can't be compared ({pair.reason})"
-    took = f"{pair.first} took {number(pair.ratio, 3)} times {_whose(pair.second)} energy"
+    took = f"{pair.first} took {number(pair.ratio, 3)} times the energy of {pair.second}"
     if pair.reason:
         return f"{took} ({pair.reason}, so this may be chance)"
     limits = f"simultaneous 95 %: {number(pair.low, 3)} to {number(pair.high, 3)}"
@@ -104,11 +105,10 @@ def _pair(found: Answer, pair: Pair) -> str:
         return f"{pair.first} and {pair.second} are alike within {margin} ({limits})"
     if verdict == CANT_SHOW:
         return f"{took} here, which these runs can't tell from chance"
+    if pair.p_holm < ALPHA and pair.is_in_doubt:
+        settled = f"; {pair.settled_by} would tell" if pair.settled_by else ""
+        return f"{took} ({limits}), but the instruments leave open which takes more{settled}"
     return f"between {pair.first} and {pair.second} it is not decided ({limits}{_needed(found)})"
-
-
-def _whose(name: str) -> str:
-    return f"{name}'s" if "," not in name else f"that of {name}: the"
 
 
 def _needed(found: Answer) -> str:

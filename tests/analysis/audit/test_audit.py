@@ -268,12 +268,13 @@ def test_unequal_numbers_of_runs(results):
 
 
 def test_machines_with_networks_of_their_own(results):
-    name = "Every machine trained every architecture"
+    name = "Every machine ran all that is compared"
     assert finding(results.drop(columns="machine"), name).severity == UNCHECKED
     machines = np.where(results["architecture"] == "VGG16", "a", "b")
     found = finding(results.assign(machine=machines), name)
     assert found.severity == FAULT
-    assert found.what == "Machine a trained no ResNet50, VGG19. Machine b trained no VGG16."
+    assert found.what == "Machine a ran no ResNet50, VGG19. Machine b ran no VGG16."
+    assert found.confounds
     assert len(found.rows) == len(results)
 
     machines[results["architecture"] == "VGG19"] = np.resize(["a", "b"], 8)
@@ -281,12 +282,49 @@ def test_machines_with_networks_of_their_own(results):
     assert found.severity == DOUBT
     crossed = results.assign(machine=np.where(results["repetition"] > 2, "a", "b"))
     assert finding(crossed, name).severity == PASSED
+    unequal = crossed.drop(crossed.query("machine == 'a' and architecture == 'VGG16'").index[1:])
+    found = finding(unequal, name)
+    assert (found.severity, found.confounds) == (NOTE, False)
+    assert "a: 4 of ResNet50, 1 of VGG16, 4 of VGG19" in found.what
 
 
-def test_too_few_repetitions(results):
-    few = results[results["repetition"] <= 3]
-    found = finding(few, "Repetitions are enough")
-    assert (found.severity, len(found.rows)) == (DOUBT, 18)
+def test_a_design_that_no_data_could_make_significant(results):
+    name = "The design can show a difference"
+    assert finding(results, name).severity == PASSED
+    three = results[(results["repetition"] <= 3) & (results["dataset"] == "mnist")]
+    assert finding(three, name).severity == PASSED  # 1 of 280 arrangements, three times over
+    two = three[three["repetition"] <= 2]
+    found = finding(two, name)
+    assert found.severity == DOUBT
+    assert found.what == "6 runs: the smallest p that they could give is 0.067."
+
+
+def test_what_is_compared_is_measured_in_one_way(results):
+    name = "Everything compared was measured in one way"
+    assert finding(results, name).severity == PASSED
+    vgg16 = results["architecture"] == "VGG16"
+    methods = np.where(vgg16, "model (TDP)", "measured counter (RAPL)")
+    found = finding(results.assign(cpu_method=methods), name)
+    assert (found.severity, found.confounds) == (FAULT, True)
+    assert "VGG16: model (TDP)" in found.what
+
+
+def test_runs_that_are_one_run_twice(results):
+    name = "Runs differ in their seeds"
+    own = results.assign(seed=results["repetition"], loss=np.arange(24) / 24)
+    assert finding(own, name).severity == PASSED
+    found = finding(own.assign(seed=own["seed"].clip(upper=3)), name)
+    assert (found.severity, len(found.rows)) == (DOUBT, 12)
+    same = own.assign(accuracy=0.8, loss=0.5)
+    assert "24 runs have the accuracy and loss of another" in finding(same, name).what
+
+
+def test_a_run_far_from_its_repetitions(results):
+    name = "No run stands far apart"
+    assert finding(results, name).severity == PASSED
+    results.loc[3, "energy_consumed"] *= 10
+    found = finding(results, name)
+    assert (found.severity, found.rows) == (DOUBT, (results.loc[3, "run_id"],))
 
 
 def test_accuracy_at_chance_level(results):
@@ -330,7 +368,15 @@ def test_a_table_of_objects_is_reckoned_with(results):
 
 def test_as_a_table_there_is_a_row_a_finding(results):
     frame = audit.to_frame(audit.audit(results.assign(gpu_count=8)))
-    assert frame.columns.tolist() == ["name", "severity", "what", "why", "rows", "runs"]
+    assert frame.columns.tolist() == [
+        "name",
+        "severity",
+        "what",
+        "why",
+        "rows",
+        "confounds",
+        "runs",
+    ]
     assert frame.loc[frame["name"] == "One GPU was counted", "runs"].item() == 24
 
 
@@ -351,7 +397,7 @@ def test_as_a_table_there_is_a_row_a_finding(results):
         ("RAM power was measured", DOUBT, 63, "5.9 W and 188.4 W"),
         ("One GPU was counted", DOUBT, 18, "8 GPUs"),
         ("Factors are balanced", DOUBT, 27, "TWN/taipei city has no mnist"),
-        ("Repetitions are enough", DOUBT, 63, "21 of 21 configurations: only 3 completed each"),
+        ("The design can show a difference", PASSED, 0, "63 runs"),
         ("Accuracy is above chance", DOUBT, 3, "USA/south carolina (0.1, 0.1, 0.1)"),
         ("Score columns divide", NOTE, 15, "5 of 21 mean Scores (as published)"),
         ("Components add up", PASSED, 0, "63 runs"),

@@ -1,0 +1,223 @@
+import math
+
+import numpy as np
+import pytest
+
+from lib.analysis import audit, design, questions
+from lib.analysis.questions import CANT_SHOW
+from lib.paper import published
+from lib.paper.package import WATTMETER
+from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED
+from tests import needs
+from tests.analysis.studies import results, study
+
+
+def answer(runs, asked=None, **options):
+    return questions.answer(runs, asked or study(), **options)
+
+
+def pair(found, first, second, context=()):
+    (one,) = [
+        one
+        for one in found.pairs
+        if (one.first, one.second, one.context) == (first, second, context)
+    ]
+    return one
+
+
+def test_a_hundredfold_difference_is_seen_with_the_papers_repetitions():
+    runs = results((1, 1.01, 100), datasets=("mnist",))
+    found = answer(runs, study(datasets=("mnist",)))
+    assert found.effect.verdict == DIFFERS
+    assert found.effect.p_holm < 0.05
+    one = pair(found, "ResNet50", "VGG16")
+    assert found.verdict(one) == DIFFERS
+    assert one.low < 100 < one.high
+
+
+def test_other_columns_of_the_table_change_no_p():
+    runs = results()
+    more = runs.assign(gpu_energy=1.0, emissions=runs["energy_consumed"] * 300, location="FRA")
+    assert answer(more).effect == answer(runs).effect
+
+
+def test_ratios_are_taken_within_machines():
+    """Pooled over an unequal number of runs, VGG16 would take more; on each machine it is less."""
+    runs = results((1, 1.2), machines=("slow", "fast"), machine_ratios=(5.0, 1.0), repetitions=6)
+    slow = runs["machine"] == "slow"
+    few = (slow & (runs["architecture"] == "VGG19")) | (~slow & (runs["architecture"] == "VGG16"))
+    runs = runs[~few | (runs["repetition"] <= 2)]
+    means = runs.groupby("architecture")["energy_consumed"].mean()
+    assert means["VGG16"] > means["VGG19"]
+    found = answer(runs, study(levels=("VGG16", "VGG19")))
+    for dataset in ("cifar10", "mnist"):
+        one = pair(found, "VGG19", "VGG16", (dataset,))
+        assert one.ratio == pytest.approx(1.2, rel=0.05)
+    assert found.design.place == ("machine",)
+
+
+def test_third_levels_do_not_hide_that_neighbours_differ():
+    runs = results((1.0, 1.2, 50.0), datasets=("mnist",), repetitions=5, cv=0.01)
+    found = answer(runs, study(datasets=("mnist",)))
+    assert found.verdict(pair(found, "VGG19", "VGG16")) == DIFFERS
+
+
+def test_mixed_contexts_hide_no_effect():
+    """Over both datasets at once the ranks of the larger one would cover all."""
+    runs = results((1.0, 1.05, 1.1), cv=0.01)
+    assert answer(runs).effect.p < 0.001
+
+
+def test_absence_is_claimed_within_a_margin_only():
+    same = results((1, 1, 1), repetitions=5, cv=0.01)
+    assert answer(same).effect.verdict == NOT_DECIDED
+    found = answer(same, study(margin="5 %"))
+    assert found.effect.verdict == ALIKE
+    assert {found.verdict(one) for one in found.pairs} == {ALIKE}
+
+
+def test_a_design_that_can_show_nothing_claims_nothing():
+    runs = results((1, 1.3, 2), repetitions=2, datasets=("mnist",))
+    found = answer(runs, study(datasets=("mnist",), repetitions=2))
+    assert found.effect.verdict == CANT_SHOW
+    assert found.effect.smallest_p == pytest.approx(1 / 15)
+    assert {found.verdict(one) for one in found.pairs} == {CANT_SHOW}
+
+
+def test_an_interaction_is_found_and_none_is_invented():
+    assert answer(results(interaction=1.4, repetitions=5)).interaction.verdict == DIFFERS
+    assert answer(results(repetitions=5)).interaction.verdict == NOT_DECIDED
+    alone = answer(results(datasets=("mnist",)), study(datasets=("mnist",)))
+    assert alone.interaction.verdict is None
+    assert math.isnan(alone.interaction.p)
+
+
+def test_before_all_runs_are_in_there_is_no_p():
+    found = answer(results(), is_final=False)
+    assert math.isnan(found.effect.p)
+    assert found.effect.verdict is None
+    assert "p" not in questions.to_frame(found)
+    assert found.pairs
+
+
+def test_one_configuration_with_a_single_run_blocks_nothing():
+    runs = results(repetitions=4)
+    lost = (runs["architecture"] == "VGG19") & (runs["dataset"] == "mnist")
+    found = answer(runs[~lost | (runs["repetition"] == 1)])
+    assert found.effect.verdict == DIFFERS
+    assert found.verdict(pair(found, "ResNet50", "VGG16", ("mnist",))) == DIFFERS
+    assert pair(found, "VGG19", "VGG16", ("mnist",)).reason == "one run alone has no spread"
+
+
+def test_what_confounds_is_taken_up():
+    runs = results((1, 1.5), machines=("a", "b"), machine_ratios=(1, 2), repetitions=3)
+    runs = runs[(runs["machine"] == "a") == (runs["architecture"] == "VGG16")]
+    findings = audit.audit(runs, study=study(levels=("VGG16", "VGG19")))
+    found = answer(runs, study(levels=("VGG16", "VGG19")), findings=findings)
+    assert "Machine a ran no VGG19." in " ".join(found.confounded)
+    assert {found.verdict(one) for one in found.pairs} <= {CANT_SHOW, NOT_DECIDED}
+
+
+def test_energy_is_that_of_the_best_instrument_that_all_runs_have():
+    runs = results()
+    metered = runs.assign(wattmeter_energy=2 * runs["energy_consumed"])
+    assert answer(metered).response == "wattmeter_energy"
+    metered.loc[0, "wattmeter_energy"] = np.nan
+    assert answer(metered).response == "energy_consumed"
+    assert answer(runs.drop(columns="energy_consumed")).effect.reason == "no run has an energy"
+
+
+def test_precision_and_what_it_would_take():
+    few, many = (answer(results(repetitions=n, cv=0.05)) for n in (3, 12))
+    assert few.reach > many.reach
+    assert few.repetitions_for(0.05) > 3
+    assert many.spread == pytest.approx(0.05, rel=0.3)
+
+
+def test_repetitions_are_blocks_where_one_was_over_before_the_next():
+    runs = results(repetitions=4)
+    assert design.of(runs, study()).block == "repetition"
+    mixed = runs.assign(started_at=runs["started_at"].sample(frac=1, random_state=1).to_numpy())
+    assert design.of(mixed, study()).block is None
+    drifting = runs.assign(energy_consumed=runs["energy_consumed"] * 1.5 ** runs["repetition"])
+    same = answer(drifting)
+    assert same.spread == pytest.approx(answer(runs).spread)
+
+
+def test_any_factor_can_be_compared_and_what_follows_from_others_is_no_context():
+    runs = results().rename(columns={"architecture": "backend"})
+    runs["backend"] = runs["backend"].map(
+        {"VGG16": "jax", "VGG19": "torch", "ResNet50": "tensorflow"}
+    )
+    runs = runs.assign(architecture="VGG16", image_size=runs["dataset"].str.len())
+    asked = study(compare="backend")
+    asked = asked.model_copy(
+        update={
+            "factors": {"dataset": ["cifar10", "mnist"], "backend": ["jax", "torch", "tensorflow"]}
+        }
+    )
+    found = answer(runs, asked)
+    assert found.design.compared == ("backend",)
+    assert found.design.context == ("dataset",)
+    assert found.effect.verdict == DIFFERS
+
+
+def test_variants_are_set_against_the_reference():
+    runs = results(repetitions=4).rename(columns={"architecture": "head"})
+    heads = {"VGG16": "paper", "VGG19": "linear", "ResNet50": "linear"}
+    sizes = {"VGG16": 32, "VGG19": 32, "ResNet50": 64}
+    runs = runs.assign(
+        head=runs["head"].map(heads), batch_size=runs["head"].map(sizes), architecture="VGG16"
+    )
+    asked = study(
+        levels=("VGG16",), variants=[{}, {"head": "linear"}, {"head": "linear", "batch_size": 64}]
+    )
+    found = answer(runs, asked)
+    assert found.design.reference == "reference"
+    assert len(found.pairs) == 2 * 2
+    assert all("reference" in (one.first, one.second) for one in found.pairs)
+
+
+@needs.replication
+def test_the_authors_wattmeter_data():
+    runs = published.read_package(needs.REPLICATION).results
+    runs = runs[runs["campaign"] == WATTMETER]
+    found = questions.answer(runs, None)
+    assert found.response == "wattmeter_energy"
+    assert found.effect.p == pytest.approx(1 / 280**2 * 6**2, rel=0.9)
+    assert found.effect.p < 0.001
+    mnist = questions.answer(runs[runs["dataset"] == "mnist"], None)
+    assert mnist.effect.p == pytest.approx(0.0036, abs=1e-4)
+    assert found.spread == pytest.approx(0.017, abs=0.001)
+    assert found.interaction.statistic == pytest.approx(58, abs=1)
+
+
+def test_nothing_varied_tells_the_spread():
+    runs = results((1.0,), datasets=("mnist",), repetitions=10, cv=0.03)
+    found = answer(runs, study(levels=("VGG16",), datasets=("mnist",)))
+    assert found.design.compared == ()
+    assert found.spread == pytest.approx(0.03, rel=0.6)
+    assert found.df == 9
+
+
+def test_false_claims_are_as_rare_as_they_should_be():
+    """Of studies of three alike architectures on one dataset: any pair called different."""
+    false = 0
+    for seed in range(60):
+        runs = results((1, 1, 1), seed=seed, datasets=("mnist",), repetitions=4, cv=0.05)
+        found = answer(runs, study(datasets=("mnist",)))
+        false += any(found.verdict(one) == DIFFERS for one in found.pairs)
+    assert false <= 8  # of 60 at 5 %: more by chance once in 200 times
+
+
+def test_tables_have_a_row_a_pair_and_a_question():
+    found = answer(results())
+    frame = questions.to_frame(found)
+    assert frame.columns[:3].tolist() == ["dataset", "first", "second"]
+    assert len(frame) == 6
+    assert set(frame["verdict"]) <= set(questions.VERDICTS)
+    asked = questions.questions_frame(found)["question"].tolist()
+    assert asked == [
+        "Does the energy depend on the architecture?",
+        "Does the effect of the architecture depend on dataset?",
+    ]

@@ -1,0 +1,68 @@
+from lib.analysis import audit, questions
+from lib.report import verdicts
+from tests.analysis.studies import results, study
+
+
+def words(runs, asked=None, **options):
+    return " ".join(verdicts.in_words(questions.answer(runs, asked or study(), **options)))
+
+
+def test_differences_have_a_ratio_its_interval_and_p():
+    said = words(results((1, 1.1, 1.25), repetitions=5))
+    assert said.startswith("On cifar10 ResNet50 takes 1.2")
+    assert "times the energy of VGG16 (simultaneous 95 %: 1." in said
+    assert "p < 0.001" in said
+
+
+def test_each_of_the_four_words():
+    same = results((1, 1, 1), repetitions=5, cv=0.01)
+    assert "are alike within 5 % (" in words(same, study(margin="5 %"))
+    undecided = words(same)
+    assert undecided.startswith("Whether architecture matters is not decided (p = ")
+    assert "; ± 5 % takes " in undecided
+    few = words(results((1, 1.3, 2), repetitions=2, datasets=("mnist",)))
+    assert few.startswith("This design can't show a difference between levels of architecture")
+    assert "which these runs can't tell from chance" in few
+    assert "takes" not in few
+
+
+def test_an_interaction_is_told():
+    said = words(results(interaction=1.4, repetitions=5))
+    assert "The effect of the architecture depends on the dataset (interaction p < 0.001)" in said
+
+
+def test_a_partial_study_has_no_p():
+    said = words(results(repetitions=5), is_final=False)
+    assert said.startswith("Runs are missing, so nothing is tested yet")
+    assert "p = " not in said
+    assert "p < " not in said
+
+
+def test_what_confounds_stands_first():
+    runs = results((1, 1.5), machines=("a", "b"), machine_ratios=(1, 2))
+    runs = runs[(runs["machine"] == "a") == (runs["architecture"] == "VGG16")]
+    asked = study(levels=("VGG16", "VGG19"))
+    said = words(runs, asked, findings=audit.audit(runs, study=asked))
+    assert said.startswith("Beware, this comparison is confounded: ")
+    assert "never measured in the same place" in said
+
+
+def test_the_wattmeter_is_named():
+    runs = results()
+    said = words(runs.assign(wattmeter_energy=runs["energy_consumed"]))
+    assert said.startswith("By the wattmeter, on cifar10")
+
+
+def test_of_many_pairs_the_furthest_apart_is_told():
+    runs = results((1, 1.1, 1.25), datasets=("mnist",), repetitions=5)
+    twice = runs.assign(architecture="MobileNetV2", energy_consumed=runs["energy_consumed"] * 3)
+    twice = twice[runs["architecture"] == "VGG16"]
+    said = words(results((1, 1.1, 1.25), datasets=("mnist",), repetitions=5)._append(twice))
+    assert "Of 6 pairs" in said
+    assert "furthest apart: MobileNetV2 takes" in said
+
+
+def test_where_nothing_varies_the_spread_is_told():
+    runs = results((1.0,), datasets=("mnist",), repetitions=10, cv=0.03)
+    said = words(runs, study(levels=("VGG16",), datasets=("mnist",)))
+    assert said.startswith("Nothing was varied: 10 runs of one configuration scatter by ")
