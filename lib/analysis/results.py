@@ -9,7 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from lib import records
-from lib.analysis import (audit, cost, frugality, instrument_pairs, papers_tests, questions, savings, variants)
+from lib.analysis import (
+    audit,
+    cost,
+    frugality,
+    instrument_pairs,
+    papers_tests,
+    questions,
+    savings,
+    variants,
+)
 from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments

@@ -16,6 +16,7 @@ from lib.analysis.results import Analysis
 from lib.paper import conclusions
 from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
 from lib.quantities import number, ordered, quantity, significant
+from lib.report import verdicts
 from lib.report.page import Html, Prose
 from lib.stats import ALPHA
 
@@ -72,8 +73,11 @@ def found(study: Analysis) -> Prose:
     if study.completed.empty:
         return Prose(("No run is complete yet, so nothing was found.",), lead=True)
     if study.is_the_papers:
-        return Prose((_verdicts(study), *_energies(study)), lead=True)
-    return Prose((*_energies(study), *_choices(study), *_saved(study)), lead=True)
+        return Prose((_verdicts(study), *verdicts.in_words(study.answer)), lead=True)
+    said = (*_energies(study), *verdicts.in_words(study.answer))
+    if study.missing:  # what changes with every run is no choice
+        return Prose(said, lead=True)
+    return Prose((*said, *_choices(study), *_saved(study)), lead=True)
 
 
 def rest(study: Analysis) -> Prose:

@@ -122,9 +122,8 @@ def _interaction(found: Answer) -> str | None:
     if not found.design.context or asked.verdict != DIFFERS:
         return None
     compared, context = listed(found.design.compared), listed(found.design.context)
-    return (
-        f"What the {compared} does depends on the {context} (interaction {p_value(asked.p_holm)})."
-    )
+    p = p_value(asked.p_holm)
+    return f"The effect of the {compared} depends on the {context} (interaction {p})."
 
 
 def _spread(found: Answer) -> str:

@@ -8,6 +8,7 @@ from lib.analysis.questions import CANT_SHOW
 from lib.paper import published
 from lib.paper.package import WATTMETER
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED
+from lib.study.study import Study
 from tests import needs
 from tests.analysis.studies import results, study
 
@@ -146,16 +147,11 @@ def test_repetitions_are_blocks_where_one_was_over_before_the_next():
 
 def test_any_factor_can_be_compared_and_what_follows_from_others_is_no_context():
     runs = results().rename(columns={"architecture": "backend"})
-    runs["backend"] = runs["backend"].map(
-        {"VGG16": "jax", "VGG19": "torch", "ResNet50": "tensorflow"}
-    )
+    backends = dict(zip(LEVELS, ("jax", "torch", "tensorflow"), strict=True))
+    runs["backend"] = runs["backend"].map(backends)
     runs = runs.assign(architecture="VGG16", image_size=runs["dataset"].str.len())
-    asked = study(compare="backend")
-    asked = asked.model_copy(
-        update={
-            "factors": {"dataset": ["cifar10", "mnist"], "backend": ["jax", "torch", "tensorflow"]}
-        }
-    )
+    factors = {"dataset": ["cifar10", "mnist"], "backend": list(backends.values())}
+    asked = Study(title="made up", factors=factors, compare="backend", repetitions=3)
     found = answer(runs, asked)
     assert found.design.compared == ("backend",)
     assert found.design.context == ("dataset",)
