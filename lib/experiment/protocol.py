@@ -18,17 +18,18 @@ import pandas as pd
 
 from lib.experiment.record import Measured, Use, complete
 from lib.experiment.results import Results, RunError, number
-from lib.files import write_atomically
+from lib.files import without_home, write_atomically
 from lib.instruments import Instrument, Reading, carbon, checks, disagreements, measuring
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
-from lib.records import HISTORY_NAME, Phase, Record
+from lib.records import FILE_NAME, HISTORY_NAME, Phase, Record
 from lib.records.progress import Progress, ProgressFile
 from lib.records.uncertainty import IDLE
 from lib.study.config import RunFields
+from lib.study.folder import StudyFolder
 
 
 class Watcher(Protocol):
@@ -83,6 +84,7 @@ class Run:
         """
         self._step_to("measuring", {"new"}, "a run is measured once; begin another for a second")
         config, folder = self.config, self.folder
+        _keep_earlier(folder, StudyFolder(Path(config.output_dir).expanduser()).aside)
         folder.mkdir(parents=True, exist_ok=True)
         asking = meters.logging(config.meter, folder)
         self._trace = PowerTrace(folder / TRACE_NAME, phase="checks")
@@ -325,3 +327,14 @@ def _for_at_least(seconds: float, work: Callable[[], object]) -> int:
 def _now() -> str:
     """UTC to the millisecond, so that a wattmeter's log can be laid beside it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _keep_earlier(folder: Path, aside: Path) -> None:
+    """Move a complete run of the same fields out of the way, and say where it is."""
+    if not (folder / FILE_NAME).is_file():
+        return
+    at = datetime.fromtimestamp((folder / FILE_NAME).stat().st_mtime, UTC)
+    kept = aside / f"{folder.name}-{at:%Y%m%dT%H%M%S}"
+    aside.mkdir(parents=True, exist_ok=True)
+    folder.rename(kept)
+    print(f"The earlier run of the same fields is kept in {without_home(str(kept))}")

@@ -136,8 +136,11 @@ def _net(prefix: str, meter: Reading, idle: Reading | None, idle_seconds: float)
     if idle is not None and idle.energy_consumed is not None and idle.duration:
         baseline = idle.energy_consumed / idle.duration * meter.duration
     net = None if baseline is None or energy is None else energy - baseline
-    fields = {f"{prefix}idle_energy": baseline, f"{prefix}net_energy": net}
+    above = net is None or net > 0
+    fields = {f"{prefix}idle_energy": baseline, f"{prefix}net_energy": net if above else None}
     why = "there is no energy"
+    if not above:
+        why = "the baseline drew as much as the work: something else was running then"
     if baseline is None:
         why = "nothing was measured" if idle_seconds else "idle_seconds is 0"
         why = f"no idle baseline ({why})"
