@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -213,7 +213,7 @@ def _with_limits(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for name in (_RATIO, _SAVING)
     }
     for row in rows:
-        limits = {}
+        limits: dict[str, float | None] = {}
         if _is_known(ratio := row.get(_RATIO)):
             low, high = ratio.ratio_within(ALPHA / known[_RATIO][row[COMPARED_WITH]])
             limits |= {"energy_ratio_low": low, "energy_ratio_high": high}
@@ -227,7 +227,7 @@ def _with_limits(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row | limits
 
 
-def _is_known(estimate: Estimate | None) -> bool:
+def _is_known(estimate: Estimate | None) -> TypeGuard[Estimate]:
     return estimate is not None and estimate.is_known
 
 

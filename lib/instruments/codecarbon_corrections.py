@@ -110,7 +110,8 @@ class QuietTracker:
         for item in self.hardware:
             item.measure_power_and_energy = self._timed(item.measure_power_and_energy)
         exclusive = self._exclusive(self._tracker._measure_power_and_energy)
-        self._tracker._measure_power_and_energy = exclusive
+        vars(self._tracker)["_measure_power_and_energy"] = exclusive
+        assert self._tracker._scheduler is not None
         self._tracker._scheduler.function = exclusive
 
     def _timed(self, measure: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,6 +122,7 @@ class QuietTracker:
             nonlocal last
             begin = self._tracker._start_time if last is None else last
             last = time.perf_counter()
+            assert begin is not None, "it was started"
             return measure(last_duration=last - begin)
 
         return timed

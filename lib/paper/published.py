@@ -8,6 +8,7 @@ data, `lib.paper.conclusions` says what becomes of its conclusions.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -58,7 +59,7 @@ def source(name: str) -> str:
         return file.readline().lstrip("# ").strip()
 
 
-def alike(results: pd.DataFrame, design: dict[str, object]) -> pd.DataFrame:
+def alike(results: pd.DataFrame, design: Mapping[str, object]) -> pd.DataFrame:
     """The runs that are of the paper's design in all that `NETWORK` or `TRAINING` name.
 
     Args:

@@ -137,7 +137,9 @@ class Table:
     def _quantities(self) -> dict[str, Quantity]:
         """What each column is called; quantities of one unit keep one unit, to be compared."""
         named = {name: quantity(name) for name in self.frame}
-        shared = {shown.ladder: [] for shown in named.values() if shown.unit and shown.ladder}
+        shared: dict[Any, list[float]] = {
+            shown.ladder: [] for shown in named.values() if shown.unit and shown.ladder
+        }
         for name, shown in named.items():
             if shown.ladder in shared:
                 shared[shown.ladder].append(pd.to_numeric(self.frame[name]).abs().max())
@@ -365,6 +367,7 @@ def _sort_key(text: str) -> str:
     if not text:
         return ""
     found = _PRINTED.fullmatch(text)
+    assert found is not None, "only what is printed so is asked for"
     value = float(found["value"].replace(",", "").replace("−", "-"))
     if found["bound"]:
         value = math.nextafter(value, -math.inf if found["bound"] == "<" else math.inf)

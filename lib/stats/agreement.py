@@ -104,12 +104,12 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
         return Line(reason=f"a line takes {FEWEST_GROUPS} configurations, not {k}")
     if n == k:
         return Line(reason="without repetitions nobody knows how noisy a mean is")
-    means = [np.bincount(places, one) / counts for one in (x, y)]
+    mean_x, mean_y = (np.bincount(places, one) / counts for one in (x, y))
     within = [
         float(((one - mean[places]) ** 2).sum()) / (n - k)
-        for one, mean in zip((x, y), means, strict=True)
+        for one, mean in ((x, mean_x), (y, mean_y))
     ]
-    between = float(np.var(means[0], ddof=1))
+    between = float(np.var(mean_x, ddof=1))
     noise = within[0] * float(np.mean(1 / counts))
     if between <= 1e-18 * float(np.abs(x).max()) ** 2 or noise > LARGEST_SHARE * between:
         return Line(
@@ -117,17 +117,17 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
             "line through them would follow the noise"
         )
     proportion = within[1] / within[0] if within[0] > 0 else math.inf
-    whole = np.array(_deming(*means, proportion))
+    whole = np.array(_deming(mean_x, mean_y, proportion))
     parts = np.array(
-        [_deming(*(np.delete(mean, one) for mean in means), proportion) for one in range(k)]
+        [_deming(np.delete(mean_x, one), np.delete(mean_y, one), proportion) for one in range(k)]
     )
     errors = np.std(k * whole - (k - 1) * parts, axis=0, ddof=1) / math.sqrt(k)
     reach = float(stats.t.isf(ALPHA / 2, k - 2)) * errors
-    intercept, slope = (
-        map(float, (value, value - off, value + off))
-        for value, off in zip(whole, reach, strict=True)
+    low, high = whole - reach, whole + reach
+    return Line(
+        *(float(whole[0]), float(low[0]), float(high[0])),
+        *(float(whole[1]), float(low[1]), float(high[1])),
     )
-    return Line(*intercept, *slope)
 
 
 def _deming(x: np.ndarray, y: np.ndarray, proportion: float) -> tuple[float, float]:

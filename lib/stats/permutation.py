@@ -23,6 +23,9 @@ SEED = 1
 _DECIMALS = 9
 """To which sums of ranks that are equal but for rounding are the same."""
 
+Sizes = Sequence[int] | np.ndarray
+"""Numbers of observations, one a level."""
+
 
 @dataclass(frozen=True)
 class Permutation:
@@ -83,7 +86,7 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
     return Permutation(float(statistic), min(p, 1.0), least, distribution is not None)
 
 
-def smallest_p(sizes: Iterable[Sequence[int]]) -> float:
+def smallest_p(sizes: Iterable[Sizes]) -> float:
     """Give the least p that a design can attain, without ties; 1 where it can't be tested.
 
     Args:
@@ -95,7 +98,7 @@ def smallest_p(sizes: Iterable[Sequence[int]]) -> float:
     return float(distribution[1][-1])
 
 
-def critical_sum(sizes: Iterable[Sequence[int]], alpha: float) -> float:
+def critical_sum(sizes: Iterable[Sizes], alpha: float) -> float:
     """The least sum of H whose p is at most `alpha` in a design; infinite where there is none."""
     known = [tuple(part) for part in sizes]
     distribution = _null(known)
@@ -112,21 +115,21 @@ def critical_sum(sizes: Iterable[Sequence[int]], alpha: float) -> float:
     return float(sums[enough[0]]) if enough.size else math.inf
 
 
-def sums_of_h(values: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+def sums_of_h(values: np.ndarray, sizes: Sizes) -> np.ndarray:
     """H of each row of `values`, shape (rows, n), whose first columns are of the first level."""
     ranks = 2 * stats.rankdata(values, axis=1)
     return _h(ranks, ranks[0], sizes)
 
 
 def _null(
-    sizes: Iterable[Sequence[int]],
+    sizes: Iterable[Sizes],
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The distribution of the sum in a design without ties."""
     parts = [(tuple(range(2, 2 * sum(one) + 1, 2)), one) for one in _testable(sizes)]
     return _distribution(parts) if parts else (np.zeros(1), np.ones(1))
 
 
-def _testable(sizes: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
+def _testable(sizes: Iterable[Sizes]) -> list[tuple[int, ...]]:
     known = [tuple(int(n) for n in part if n) for part in sizes]
     return [part for part in known if len(part) > 1 and sum(part) > 2]
 
@@ -136,14 +139,14 @@ def _doubled_ranks(values: np.ndarray) -> np.ndarray:
     return np.rint(2 * stats.rankdata(values)).astype(int)
 
 
-def _h(ranks: np.ndarray, all_ranks: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+def _h(ranks: np.ndarray, all_ranks: np.ndarray, sizes: Sizes) -> np.ndarray:
     """H of each row of doubled ranks, the levels' one after another; 0 where all are tied."""
     ends = np.cumsum([0, *sizes])[:-1]
     sums = np.add.reduceat(ranks, ends, axis=1) / 2
     return _h_of_sums(sums, np.asarray(all_ranks), sizes)
 
 
-def _h_of_sums(sums: np.ndarray, all_ranks: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+def _h_of_sums(sums: np.ndarray, all_ranks: np.ndarray, sizes: Sizes) -> np.ndarray:
     n = sum(sizes)
     spread = np.var(all_ranks / 2, ddof=1)
     if spread == 0:

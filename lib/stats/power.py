@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -67,11 +68,11 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
     places = np.linspace(0, 1, len(design.compared))
 
     def power(shift: float) -> float:
-        sums = 0
+        sums: np.ndarray | float = 0.0
         for part, one in zip(kept, noise, strict=True):
             shifted = one + shift * np.repeat(places, part)
             sums = sums + permutation.sums_of_h(shifted, part[part > 0])
-        return float((sums >= critical - 1e-9).mean())
+        return float(np.mean(sums >= critical - 1e-9))
 
     return replace(Detectable(least), **_smallest(power))
 
@@ -168,7 +169,7 @@ def _log_sd(cv: float) -> float:
     return math.sqrt(math.log1p(cv**2))
 
 
-def _smallest(power: Callable[[float], float]) -> dict[str, float | str]:
+def _smallest(power: Callable[[float], float]) -> dict[str, Any]:
     """The ratio at which a power that grows with it is enough."""
     most = math.log(LARGEST_RATIO)
     if power(most) < POWER:

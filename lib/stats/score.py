@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,19 +149,21 @@ def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
 
 def _among_best(scores: list[Estimate]) -> list[bool]:
     """Whether none of the other Scores, each independent of the others, is surely better."""
+    if not scores:
+        return []
     number = len(scores) * (len(scores) - 1) / 2
-    best = max(scores, key=lambda one: one.value, default=None)
+    best = max(scores, key=lambda one: one.value)
     return [one.value == best.value or (one - best).p * number >= ALPHA for one in scores]
 
 
-def _summary(runs: pd.DataFrame) -> dict[str, float | str | None]:
+def _summary(runs: pd.DataFrame) -> dict[str, Any]:
     """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
     used = runs[runs["score"].notna()]
     reasons = [
         f"{count} of {len(runs)} runs: {reason}"
         for reason, count in runs.loc[runs["score"].isna(), "score_reason"].value_counts().items()
     ]
-    found: dict[str, float | str | None] = {"runs": len(runs), "n": len(used)}
+    found: dict[str, Any] = {"runs": len(runs), "n": len(used)}
     if len(used):
         accuracy, energy, scores = (
             numbers(used[column]).to_numpy() for column in ("accuracy", "energy_consumed", "score")

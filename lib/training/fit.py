@@ -167,7 +167,7 @@ def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callbac
             # Of several steps in one call the number is the last one's, which may be past the end.
             within = min((batch + 1) / self.params["steps"], 1)
             fraction = done + (1 - done) * (self.epoch + within) / epochs
-            self.say(lambda: self.step(fraction, logs), now=within == 1)
+            self.say(lambda: self.step(fraction, logs or {}), now=within == 1)
 
         def step(self, fraction: float, logs: Any) -> Step:
             self.last = Step(self.epoch + 1, fraction, float(logs["accuracy"]))
@@ -179,7 +179,8 @@ def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callbac
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             names = ("accuracy", "loss", "val_accuracy", "val_loss")
-            self.history.append(Epoch(**{name: float(logs[name]) for name in names}))
+            told = logs or {}
+            self.history.append(Epoch(**{name: float(told[name]) for name in names}))
             watch.on_epoch(self.history[-1])
 
     return Recorder()

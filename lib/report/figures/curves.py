@@ -126,7 +126,8 @@ def _each(
     drawn: Mapping[str, pd.DataFrame], against: str, factor: float, look: _Look
 ) -> list[go.Scatter]:
     """A curve for every run."""
-    traces, counted = [], Counter()
+    traces: list[go.Scatter] = []
+    counted: Counter[str] = Counter()
     for run_id in _in_turn(drawn, look.architectures):
         name = run_id.partition("-")[0]
         trace = run.curve(drawn[run_id], against, factor, "validation", look.colour(run_id), run_id)
@@ -143,13 +144,13 @@ def _each(
 
 def _in_turn(run_ids: Iterable[str], architectures: Sequence[str]) -> list[str]:
     """Runs with their architectures in turn, so that no architecture lies on top of the others."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
     places = {}
     for run_id in run_ids:
         name = run_id.partition("-")[0]
         places[run_id] = (seen[name], architectures.index(name))
         seen[name] += 1
-    return sorted(places, key=places.get)
+    return sorted(places, key=lambda run_id: places[run_id])
 
 
 def _groups(
