@@ -213,7 +213,7 @@ def test_credentials_are_sent_and_an_unknown_unit_is_refused():
         Meter(f"http://127.0.0.1:{port}", "p", username="me", password="secret").read(time.time())
     assert seen == ["Basic bWU6c2VjcmV0"]
     assert polling.in_words(raised.value) == "it answered with HTTP status 401 (password?)"
-    with pytest.raises(ValueError, match="'MW' is unknown; there are mW, W, kW, J"):
+    with pytest.raises(ValueError, match="'MW' is unknown; there are uW, mW, W"):
         Meter("http://127.0.0.1:9", "p", unit="MW")
 
 
