@@ -236,7 +236,7 @@ def _natural(level: str) -> list[str | float]:
     return [float(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: float | None, digits: int = 4) -> str:
     """A number with sensible digits: `digits` significant ones, grouped thousands, no exponent
     where a reader can do without.
 

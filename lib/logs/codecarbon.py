@@ -131,7 +131,7 @@ def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Rows with numbers for texts, and what is wrong with each; None where nothing is."""
     wrong = pd.Series(None, texts.index, dtype=object)
 
-    def found(where: pd.Series, said: Callable[[str | None], str], column: str) -> None:
+    def found(where: pd.Series, said: Callable[..., str], column: str) -> None:
         where &= wrong.isna()
         wrong[where] = [said(text) for text in texts.loc[where, column]]
 
@@ -200,7 +200,7 @@ def own_counters(logs: Sequence[Log]) -> Log:
     return Log(own, tuple(skipped), tuple(notes))
 
 
-def _again(row: tuple, why: str) -> Skipped:
+def _again(row: Any, why: str) -> Skipped:
     return Skipped(row.file, int(row.row), why)
 
 

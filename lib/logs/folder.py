@@ -335,8 +335,8 @@ def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Seri
 
 def _judged(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
-    doubts = [[] for _ in range(len(frame))]
-    reasons = [{} for _ in range(len(frame))]
+    doubts: list[list[str]] = [[] for _ in range(len(frame))]
+    reasons: list[dict[str, str]] = [{} for _ in range(len(frame))]
     lost, same = no_place(frame), alike(frame)
     for place, row in enumerate(frame.itertuples()):
         if row.pue > 0 and row.pue != 1:
@@ -358,7 +358,7 @@ def _judged(frame: pd.DataFrame) -> pd.DataFrame:
         cpu_method=constant_power(frame, "cpu").map(
             lambda watts: None if np.isnan(watts) else f"constant ({watts:.4g} W)"
         ),
-        ram_method=np.where(frame["ram_energy"] > 0, "model (by its size)", None),
+        ram_method=frame["ram_energy"].gt(0).map({True: "model (by its size)", False: None}),
     )
     frame.loc[lost, "emissions"] = np.nan
     frame.loc[same, ["emissions", *counters.ENERGIES]] = np.nan

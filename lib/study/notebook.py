@@ -7,7 +7,7 @@ import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -81,7 +81,7 @@ def _made(
     if problems:
         raise StudyError([f"{source}: {problem}" for problem in problems])
     fields |= {name: (info.annotation, info) for name, info in known.items() if name not in said}
-    made: type[RunFields] = create_model("RunOf", __base__=base, **cast(dict[str, Any], fields))
+    made: type[RunFields] = create_model("RunOf", __base__=base, **fields)
     checked(made, {**said}, source)
     return made
 

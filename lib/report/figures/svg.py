@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from lib.report.figures import palette
@@ -12,7 +12,7 @@ _WIDTH, _HEIGHT, _LEFT, _TOP = 720, 110, 48, 22
 
 def panel(
     title: str,
-    lines: dict[str, Iterable[tuple[float, float]]],
+    lines: Mapping[str, Iterable[tuple[float, float]]],
     across: tuple[float, float],
     highest: float,
     ends: tuple[str, str],
