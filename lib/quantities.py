@@ -109,6 +109,7 @@ QUANTITIES: dict[str, Quantity] = {
     "bias": Quantity("Bias", *_KWH),
     "limit_low": Quantity("Limits of agreement from", *_KWH),
     "limit_high": Quantity("Limits to", *_KWH),
+    "limit_reach": Quantity("Limits, each ±", *_KWH),
     "gap_percent_low": Quantity("Least gap", "%"),
     "gap_percent_high": Quantity("Largest gap", "%"),
     "constant_power_low_W": Quantity("95 % from", "W"),

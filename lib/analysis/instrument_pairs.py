@@ -13,10 +13,11 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lib.analysis import variants
 from lib.stats import ALPHA, hypotests
+from lib.stats.agreement import limits_of_agreement, line
+from lib.stats.ratios import ratio_of_means
 from lib.units import mean_power
 
 
@@ -79,14 +80,16 @@ class Agreement:
         rho_high: Upper limit.
         p: Of rho.
         pearson: Pearson's r of all runs.
-        same_ranking: Whether both put the configurations' medians in the same order.
+        same_ranking: Whether both put the configurations' medians in the same order; False only
+            where two configurations are surely one way round for one instrument and the other way
+            for the other; None where neither can be said.
         gap_percent: Median of how much less than the reference the other says.
         gap_percent_low: Least of all runs.
         gap_percent_high: Most of all runs.
         gap_W: The same in mean power, median of the runs.
-        constant_power_W: What the reference shows where the other shows 0 W: the intercept of a
-            straight line through the runs' mean powers, with its 95 % interval. It is the constant
-            power that the other can't see, as far as a line is right.
+        constant_power_W: What the reference shows where the other shows 0 W: the intercept of
+            `lib.stats.agreement.line` through the configurations' mean powers, with its 95 %
+            interval. It is the constant power that the other can't see, as far as a line is right.
         constant_power_low_W: Lower limit.
         constant_power_high_W: Upper limit.
         slope: W of the reference for each W of the other, on that line.
@@ -96,6 +99,7 @@ class Agreement:
             doi:10.1016/S0140-6736(86)90837-8).
         limit_low: kWh, bias minus 1.96 standard deviations of the differences.
         limit_high: kWh, bias plus 1.96 standard deviations.
+        limit_reach: kWh, how far the 95 % interval of each limit reaches to both of its sides.
         reason: Why something is empty; None where nothing is.
     """
 
@@ -124,6 +128,7 @@ class Agreement:
     bias: float = math.nan
     limit_low: float = math.nan
     limit_high: float = math.nan
+    limit_reach: float = math.nan
     reason: str | None = None
 
 
@@ -183,12 +188,13 @@ def agreement(pair: Pair) -> Agreement:
     ranks = hypotests.spearman(medians, "other", "reference")
     all_runs = hypotests.spearman(runs, "other", "reference")
     difference = runs["reference"] - runs["other"]
-    spread = 1.96 * difference.std()
     gap = (100 * difference / runs["reference"].where(runs["reference"] > 0)).dropna()
-    line, no_line = _line(
-        runs["other_power"].to_numpy(float), runs["reference_power"].to_numpy(float)
-    )
-    reasons = [all_runs.reason, no_line]
+    limits = limits_of_agreement(difference.to_numpy())
+    powers = runs[["other_power", "reference_power"]].astype(float)
+    finite = np.isfinite(powers).all(axis=1)
+    which = runs[by].astype(str).agg(", ".join, axis=1)
+    through = line(*powers[finite].to_numpy().T, which[finite].to_numpy())
+    reasons = [all_runs.reason, through.reason]
     return Agreement(
         reference=pair.reference,
         other=pair.other,
@@ -201,16 +207,22 @@ def agreement(pair: Pair) -> Agreement:
         rho_high=all_runs.statistic_high,
         p=all_runs.p,
         pearson=hypotests.pearson(runs, "other", "reference").statistic,
-        same_ranking=_same_order(medians) if len(medians) > 1 else None,
+        same_ranking=_same_order(runs, which),
         gap_percent=gap.median(),
         gap_percent_low=gap.min(),
         gap_percent_high=gap.max(),
         gap_W=(runs["reference_power"] - runs["other_power"]).median(),
-        bias=difference.mean(),
-        limit_low=difference.mean() - spread,
-        limit_high=difference.mean() + spread,
+        constant_power_W=through.intercept,
+        constant_power_low_W=through.intercept_low,
+        constant_power_high_W=through.intercept_high,
+        slope=through.slope,
+        slope_low=through.slope_low,
+        slope_high=through.slope_high,
+        bias=limits.bias,
+        limit_low=limits.low,
+        limit_high=limits.high,
+        limit_reach=limits.reach,
         reason="; ".join(dict.fromkeys(filter(None, reasons))) or None,
-        **line,
     )
 
 
@@ -221,32 +233,28 @@ def to_frame(agreements: Iterable[Agreement]) -> pd.DataFrame:
     )
 
 
-def _same_order(medians: pd.DataFrame) -> bool:
-    return bool((medians["reference"].rank() == medians["other"].rank()).all())
+def _same_order(runs: pd.DataFrame, which: pd.Series) -> bool | None:
+    groups = [part for _, part in runs.groupby(which)]
+    if len(groups) < 2:
+        return None
+    medians = pd.DataFrame([part[["reference", "other"]].median() for part in groups])
+    if (medians["reference"].rank() == medians["other"].rank()).all():
+        return True
+    couples = list(combinations(groups, 2))
+    alpha = ALPHA / (2 * len(couples))
+    surely = [
+        {_direction(one[name], other[name], alpha) for name in ("reference", "other")}
+        for one, other in couples
+    ]
+    return False if {1, -1} in surely else None
 
 
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[dict[str, float], str | None]:
-    """Straight line of the reference's power over the other's, `scipy.stats.linregress`.
-
-    Returns:
-        Fields of an agreement, and why there are none.
-    """
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
-    if x.size < 3:
-        return {}, f"a line takes 3 runs, not {x.size}"
-    if np.ptp(x) <= 1e-9 * np.abs(x).max():
-        return {}, "the other instrument's power is the same in every run"
-    fit = stats.linregress(x, y)
-    reach = stats.t.isf(ALPHA / 2, x.size - 2)
-    return {
-        "constant_power_W": fit.intercept,
-        "constant_power_low_W": fit.intercept - reach * fit.intercept_stderr,
-        "constant_power_high_W": fit.intercept + reach * fit.intercept_stderr,
-        "slope": fit.slope,
-        "slope_low": fit.slope - reach * fit.stderr,
-        "slope_high": fit.slope + reach * fit.stderr,
-    }, None
+def _direction(one: pd.Series, other: pd.Series, alpha: float) -> int:
+    """1 where the first mean is surely larger, -1 where it is surely smaller, else 0."""
+    ratio = ratio_of_means(one.to_numpy(), other.to_numpy())
+    if not ratio.is_known or ratio.p >= alpha:
+        return 0
+    return 1 if ratio.value > 0 else -1
 
 
 def in_words(found: Agreement) -> str:
@@ -260,17 +268,18 @@ def in_words(found: Agreement) -> str:
     if found.same_ranking is not None:
         order = "the same order" if found.same_ranking else "different orders"
         said.append(f"They put the {found.n_medians} configurations in {order}.")
-    if not math.isnan(found.slope):
-        if found.slope_low <= 0 <= found.slope_high:
-            said.append(
-                "The mean powers of the runs do not rise together (slope "
-                f"{found.slope_low:.2g} to {found.slope_high:.2g}), so a line through them tells "
-                f"no constant power that {found.other} can't see."
-            )
-        else:
-            said.append(
-                f"Where {found.other} shows 0 W, the line through the runs' mean powers shows "
-                f"{found.constant_power_W:.4g} W (95 %: {found.constant_power_low_W:.4g} to "
-                f"{found.constant_power_high_W:.4g}): the constant power that it can't see."
-            )
+    elif found.n_medians > 1:
+        said.append("Where their orders of the configurations differ, repetitions differ as much.")
+    low, high = found.constant_power_low_W, found.constant_power_high_W
+    if low <= 0 <= high:
+        said.append(
+            f"A constant power that {found.other} can't see was not found: between {low:.4g} and "
+            f"{high:.4g} W (95 %)."
+        )
+    elif not math.isnan(low):
+        said.append(
+            f"Where {found.other} shows 0 W, the line through the configurations' mean powers "
+            f"shows {found.constant_power_W:.4g} W (95 %: {low:.4g} to {high:.4g}): the constant "
+            "power that it can't see."
+        )
     return " ".join(said)

@@ -31,15 +31,17 @@ def instrument_gaps(study: Analysis) -> Table:
     columns = ["n", "gap_percent", "gap_percent_low", "gap_percent_high", "gap_W"]
     columns += ["constant_power_W", "constant_power_low_W", "constant_power_high_W"]
     columns += ["slope", "slope_low", "slope_high", "bias", "limit_low", "limit_high"]
+    columns += ["limit_reach"]
     return _table(
         study,
         "instrument_gaps",
         "What does one instrument show that the other does not?",
         columns,
         "Gap: how much less the other says, median of the runs, from the least to the most. "
-        "Constant power and slope are of a line through the runs' mean powers: what the reference "
-        "shows where the other shows 0 W, and how much it rises for each W of the other. Bias and "
-        "limits of agreement are those of Bland and Altman.",
+        "Constant power and slope are of a line through the configurations' mean powers that "
+        "allows for errors in both (Deming): what the reference shows where the other shows 0 W, "
+        "and how much it rises for each W of the other. Bias and limits of agreement are those of "
+        "Bland and Altman, with the reach of the limits' own 95 % interval.",
     )
 
 
