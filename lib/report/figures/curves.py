@@ -20,6 +20,9 @@ MOST_MARKED = 24
 MOST_CURVES = 120
 """Of more runs, each configuration is one curve: their mean, and how far they scatter."""
 
+MOST_POINTS = 40_000
+"""Of all curves of a figure together."""
+
 _BAND = (0.1, 0.9)
 _MARKED = 8
 _DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot", "1px,8px", "12px,2px")
@@ -130,7 +133,8 @@ def _each(
     counted: Counter[str] = Counter()
     for run_id in _in_turn(drawn, look.architectures):
         name = run_id.partition("-")[0]
-        trace = run.curve(drawn[run_id], against, factor, "validation", look.colour(run_id), run_id)
+        tint, most = look.colour(run_id), max(MOST_POINTS // len(drawn), 100)
+        trace = run.curve(drawn[run_id], against, factor, "validation", tint, run_id, most)
         trace.update(**style.entry(name, look.architectures), showlegend=not counted[name])
         trace.update(line_dash=look.dash(run_id))
         trace.marker = palette.marker(name, size=5)
@@ -175,8 +179,10 @@ def _mean(
     table = table.assign(epoch=np.concatenate([np.arange(1, len(h) + 1) for h in runs.values()]))
     epochs = table.groupby("epoch")
     x = (epochs[against].mean() if against != "epoch" else epochs["epoch"].first()) * factor
-    y, count = epochs["val_accuracy"].mean(), epochs.size()
-    low, high = (epochs["val_accuracy"].quantile(share) for share in _BAND)
+    shown = pd.DataFrame({"x": x, "y": epochs["val_accuracy"].mean(), "count": epochs.size()})
+    shown["low"], shown["high"] = (epochs["val_accuracy"].quantile(share) for share in _BAND)
+    shown = run.thinned(shown, ["y"], MOST_POINTS // MOST_CURVES)
+    x, y, low, high, count = (shown[name] for name in ("x", "y", "low", "high", "count"))
     first = next(iter(runs))
     architecture, tint = first.partition("-")[0], look.colour(first)
     band = go.Scatter(

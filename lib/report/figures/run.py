@@ -105,10 +105,20 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
 
 
 def curve(
-    history: pd.DataFrame, against: str, factor: float, kind: str, tint: str, run_id: str
+    history: pd.DataFrame,
+    against: str,
+    factor: float,
+    kind: str,
+    tint: str,
+    run_id: str,
+    most: int = MOST_SAMPLES,
 ) -> go.Scatter:
-    """One run's accuracy, of the `kind` training or validation, against a column of its history."""
+    """One run's accuracy, of the `kind` training or validation, against a column of its history.
+
+    Of more than `most` epochs those are drawn that are extreme.
+    """
     prefix, dash = _KINDS[kind]
+    history = thinned(history, [f"{prefix}accuracy"], most)
     values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
     named = f"<b>{escape(run_id)}</b><br>" if run_id else ""
     return go.Scatter(
@@ -120,6 +130,14 @@ def curve(
         customdata=history["epoch"].to_numpy() if "epoch" in history else None,
         hovertemplate=f"{named}epoch %{{customdata}}: %{{y:.4f}} ({kind})<extra></extra>",
     )
+
+
+def thinned(rows: pd.DataFrame, columns: Sequence[str], most: int) -> pd.DataFrame:
+    """About `most` of many rows that look like all: the extreme ones of each stretch."""
+    there = [name for name in columns if name in rows]
+    if len(rows) <= most or not there:
+        return rows
+    return rows.iloc[_extremes(rows[there], pd.Series(0, index=rows.index), most)]
 
 
 def scaled(column: str, values: pd.Series) -> tuple[float, Quantity]:
@@ -229,20 +247,21 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     return style.finish(figure, title, alt, note=note)
 
 
-def _extremes(columns: pd.DataFrame, phases: pd.Series) -> np.ndarray:
+def _extremes(columns: pd.DataFrame, phases: pd.Series, most: int = MOST_SAMPLES) -> np.ndarray:
     """Places of samples that look like all: of each stretch of time the least and the largest.
 
     Args:
         columns: Samples in the order of time.
         phases: Of each sample; the first and the last of a phase are among those returned.
+        most: How many are drawn at most.
 
     Returns:
-        In order, about `MOST_SAMPLES` at most.
+        In order, about `most` at most.
     """
     count = len(columns)
-    if count <= MOST_SAMPLES:
+    if count <= most:
         return np.arange(count)
-    ends = np.linspace(0, count, MOST_SAMPLES // (2 * columns.shape[1]) + 1).astype(int)
+    ends = np.linspace(0, count, most // (2 * columns.shape[1]) + 1).astype(int)
     kept = set(np.flatnonzero(phases != phases.shift())) | {count - 1}
     kept |= {place - 1 for place in kept if place}
     for values in columns.to_numpy(float).T:

@@ -377,3 +377,21 @@ def test_some_line_of_equal_score_passes_wherever_the_runs_lie(low):
     values = _round_values(low, 1.46 * low)
     assert 1 <= len(values) <= 4
     assert all(0.8 * low <= value <= 1.25 * 1.46 * low for value in values)
+
+
+def test_curves_of_many_epochs_are_thinned_to_what_can_be_seen():
+    count = 100_000
+    accuracy = np.linspace(0.1, 0.9, count)
+    accuracy[[70_000, 80_000]] = 0.0, 1.0
+    history = pd.DataFrame(
+        {"epoch": np.arange(1, count + 1), "accuracy": accuracy, "val_accuracy": accuracy}
+    )
+    for figure in (
+        figures.learning_curve(history),
+        figures.learning_curves({f"VGG16-digits-r{n}": history for n in range(3)}),
+    ):
+        drawn = [trace for trace in figure.data if trace.y is not None and len(trace.y) > 1]
+        assert drawn
+        for trace in drawn:
+            assert len(trace.y) <= 15_000
+            assert (min(trace.y), max(trace.y)) == (0.0, 1.0), "what is extreme stays"
