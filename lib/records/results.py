@@ -33,13 +33,11 @@ class Merged:
     Attributes:
         results: One row a run, in the order of the plan.
         damaged: One sentence for each file that is no record.
-        left_out: Ids of the records that are not part of the plan.
         records: Behind the results.
     """
 
     results: pd.DataFrame
     damaged: tuple[str, ...]
-    left_out: tuple[str, ...]
     records: tuple[Record, ...]
 
 
@@ -63,15 +61,12 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
         study_dir: The study's folder.
         plan: Ids of the runs that belong to the study; None takes every run that is there.
     """
-    records, damaged, left_out = [], [], []
+    records, damaged = [], []
     planned = None if plan is None else set(plan)
     folder = StudyFolder(study_dir)
     for run_id in folder.run_ids():
         path = folder.run(run_id) / FILE_NAME
-        if not os.path.lexists(path):
-            continue
-        if planned is not None and run_id not in planned:
-            left_out.append(run_id)
+        if not os.path.lexists(path) or (planned is not None and run_id not in planned):
             continue
         try:
             records.append(_usable(read(path)))
@@ -79,14 +74,15 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
             damaged.append(str(error))
         except OSError as error:
             damaged.append(f"{run_id}/{FILE_NAME}: can't be read: {error.strerror}")
-    return Merged(table(records, plan or ()), tuple(damaged), tuple(left_out), tuple(records))
+    return Merged(table(records, plan or ()), tuple(damaged), tuple(records))
 
 
 def _usable(record: Record) -> Record:
     """The record, if it says of what it is."""
     for name in () if record.notebook else ("architecture", "dataset"):
         value = record.config.get(name)
-        if record.status == "completed" and not (isinstance(value, str) and value):
+        known = isinstance(value, str) and value
+        if record.status == "completed" and not (known or (value is None and record.notebook)):
             raise ValueError(f"{record.run_id}/{FILE_NAME}: config.{name} is {value!r}, no name")
     return record
 

@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,6 @@ def test_merging_keeps_to_the_plan(tmp_path):
         make(config).write(tmp_path / "runs" / config.run_id)
     merged = records.merge(tmp_path, [ours.run_id])
     assert list(merged.results["run_id"]) == [ours.run_id]
-    assert merged.left_out == (other.run_id,)
 
 
 def test_results_are_in_the_order_in_which_they_were_started(tmp_path):
@@ -88,3 +89,61 @@ def test_doubts_and_reasons_survive_the_file_whatever_they_say(tmp_path_factory,
     (found,) = records.read_results(folder).to_dict("records")
     assert found["doubts"] == tuple(doubts)
     assert found["reasons"] == reasons
+
+
+@pytest.mark.parametrize("odd", [[], {}, 3, "", None])
+def test_a_record_that_does_not_say_of_what_costs_itself(tmp_path, odd):
+    good, bad = RunConfig(), RunConfig(epochs=9)
+    make(good).write(tmp_path / "runs" / good.run_id)
+    folder = tmp_path / "runs" / bad.run_id
+    path = make(bad).write(folder)
+    content = json.loads(path.read_text())
+    content["config"]["architecture"] = odd
+    path.write_text(json.dumps(content))
+    merged = records.merge(tmp_path)
+    assert list(merged.results["run_id"]) == [good.run_id]
+    assert "architecture" in merged.damaged[0]
+
+
+def test_another_notebooks_record_has_fields_of_its_own(tmp_path):
+    record = Record(
+        run_id="a", status="completed", config={"model": "gru"}, notebook="language_model.ipynb"
+    )
+    record.write(tmp_path / "runs" / "a")
+    merged = records.merge(tmp_path)
+    assert not merged.damaged
+    assert list(merged.results["model"]) == ["gru"]
+
+
+def test_what_is_infinite_is_not_known(tmp_path):
+    run = RunConfig()
+    path = make(run, loss=float("nan")).write(tmp_path / "runs" / run.run_id)
+    path.write_text(path.read_text().replace('"duration": null', '"duration": Infinity'))
+    (found,) = records.merge(tmp_path).results.to_dict("records")
+    assert found["loss"] is None
+    assert found["duration"] is None
+
+
+def test_a_damaged_history_costs_itself(tmp_path):
+    """Stray quotes made rows of one run part of another."""
+    head = "epoch,val_accuracy\n"
+    texts = {
+        "a": head + "1,0.5\n2,0.6\n",
+        "quote": head + '1,"0.5\n2,0.6\n',
+        "b": head + "1,0.7\n2,0.8\n",
+        "other": head + '1,0.1"\n2,0.2\n',
+        "words": head + "1,half\n",
+        "wide": head + "1,0.5,9\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "history.csv").write_text(text)
+    (tmp_path / "folder" / "history.csv").mkdir(parents=True)
+    (tmp_path / "bytes").mkdir()
+    (tmp_path / "bytes" / "history.csv").write_bytes(b"\xff\xfe\x00")
+    found = records.read_histories({name: tmp_path / name for name in (*texts, "folder", "bytes")})
+    assert list(found.tables) == ["a", "b"]
+    assert found.tables["a"]["val_accuracy"].tolist() == [0.5, 0.6]
+    assert found.tables["b"]["val_accuracy"].tolist() == [0.7, 0.8]
+    assert set(found.damaged) == {"quote", "other", "words", "wide", "folder", "bytes"}
+    assert all(f"{name}/history.csv" in why for name, why in found.damaged.items())
