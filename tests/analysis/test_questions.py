@@ -10,7 +10,7 @@ from lib.paper.package import WATTMETER
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED
 from lib.study.study import Study
 from tests import needs
-from tests.analysis.studies import results, study
+from tests.analysis.studies import LEVELS, results, study
 
 
 def answer(runs, asked=None, **options):

@@ -12,6 +12,7 @@ from lib.report.figures.agreement import bland_altman
 from lib.report.figures.comparison import beside_paper, instruments, side_by_side
 from lib.report.figures.curves import learning_curves
 from lib.report.figures.live import LiveCurve
+from lib.report.figures.ratios import interaction, ratios
 from lib.report.figures.run import epochs, learning_curve, power, samples
 from lib.report.figures.savings import savings
 from lib.report.figures.study import violins
@@ -25,9 +26,11 @@ __all__ = [
     "bland_altman",
     "epochs",
     "instruments",
+    "interaction",
     "learning_curve",
     "learning_curves",
     "power",
+    "ratios",
     "samples",
     "savings",
     "scores",

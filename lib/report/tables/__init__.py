@@ -16,6 +16,7 @@ from lib.report.tables.answers import (
 from lib.report.tables.differences import all_tests
 from lib.report.tables.frugality import baseline, frugality, predictions
 from lib.report.tables.paper import beside_paper, conclusions, evidence
+from lib.report.tables.questions import pairs, questions
 from lib.report.tables.savings import savings
 from lib.report.tables.setting import audits, machines, protocol, runs, versions
 
@@ -35,9 +36,11 @@ __all__ = [
     "measurements",
     "methods",
     "networks",
+    "pairs",
     "places",
     "predictions",
     "protocol",
+    "questions",
     "runs",
     "savings",
     "scores",

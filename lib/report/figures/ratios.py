@@ -1,0 +1,137 @@
+"""How many times as much: every pair that a study compares, and whether that depends on context."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lib.analysis.questions import Answer
+from lib.quantities import number, ordered, quantity
+from lib.report.figures import palette, style
+from lib.report.verdicts import within
+from lib.stats.pairs import ALIKE, DIFFERS, Pair
+
+TITLE = "How many times as much energy"
+
+_LOOKS = {DIFFERS: (palette.COLOURS[0], "square"), ALIKE: (palette.COLOURS[2], "diamond")}
+_OPEN = (palette.INK, "circle-open")
+
+
+def ratios(found: Answer) -> go.Figure:
+    """A forest of ratios: each pair's, with its simultaneous 95 % interval, around 1.
+
+    What may be called different stands out by colour and symbol; the margin is shaded.
+
+    Args:
+        found: What a study's runs answered.
+    """
+    pairs = [pair for pair in found.pairs if pair.ratio > 0]
+    if not pairs:
+        return style.sentence(TITLE, f"Nothing is compared: {found.effect.reason or 'no pairs'}.")
+    labels = {pair: _label(found, pair) for pair in pairs}
+    figure = go.Figure()
+    for verdict in dict.fromkeys(_said(found, pair) for pair in pairs):
+        rows = [pair for pair in pairs if _said(found, pair) == verdict]
+        ratio = np.array([pair.ratio for pair in rows])
+        low, high = (np.array([getattr(pair, end) for pair in rows]) for end in ("low", "high"))
+        colour, symbol = _LOOKS.get(verdict, _OPEN)
+        figure.add_trace(
+            go.Scatter(
+                x=ratio,
+                y=[labels[pair] for pair in rows],
+                mode="markers",
+                name=verdict,
+                marker={"color": colour, "symbol": symbol, "size": 9},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": np.nan_to_num(high - ratio),
+                    "arrayminus": np.nan_to_num(ratio - low),
+                    "color": colour,
+                    "width": 3,
+                },
+                hovertext=[f"<b>{labels[pair]}</b><br>{_limits(pair)}" for pair in rows],
+                hoverinfo="text",
+            )
+        )
+    figure.add_vline(x=1, line={"color": palette.INK, "dash": "dot", "width": 1})
+    if found.design.margin:
+        reach = 1 + found.design.margin
+        figure.add_vrect(x0=1 / reach, x1=reach, fillcolor=palette.FAINT, line_width=0)
+    names = list(labels.values())
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
+    figure.update_xaxes(title="Ratio of geometric means", type="log")
+    words = "; ".join(
+        f"{_plain(found, pair)} {_limits(pair)}, {_said(found, pair)}" for pair in pairs
+    )
+    least_width = 320 + style.longest_line(names) * style.LETTER_WIDTH
+    height = 130 + style.row_height(names) * len(names)
+    return style.finish(figure, TITLE, f"{TITLE}: {words}.", height, least_width)
+
+
+def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:
+    """The geometric mean of each level in each context: lines that are parallel mean that the
+    effect is the same in every context.
+
+    Args:
+        found: What a study's runs answered.
+        runs: The completed runs of the study.
+    """
+    title = "Does the effect depend on the context?"
+    if not found.design.context or found.response not in runs:
+        return style.sentence(title, "There is one context only.")
+    energy = pd.to_numeric(runs[found.response])
+    rows = pd.DataFrame(
+        {
+            "level": found.design.levels(runs),
+            "context": runs[[*found.design.context]].astype(str).agg(", ".join, axis=1),
+            "log": np.log(energy.where(energy > 0)),
+        }
+    ).dropna()
+    means = np.exp(rows.groupby(["context", "level"])["log"].mean()).unstack("level")
+    means = means.loc[ordered(means.index), ordered(means.columns)]
+    factor, shown = quantity(found.response).scaled_to(means.to_numpy().ravel())
+    figure = go.Figure()
+    for level in means:
+        # The first of several columns is the architecture, whose look is the same everywhere.
+        name = level.split(", ")[0] if len(found.design.compared) > 1 else level
+        figure.add_trace(
+            go.Scatter(
+                x=[escape(context) for context in means.index],
+                y=(means[level] * factor).to_numpy(),
+                mode="lines+markers",
+                marker=palette.marker(name, size=9),
+                line={"color": palette.colour(name)},
+                **style.entry(level, list(means)),
+            )
+        )
+    figure.update_xaxes(type="category", title=" · ".join(found.design.context))
+    figure.update_yaxes(title=shown.label, type="log")
+    words = "; ".join(
+        f"{context}: "
+        + ", ".join(f"{level} {number(value * factor, 3)}" for level, value in row.items())
+        for context, row in means.iterrows()
+    )
+    return style.finish(figure, title, f"{title} {words} {shown.unit}.")
+
+
+def _said(found: Answer, pair: Pair) -> str:
+    return found.verdict(pair) if found.is_final else "not tested yet"
+
+
+def _plain(found: Answer, pair: Pair) -> str:
+    where = within(found.design.context, pair.context).strip()
+    return f"{pair.first} over {pair.second}{f' {where}' if where else ''}"
+
+
+def _label(found: Answer, pair: Pair) -> str:
+    return style.lines(_plain(found, pair), style.ROW_LETTERS)
+
+
+def _limits(pair: Pair) -> str:
+    if np.isnan(pair.low):
+        return f"{number(pair.ratio, 3)} ({pair.reason})"
+    return f"{number(pair.ratio, 3)} ({number(pair.low, 3)} to {number(pair.high, 3)})"
