@@ -102,8 +102,10 @@ def parser() -> argparse.ArgumentParser:
         dest="import_dir",
         type=Path,
         metavar="DIR",
-        help="read measurements from the authors' package, or anyone's, in place of training",
+        help="read measurements from the authors' package, or anyone's, in place of training; "
+        "writes a table to be filled in where nothing says which row is which run",
     )
+    result.add_argument("--name", metavar="TITLE", help="what to call the study of an --import")
     result.add_argument(
         "--wattmeter",
         type=Path,
@@ -181,6 +183,8 @@ def _of_no_use(args: argparse.Namespace) -> list[str]:
         "--import": args.import_dir,
         "--wattmeter": args.wattmeter,
     }
+    if args.name is not None and (args.import_dir is None or args.kaggle is not None):
+        return ["--name is of an --import; leave it out"]
     option = next((name for name, path in given.items() if path), None)
     if option is None or (args.kaggle is not None and option != "--report"):
         return []
@@ -276,7 +280,9 @@ def _import(args: argparse.Namespace) -> bool:
     from lib.execution import import_study, terminal
 
     console = terminal.console()
-    return import_study.execute(args.import_dir, args.outputs, console, figures=args.figures)
+    return import_study.execute(
+        args.import_dir, args.outputs, console, name=args.name, figures=args.figures
+    )
 
 
 def _report(args: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,9 @@ from rich.console import Console
 from lib import records
 from lib.execution import lock, run_folders, run_study
 from lib.files import write_atomically
+from lib.logs import folder
+from lib.logs.codecarbon import LogError
+from lib.logs.folder import NoSidecarError
 from lib.paper import published
 from lib.records import Record
 from lib.study.errors import StudyError
@@ -21,12 +25,16 @@ from lib.text import readable
 TITLE = "Published measurements, read again"
 
 
-def execute(source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
-    """Read what lies in `source` into the study `published`, and write its report.
+def execute(
+    source: Path, outputs: Path, console: Console, *, name: str | None = None, figures: bool
+) -> bool:
+    """Read what lies in `source` into a study, and write its report.
 
     Args:
-        source: The authors' package, or a folder with anyone's logs.
+        source: The authors' package, or a folder with anyone's logs or with a table.
         outputs: Where studies leave their results.
+        name: The study's title, of which its folder is named; None: of the authors' package
+            `published`, else the name of `source`.
         console: Is shown what was read, and what is to be known of it.
         figures: Whether the figures of the report are also written as files.
 
@@ -34,19 +42,27 @@ def execute(source: Path, outputs: Path, console: Console, *, figures: bool) -> 
         Whether the report is written.
 
     Raises:
-        StudyError: If nothing can be read there.
+        StudyError: If nothing can be read there; of logs without a table that says which row is
+            which run, one was written, to be filled in.
         BusyError: If another call works on the study.
     """
     try:
         package = published.read_package(source)
         runs = [records.from_row(row) for row in package.results.to_dict("records")]
+    except NoSidecarError:
+        raise StudyError([_to_be_filled_in(source)], "--import") from None
     except ValueError as error:
         raise StudyError([str(error)], "--import") from None
-    study_dir = outputs.expanduser() / PUBLISHED
+    ours = {"campaign", "tracker_run_id"} <= set(package.results)
+    title = name or (TITLE if ours else source.expanduser().resolve().name)
+    study_dir = outputs.expanduser() / (PUBLISHED if ours and not name else _folder_name(title))
+    if StudyFolder(study_dir).plan.is_file():
+        taken = f"{study_dir} holds runs of a study; give another name with --name"
+        raise StudyError([taken], "--import")
     skipped = [str(row) for row in package.skipped]
     said = Imported(runs=len(runs), skipped=tuple(skipped), notes=tuple(package.notes))
     with lock.alone_in_study(study_dir):
-        if aside := _write(study_dir, runs, package.histories, said):
+        if aside := _write(study_dir, Study(title=title, imported=said), runs, package.histories):
             console.print(f"An earlier import is now in {aside}")
     console.print(f"{len(runs)} runs were read, {len(skipped)} rows were skipped.")
     for sentence in (*skipped, *package.notes):
@@ -54,20 +70,35 @@ def execute(source: Path, outputs: Path, console: Console, *, figures: bool) -> 
     return run_study.report(console, study_dir, figures=figures)
 
 
+def _to_be_filled_in(source: Path) -> str:
+    try:
+        return folder.write_sidecar(source.expanduser())
+    except LogError as error:
+        return str(error)
+
+
+def _folder_name(title: str) -> str:
+    """A title as the name of a folder."""
+    name = re.sub(r"[^\w.-]+", "-", title).strip("-.")
+    if not name:
+        raise StudyError([f"'{title}' can't name a folder; give letters or digits"], "--name")
+    return name
+
+
 def _write(
-    study_dir: Path, runs: list[Record], histories: pd.DataFrame, said: Imported
+    study_dir: Path, study: Study, runs: list[Record], histories: pd.DataFrame
 ) -> Path | None:
     """Write what was imported as a study; where an earlier and different import went to, if any."""
-    folder = StudyFolder(study_dir)
+    place = StudyFolder(study_dir)
     results = records.table(runs)
     aside = None
     if study_dir.exists() and not records.merge(study_dir).results.equals(results):
         aside = run_folders.set_aside(study_dir)
     for record in runs:
-        record.write(folder.run(record.run_id))
+        record.write(place.run(record.run_id))
     for run_id, history in histories.groupby("run_id"):
-        path = folder.run(str(run_id)) / records.HISTORY_NAME
+        path = place.run(str(run_id)) / records.HISTORY_NAME
         write_atomically(path, history.drop(columns="run_id").to_csv(index=False))
     records.write_results(results, study_dir)
-    write_atomically(folder.study, Study(title=TITLE, imported=said).as_yaml())
+    write_atomically(place.study, study.as_yaml())
     return aside

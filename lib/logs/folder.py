@@ -47,11 +47,6 @@ FRONT = (
 SAID = ("architecture", "dataset", "repetition")
 SIDECAR = ("file", "row", *SAID)
 TEMPLATE = "runs.csv"
-COMPUTED = frozenset(
-    {"ended_at", "started_at", "score", "carbon_intensity", "tracker_run_id", "source_file"}
-)
-"""Columns of results that follow from the logs, and that a sidecar can't say."""
-
 UNKNOWN_PLACE = "none: CodeCarbon did not find its place, and took Quebec's electricity"
 ALIKE = 0.95
 """Share of their time in which two rows overlap, and of their energies, to be of one job."""
@@ -61,9 +56,11 @@ class NoSidecarError(LogError):
     """A folder has logs, and no table that says which row is which run."""
 
 
-_TAKEN = {
-    *("campaign", "status", "error", "reasons", "doubts", "config", "extra", "readings", "phases"),
-    *("hardware", "versions", "data", "schema_version", "measurement_version"),
+TAKEN = {
+    *("campaign", "reasons", "doubts", "config", "extra", "readings", "phases", "hardware"),
+    *("versions", "data", "schema_version", "measurement_version", "started_at", "ended_at"),
+    *("score", "carbon_intensity", "location_source", "tracker_run_id", "source_file"),
+    "source_row",
 }
 """Columns that a sidecar can't have: what results have of these names is none of its values."""
 
@@ -272,10 +269,10 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
         f"line {line + 2}: row {runs['row'][line]} of {runs['file'][line]} is named twice"
         for line in runs.index[twice]
     ]
-    theirs = {*TEXTS, *NUMBERS, *COMPUTED} - {"run_id"}
+    theirs = {*TEXTS, *NUMBERS} - {"run_id"}
     if clash := [name for name in runs.columns if name in theirs]:
         problems.append(f"columns {', '.join(clash)} belong to the logs, not here")
-    if taken := [name for name in runs.columns if name in _TAKEN]:
+    if taken := [name for name in runs.columns if name in TAKEN]:
         problems.append(f"columns {', '.join(taken)} mean something else in results; rename them")
     # A log of another folder would not be handed on with this one, and may be nobody's to read.
     for name in runs["file"].dropna().unique():

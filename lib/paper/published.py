@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.logs import tables
 from lib.logs.codecarbon import LogError
 from lib.logs.folder import Imported, NoSidecarError, read_folder
 from lib.paper import package
@@ -81,7 +82,7 @@ def alike(results: pd.DataFrame, design: Mapping[str, object]) -> pd.DataFrame:
 
 
 def read_package(folder: Path) -> Imported:
-    """Read the authors' package, or a folder of anyone's CodeCarbon logs with a sidecar.
+    """Read the authors' package, anyone's CodeCarbon logs with a sidecar, or a tool's table.
 
     Args:
         folder: For the package: its root, a folder above or below it.
@@ -99,7 +100,7 @@ def read_package(folder: Path) -> Imported:
     root = package.find_root(folder)
     if root is None:
         try:
-            return read_folder(folder)
+            return tables.read_table(folder) or read_folder(folder)
         except NoSidecarError:
             raise
         except LogError as error:

@@ -65,7 +65,8 @@ def machines(study: Analysis) -> Table:
         )
     described = study.completed[known]
     if "ram_total_size" in known:
-        described = described.assign(ram_total_size=described["ram_total_size"].round(1))
+        size = pd.to_numeric(described["ram_total_size"], errors="coerce").round(1)
+        described = described.assign(ram_total_size=size)
     groups = described.groupby(known, dropna=False, sort=False)
     frame = groups.size().reset_index(name="runs").dropna(axis="columns", how="all")
     return Table("machines", "Machines", frame)

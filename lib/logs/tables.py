@@ -1,0 +1,291 @@
+"""Tables that other tools leave, one row a run, as a study's results table.
+
+A table is known by its header, or a file `import.yaml` beside it says what its columns are:
+`columns: {energy_consumed: "Energy (J)", architecture: model}`, with `units: {energy_consumed: J}`
+where a column's name does not end in its unit. Columns that it does not name are taken over as they
+are, so that factors are whatever the table has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from lib.logs.codecarbon import LogError, Skipped
+from lib.logs.counters import ENERGIES
+from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported
+from lib.stats.score import score
+from lib.units import JOULES, JOULES_PER_KWH
+
+MAPPING = "import.yaml"
+
+UNITS: dict[str, dict[str, float]] = {
+    **{
+        energy: {name: joules / JOULES_PER_KWH for name, joules in JOULES.items()}
+        for energy in (*ENERGIES, "wattmeter_energy")
+    },
+    "duration": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0},
+    "emissions": {"kg": 1.0, "g": 1e-3, "mg": 1e-6},
+    "accuracy": {"1": 1.0, "%": 0.01},
+}
+"""Factors to the units of results: kWh, s, kg CO2-eq, and accuracy from 0 to 1."""
+
+UNIT_SAID_BY = {"accuracy": "1", "duration": "s", "emissions": "kg"}
+"""What a column is in if nothing says it; of energies something must."""
+
+WORDS = ("architecture", "dataset", "repetition", "status", "machine", "location", "started_at")
+ALLOWED = (*UNITS, *WORDS, "ended_at", "loss")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that leaves tables: how its header is known, and what its columns are.
+
+    Attributes:
+        header: Columns that its tables have.
+        columns: By the name in results: a column, or a pattern of columns that are added.
+        units: By the name in results.
+        prefixes: Left out at the head of columns that are taken over.
+        done: What `status` says of a run that is complete.
+    """
+
+    header: frozenset[str]
+    columns: Mapping[str, str]
+    units: Mapping[str, str] = field(default_factory=dict)
+    prefixes: str = ""
+    done: str = "completed"
+
+
+TOOLS = {
+    # RunTableManager: run_table.csv; its CodeCarbon plugin's columns are codecarbon__*
+    "experiment-runner": Tool(
+        frozenset({"__run_id", "__done"}),
+        {
+            "status": "__done",
+            "repetition": "__run_id",
+            **{name: f"codecarbon__{name}" for name in (*ENERGIES, "emissions", "duration")},
+        },
+        dict.fromkeys(ENERGIES, "kWh"),
+        done="DONE",
+    ),
+    # ZeusMonitor(log_file=...): energies in J, one column a GPU
+    "Zeus": Tool(
+        frozenset({"start_time", "window_name", "elapsed_time"}),
+        {
+            "started_at": "start_time",
+            "architecture": "window_name",
+            "duration": "elapsed_time",
+            "gpu_energy": r"gpu\d+_energy",
+            "energy_consumed": r"(?:cpu|gpu)\d+_energy",
+        },
+        {"gpu_energy": "J", "energy_consumed": "J"},
+    ),
+    # mlflow.search_runs(...).to_csv(...)
+    "MLflow": Tool(
+        frozenset({"run_id", "experiment_id", "status", "start_time", "end_time"}),
+        {
+            "status": "status",
+            "started_at": "start_time",
+            "ended_at": "end_time",
+            **{
+                name: rf"(?:metrics|params)\.{name}"
+                for name in (*ENERGIES, "emissions", "duration", "accuracy", "loss", *WORDS[:3])
+            },
+        },
+        dict.fromkeys(ENERGIES, "kWh"),
+        prefixes=r"params\.|metrics\.",
+        done="FINISHED",
+    ),
+}
+
+
+def read_table(folder: Path) -> Imported | None:
+    """Read the table of a folder that a tool left, or that `import.yaml` says how to read.
+
+    Returns:
+        None where there is neither.
+
+    Raises:
+        LogError: It can't be read, or `import.yaml` says what the table does not have.
+    """
+    said = _mapping(folder / MAPPING)
+    paths = sorted(path for path in folder.glob("*.csv") if path.is_file())
+    if "table" in said:
+        paths = [folder / str(said["table"])]
+    heads = {path: _head(path, said) for path in paths}
+    for path, head in heads.items():
+        for name, tool in TOOLS.items():
+            if tool.header <= head:
+                return _results(path, said, tool, name)
+    if not said:
+        return None
+    tables = [path for path, head in heads.items() if not set(SIDECAR[:2]) <= head]
+    if len(tables) != 1:
+        names = ", ".join(path.name for path in tables) or "none"
+        raise LogError(f"{MAPPING}: say which table is meant, as table: NAME.csv; there is {names}")
+    return _results(tables[0], said, Tool(frozenset(), {}), MAPPING)
+
+
+def _mapping(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        return {}
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LogError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from None
+    keys = ("table", "columns", "units", "separator", "decimal")
+    example = 'columns: {energy_consumed: "Energy (J)", architecture: model}'
+    if not isinstance(said, dict) or not isinstance(said.get("columns"), dict):
+        raise LogError(f"{path.name}: says no columns; right is, for example, {example}")
+    if unknown := [str(key) for key in said if key not in keys]:
+        raise LogError(f"{path.name}: no field {', '.join(unknown)}; allowed are {', '.join(keys)}")
+    if unknown := [str(key) for key in said["columns"] if key not in ALLOWED]:
+        raise LogError(
+            f"{path.name}: columns: results have no {', '.join(unknown)}; allowed are "
+            f"{', '.join(ALLOWED)}. Other columns of the table are taken over as they are"
+        )
+    return said
+
+
+def _frame(path: Path, said: Mapping[str, object], rows: int | None = None) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=str(said.get("separator", ",")),
+            decimal=str(said.get("decimal", ".")),
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            nrows=rows,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
+    except OSError as error:
+        raise LogError(f"{path.name} can't be read: {error.strerror}") from None
+    return frame.rename(columns=str.strip)
+
+
+def _head(path: Path, said: Mapping[str, object]) -> set[str]:
+    try:
+        return set(_frame(path, said, rows=0))
+    except LogError:
+        return set()
+
+
+def _results(path: Path, said: Mapping[str, object], tool: Tool, name: str) -> Imported:
+    table = _frame(path, said)
+    units = {**tool.units, **dict(said.get("units") or {})}  # type: ignore[call-overload]
+    columns, taken = {}, set()
+    for result, source in {**tool.columns, **dict(said.get("columns") or {})}.items():  # type: ignore[call-overload]
+        found = [one for one in table.columns if one == source or re.fullmatch(str(source), one)]
+        if not found:
+            if result in (said.get("columns") or {}):
+                raise LogError(
+                    f"{path.name} has no column '{source}', which {MAPPING} says is {result}; it "
+                    f"has {', '.join(map(str, table.columns))}"
+                )
+            continue
+        taken |= set(found)
+        columns[result] = _converted(path, table[found], result, units)
+    known = pd.DataFrame(columns, index=table.index)
+    if not {*ENERGIES, "wattmeter_energy"} & set(known):
+        raise LogError(
+            f"{path.name}: no column is known to be an energy; say it in {MAPPING}, for example "
+            'columns: {energy_consumed: "Energy (J)"}'
+        )
+    others = table.drop(columns=list(taken))
+    others.columns = [re.sub(rf"^(?:{tool.prefixes})", "", str(one)) for one in others.columns]
+    clash = others.columns.intersection([*TAKEN, *FRONT, "error"], sort=False)
+    frame, notes = _as_runs(known, others.drop(columns=clash), tool)
+    notes += [f"Column {one} is left out: in results it means something else." for one in clash]
+    notes.insert(0, f"{path.name} was read as a table of {name}.")
+    frame = frame.assign(source_file=path.name, source_row=range(len(frame)))
+    digests = [
+        hashlib.sha256(f"{path.name}:{row}:{tuple(values)}".encode()).hexdigest()[:8]
+        for row, values in enumerate(table.astype(str).itertuples(index=False))
+    ]
+    frame["run_id"] = [
+        re.sub(r"[^\w.-]", "_", f"{row.architecture}-{row.dataset}-r{row.repetition}-{digest}")
+        for row, digest in zip(frame.itertuples(), digests, strict=True)
+    ]
+    complete = frame["energy_consumed"].notna() | frame["status"].ne("completed")
+    skipped = [
+        Skipped(path.name, int(row), "it has no energy and is not said to have failed")
+        for row in frame.index[~complete]
+    ]
+    if not complete.any():
+        raise LogError(f"{path.name}: no row has an energy")
+    frame = frame[complete]
+    return Imported(frame[[*FRONT, *frame.columns.drop(list(FRONT))]], tuple(skipped), tuple(notes))
+
+
+def _converted(
+    path: Path, found: pd.DataFrame, result: str, units: Mapping[str, object]
+) -> pd.Series:
+    """The column of results that some columns of a table are, added where they are several."""
+    if result not in UNITS:
+        words = found.iloc[:, 0]
+        return words.str.strip() if words.dtype == object else words
+    column = str(found.columns[0])
+    bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", column)
+    unit = str(units.get(result) or (bracket[1] if bracket else UNIT_SAID_BY.get(result, "")))
+    if unit not in UNITS[result]:
+        raise LogError(
+            f"{path.name}: the unit of '{column}' is {f'{unit}' if unit else 'not said'}; say "
+            f"it in {MAPPING} as units: {{{result}: {next(iter(UNITS[result]))}}}, one of "
+            f"{', '.join(UNITS[result])}"
+        )
+    numbers = found.apply(pd.to_numeric, errors="coerce")
+    wrong = found[numbers.isna() & found.notna()].stack().dropna()
+    if not wrong.empty:
+        raise LogError(f"{path.name}: column '{column}': '{wrong.iloc[0]}' is no number")
+    return numbers.sum(axis=1, min_count=1) * UNITS[result][unit]
+
+
+def _as_runs(
+    known: pd.DataFrame, others: pd.DataFrame, tool: Tool
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows with all columns of a results table, and what was assumed."""
+    notes = []
+    frame = known.reindex(columns=[*dict.fromkeys([*known, *FRONT])])
+    if frame["energy_consumed"].isna().all():
+        parts = [name for name in (*ENERGIES[1:], "wattmeter_energy") if name in known]
+        parts = ["wattmeter_energy"] if parts == ["wattmeter_energy"] else parts
+        frame["energy_consumed"] = known[parts].sum(axis=1, min_count=len(parts))
+        notes.append(f"energy_consumed is {' + '.join(parts)}.")
+    factors = [name for name in others if _is_factor(others[name])]
+    for name, default in (("architecture", "all"), ("dataset", "all")):
+        if name in known:
+            continue
+        frame[name] = others[factors[0]].astype(str) if factors else default
+        said = f"column {factors[0]}" if factors else f"'{default}'"
+        notes.append(f"Nothing says the {name}: {said} was taken.")
+        factors = factors[1:]
+    frame["dataset"] = frame["dataset"].astype(str).str.lower()
+    keys = ["architecture", "dataset"]
+    same = pd.concat([frame[keys], others[factors]], axis=1).groupby(
+        [*keys, *factors], dropna=False
+    )
+    frame["repetition"] = same.cumcount() + 1
+    if "repetition" in known:
+        last = known["repetition"].astype(str).str.extract(r"(\d+)\D*$")[0].astype(float)
+        first = 1 - last.min() if last.notna().all() else 0
+        frame["repetition"] = (last + first).fillna(frame["repetition"]).astype(int)
+    status = known.get("status", pd.Series("completed", known.index)).fillna("")
+    done = status.isin([tool.done, "completed"])
+    frame["status"] = done.map({True: "completed", False: "failed"})
+    if not done.all():
+        frame["error"] = ("its table says: " + status.astype(str)).where(~done)
+    frame["score"] = score(frame["accuracy"].astype(float), frame["energy_consumed"])
+    return frame.join(others[others.columns.difference(frame.columns, sort=False)]), notes
+
+
+def _is_factor(column: pd.Series) -> bool:
+    """Whether a column looks like levels that were chosen, not like figures that were measured."""
+    few = 1 < column.nunique() <= max(2, len(column) // 2)
+    return few and not pd.api.types.is_float_dtype(column)

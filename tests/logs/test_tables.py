@@ -1,0 +1,141 @@
+"""Tables as other tools write them, by their source; the figures are made up."""
+
+import pytest
+
+from lib import records
+from lib.logs import tables
+from lib.logs.codecarbon import LogError
+from lib.units import JOULES_PER_KWH
+
+
+def write(folder, text, name="table.csv"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def read(folder):
+    found = tables.read_table(folder)
+    for row in found.results.to_dict("records"):
+        records.from_row(row)
+    return found, found.results
+
+
+def test_experiment_runners_run_table(tmp_path):
+    """S2-group/experiment-runner: RunTableModel writes __run_id and __done, then factors and data;
+    Plugins/CodecarbonWrapper.py names its columns codecarbon__*, in CodeCarbon's units (kWh)."""
+    text = (
+        "__run_id,__done,model,threads,codecarbon__energy_consumed,codecarbon__emissions\n"
+        "run_0_repetition_0,DONE,bert,1,0.02,0.004\n"
+        "run_0_repetition_1,DONE,bert,1,0.03,0.006\n"
+        "run_1_repetition_0,DONE,gpt,4,0.05,0.010\n"
+        "run_1_repetition_1,TODO,gpt,4,,\n"
+    )
+    found, results = read(write(tmp_path, text, "run_table.csv"))
+    assert results["energy_consumed"].tolist()[:3] == [0.02, 0.03, 0.05]
+    assert results["repetition"].tolist() == [1, 2, 1, 2]
+    assert results["architecture"].tolist() == ["bert", "bert", "gpt", "gpt"]
+    assert results["status"].tolist() == ["completed"] * 3 + ["failed"]
+    assert results["error"].iloc[-1] == "its table says: TODO"
+    assert "Nothing says the architecture: column model was taken." in found.notes
+
+
+def test_zeus_log(tmp_path):
+    """ml-energy/zeus, zeus/monitor/energy.py: a row a window, gpu<index>_energy in J."""
+    text = (
+        "start_time,window_name,elapsed_time,gpu0_energy,gpu1_energy\n"
+        "2024-05-06 10:00:00.000000,vgg16,60.0,3600.0,7200.0\n"
+        "2024-05-06 10:02:00.000000,resnet50,30.0,1800.0,1800.0\n"
+    )
+    _, results = read(write(tmp_path, text))
+    assert (results["gpu_energy"] * JOULES_PER_KWH).tolist() == pytest.approx([10_800, 3_600])
+    assert (results["energy_consumed"] == results["gpu_energy"]).all()
+    assert results["duration"].tolist() == [60, 30]
+    assert results["architecture"].tolist() == ["vgg16", "resnet50"]
+
+
+def test_mlflow_runs(tmp_path):
+    """mlflow.search_runs: run_id, experiment_id, status, start_time, end_time, then metrics.* and
+    params.* (docs: mlflow.search_runs returns a pandas.DataFrame of runs)."""
+    text = (
+        "run_id,experiment_id,status,artifact_uri,start_time,end_time,metrics.accuracy,"
+        "metrics.energy_consumed,params.architecture,params.dataset,params.lr\n"
+        "a1,1,FINISHED,x,2024-05-06 10:00:00+00:00,2024-05-06 10:10:00+00:00,0.91,0.012,VGG16,"
+        "CIFAR10,1e-3\n"
+        "b2,1,FAILED,x,2024-05-06 11:00:00+00:00,2024-05-06 11:01:00+00:00,,,VGG16,CIFAR10,1e-4\n"
+    )
+    found, results = read(write(tmp_path, text))
+    assert results["energy_consumed"].iloc[0] == 0.012
+    assert results["accuracy"].iloc[0] == 0.91
+    assert results["score"].iloc[0] == pytest.approx(0.91 / 0.012)
+    assert (results["architecture"].iloc[0], results["dataset"].iloc[0]) == ("VGG16", "cifar10")
+    assert results["status"].tolist() == ["completed", "failed"]
+    assert results["lr"].tolist() == [1e-3, 1e-4]
+    assert "Column run_id is left out: in results it means something else." in found.notes
+
+
+MINE = """\
+Model,Optimiser,Energy (J),Time [min],Top-1,CO2
+A,adam,3600000,2,91,12
+B,sgd,1800000,1,80,6
+"""
+MAPPING = """\
+columns:
+  architecture: Model
+  energy_consumed: Energy (J)
+  duration: Time [min]
+  accuracy: Top-1
+  emissions: CO2
+units: {accuracy: "%", emissions: g}
+"""
+
+
+def test_any_table_by_a_mapping_with_units(tmp_path):
+    write(tmp_path, MINE)
+    write(tmp_path, MAPPING, tables.MAPPING)
+    found, results = read(tmp_path)
+    assert results["energy_consumed"].tolist() == pytest.approx([1.0, 0.5])
+    assert results["duration"].tolist() == [120, 60]
+    assert results["accuracy"].tolist() == pytest.approx([0.91, 0.8])
+    assert results["emissions"].tolist() == pytest.approx([0.012, 0.006])
+    assert results["Optimiser"].tolist() == ["adam", "sgd"]
+    assert results["run_id"].is_unique
+    assert found.notes == (
+        "table.csv was read as a table of import.yaml.",
+        "Nothing says the dataset: column Optimiser was taken.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ("columns: {energy_consumed: Joules}", "has no column 'Joules', which import.yaml says"),
+        ("columns: {energy_consumed: CO2}", "unit of 'CO2' is not said; say it in import.yaml"),
+        ("columns: {energy: CO2}", "results have no energy; allowed are energy_consumed"),
+        ("columns: {accuracy: Top-1}", "no column is known to be an energy"),
+        ("columns: {energy_consumed: Model}\nunits: {energy_consumed: J}", "'A' is no number"),
+        ("columns: [Model]", "says no columns; right is, for example"),
+        ("colums: {}", "says no columns"),
+        ("columns: {accuracy: Top-1}\nfactors: [x]", "no field factors; allowed are table"),
+        ("columns: {a: b", "is not YAML"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused(tmp_path, mapping, said):
+    write(tmp_path, MINE)
+    write(tmp_path, mapping, tables.MAPPING)
+    with pytest.raises(LogError) as raised:
+        tables.read_table(tmp_path)
+    assert said in str(raised.value)
+
+
+def test_of_several_tables_the_mapping_names_one(tmp_path):
+    write(tmp_path, MINE)
+    write(tmp_path, "a,b\n1,2\n", "other.csv")
+    write(tmp_path, MAPPING, tables.MAPPING)
+    with pytest.raises(LogError, match=r"say which table is meant, .* other.csv, table.csv"):
+        tables.read_table(tmp_path)
+    write(tmp_path, MAPPING + "table: table.csv\n", tables.MAPPING)
+    assert len(tables.read_table(tmp_path).results) == 2
+
+
+def test_a_folder_of_something_else_is_no_table(tmp_path):
+    assert tables.read_table(write(tmp_path, "a,b\n1,2\n")) is None
