@@ -70,7 +70,7 @@ def of(runs: pd.DataFrame, study: Study | None) -> Design:
     place = tuple(name for name in PLACES if name in runs and runs[name].nunique() > 1)
     varied = _varied(runs)
     compared = study.compared if study else None
-    if compared == VARIANT and VARIANT in runs:
+    if study and compared == VARIANT and VARIANT in runs:
         first = variants.first_architecture(runs, study)
         by = tuple(name for name in ("architecture", VARIANT) if name in varied or name == VARIANT)
         context = tuple(name for name in varied if name in study.factors and name not in by)

@@ -129,8 +129,8 @@ def answer(
     if not asked.compared or response not in runs:
         reason = "nothing was varied" if not asked.compared else "no run has an energy"
         nothing = Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
-        observed = _spread_alone(runs, asked, response)
-        spread, df = (observed.residual_sd, observed.df_residual) if observed else (math.nan, 0)
+        alone = _spread_alone(runs, asked, response)
+        spread, df = (alone.residual_sd, alone.df_residual) if alone else (math.nan, 0)
         return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final, confounded)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
@@ -182,8 +182,8 @@ def _judged(
     for column, level in zip(asked.context, pair.context, strict=True):
         here &= runs[column].astype(str) == level
     levels = asked.levels(runs)
-    sides = (runs[here & (levels == name)] for name in (pair.first, pair.second))
-    return uncertainty.judged(pair, *sides, response, study.calibration if study else None)
+    first, second = (runs[here & (levels == name)] for name in (pair.first, pair.second))
+    return uncertainty.judged(pair, first, second, response, study.calibration if study else None)
 
 
 def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question]:
@@ -203,10 +203,11 @@ def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question
     tests.append(Question(INTERACTION, "log model", depends.f, p, reason=depends.reason))
     adjusted = multitest.holm(one.p for one in tests)
     asked = sum(not math.isnan(one.p) for one in tests)
-    return tuple(
+    effect, interaction = (
         _with(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm), asked))
         for one, p_holm in zip(tests, adjusted, strict=True)
     )
+    return effect, interaction
 
 
 def _verdict(question: Question, p_holm: float, asked: int) -> str | None:

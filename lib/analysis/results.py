@@ -334,8 +334,7 @@ def load(study_dir: str | Path) -> Analysis:
                 "results.csv. `python run_all.py STUDY.yaml` executes a study"
             ) from None
     settings = read_back(StudyFolder(folder))
-    calibrations = settings.calibration.items() if settings else ()
-    results = uncertainty.filled(results, {str(name): gain for name, gain in calibrations})
+    results = uncertainty.filled(results, settings.calibration if settings else None)
     results = variants.named(_with_flops(results), settings)
     return Analysis(folder, settings, tuple(planned), results, merged.damaged)
 

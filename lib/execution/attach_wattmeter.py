@@ -60,7 +60,7 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
 
 def _calibrate(results: pd.DataFrame, study: Study, path: Path, console: Console) -> None:
     """Write the lines that calibrate this machine's instruments, where the runs allow it."""
-    if study.protocol.idle_seconds < calibration.SHORTEST_WINDOW:
+    if study.protocol.model_dump()["idle_seconds"] < calibration.SHORTEST_WINDOW:
         return  # it was not made for that
     runs = results[results["status"] == "completed"]
     try:

@@ -233,7 +233,7 @@ _TRUE_OVER_CUBIC = (1.35, 2.7, 3.1, 2.0, 1.2, 0.7)
 _OLD_INTEL = re.compile(r"\b(?:E[357]-\d{4}\b(?! ?v[3-9])|i[357]-[23]\d{3}|[XE]5\d{3}\b)", re.I)
 _PARTLY_SEEN = re.compile(r"\b(?:A30|A100|A800|G?H(?:20|100|200|800))\b")
 
-Calibrations = Mapping[str, Gain]
+Calibrations = Mapping[Any, Gain]
 """Of the machine at hand, by component (cpu, gpu, ram) or wattmeter."""
 
 

@@ -101,7 +101,7 @@ def _pair(found: Answer, pair: Pair) -> str:
         took = took.replace(" took ", " takes ", 1)
         return f"{took} ({limits}; {p_value(pair.p_holm)})"
     if verdict == ALIKE:
-        margin = f"{100 * found.design.margin:.3g} %"
+        margin = f"{100 * (found.design.margin or 0.0):.3g} %"
         return f"{pair.first} and {pair.second} are alike within {margin} ({limits})"
     if verdict == CANT_SHOW:
         return f"{took} here, which these runs can't tell from chance"
