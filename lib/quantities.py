@@ -87,8 +87,13 @@ _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 QUANTITIES: dict[str, Quantity] = {
     "energy_consumed": Quantity("Energy", *_KWH),
     "mean_energy_consumed": Quantity("Mean energy", *_KWH),
-    "energy_consumed_low": Quantity("95 % from", *_KWH),
-    "energy_consumed_high": Quantity("95 % to", *_KWH),
+    **{
+        f"{energy}_{end}": Quantity(f"95 % {word}", *_KWH)
+        for energy in ("energy_consumed", "net_energy", "wattmeter_energy")
+        for end, word in (("low", "from"), ("high", "to"))
+    },
+    "emissions_low": Quantity("95 % from", *_KG),
+    "emissions_high": Quantity("95 % to", *_KG),
     "energy_consumed_logged": Quantity("Logged energy", *_KWH),
     "cpu_energy": Quantity("CPU energy", *_KWH),
     "gpu_energy": Quantity("GPU energy", *_KWH),

@@ -44,6 +44,9 @@ INSTRUMENTS = (
 )
 """In the order in which they are believed: of a pair, the first is the reference."""
 
+ONE_WITNESS = ("NVML counter", "CodeCarbon")
+"""Two that read one register, so that their errors are the same."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -260,6 +263,13 @@ def _direction(one: pd.Series, other: pd.Series, alpha: float) -> int:
 def in_words(found: Agreement) -> str:
     """What the agreement of two instruments comes to, in sentences."""
     less = "less" if found.gap_percent >= 0 else "more"
+    if (found.reference, found.other) == ONE_WITNESS:
+        gaps = f"{found.gap_percent_low:.1f} to {found.gap_percent_high:.1f}"
+        return (
+            "CodeCarbon and NVML read the same counter of the GPU: a gap of "
+            f"{found.gap_percent:.1f} % (median; {gaps} %) checks the bookkeeping. It says nothing "
+            "of how accurate the counter is."
+        )
     said = [
         f"{found.other} reports {abs(found.gap_percent):.1f} % {less} than the {found.reference} "
         f"(median; the gap is {found.gap_percent_low:.1f} to {found.gap_percent_high:.1f} %), "

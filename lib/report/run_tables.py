@@ -13,6 +13,7 @@ from lib.files import without_home
 from lib.quantities import number, significant
 from lib.records import FILE_NAME
 from lib.report.page import Table
+from lib.report.tables.uncertainty import run_budget
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunFields
 from lib.units import JOULES_PER_KWH
@@ -78,14 +79,18 @@ def energy(record: Record, *qualities: str) -> Table:
     intensity = f"{number(record.carbon_intensity)} g/kWh ({record.location_source})"
     rows = [
         ("duration of the training", text.duration(record.duration), "clock"),
-        ("energy consumed", _kwh(record.energy_consumed), "sum of the components"),
+        ("energy consumed", _limited(record, "energy_consumed"), "sum of the components"),
         *components,
         *_wattmeter(record),
         ("idle energy in that time", _kwh(record.idle_energy), why.get("idle_energy", "baseline")),
-        ("net energy", _kwh(record.net_energy), why.get("net_energy", "energy less idle energy")),
+        (
+            "net energy",
+            _limited(record, "net_energy"),
+            why.get("net_energy", "energy less idle energy"),
+        ),
         (
             "emissions",
-            "" if record.emissions is None else f"{record.emissions * 1000:.4g} g CO₂-eq",
+            _limited(record, "emissions"),
             why.get("emissions", f"energy × {intensity}"),
         ),
         *((name.replace("_", " "), number(record.value(name)), "result") for name in qualities),
@@ -167,6 +172,18 @@ def _table(
 
 def _text(value: object) -> str:
     return "none given" if value is None else str(value)
+
+
+def uncertainty(record: Record) -> Table:
+    """What makes the run's energy uncertain."""
+    return run_budget(record.row())
+
+
+def _limited(record: Record, figure: str) -> str:
+    """A figure with its 95 % limits; nothing where there is none."""
+    value = getattr(record, figure)
+    ends = (record.extra.get(f"{figure}_{end}") for end in ("low", "high"))
+    return "" if value is None else text.with_limits(value, *ends, column=figure)
 
 
 def _kwh(value: float | None) -> str:

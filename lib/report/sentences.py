@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from lib import text
@@ -9,6 +11,8 @@ from lib.analysis import instrument_pairs, savings, variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered
 from lib.report.page import Prose
+from lib.report.tables import uncertainty
+from lib.stats.budget import Line
 from lib.study.sections import Order
 
 
@@ -59,6 +63,43 @@ def agreed(study: Analysis) -> Prose:
     """How the instruments agree, a paragraph for each pair."""
     found = map(instrument_pairs.agreement, study.pairs)
     return Prose(tuple(instrument_pairs.in_words(one) for one in found))
+
+
+def uncertain(study: Analysis) -> Prose:
+    """What the energies are of, how far they may be off, and what that is mostly due to."""
+    found = list(uncertainty.limits(study).values())
+    if not found:
+        return Prose((uncertainty.NOTHING,))
+    _, column = study.best_energy
+    what = (
+        "The energies are of what a wattmeter saw: the whole machine, at the plug."
+        if column == "wattmeter_energy"
+        else "The energies are of the components that were read: processor, GPU and memory. What a "
+        "machine takes beside them, and the losses of its power supply, are not in them."
+    )
+    worst = max(found, key=lambda one: (one.high - one.low) / abs(one.value))
+    said = (
+        "The least certain mean is "
+        f"{text.with_limits(worst.value, worst.low, worst.high, column)}, 95 % limits in brackets."
+    )
+    return Prose((what, said + _mostly([one.largest for one in found if one.largest])))
+
+
+def _mostly(largest: Sequence[Line]) -> str:
+    if not largest:
+        return ""
+    names = [line.source.name for line in largest]
+    name = max(dict.fromkeys(names), key=names.count)
+    mine = [line for line in largest if line.source.name == name]
+    share = sum(line.share for line in mine) / len(mine)
+    return f" {_portion(share)} of that is {name}; {mine[0].source.remedy} would make it smaller."
+
+
+def _portion(share: float) -> str:
+    """A share in words: 0.74 as 'Three quarters'."""
+    words = {0.25: "A quarter", 1 / 3: "A third", 0.5: "Half", 2 / 3: "Two thirds"}
+    words |= {0.75: "Three quarters", 0.9: "Nine tenths", 1.0: "Nearly all"}
+    return words[min(words, key=lambda known: abs(known - share))]
 
 
 def varied(study: Analysis) -> Prose:

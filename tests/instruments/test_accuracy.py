@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 
@@ -169,3 +170,15 @@ def test_a_wattmeter_and_its_log():
 
 def test_every_default_says_what_it_rests_on_and_what_would_help():
     assert all(source.basis and source.remedy for source in accuracy.DEFAULTS)
+
+
+@pytest.mark.parametrize("source", accuracy.DEFAULTS, ids=lambda source: source.name)
+def test_the_documentation_says_what_is_assumed(source):
+    said = Path("docs/measurement.md").read_text(encoding="utf-8")
+    (row,) = [
+        line
+        for line in said.splitlines()
+        if line.startswith(f"| {source.name} (") and source.basis in line
+    ]
+    if source.law.spread:  # else it depends on the run
+        assert str(source.law) in row

@@ -19,6 +19,7 @@ from lib.report.tables.paper import beside_paper, conclusions, evidence
 from lib.report.tables.questions import pairs, questions
 from lib.report.tables.savings import savings
 from lib.report.tables.setting import audits, machines, protocol, runs, versions
+from lib.report.tables.uncertainty import budget
 
 __all__ = [
     "agreement",
@@ -27,6 +28,7 @@ __all__ = [
     "audits",
     "baseline",
     "beside_paper",
+    "budget",
     "conclusions",
     "evidence",
     "frugality",

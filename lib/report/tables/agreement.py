@@ -22,7 +22,8 @@ def agreement(study: Analysis) -> Table:
         "Do the instruments see the same differences?",
         [*columns, "same_ranking"],
         "rho is Spearman's: of the configurations' medians, as in the paper, and of all runs. Both "
-        "are high wherever runs differ in duration, which every instrument multiplies by.",
+        "are high wherever runs differ in duration, which every instrument multiplies by. "
+        "CodeCarbon reads a GPU from NVML's counter: those two are one witness.",
     )
 
 

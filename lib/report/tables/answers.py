@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from lib import text
@@ -9,7 +11,7 @@ from lib.analysis import variants
 from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
 from lib.report.page import Table
-from lib.report.tables import shared
+from lib.report.tables import shared, uncertainty
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
@@ -46,9 +48,13 @@ def answer(study: Analysis) -> Table:
     rows = runs.assign(energy_consumed=pd.to_numeric(runs[column]))
     rows["accuracy"] = pd.to_numeric(rows["accuracy"])
     groups = rows.groupby(keys, sort=False, dropna=False)
-    means = ["energy_consumed", "accuracy"]
-    means += [name for name in ("energy_consumed_low", "energy_consumed_high") if name in rows]
-    frame = shared.in_order(groups[means].mean().assign(runs=groups.size()).reset_index())
+    frame = groups[["energy_consumed", "accuracy"]].mean().assign(runs=groups.size()).reset_index()
+    known = uncertainty.limits(study)
+    order = [keys.index(name) for name in study.configuration if name in runs]
+    for end in ("low", "high"):
+        found = (known.get(tuple(row[n] for n in order)) for row in frame[keys].to_numpy())
+        frame[f"energy_consumed_{end}"] = [getattr(one, end, math.nan) for one in found]
+    frame = shared.in_order(frame)
     first = frame.groupby("dataset", sort=False)["energy_consumed"].transform("first")
     frame["energy_ratio"] = frame["energy_consumed"] / first.where(first > 0)
     columns = [*by, "dataset", "energy_consumed", "energy_consumed_low", "energy_consumed_high"]
@@ -57,6 +63,7 @@ def answer(study: Analysis) -> Table:
         "answer",
         "What each training took and reached, mean of its runs",
         shared.present(frame, columns),
+        "In brackets: 95 % limits of what the instruments and the scatter of the runs leave open. "
         "Energy against the reference: that of the first row of the same dataset is 1.",
     )
 
