@@ -12,8 +12,8 @@ from lib import text
 from lib.files import without_home
 from lib.quantities import number, significant
 from lib.records import FILE_NAME
+from lib.report.budgets import run_budget
 from lib.report.page import Table
-from lib.report.tables.uncertainty import run_budget
 from lib.study.catalog import NO_DEPTH
 from lib.study.config import RunFields
 from lib.units import JOULES_PER_KWH

@@ -10,8 +10,8 @@ from lib import text
 from lib.analysis import instrument_pairs, savings, variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered
+from lib.report import budgets
 from lib.report.page import Prose
-from lib.report.tables import uncertainty
 from lib.stats.budget import Line
 from lib.study.sections import Order
 
@@ -67,9 +67,9 @@ def agreed(study: Analysis) -> Prose:
 
 def uncertain(study: Analysis) -> Prose:
     """What the energies are of, how far they may be off, and what that is mostly due to."""
-    found = list(uncertainty.limits(study).values())
+    found = list(budgets.limits(study).values())
     if not found:
-        return Prose((uncertainty.NOTHING,))
+        return Prose((budgets.NOTHING,))
     _, column = study.best_energy
     what = (
         "The energies are of what a wattmeter saw: the whole machine, at the plug."

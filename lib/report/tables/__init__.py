@@ -3,6 +3,7 @@
 Where the paper has such a table, ours has its number. A table that can't be filled says why.
 """
 
+from lib.report.budgets import budget
 from lib.report.tables.agreement import agreement, instrument_gaps
 from lib.report.tables.answers import (
     answer,
@@ -19,7 +20,6 @@ from lib.report.tables.paper import beside_paper, conclusions, evidence
 from lib.report.tables.questions import pairs, questions
 from lib.report.tables.savings import savings
 from lib.report.tables.setting import audits, machines, protocol, runs, versions
-from lib.report.tables.uncertainty import budget
 
 __all__ = [
     "agreement",

@@ -10,8 +10,9 @@ from lib import text
 from lib.analysis import variants
 from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
+from lib.report import budgets
 from lib.report.page import Table
-from lib.report.tables import shared, uncertainty
+from lib.report.tables import shared
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
@@ -49,7 +50,7 @@ def answer(study: Analysis) -> Table:
     rows["accuracy"] = pd.to_numeric(rows["accuracy"])
     groups = rows.groupby(keys, sort=False, dropna=False)
     frame = groups[["energy_consumed", "accuracy"]].mean().assign(runs=groups.size()).reset_index()
-    known = uncertainty.limits(study)
+    known = budgets.limits(study)
     order = [keys.index(name) for name in study.configuration if name in runs]
     for end in ("low", "high"):
         found = (known.get(tuple(row[n] for n in order)) for row in frame[keys].to_numpy())
