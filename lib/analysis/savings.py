@@ -135,6 +135,7 @@ def savings(
     """
     several = "location" in runs and runs["location"].nunique() > 1
     place = [*(["location"] if several else []), "dataset"]
+    runs = runs.assign(guessing=frugality.guessing(runs))
     rows = []
     for where, part in runs.groupby(place, dropna=False):
         groups = {
@@ -174,7 +175,7 @@ class _Group:
         self.size = len(runs)
         self.energy = numbers(runs["energy_consumed"]).dropna().to_numpy()
         self.accuracy = numbers(runs["accuracy"]).dropna().to_numpy()
-        self.guessing = frugality.guessing(runs).max()
+        self.guessing = runs["guessing"].max()
         self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
 
     def means(self) -> dict[str, float]:
