@@ -72,7 +72,10 @@ def from_csv(path: Path) -> pd.DataFrame:
 
 
 def _no_formula(value: Any) -> Any:
-    if not isinstance(value, str) or not value.lstrip("'").startswith(_FORMULA):
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n")  # pandas would let it end the row
+    if not value.lstrip("'").startswith(_FORMULA):
         return value
     return value if _NUMBER.fullmatch(value) else f"'{value}"
 

@@ -1,8 +1,13 @@
+import csv
+import io
 import json
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.files import as_csv, from_csv, remove_unfinished, without_home, write_atomically
 
@@ -94,3 +99,28 @@ def test_numbers_as_text_are_no_formulas(tmp_path, text):
     (line, _) = path.read_text().splitlines()[1:]
     assert line == (text if text[0] in "+-1" and "+1" not in text else f"'{text}")
     assert list(from_csv(path)["printed"]) == [text, "word"]
+
+
+def test_a_user_without_a_home_has_nothing_to_hide(monkeypatch):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    assert without_home("/srv/data") == "/srv/data"
+
+
+@given(st.lists(st.text(alphabet="=+-@'\t\r\n,\"ab1", min_size=1), min_size=1, max_size=5))
+def test_no_cell_is_a_formula_and_none_is_changed_by_that(texts):
+    frame = pd.DataFrame({"text": texts, "number": range(len(texts))}).astype({"text": object})
+    cells = list(csv.reader(io.StringIO(as_csv(frame))))[1:]
+    for (shown, _), text in zip(cells, texts, strict=True):
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        assert shown in (lines, f"'{lines}")
+        assert not shown.startswith(("=", "@", "\t")), "what a spreadsheet computes"
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    frame = pd.DataFrame({"=a": ["=1+1", "'=x", "@b", "plain", None], "b": [-1.5, 2, 3, 4, 5]})
+    path = tmp_path / "table.csv"
+    path.write_text(as_csv(frame))
+    assert from_csv(path).equals(frame)

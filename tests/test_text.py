@@ -70,3 +70,18 @@ def test_a_figure_is_rounded_to_what_its_limits_carry(figure, said):
 
 def test_other_figures_have_limits_too():
     assert text.with_limits(1e-3, 1e-4, 3e-3, "emissions") == "1.00 g CO₂-eq (0.1 to 3.0)"
+
+
+def test_text_of_others_commands_no_terminal():
+    said = "\x1b[2J\x07red\u202eevil\u2066\x9b31m\ud800 [bold]\\[/"
+    shown = text.readable(said)
+    assert shown.isprintable()
+    assert "red" in shown
+    assert shown.endswith("[bold]\\[/"), "markup is text, and stays"
+    assert text.readable("one\ntwo\tthree") == "one\ntwo\tthree"
+
+
+def test_what_is_very_long_is_cut_and_said():
+    shown = text.readable("x" * 5_000_000)
+    assert len(shown) < 2100
+    assert shown.endswith("and 4,998,000 characters more")

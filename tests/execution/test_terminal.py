@@ -79,3 +79,25 @@ def test_the_summary_puts_failed_runs_first_and_names_the_last_error(console):
         "300 of 301 runs complete, 0.600 kWh measured, 1 failed, "
         f"the last one is {TWO.run_id}: no [such] thing"
     )
+
+
+@pytest.mark.parametrize("text", ["back\\[/", "[/b]", "[link=x]", "\\", "x" * 5_000_000, "\x1b[2J"])
+def test_text_of_others_ends_nothing(capsys, text):
+    """Whatever an error says, or a title: it is shown as text, and cut."""
+    bad = failed(TWO).model_copy(update={"error": text})
+    console = terminal.console()
+    console.print(terminal.summary_table([bad]))
+    console.print(terminal.summary([bad], 1))
+    for watcher in (terminal.PlainWatcher(1), terminal.BarWatcher(console, 1)):
+        watcher.begin(TWO)
+        watcher.end(bad, 1.0, Left())
+        watcher.close()
+    said = capsys.readouterr().out
+    assert len(said) < 100_000
+    assert "\x1b[2J" not in said
+
+
+def test_a_run_without_an_accuracy_is_shown(console):
+    odd = record(ONE).model_copy(update={"accuracy": None, "duration": None, "score": None})
+    console.print(terminal.summary_table([odd]))
+    assert "complete" in console.file.getvalue()
