@@ -1,6 +1,7 @@
 """The order of the rooms of `lib`, read off its imports: those of functions and of types too."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -76,3 +77,11 @@ def test_no_module_imports_itself_by_way_of_others():
         TopologicalSorter({module: set(imported(module)) for module in FILES}).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_map_names_what_is_there():
+    text = (ROOT / "docs" / "development.md").read_text(encoding="utf-8").replace("\\", "")
+    named = [*re.findall(r"\]\(\.\./([^)]+)\)", text), *re.findall(r"`(lib/[\w/]+/?)`", text)]
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [room for room in ROOMS if f"`{room}" not in text] == []
