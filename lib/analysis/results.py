@@ -146,12 +146,10 @@ class Analysis:
             return self.completed.iloc[:0]
         return _with_power(self.completed.dropna(subset=["wattmeter_energy"]))
 
-    @cached_property
+    @property
     def best_energy(self) -> tuple[pd.DataFrame, str]:
-        """Runs and the column of their energy, of the instrument to believe: the wattmeter's,
-        where it measured every run.
-        """
-        if len(self.metered) and len(self.metered) == len(self.completed):
+        """The runs and the column of the energy that the answer is about."""
+        if self.answer.response == "wattmeter_energy":
             return self.metered, "wattmeter_energy"
         return self.believed, "energy_consumed"
 

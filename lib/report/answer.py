@@ -73,10 +73,12 @@ def found(study: Analysis) -> Prose:
     if study.completed.empty:
         return Prose(("No run is complete yet, so nothing was found.",), lead=True)
     if study.is_the_papers:
-        return Prose((_verdicts(study), *verdicts.in_words(study.answer)), lead=True)
-    said = (*_energies(study), *verdicts.in_words(study.answer))
+        return Prose((_verdicts(study), *verdicts.in_words(study.answer, most=1)), lead=True)
+    said = verdicts.in_words(study.answer, most=1)
+    if not study.answer.pairs:
+        said = (*_energies(study), *said)
     if study.missing:  # what changes with every run is no choice
-        return Prose(said, lead=True)
+        return Prose(tuple(said), lead=True)
     return Prose((*said, *_choices(study), *_saved(study)), lead=True)
 
 
@@ -135,7 +137,7 @@ def _energies(study: Analysis) -> list[str]:
         if len(means) == 1:
             parts.append(f"{names[0]} took {least} {shown.unit} on {dataset}")
             continue
-        times = f", {significant(highest / lowest, 3)} times as much" if lowest > 0 else ""
+        times = f", {_times(highest / lowest)}" if lowest > 0 else ""
         parts.append(
             f"on {dataset} a training took from {least} {shown.unit} ({names[0]}) to {most} "
             f"{shown.unit} ({names[-1]}){times}"
@@ -155,21 +157,26 @@ def _choices(study: Analysis) -> list[str]:
         here = runs[runs["dataset"].astype(str) == dataset]
         chosen = choice.among(here, column)
         if chosen is not None and here["name"].nunique() > 1:
-            said.append(f"on {dataset} to {_chosen(chosen)}")
-    return [_sentence("it comes down " + "; ".join(said))] if said else []
+            said.append(f"{chosen.name} on {dataset} ({_next(chosen)})")
+    if not said:
+        return []
+    head = "Least energy among those that are not shown to be less accurate: "
+    return [f"{head}{'; '.join(said)}."]
 
 
-def _chosen(found: choice.Choice) -> str:
-    words = f"{found.name}, with accuracy {significant(found.accuracy, 3)}"
+def _next(found: choice.Choice) -> str:
+    """How accurate the chosen one is, and how sure it is that no other takes less."""
+    accuracy = f"accuracy {significant(found.accuracy, 3)}"
     if found.runner_up is None:
-        return f"{words}: every other was shown to be less accurate"
-    words += ", the least energy of those not shown to be less accurate; "
-    more = f"{found.runner_up} takes {significant(found.energy_ratio or 0, 3)} times as much"
+        return f"{accuracy}; every other was shown to be less accurate"
+    words = f"{accuracy}; next is {found.runner_up} with {_times(found.energy_ratio)}"
     if found.p is None:
-        return f"{words}{more}, of single runs, so how sure that is is not known"
-    if found.is_sure:
-        return f"{words}{more} ({text.p_value(found.p)})"
-    return f"{words}but {more} only, which is not decided ({text.p_value(found.p)})"
+        return f"{words}, of single runs, so that may be chance"
+    return f"{words}, {'' if found.is_sure else 'not decided, '}{text.p_value(found.p)}"
+
+
+def _times(ratio: float | None) -> str:
+    return f"{significant(ratio or 0, 3)} times as much"
 
 
 def _saved(study: Analysis) -> list[str]:

@@ -18,14 +18,19 @@ TARGET = 0.05
 """The precision that what is still missing is told for, where a study names no margin."""
 
 
-def in_words(found: Answer) -> tuple[str, ...]:
-    """What the runs say to the questions, in sentences, and first what stands in the way."""
+def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
+    """What the runs say to the questions, in sentences, and first what stands in the way.
+
+    Args:
+        found: The answer.
+        most: Pairs of a context that are told one by one.
+    """
     if not found.design.compared:
         return (_spread(found),)
     if not found.pairs:
         return (f"Nothing can be compared: {found.effect.reason}.",)
     how = "By the wattmeter" if found.response == "wattmeter_energy" else ""
-    said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found)]
+    said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found, most)]
     if (overall := _overall(found)) is not None:
         said.insert(0, overall)
     if (depends := _interaction(found)) is not None:
@@ -53,19 +58,23 @@ def _overall(found: Answer) -> str | None:
     return None
 
 
-def _contexts(found: Answer) -> Iterator[str]:
+def _contexts(found: Answer, most: int) -> Iterator[str]:
     """What can be said within each context: of a few pairs of each, of many of the extremes."""
     for context in dict.fromkeys(pair.context for pair in found.pairs):
         pairs = [pair for pair in found.pairs if pair.context == context]
         where = within(found.design.context, context)
-        if len(pairs) <= MOST_PAIRS:
+        if len(pairs) <= most:
             yield where + "; ".join(_pair(found, pair) for pair in pairs)
             continue
         counts = {
             verdict: sum(found.verdict(pair) == verdict for pair in pairs)
             for verdict in (DIFFERS, ALIKE, NOT_DECIDED)
         }
-        words = {DIFFERS: "differ", ALIKE: "are alike within the margin", NOT_DECIDED: "are open"}
+        words = {
+            DIFFERS: "differ",
+            ALIKE: "are alike within the margin",
+            NOT_DECIDED: "not decided",
+        }
         known = [pair for pair in pairs if not math.isnan(pair.ratio)]
         widest = max(known, key=lambda pair: pair.ratio, default=None)
         text = f"of {len(pairs)} pairs " + listed(

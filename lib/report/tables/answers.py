@@ -56,17 +56,44 @@ def answer(study: Analysis) -> Table:
         found = (known.get(tuple(row[n] for n in order)) for row in frame[keys].to_numpy())
         frame[f"energy_consumed_{end}"] = [getattr(one, end, math.nan) for one in found]
     frame = shared.in_order(frame)
-    first = frame.groupby("dataset", sort=False)["energy_consumed"].transform("first")
-    frame["energy_ratio"] = frame["energy_consumed"] / first.where(first > 0)
+    reference, against = _against(study, frame)
     columns = [*by, "dataset", "energy_consumed", "energy_consumed_low", "energy_consumed_high"]
-    columns += ["accuracy", "energy_ratio", "runs"]
+    columns += ["accuracy", "energy_ratio", "energy_ratio_low", "energy_ratio_high", "verdict"]
     return Table(
         "answer",
         "What each training took and reached, mean of its runs",
-        shared.present(frame, columns),
-        "In brackets: 95 % limits of what the instruments and the scatter of the runs leave open. "
-        "Energy against the reference: that of the first row of the same dataset is 1.",
+        shared.present(frame.join(against), [*columns, "runs"]),
+        "Behind an energy: 95 % limits of what instruments and scatter leave open."
+        + (
+            f" Energy over the reference's: ratio of geometric means to {reference}, with "
+            "simultaneous 95 % intervals. Not decided: these runs can't tell the two apart."
+            if reference
+            else ""
+        ),
     )
+
+
+def _against(study: Analysis, frame: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
+    """What the others are set against, and for each row the ratio to it and the verdict."""
+    found = study.answer
+    if not found.design.compared:
+        return None, pd.DataFrame(index=frame.index)
+    levels = found.design.levels(frame)
+    reference = found.design.reference or levels.iloc[0]
+    known = {(pair.context, pair.first, pair.second): pair for pair in found.pairs}
+    rows = []
+    for level, (_, row) in zip(levels, frame.iterrows(), strict=True):
+        context = tuple(str(row[name]) for name in found.design.context)
+        if (pair := known.get((context, level, reference))) is not None:
+            rows.append((pair.ratio, pair.low, pair.high, found.verdict(pair)))
+        elif (pair := known.get((context, reference, level))) is not None:
+            rows.append((1 / pair.ratio, 1 / pair.high, 1 / pair.low, found.verdict(pair)))
+        else:
+            rows.append((1.0 if level == reference else None, None, None, ""))
+        if not found.is_final:
+            rows[-1] = (*rows[-1][:3], "")
+    columns = ["energy_ratio", "energy_ratio_low", "energy_ratio_high", "verdict"]
+    return reference, pd.DataFrame(rows, columns=columns, index=frame.index)
 
 
 def measurements(study: Analysis) -> Table:
