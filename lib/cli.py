@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--figures",
         action="store_true",
-        help="also write the figures of the report as PNG and SVG (takes Chrome or Chromium)",
+        help="also write the figures of the report as PNG, SVG and PDF (takes Chrome or Chromium)",
     )
     return result
 

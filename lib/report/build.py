@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from lib import program
 from lib.files import write_atomically
 from lib.patching import import_nbformat
-from lib.report import layout, run_page
+from lib.report import latex, layout, run_page
 from lib.report.layout import PLOTLY
-from lib.report.page import CSV
+from lib.report.page import CSV, LATEX
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
@@ -46,8 +46,8 @@ class ReportError(UserError):
 def build(study_dir: Path) -> Path:
     """Execute the analysis of a study and write its report.
 
-    Leaves `analysis.ipynb` (executed), `report.html`, `tables/*.csv` and a page for each run in the
-    study's folder.
+    Leaves `analysis.ipynb` (executed), `report.html`, `tables/*.csv` and `*.tex`, and a page for
+    each run in the study's folder.
 
     Args:
         study_dir: The study's folder, as `run_all.py` leaves it.
@@ -61,8 +61,8 @@ def build(study_dir: Path) -> Path:
     nbformat = import_nbformat()
     folder = StudyFolder(study_dir)
     notebook = execute(study_dir)
-    for name, table in _taken_out(notebook).items():
-        write_atomically(folder.tables / f"{name}.csv", table)
+    for (name, ending), table in _taken_out(notebook).items():
+        write_atomically(folder.tables / f"{name}.{ending}", table)
     run_page.write_all(folder)
     write_atomically(folder.notebook, nbformat.writes(notebook))
     study = read_back(folder)
@@ -70,14 +70,20 @@ def build(study_dir: Path) -> Path:
     return folder.report
 
 
-def _taken_out(notebook: NotebookNode) -> dict[str, str]:
-    """Every table as CSV, by name; the notebook keeps what is to be looked at."""
-    tables = {}
+def _taken_out(notebook: NotebookNode) -> dict[tuple[str, str], str]:
+    """Every table as CSV and as LaTeX, by name and ending; and a document with all of the latter.
+
+    The notebook keeps what is to be looked at.
+    """
+    tables: dict[tuple[str, str], str] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if CSV in output.get("data", {}):
-                tables[output.metadata.pop(CSV)["name"]] = output.data.pop(CSV)
-    return tables
+            for kind, ending in ((CSV, "csv"), (LATEX, "tex")):
+                if kind in output.get("data", {}):
+                    name = output.metadata.pop(kind)["name"]
+                    tables[name, ending] = output.data.pop(kind)
+    shown = [name for name, ending in tables if ending == "tex"]
+    return tables | ({("tables", "tex"): latex.document(shown)} if shown else {})
 
 
 def execute(study_dir: Path) -> NotebookNode:

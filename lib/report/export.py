@@ -1,4 +1,4 @@
-"""The figures of a report as files for papers: PNG and SVG, on white, lettered in black.
+"""The figures of a report as files for papers: PNG, SVG and PDF, on white, lettered in black.
 
 Kaleido draws them in the Chrome or Chromium of this machine. Nothing is downloaded: plotly.js is
 plotly's own, and the browser is given a proxy that does not exist.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WIDTH = 900
 """Pixels; the height is that of the figure in the report."""
 
-SCALES = {"svg": 1, "png": 3}
+SCALES = {"svg": 1, "png": 3, "pdf": 1}
 """Formats; pixels of a PNG by pixels of the figure: 2700 on the 229 mm of a page is 300 dpi."""
 
 _SECONDS = 60
@@ -112,6 +112,12 @@ def _outputs(cell: NotebookNode) -> Iterable[NotebookNode]:
     return [output for output in cell.get("outputs", []) if PLOTLY in output.get("data", {})]
 
 
+def _untitled(figure: Figure) -> Figure:
+    """A figure for a paper, which has a caption."""
+    layout = {key: value for key, value in figure["layout"].items() if key != "title"}
+    return {"data": figure["data"], "layout": layout}
+
+
 def _draw(figures: list[Figure], formats: list[str]) -> list[bytes]:
     """Each figure in each format, figure by figure."""
     try:
@@ -124,7 +130,7 @@ def _draw(figures: list[Figure], formats: list[str]) -> list[bytes]:
         async with Kaleido(mathjax=False, proxy_server=_NOWHERE, timeout=_SECONDS) as browser:
             return [
                 await browser.calc_fig(
-                    figure,
+                    _untitled(figure) if ending == "pdf" else figure,
                     {
                         "format": ending,
                         "width": WIDTH,

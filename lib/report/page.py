@@ -22,9 +22,11 @@ from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from lib.files import as_csv
 from lib.quantities import Quantity, number, quantity
+from lib.report import latex
 
-CSV = "text/csv"
-"""How a table leaves its notebook with all digits; the name of its file is in the metadata."""
+CSV, LATEX = "text/csv", "application/x-tex"
+"""How a table leaves its notebook, with all digits and for papers; the name of its file is in the
+metadata."""
 
 ABSENT = "application/vnd.training-energy.absent+json"
 """What is not shown, and why: a JSON string."""
@@ -72,6 +74,10 @@ class Table:
         heads = {column: quantity(column).label for column in self.frame}
         return as_csv(self.frame.rename(columns=heads))
 
+    def to_latex(self) -> str:
+        """For papers: booktabs and siunitx, see `lib.report.latex`."""
+        return latex.table(self.name, self.caption, self.frame, self.note, self._quantities())
+
     def __repr__(self) -> str:
         shown = self.frame.head(MOST_ROWS).to_string(index=False)
         return "\n".join([self.caption, shown, *filter(None, [self._rest(), self.note])])
@@ -89,7 +95,8 @@ class Table:
         shown = {"text/plain": repr(self), "text/html": self._repr_html_()}
         if self.frame.empty:
             return _absent(self.note), {}
-        return shown | {CSV: self.to_csv()}, {CSV: {"name": self.name}}
+        files = {CSV: self.to_csv(), LATEX: self.to_latex()}
+        return shown | files, {kind: {"name": self.name} for kind in files}
 
     def _repr_html_(self) -> str:
         """Sensible digits in the handiest unit; each cell keeps its full value for sorting."""

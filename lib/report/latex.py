@@ -1,0 +1,140 @@
+r"""Tables as LaTeX: booktabs rules, siunitx columns, a caption and a label each.
+
+They need `\usepackage{booktabs, longtable, siunitx}`, which acmart and most journals' classes load
+or take. Nothing here is compiled; `tables.tex` shows all of a study's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from lib.quantities import Quantity, quantity, significant
+
+LONG = 40
+"""Rows from which on a table may break over pages."""
+
+WIDE = 40
+"""Characters of a text from which on its column wraps."""
+
+DIGITS = 4
+_MISSING = "{--}"
+
+_SPECIAL = {
+    **{sign: rf"\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "₂": r"\textsubscript{2}",
+    **{"²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "×": r"$\times$"},
+    **{"±": r"$\pm$", "−": r"$-$", "√": r"$\surd$", "·": r"$\cdot$", "°": r"$^\circ$"},
+    **{"≥": r"$\geq$", "≤": r"$\leq$", "∞": r"$\infty$", "Δ": r"$\Delta$", "ε": r"$\epsilon$"},
+}
+
+
+def escaped(text: object) -> str:
+    """Text as LaTeX prints it; control characters, which it can't read, are left out."""
+    plain = "".join(sign for sign in str(text) if sign.isprintable())
+    return "".join(_SPECIAL.get(sign, sign) for sign in plain)
+
+
+def table(
+    name: str,
+    caption: str,
+    frame: pd.DataFrame,
+    note: str = "",
+    named: Mapping[str, Quantity] | None = None,
+) -> str:
+    """One table as LaTeX.
+
+    Args:
+        name: Of its label, `tab:<name>`.
+        caption: As text.
+        frame: Its rows; columns are named as in the results, in the results' units.
+        note: How to read it; goes into the caption.
+        named: What the columns are called, and their units; None for each by itself.
+
+    Returns:
+        A `table`, or a `longtable` where it has more than `LONG` rows. Missing numbers are `{--}`.
+    """
+    known = named or {column: quantity(column) for column in frame}
+    columns = [_column(known[column], frame[column]) for column in frame]
+    formats = "".join(form for form, _, _ in columns)
+    heads = " & ".join(f"{{{escaped(head)}}}" for _, head, _ in columns)
+    rows = [" & ".join(cells) + r" \\" for cells in zip(*(c for _, _, c in columns), strict=True)]
+    said = escaped(". ".join(part.rstrip(".") for part in (caption, note) if part) + ".")
+    label = re.sub(r"[^\w-]", "-", name)
+    top = rf"\caption{{{said}}}\label{{tab:{label}}}"
+    if len(rows) > LONG:
+        lines = [rf"\begin{{longtable}}{{{formats}}}", top + r" \\", r"\toprule", heads + r" \\"]
+        lines += [r"\midrule", r"\endfirsthead", r"\toprule", heads + r" \\", r"\midrule"]
+        lines += [r"\endhead", *rows, r"\bottomrule", r"\end{longtable}"]
+    else:
+        lines = [r"\begin{table}", r"\centering", top, rf"\begin{{tabular}}{{{formats}}}"]
+        lines += [r"\toprule", heads + r" \\", r"\midrule", *rows, r"\bottomrule"]
+        lines += [r"\end{tabular}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def document(names: Iterable[str]) -> str:
+    """`tables.tex`: a document that shows tables, to be compiled where they lie."""
+    inputs = "\n".join(rf"\input{{{name}.tex}}" + "\n\\clearpage" for name in sorted(names))
+    return (
+        "% pdflatex tables.tex\n"
+        r"\documentclass[a4paper]{article}" + "\n"
+        r"\usepackage[utf8]{inputenc}" + "\n"
+        r"\usepackage[T1]{fontenc}" + "\n"
+        r"\usepackage[margin=1cm,landscape]{geometry}" + "\n"
+        r"\usepackage{booktabs, longtable, siunitx}" + "\n"
+        r"\begin{document}\scriptsize" + "\n" + inputs + "\n" + r"\end{document}" + "\n"
+    )
+
+
+def _column(named: Quantity, values: pd.Series) -> tuple[str, str, list[str]]:
+    """Its format, head and cells."""
+    if not is_numeric_dtype(values) or is_bool_dtype(values):
+        texts = ["" if pd.isna(value) else str(value) for value in values]
+        widest = max(map(len, texts), default=0)
+        share = min(widest / 250 + 0.1, 0.35)
+        form = "l" if widest <= WIDE else rf"p{{{share:.2f}\linewidth}}"
+        return form, named.label, list(map(escaped, texts))
+    numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
+    factor, shown = named.scaled_to(numbers)
+    cells = [_number(value * factor, whole=_is_whole(numbers)) for value in numbers]
+    return _siunitx(cells), shown.label, cells
+
+
+def _is_whole(numbers: np.ndarray) -> bool:
+    known = numbers[np.isfinite(numbers)]
+    return bool((known == np.rint(known)).all()) and bool((np.abs(known) < 1e15).all())
+
+
+def _number(value: float, *, whole: bool) -> str:
+    """As siunitx reads it: ASCII, no separators of thousands."""
+    if math.isnan(value):
+        return _MISSING
+    if math.isinf(value):
+        return "{$\\infty$}" if value > 0 else "{$-\\infty$}"
+    if whole:
+        return f"{value:.0f}"
+    if value and not 1e-6 <= abs(value) < 1e15:
+        return f"{value:.{DIGITS - 1}e}"
+    return significant(value, DIGITS).replace(",", "").replace("−", "-")
+
+
+def _siunitx(cells: list[str]) -> str:
+    """The column's format: digits before and after the point, and of the exponent."""
+    plain = [cell for cell in cells if not cell.startswith("{")]
+    mantissas = [cell.partition("e")[0] for cell in plain]
+    before = max((len(one.partition(".")[0]) for one in mantissas), default=1)
+    after = max((len(one.partition(".")[2]) for one in mantissas), default=0)
+    exponent = "e-2" if any("e" in cell for cell in plain) else ""
+    sign = "-" if any(cell.startswith("-") for cell in plain) else ""
+    return f"S[table-format={sign}{before - bool(sign) or 1}.{after}{exponent}]"
