@@ -169,7 +169,7 @@ def read(path: Path) -> Record:
         content = json.loads(path.read_bytes())
         if isinstance(content, dict) and content.get("schema_version", 0) > SCHEMA_VERSION:
             content = {key: content[key] for key in content.keys() & Record.model_fields.keys()}
-        return Record.model_validate_json(json.dumps(content))
+        return Record.model_validate(content)
     except IsADirectoryError:
         raise ValueError(f"{name}: is a folder") from None
     except ValidationError as error:
