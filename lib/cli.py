@@ -250,9 +250,10 @@ def _storage(error: OSError) -> str:
 
 def _study(args: argparse.Namespace) -> bool:
     from lib.execution import run_study, terminal
+    from lib.execution.call import prepare
 
     console = terminal.console()
-    call = run_study.prepare(
+    asked = prepare(
         _source(args),
         args.outputs,
         _overrides(args.set),
@@ -264,16 +265,16 @@ def _study(args: argparse.Namespace) -> bool:
         elsewhere=bool(args.kaggle or args.scheduler),
     )
     if args.aside:
-        run_study.show_aside(call, console)
+        run_study.show_aside(asked, console)
         return True
     if args.dry_run:
-        run_study.show(call, console)
+        run_study.show(asked, console)
         return True
     if args.kaggle is not None:
         from lib.execution.kaggle import command
 
-        return command.run(args.kaggle, call, console, args.import_dir)
-    return run_study.execute(call, console)
+        return command.run(args.kaggle, asked, console, args.import_dir)
+    return run_study.execute(asked, console)
 
 
 def _import(args: argparse.Namespace) -> bool:

@@ -2,139 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from lib import records
-from lib.execution import forecast, inputs, local, lock, place, run_folders, terminal
+from lib.execution import forecast, local, lock, place, run_folders, terminal
+from lib.execution.call import Call
 from lib.execution.partial_report import LiveReport
 from lib.execution.run_folders import StoppedError
 from lib.files import write_atomically
 from lib.records import Record
 from lib.study import plan
-from lib.study.config import RunFields, Use
+from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.study import Study, load_study, select
 from lib.text import readable
 
 Records = Generator[Record, None, None]
 Execute = Callable[[list[RunFields], Path, local.Watcher, float | None], Records]
 Alone = Callable[[], AbstractContextManager[object]]
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a call is to do.
-
-    Attributes:
-        study: What the study file and the command line say.
-        name: Of the folder of results: the study's, or another one where `--set` makes other runs.
-        source: The study file.
-        outputs: Where studies leave their results.
-        everything: All runs of the study.
-        chosen: Ids of the runs of this call.
-        scheduler: Address of a Dask scheduler; None executes on this machine.
-        retry_failed: Whether failed runs are run again.
-        fresh: Whether earlier results of the study are set aside first.
-        figures: Whether the figures of the report are also written as files.
-    """
-
-    study: Study
-    name: str
-    source: Path
-    outputs: Path
-    everything: list[RunFields]
-    chosen: frozenset[str]
-    scheduler: str | None = None
-    retry_failed: bool = False
-    fresh: bool = False
-    figures: bool = False
-
-    @property
-    def study_dir(self) -> Path:
-        """Where the results of this call go."""
-        return self.outputs.expanduser() / self.name
-
-    def of_this_call(self, runs: Iterable[RunFields]) -> list[RunFields]:
-        """Those of `runs` that were chosen."""
-        return [run for run in runs if run.run_id in self.chosen]
-
-
-def prepare(
-    source: Path,
-    outputs: Path,
-    overrides: dict[str, Any],
-    only: dict[str, list[Any]],
-    *,
-    elsewhere: bool = False,
-    **options: Any,
-) -> Call:
-    """Read a study file, and what the command line adds to it, as a call.
-
-    Args:
-        source: The study file.
-        outputs: Where studies leave their results.
-        overrides: What replaces fields of the study.
-        only: The values that the runs of this call have, by field.
-        elsewhere: Whether the runs are executed on other machines, which may have what this lacks.
-        options: Further fields of the call.
-
-    Raises:
-        StudyError: If the study can't be run, or not here.
-    """
-    study, name = load_study(source, overrides), source.stem
-    try:
-        everything = study.runs(name, outputs)
-        ids = {run.run_id for run in everything}
-        elsewhere_only = study.fields.names(Use.FILES, Use.PLACE)
-        own = study.fields.model_fields.keys() - {*elsewhere_only}
-        if changes := {field: v for field, v in overrides.items() if field in own}:
-            rest = {field: v for field, v in overrides.items() if field not in changes}
-            planned = _planned(source, rest, outputs)
-            if planned is not None and ids <= {run.run_id for run in planned[1]}:
-                study, everything = planned
-            else:
-                name = _trial(source.stem, changes)
-                everything = study.runs(name, outputs)
-        chosen = select([run for run in everything if run.run_id in ids], only)
-        if problems := place.unknown([*(run.location for run in chosen), *study.places]):
-            raise StudyError(problems)
-        if not elsewhere:
-            inputs.check(chosen)
-    except StudyError as error:
-        raise StudyError(error.problems, str(source)) from None
-    chosen_ids = frozenset(run.run_id for run in chosen)
-    return Call(study, name, source, outputs, everything, chosen_ids, **options)
-
-
-def _planned(
-    source: Path, overrides: dict[str, Any], outputs: Path
-) -> tuple[Study, list[RunFields]] | None:
-    """The study as its file says, with its runs; None where it can't be run like that."""
-    try:
-        study = load_study(source, overrides)
-        return study, study.runs(source.stem, outputs)
-    except StudyError:
-        return None
-
-
-def _trial(study: str, changes: dict[str, Any]) -> str:
-    """The folder of runs that are not the study's: its name, and what is set."""
-    said = ",".join(f"{field}={value}" for field, value in sorted(changes.items()))
-    if not re.fullmatch(r"[\w.,=+-]{1,80}", said):
-        said = hashlib.sha256(said.encode()).hexdigest()[:8]
-    return f"{study}+{said}"
 
 
 def show(call: Call, console: Console) -> None:

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from lib import records
 from lib.execution import local, run_folders, run_study
+from lib.execution.call import _trial, prepare
 from lib.records import Record
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
@@ -48,7 +49,7 @@ def outcomes(monkeypatch, outcome):
 
 
 def call(path, only=None, **overrides):
-    return run_study.prepare(path, path.parent / "outputs", overrides, only or {})
+    return prepare(path, path.parent / "outputs", overrides, only or {})
 
 
 def execute(path, only=None, **overrides):
@@ -97,8 +98,8 @@ def test_a_part_of_the_study_is_the_study(study, executed):
 
 
 def test_what_is_odd_in_a_value_is_not_in_the_name_of_a_folder():
-    assert run_study._trial("s", {"weights": "../x y"}).startswith("s+")
-    assert "/" not in run_study._trial("s", {"weights": "../x y"})
+    assert _trial("s", {"weights": "../x y"}).startswith("s+")
+    assert "/" not in _trial("s", {"weights": "../x y"})
 
 
 def test_an_unknown_place_is_refused_before_anything_runs(study, executed):

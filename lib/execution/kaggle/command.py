@@ -12,10 +12,10 @@ from rich.table import Table
 
 from lib import records
 from lib.execution import lock, run_folders, run_study, terminal
+from lib.execution.call import Call
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
 from lib.execution.kaggle.ledger import Ledger
-from lib.execution.run_study import Call
 from lib.files import write_atomically
 from lib.study import plan
 from lib.study.config import RunFields
