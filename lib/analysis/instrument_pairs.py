@@ -196,7 +196,8 @@ def agreement(pair: Pair) -> Agreement:
     powers = runs[["other_power", "reference_power"]].astype(float)
     finite = np.isfinite(powers).all(axis=1)
     which = runs[by].astype(str).agg(", ".join, axis=1)
-    through = line(*powers[finite].to_numpy().T, which[finite].to_numpy())
+    x, y = powers[finite].to_numpy().T
+    through = line(x, y, which[finite].to_numpy())
     reasons = [all_runs.reason, through.reason]
     return Agreement(
         reference=pair.reference,

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -153,7 +154,7 @@ def _mapping(path: Path) -> dict[str, object]:
     return said
 
 
-def _frame(path: Path, said: Mapping[str, object], rows: int | None = None) -> pd.DataFrame:
+def _frame(path: Path, said: Mapping[str, Any], rows: int | None = None) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
             path,
@@ -170,18 +171,18 @@ def _frame(path: Path, said: Mapping[str, object], rows: int | None = None) -> p
     return frame.rename(columns=str.strip)
 
 
-def _head(path: Path, said: Mapping[str, object]) -> set[str]:
+def _head(path: Path, said: Mapping[str, Any]) -> set[str]:
     try:
         return set(_frame(path, said, rows=0))
     except LogError:
         return set()
 
 
-def _results(path: Path, said: Mapping[str, object], tool: Tool, name: str) -> Imported:
+def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Imported:
     table = _frame(path, said)
-    units = {**tool.units, **dict(said.get("units") or {})}  # type: ignore[call-overload]
+    units = {**tool.units, **dict(said.get("units") or {})}
     columns, taken = {}, set()
-    for result, source in {**tool.columns, **dict(said.get("columns") or {})}.items():  # type: ignore[call-overload]
+    for result, source in {**tool.columns, **dict(said.get("columns") or {})}.items():
         found = [one for one in table.columns if one == source or re.fullmatch(str(source), one)]
         if not found:
             if result in (said.get("columns") or {}):
@@ -224,9 +225,7 @@ def _results(path: Path, said: Mapping[str, object], tool: Tool, name: str) -> I
     return Imported(frame[[*FRONT, *frame.columns.drop(list(FRONT))]], tuple(skipped), tuple(notes))
 
 
-def _converted(
-    path: Path, found: pd.DataFrame, result: str, units: Mapping[str, object]
-) -> pd.Series:
+def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str, Any]) -> pd.Series:
     """The column of results that some columns of a table are, added where they are several."""
     if result not in UNITS:
         words = found.iloc[:, 0]

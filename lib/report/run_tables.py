@@ -182,8 +182,8 @@ def uncertainty(record: Record) -> Table:
 def _limited(record: Record, figure: str) -> str:
     """A figure with its 95 % limits; nothing where there is none."""
     value = getattr(record, figure)
-    ends = (record.extra.get(f"{figure}_{end}") for end in ("low", "high"))
-    return "" if value is None else text.with_limits(value, *ends, column=figure)
+    low, high = (record.extra.get(f"{figure}_{end}") for end in ("low", "high"))
+    return "" if value is None else text.with_limits(value, low, high, column=figure)
 
 
 def _kwh(value: float | None) -> str:
