@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,6 +101,10 @@ QUANTITIES: dict[str, Quantity] = {
     "idle_energy": Quantity("Idle energy", *_KWH),
     "net_energy": Quantity("Energy above idle", *_KWH),
     "wattmeter_energy": Quantity("Wattmeter energy", *_KWH),
+    "inference_energy_per_1000": Quantity("Energy of 1,000 inferences", *_KWH),
+    "inference_net_energy_per_1000": Quantity("Above idle, of 1,000 inferences", *_KWH),
+    "inference_seconds_per_1000": Quantity("Time of 1,000 inferences", "s"),
+    "inferences_like_training": Quantity("Inferences that equal the training", *_COUNT),
     "idle_share": Quantity("Idle share of the energy"),
     "joules_per_image": Quantity("Energy per training image", "J"),
     "joules_per_epoch": Quantity("Energy per epoch", "J"),
@@ -227,6 +231,34 @@ def quantity(column: str) -> Quantity:
     suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
     text = column.removesuffix(suffix).replace("_", " ").replace("%", " %").strip()
     return Quantity(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
+
+
+_RENAMED: set[str] = set()
+
+
+def call(names: Mapping[str, str]) -> None:
+    """Call columns otherwise from now on: a study of other factors has words of its own."""
+    for column, name in names.items():
+        QUANTITIES[column] = replace(quantity(column), name=name)
+        _RENAMED.add(column)
+
+
+def is_renamed(column: str) -> bool:
+    """Whether the study calls a column otherwise."""
+    return column in _RENAMED
+
+
+def within(level: object) -> str:
+    """`on mnist`; `with width 32` where something else than a dataset is varied."""
+    return f"with {level}" if is_renamed("dataset") else f"on {level}"
+
+
+def reached(value: float) -> str:
+    """`accuracy 0.970`, or what else the study is to reach: `bits per character 2.74`."""
+    named = quantity("accuracy").inline if is_renamed("accuracy") else "accuracy"
+    if named.startswith("−"):  # of which less is better
+        named, value = named[1:], -value
+    return f"{named} {significant(value, 3)}"
 
 
 def ordered(values: Iterable[object]) -> list[str]:

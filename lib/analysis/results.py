@@ -16,6 +16,7 @@ from lib.analysis import (
     instrument_pairs,
     papers_tests,
     questions,
+    roles,
     savings,
     variants,
 )
@@ -296,7 +297,8 @@ class Analysis:
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:
         """`history.csv` of every completed run that has one, by run id."""
-        return self._histories.tables
+        own = self.settings if roles.are_played(self.results) else None
+        return roles.histories(self._histories.tables, own)
 
     @property
     def unusable(self) -> tuple[str, ...]:
@@ -333,6 +335,7 @@ def load(study_dir: str | Path) -> Analysis:
             ) from None
     settings = read_back(StudyFolder(folder))
     results = uncertainty.filled(results, settings.calibration if settings else None)
+    results = roles.played(results, settings)
     results = variants.named(_with_flops(results), settings)
     return Analysis(folder, settings, tuple(planned), results, merged.damaged)
 
@@ -341,6 +344,8 @@ def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
     """Give a run that could not count the FLOPs of its network those of another run of the same."""
     columns = [name for name in ("flops", "flops_head") if name in results]
     network = [name for name in _NETWORK if name in results]
+    if not network:
+        return results
     missing = results[columns].isna().any(axis=1) & (results["status"] == "completed")
     if not missing.any():
         return results

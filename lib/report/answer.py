@@ -15,7 +15,15 @@ from lib.analysis import audit, choice, cost, savings, variants
 from lib.analysis.results import Analysis
 from lib.paper import conclusions
 from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
-from lib.quantities import number, ordered, quantity, significant
+from lib.quantities import (
+    is_renamed,
+    number,
+    ordered,
+    quantity,
+    reached,
+    significant,
+    within,
+)
 from lib.report import verdicts
 from lib.report.page import Html, Prose
 from lib.stats import ALPHA
@@ -63,9 +71,10 @@ def question(study: Analysis) -> str:
         return f"Which way of training takes less energy on {datasets}, at what accuracy?"
     networks = ordered(runs["architecture"])
     if len(networks) == 1:
-        return f"What does it take to train {networks[0]} on {datasets}?"
+        return f"What does it take to train {networks[0]} {within(datasets)}?"
     few = text.listed(networks) if len(networks) <= _MOST_NAMED else f"{len(networks)} networks"
-    return f"How much energy does it take to train {few} on {datasets}, and for what accuracy?"
+    aim = quantity("accuracy").inline.lstrip("−") if is_renamed("accuracy") else "accuracy"
+    return f"How much energy does it take to train {few} {within(datasets)}, and for what {aim}?"
 
 
 def found(study: Analysis) -> Prose:
@@ -135,11 +144,11 @@ def _energies(study: Analysis) -> list[str]:
         lowest, highest = means.iloc[0], means.iloc[-1]
         least, most = significant(lowest, 3), significant(highest, 3)
         if len(means) == 1:
-            parts.append(f"{names[0]} took {least} {shown.unit} on {dataset}")
+            parts.append(f"{names[0]} took {least} {shown.unit} {within(dataset)}")
             continue
         times = f", {_times(highest / lowest)}" if lowest > 0 else ""
         parts.append(
-            f"on {dataset} a training took from {least} {shown.unit} ({names[0]}) to {most} "
+            f"{within(dataset)} a training took from {least} {shown.unit} ({names[0]}) to {most} "
             f"{shown.unit} ({names[-1]}){times}"
         )
     how = "By the wattmeter, " if column == "wattmeter_energy" else ""
@@ -157,18 +166,22 @@ def _choices(study: Analysis) -> list[str]:
         here = runs[runs["dataset"].astype(str) == dataset]
         chosen = choice.among(here, column)
         if chosen is not None and here["name"].nunique() > 1:
-            said.append(f"{chosen.name} on {dataset} ({_next(chosen)})")
+            said.append(f"{chosen.name} {within(dataset)} ({_next(chosen)})")
     if not said:
         return []
-    head = "Least energy among those that are not shown to be less accurate: "
+    head = f"Least energy among those that are not shown to be {_worse()}: "
     return [f"{head}{'; '.join(said)}."]
+
+
+def _worse() -> str:
+    return "worse" if is_renamed("accuracy") else "less accurate"
 
 
 def _next(found: choice.Choice) -> str:
     """How accurate the chosen one is, and how sure it is that no other takes less."""
-    accuracy = f"accuracy {significant(found.accuracy, 3)}"
+    accuracy = reached(found.accuracy)
     if found.runner_up is None:
-        return f"{accuracy}; every other was shown to be less accurate"
+        return f"{accuracy}; every other was shown to be {_worse()}"
     words = f"{accuracy}; next is {found.runner_up} with {_times(found.energy_ratio)}"
     if found.p is None:
         return f"{words}, of single runs, so that may be chance"

@@ -9,7 +9,7 @@ import pandas as pd
 from lib import text
 from lib.analysis import instrument_pairs, savings, variants
 from lib.analysis.results import Analysis
-from lib.quantities import ordered
+from lib.quantities import ordered, within
 from lib.report import budgets
 from lib.report.page import Prose
 from lib.stats.budget import Line
@@ -23,7 +23,7 @@ def design(study: Analysis) -> Prose:
     most = int(results.groupby(study.configuration, dropna=False).size().max())
     of = f" of {len(study.planned)} planned" if study.planned else ""
     sentences = [
-        f"{networks} were trained on {text.listed(ordered(results['dataset']))}, "
+        f"{networks} were trained {within(text.listed(ordered(results['dataset'])))}, "
         f"{'once' if most == 1 else f'up to {most} times'} each; {len(completed)}{of} "
         f"{'run is' if len(completed) == 1 else 'runs are'} complete. {_order(study)}"
     ]

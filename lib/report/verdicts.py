@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from lib import quantities
 from lib.analysis.questions import CANT_SHOW, Answer
-from lib.quantities import number
+from lib.quantities import is_renamed, number, quantity
 from lib.stats import ALPHA
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from lib.text import listed, p_value
@@ -90,7 +91,7 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
 def within(columns: tuple[str, ...], levels: tuple[str, ...]) -> str:
     """`on cifar10 `, or `with precision mixed `; "" without a context."""
     words = [
-        f"on {level}" if column == "dataset" else f"with {column} {level}"
+        quantities.within(level) if column == "dataset" else f"with {column} {level}"
         for column, level in zip(columns, levels, strict=True)
     ]
     return " ".join([*words, ""]) if words else ""
@@ -130,7 +131,10 @@ def _interaction(found: Answer) -> str | None:
     asked = found.interaction
     if not found.design.context or asked.verdict != DIFFERS:
         return None
-    compared, context = listed(found.design.compared), listed(found.design.context)
+    compared, context = (
+        listed(quantity(name).inline if is_renamed(name) else name for name in names)
+        for names in (found.design.compared, found.design.context)
+    )
     p = p_value(asked.p_holm)
     return f"The effect of the {compared} depends on the {context} (interaction {p})."
 

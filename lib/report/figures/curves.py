@@ -44,7 +44,7 @@ def learning_curves(
         variants: By run id, where there are several.
     """
     named = run.AGAINST.get(against, quantity(against))
-    title = f"Validation accuracy against {named.inline}"
+    title = f"{quantity('accuracy').name} against {named.inline}"
     drawn = {
         run_id: history
         for run_id, history in histories.items()
@@ -79,11 +79,11 @@ def learning_curves(
     figure.add_traces(look.legend())
     longest = max(drawn.values(), key=len)
     figure.update_xaxes(**run.axis(against, shown, longest))
-    figure.update_yaxes(title="Validation accuracy")
+    figure.update_yaxes(title=quantity("accuracy").name)
     ends = pd.Series({name: h["val_accuracy"].dropna().iloc[-1] for name, h in drawn.items()})
     means = ends.groupby([name.partition("-")[0] for name in ends.index]).mean()
     words = ", ".join(f"{name} {number(means[name])}" for name in look.architectures)
-    alt = f"{title}, {text.runs(len(drawn))}. Mean accuracy at the end: {words}."
+    alt = f"{title}, {text.runs(len(drawn))}. Mean at the end: {words}."
     return style.finish(figure, title, alt, note=note)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import Quantity, number, ordered, quantity
+from lib.quantities import Quantity, is_renamed, number, ordered, quantity
 from lib.report.figures import palette, style
 
 _RIM = {"color": "white", "width": 1}
@@ -64,7 +64,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
         words.append(f"{dataset}: {panel.words() or 'nothing, for all networks guess'}")
     style.shown_once(figure)
     figure.update_xaxes(title=shown.label)
-    figure.update_yaxes(title="Validation accuracy", col=1)
+    figure.update_yaxes(title=quantity("accuracy").name, col=1)
     alt = f"{title}. On the Pareto front, {'; '.join(words)}."
     least_width = 40 + 220 * len(datasets)
     return style.finish(figure, title, alt, 450, least_width, style.left_out(drawn, len(known)))
@@ -186,6 +186,8 @@ class _Plane:
 
     def equal_scores(self) -> list[go.Scatter]:
         """Lines on which accuracy / energy is the same, at round values that cross the panel."""
+        if is_renamed("accuracy"):
+            return []
         (left, right), (bottom, top) = self.limits()
         scores = self.table["mean_accuracy"] / self.table["mean_energy_consumed"]
         traces = []
@@ -264,6 +266,8 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
             score_ratio_of_means with `_low` and `_high`, score_min and score_max (per kWh).
     """
     title = "Score: accuracy per kWh"
+    if is_renamed("accuracy"):
+        return style.sentence(title, "What these trainings are to reach is no accuracy.")
     missing = style.missing(ranked, ["score_ratio_of_means"])
     if missing:
         return style.sentence(title, missing)

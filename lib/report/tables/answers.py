@@ -10,6 +10,7 @@ from lib import text
 from lib.analysis import variants
 from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
+from lib.quantities import is_renamed
 from lib.report import budgets
 from lib.report.page import Table
 from lib.report.tables import shared
@@ -21,8 +22,14 @@ _NO_WATTMETER = (
 )
 
 
+NO_SCORE = "Score: it is accuracy per kWh, and what these trainings are to reach is no accuracy."
+_NO_FLOPS = "Networks: nobody counted their FLOPs (run.finish(flops=...))."
+
+
 def networks(study: Analysis) -> Table:
     """Table 2: what each network is made of, and the FLOPs that it takes."""
+    if "flops" not in study.completed or study.completed["flops"].isna().all():
+        return Table("table2_networks", "The networks", pd.DataFrame(), _NO_FLOPS)
     columns = ["architecture", "dataset", *variants.column_of(study.completed), "image_size"]
     columns += ["depth", "parameters"]
     columns += ["trainable_parameters", "flops", "flops_head", "flops_training"]
@@ -135,6 +142,8 @@ def places(study: Analysis) -> Table:
 
 def scores(study: Analysis) -> Table:
     """Table 6: Score = accuracy / energy of every configuration, ranked."""
+    if is_renamed("accuracy"):
+        return Table("table6_scores", "Score", pd.DataFrame(), NO_SCORE)
     columns = [*shared.treatment(study), "location", "dataset", "rank", "architecture"]
     columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
     columns += ["score_ratio_of_means"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from lib.analysis.results import Analysis
+from lib.quantities import is_renamed
 from lib.report.page import Table
 from lib.report.tables import shared
 from lib.stats import hypotests
@@ -46,6 +49,10 @@ def location_differences(study: Analysis) -> Table:
 
 def all_tests(study: Analysis) -> Table:
     """Every test that was made, those too that no other table shows."""
+    if is_renamed("architecture"):
+        return Table(
+            "tests", "Every test", pd.DataFrame(), "Tests: those of the paper are not made."
+        )
     frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
     return Table(
         "tests", "Every test", frame, "Family: tests whose p-values Holm adjusts together."

@@ -31,11 +31,19 @@ def baseline(study: Analysis) -> Table:
     )
 
 
+_IN_USE = (
+    *("inference_energy_per_1000", "inference_net_energy_per_1000"),
+    *("inference_seconds_per_1000", "inferences_like_training"),
+)
+"""What the trained networks cost in use, where that was measured."""
+
+
 def frugality(study: Analysis) -> Table:
     """Energy per image and epoch, power, and what an accuracy cost."""
     figures = derived.per_run(study.believed, study.histories)
     columns = [name for name in figures if name not in derived.KEYS]
     runs = study.believed.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
+    columns += [name for name in _IN_USE if name in runs]
     frame = _means(study, runs, columns).dropna(axis="columns", how="all")
     if "energy_to_threshold" not in frame:
         frame = frame.drop(columns="threshold", errors="ignore")
@@ -43,8 +51,12 @@ def frugality(study: Analysis) -> Table:
         "frugality",
         "What the energy bought, mean of a configuration's runs",
         frame,
-        f"Good enough is {_SHARE} of the best accuracy that any run reached on the dataset. Runs "
-        "that never got there, or that guess no better than chance, have no value.",
+        (
+            f"Good enough is {_SHARE} of the best accuracy that any run reached on the dataset. "
+            "Runs that never got there, or that guess no better than chance, have no value."
+            if "threshold" in frame
+            else ""
+        ),
     )
 
 

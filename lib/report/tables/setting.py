@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.analysis import audit
 from lib.analysis.results import Analysis
-from lib.quantities import ordered
+from lib.quantities import is_renamed, ordered, quantity
 from lib.report.page import MOST_ROWS, Link, Table
 from lib.report.run_page import FILE_NAME as RUN_PAGE
 from lib.report.tables import shared
@@ -40,11 +40,19 @@ def audits(study: Analysis) -> Table:
 def protocol(study: Analysis) -> Table:
     """Every setting that all completed runs share, and those that differ between runs."""
     rows = []
-    for name in RECORDED:
+    for name in _fields(study):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
-            rows.append((name, ", ".join(values) if values else "not set, so the default"))
+            called = quantity(name).inline if is_renamed(name) else name
+            rows.append((called, ", ".join(values) if values else "not set, so the default"))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
+
+
+def _fields(study: Analysis) -> list[str]:
+    """The fields of the runs: of a notebook of the study's own, those too that it sets."""
+    settings = study.settings
+    own = settings.defaults if settings is not None and is_renamed("architecture") else ()
+    return [*dict.fromkeys([*RECORDED, *own])]
 
 
 def machines(study: Analysis) -> Table:

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from lib.analysis import roles
+from lib.study.study import Study
+from tests.conftest import ROOT
+
+RUNS = pd.DataFrame(
+    {
+        "notebook": "own.ipynb",
+        "kind": ["gru", "gru", "cnn"],
+        "width": [32, 64, 32],
+        "perplexity": [3.0, 2.0, 4.0],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def words(monkeypatch):
+    """What is called otherwise here is not so elsewhere."""
+    said = {}
+    monkeypatch.setattr(roles.quantities, "call", said.update)
+    return said
+
+
+def study(**said):
+    factors = {"kind": ["gru", "cnn"], "width": [32, 64]}
+    return Study(**{"title": "Own", "factors": factors, "notebook": "own.ipynb"} | said)
+
+
+def test_factors_and_quality_take_the_parts(words):
+    quality = {"name": "perplexity", "better": "lower"}
+    played = roles.played(RUNS, study(quality=quality))
+    assert played["architecture"].tolist() == ["gru", "gru", "cnn"]
+    assert played["dataset"].tolist() == ["width 32", "width 64", "width 32"]
+    assert played["accuracy"].tolist() == [-3, -2, -4], "more is better"
+    assert words == {
+        **{"architecture": "Kind", "dataset": "Width"},
+        **{"accuracy": "−perplexity", "mean_accuracy": "−perplexity, mean"},
+    }
+
+
+def test_what_is_compared_may_be_a_number(words):
+    played = roles.played(RUNS.assign(accuracy=0.5), study(compare="width"))
+    assert played["architecture"].tolist() == ["width 32", "width 64", "width 32"]
+    assert played["dataset"].tolist() == ["gru", "gru", "cnn"]
+    assert "accuracy" not in words, "it is what it is"
+
+
+def test_one_factor_is_compared_within_nothing_else():
+    played = roles.played(RUNS, study(factors={"kind": ["gru", "cnn"]}))
+    assert set(played["dataset"]) == {roles.ALONE}
+    nothing = roles.played(RUNS, study(factors={}))
+    assert set(nothing["architecture"]) == {"Own"}
+
+
+def test_runs_of_train_ipynb_stay_as_they_are():
+    runs = RUNS.drop(columns="notebook")
+    assert roles.played(runs, study()) is runs
+    assert roles.played(RUNS.assign(notebook=None), study())["kind"].tolist() == [*RUNS["kind"]]
+
+
+def test_histories_have_the_quality_where_curves_look():
+    told = {"a": pd.DataFrame({"perplexity": [4.0, 3.0]}), "b": pd.DataFrame({"loss": [1.0]})}
+    lower = study(quality={"name": "perplexity", "better": "lower"})
+    found = roles.histories(told, lower)
+    assert found["a"]["val_accuracy"].tolist() == [-4, -3]
+    assert list(found["b"]) == ["loss"]
+    assert roles.histories(told, study()) is told
+
+
+REPORT = """
+import sys
+from pathlib import Path
+from lib.analysis import results
+from lib.report import answer, tables
+from tests import own_study
+study = results.load(own_study.make(Path(sys.argv[1]) / "study", *sys.argv[2:]))
+print(answer.question(study))
+print(*answer.found(study).sentences)
+print(tables.answer(study).frame.to_csv())
+print(tables.scores(study).frame.to_csv())
+"""
+
+
+@pytest.mark.parametrize("quality", [("bits_per_character", "lower"), ("accuracy", "higher")])
+def test_a_report_speaks_the_studys_words(tmp_path, quality):
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT, str(tmp_path), *quality],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    aim = quality[0].replace("_", " ")
+    asked = "to train gru and transformer with width 32 and width 64, and for what"
+    assert f"{asked} {aim}?" in done.stdout
+    assert f"with width 32 to transformer, with {aim} 2.74" in done.stdout.lower() or (
+        aim == "accuracy"
+    )
+    assert "architecture" not in done.stdout.splitlines()[0]
+    assert ("score" in done.stdout) == (aim == "accuracy")
