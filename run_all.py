@@ -1,8 +1,15 @@
 """Run a study: `python run_all.py params/quick.yaml`."""
 
+import importlib.util
 import sys
 
-from lib.cli import main
+if sys.version_info[:2] >= (3, 14) and not importlib.util.find_spec("tensorflow"):
+    sys.exit(
+        f"Python {sys.version_info[0]}.{sys.version_info[1]} is too new: TensorFlow has no wheels for "
+        "it. Install 3.11, 3.12 or 3.13 beside it, and `make study PYTHON=python3.13`."
+    )
+
+from lib.cli import main  # what it imports may not install on such a Python
 
 if __name__ == "__main__":
     sys.exit(main())
