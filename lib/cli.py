@@ -120,6 +120,23 @@ def parser() -> argparse.ArgumentParser:
         help="write the report of the runs that lie in a folder, in place of training",
     )
     result.add_argument(
+        "--export",
+        choices=["boamps", "model-card", "sci"],
+        help="write a finished study in a format of others, to its folder exports/",
+    )
+    result.add_argument(
+        "--package",
+        type=Path,
+        metavar="FILE.zip",
+        help="pack a finished study for reviewers: an RO-Crate with all that its tables take",
+    )
+    result.add_argument(
+        "--verify",
+        type=Path,
+        metavar="FILE.zip",
+        help="check a package: its sums, and every number against its records",
+    )
+    result.add_argument(
         "--figures",
         action="store_true",
         help="also write the figures of the report as PNG, SVG and PDF (takes Chrome or Chromium)",
@@ -144,7 +161,11 @@ def main(arguments: list[str] | None = None) -> int:
             if args.figures and (problem := _cannot_draw()):
                 print(f"run_all.py: --figures: {problem}", file=sys.stderr)
                 return BAD_INPUT
-            if args.report_dir is not None:
+            if args.verify is not None:
+                done = _verify(args)
+            elif args.export or args.package:
+                done = _hand_over(args)
+            elif args.report_dir is not None:
                 done = _report(args)
             elif args.import_dir is not None and args.kaggle is None:
                 done = _import(args)
@@ -179,6 +200,9 @@ def _cannot_draw() -> str | None:
 def _of_no_use(args: argparse.Namespace) -> list[str]:
     """A sentence for each option that has no meaning beside another one which trains nothing."""
     given = {
+        "--verify": args.verify,
+        "--package": args.package,
+        "--export": args.export,
         "--report": args.report_dir,
         "--import": args.import_dir,
         "--wattmeter": args.wattmeter,
@@ -189,7 +213,10 @@ def _of_no_use(args: argparse.Namespace) -> list[str]:
     if option is None or (args.kaggle is not None and option != "--report"):
         return []
     others = {
-        "a study file": args.study and option != "--wattmeter",
+        "a study file": args.study and option not in ("--wattmeter", "--package", "--export"),
+        "--package": args.package and option != "--package",
+        "--export": args.export and option not in ("--package", "--export"),
+        "--report": args.report_dir and option != "--report",
         "--import": args.import_dir and option != "--import",
         "--wattmeter": args.wattmeter and option != "--wattmeter",
         "--kaggle": args.kaggle,
@@ -291,6 +318,20 @@ def _report(args: argparse.Namespace) -> bool:
 
     folder = args.report_dir.expanduser()
     return report_folder.report(folder, terminal.console(), figures=args.figures)
+
+
+def _verify(args: argparse.Namespace) -> bool:
+    from lib.execution import terminal, verify
+
+    return verify.verify(args.verify.expanduser(), terminal.console())
+
+
+def _hand_over(args: argparse.Namespace) -> bool:
+    """What leaves a finished study for others: exports first, so that a package holds them."""
+    from lib.execution import hand_over, terminal
+
+    folder = args.outputs.expanduser() / _source(args).stem
+    return hand_over.execute(folder, args.export, args.package, terminal.console())
 
 
 def _wattmeter(args: argparse.Namespace) -> bool:

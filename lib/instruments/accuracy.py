@@ -286,9 +286,12 @@ def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Bud
         sources.append(source)
     quiet = {**run, "cpu_energy": idle.get("cpu")}
     idle["cpu"] = idle.get("cpu", 0.0) * _known_bias(quiet, calibrations or {})
-    if LOAD_MODEL.name in {source.name for source in sources}:
-        at_idle = "cpu, at idle"
-        sources.append(dataclasses.replace(LOAD_MODEL_WORKLOAD, part=at_idle))
+    if LOAD_MODEL_WORKLOAD in sources:
+        # The processor's own error is the same at idle, that of the load is another.
+        sources.remove(LOAD_MODEL_WORKLOAD)
+        parts["cpu, in training"] = parts.pop("cpu")
+        for part in ("cpu, in training", "cpu, at idle"):
+            sources.append(dataclasses.replace(LOAD_MODEL_WORKLOAD, part=part))
     parts |= {f"{name}, at idle": -kwh for name, kwh in idle.items()}
     return Budget(value, parts, tuple(sources), scopes(run))
 

@@ -71,6 +71,11 @@ class StudyFolder:
         return self.path / "figures"
 
     @property
+    def exports(self) -> Path:
+        """What was found, in the formats of others, where they were asked for."""
+        return self.path / "exports"
+
+    @property
     def calibration(self) -> Path:
         """What a wattmeter said of the machine's instruments, as lines for study files."""
         return self.path / "calibration.yaml"

@@ -1,0 +1,291 @@
+"""A study as one file that others can check: `--package FILE.zip`.
+
+It is an RO-Crate (1.1) of the profile Process Run Crate (0.5): one action a run, failed ones too.
+In it are the study, its plan, records, executed notebooks, tables, figures and report, the program
+itself, the versions of what was installed, and a checksum of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import re
+import socket
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import lib
+from lib import program, records
+from lib.files import without_home, write_atomically
+from lib.records import Record
+from lib.study.errors import StudyError
+from lib.study.folder import StudyFolder
+from lib.study.study import read_back
+
+STUDY = "study"
+PROGRAM = "program"
+CHECKSUMS = "checksums.sha256"
+METADATA = "ro-crate-metadata.json"
+LEFT_OUT = "left-out.txt"
+
+_OF_RUNS = (
+    "run.json",
+    "run.html",
+    "emissions.csv",
+    "power.csv",
+    "history.csv",
+    "wattmeter.csv",
+    "*.ipynb",
+)
+_OF_STUDY = ("study.yaml", "plan.csv", "results.csv", "report.html", "analysis.ipynb")
+_OF_STUDY += ("tables/*", "figures/*", "exports/**/*", "calibration.yaml")
+_OF_PROGRAM = ("run_all.py", "requirements.txt", "LICENSE", "CITATION.cff", "README.md")
+_OF_PROGRAM += ("notebooks/*.ipynb", "params/*.yaml", "params/published/*")
+
+_CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+_STATUS = "http://schema.org/{}ActionStatus"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What came of it.
+
+    Attributes:
+        files: How many files the package holds.
+        left_out: Files of the study that it does not hold, with the reason.
+    """
+
+    files: int
+    left_out: Mapping[str, str]
+
+
+def package(study_dir: Path, target: Path) -> Packed:
+    """Write the package of a study; the same study gives the same file, but for its date.
+
+    Raises:
+        StudyError: If there is no complete study to be packed.
+    """
+    folder = StudyFolder(study_dir)
+    if not folder.results.is_file() or not folder.report.is_file():
+        raise StudyError([f"{study_dir} holds no study with a report; run it first"], "--package")
+    inside, left_out = _of_study(folder)
+    inside |= {f"{PROGRAM}/{name}": content for name, content in _program().items()}
+    inside["installed.txt"] = _installed().encode()
+    inside["LICENSE"] = (program.ROOT / "LICENSE").read_bytes()
+    found = records.merge(study_dir).records
+    study = read_back(folder)
+    title = study.title if study else folder.name
+    date = max((record.ended_at or "" for record in found), default="")[:10]
+    date = date or datetime.now(UTC).date().isoformat()
+    inside["README.md"] = _readme(title, found, left_out).encode()
+    inside["CITATION.cff"] = _citation(title, date).encode()
+    inside[".zenodo.json"] = _as_json(_zenodo(title)).encode()
+    inside[LEFT_OUT] = "".join(f"{name}: {why}\n" for name, why in left_out.items()).encode()
+    inside[METADATA] = _as_json(_crate(title, date, found, inside)).encode()
+    sums = (f"{hashlib.sha256(inside[name]).hexdigest()}  {name}\n" for name in sorted(inside))
+    inside[CHECKSUMS] = "".join(sums).encode()
+    write_atomically(target, _zipped(inside))
+    return Packed(len(inside), left_out)
+
+
+def _of_study(folder: StudyFolder) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The files of a study by their names in the package, and those that stay behind."""
+    wanted = {path for pattern in _OF_STUDY for path in folder.path.glob(pattern)}
+    for run_id in folder.run_ids():
+        wanted |= {path for name in _OF_RUNS for path in folder.run(run_id).glob(name)}
+    inside, left_out = {}, {}
+    for path in sorted(folder.path.rglob("*")):
+        name = path.relative_to(folder.path).as_posix()
+        if path.is_dir():
+            continue
+        if path not in wanted or path.is_symlink():
+            left_out[name] = "is no result" if not path.is_symlink() else "is a link"
+            continue
+        content = path.read_bytes()
+        if private := _private(content):
+            left_out[name] = private
+        else:
+            inside[f"{STUDY}/{name}"] = content
+    return inside, left_out
+
+
+def _private(content: bytes) -> str | None:
+    """Why a file is not to be handed round."""
+    text = content.decode("utf-8", errors="replace")
+    if without_home(text) != text:
+        return "names the home folder"
+    host = socket.gethostname()
+    if len(host) > 3 and re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", text):
+        return "names this machine"
+    return None
+
+
+def _program() -> dict[str, bytes]:
+    """The program as it is here: the package's files, and what makes it run."""
+    found = program.files()
+    for pattern in _OF_PROGRAM:
+        for path in program.ROOT.glob(pattern):
+            if path.is_file() and not path.is_symlink():
+                found[path.relative_to(program.ROOT).as_posix()] = path.read_bytes()
+    return found
+
+
+def _installed() -> str:
+    """Everything that is installed, with its version."""
+    found = {
+        f"{one.metadata['Name']}=={one.version}"
+        for one in importlib.metadata.distributions()
+        if one.metadata["Name"]
+    }
+    return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+
+
+def _readme(title: str, found: list[Record], left_out: Mapping[str, str]) -> str:
+    done = sum(record.status == "completed" for record in found)
+    return f"""# {title}
+
+A replication package of {done} completed and {len(found) - done} failed runs, made by
+training-energy-study {lib.__version__} (program {program.digest()}).
+
+- `{STUDY}/report.html`: the report; open it in a browser.
+- `{STUDY}/study.yaml`, `plan.csv`: what was run, in which order.
+- `{STUDY}/runs/`: a folder a run, with its record (`run.json`) and executed notebook.
+- `{STUDY}/results.csv`: one row a run. `{STUDY}/tables/`: every table of the report.
+- `{PROGRAM}/`: the program. `installed.txt`: everything that was installed, with its version.
+- `{METADATA}`: an RO-Crate of the profile Process Run Crate.
+
+## Check it first
+
+    cd {PROGRAM} && pip install -r requirements.txt
+    python run_all.py --verify PATH/TO/THIS.zip
+
+This checks the sums, makes results and tables anew from the records, and compares every number.
+
+## Make each table anew
+
+    python run_all.py --report ../{STUDY}     # results.csv, tables/, report.html from runs/
+
+## Measure again
+
+    python run_all.py ../{STUDY}/study.yaml --outputs again
+
+## What is not in it
+
+{len(left_out)} files of the study's folder, listed with the reason in `{LEFT_OUT}`. Data sets and
+weights are not in it; each record has the fingerprint of its data.
+
+## Licence
+
+That of the program is in `LICENSE`. Choose one for the results before you publish them.
+"""
+
+
+def _citation(title: str, date: str) -> str:
+    program_cff = yaml.safe_load((program.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    kept = {key: program_cff[key] for key in ("title", "version", "authors") if key in program_cff}
+    said = {
+        "cff-version": "1.2.0",
+        "message": "Please cite this data set, and the program that made it.",
+        "title": title,
+        "type": "dataset",
+        "date-released": date,
+        "authors": [{"name": "The authors of this study"}],
+        "references": [{"type": "software", **kept}],
+    }
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+
+
+def _zenodo(title: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "upload_type": "dataset",
+        "description": "Replication package: records, notebooks, tables and report of a study of "
+        "the energy that training neural networks takes.",
+        "creators": [{"name": "Family name, Given name"}],
+        "keywords": ["energy", "neural networks", "training", "replication package"],
+        "access_right": "open",
+    }
+
+
+def _crate(
+    title: str, date: str, found: list[Record], inside: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """The metadata of an RO-Crate: flat, every entity once."""
+    notebook = f"{PROGRAM}/notebooks/train.ipynb"
+    files = [{"@id": name, "@type": "File", "name": name} for name in sorted(inside)]
+    for one in files:
+        if one["@id"] == notebook:
+            one["@type"] = ["File", "SoftwareSourceCode"]  # type: ignore[assignment]
+    actions = [_action(record, notebook, inside) for record in found]
+    return {
+        "@context": _CONTEXT,
+        "@graph": [
+            {
+                "@id": METADATA,
+                "@type": "CreativeWork",
+                "about": {"@id": "./"},
+                "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+            },
+            {
+                "@id": "./",
+                "@type": "Dataset",
+                "name": title,
+                "description": f"{len(found)} trainings, each with its energy, and their analysis.",
+                "datePublished": date,
+                "license": {"@id": "LICENSE"},
+                "conformsTo": {"@id": _PROFILE},
+                "hasPart": [{"@id": one["@id"]} for one in files],
+                "mentions": [{"@id": action["@id"]} for action in actions],
+            },
+            {
+                "@id": _PROFILE,
+                "@type": "CreativeWork",
+                "name": "Process Run Crate",
+                "version": "0.5",
+            },
+            *files,
+            *actions,
+        ],
+    }
+
+
+def _action(record: Record, notebook: str, inside: Mapping[str, bytes]) -> dict[str, Any]:
+    """One run: what executed, what it took and what it left."""
+    prefix = f"{STUDY}/runs/{record.run_id}/"
+    failed = record.status == "failed"
+    action: dict[str, Any] = {
+        "@id": f"#run-{record.run_id}",
+        "@type": "CreateAction",
+        "name": record.run_id,
+        "instrument": {"@id": notebook},
+        "object": [{"@id": f"{STUDY}/study.yaml"}],
+        "result": [{"@id": name} for name in sorted(inside) if name.startswith(prefix)],
+        "actionStatus": {"@id": _STATUS.format("Failed" if failed else "Completed")},
+    }
+    times = {"startTime": record.started_at, "endTime": record.ended_at}
+    action |= {name: at for name, at in times.items() if at}
+    return action | ({"error": record.error} if failed else {})
+
+
+def _as_json(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _zipped(inside: Mapping[str, bytes]) -> bytes:
+    """A zip file whose bytes depend on its content only."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(inside):
+            archive.writestr(
+                zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), inside[name], zipfile.ZIP_DEFLATED
+            )
+    return target.getvalue()

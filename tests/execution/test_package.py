@@ -1,0 +1,134 @@
+import hashlib
+import io
+import json
+import socket
+import zipfile
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lib import records
+from lib.execution import package, verify
+from lib.report import build
+from lib.study.errors import StudyError
+from tests import small_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A small study with a failed run and a report."""
+    folder = tmp_path_factory.mktemp("studies") / "small"
+    small_study.make(folder, repetitions=1, failed="it broke")
+    records.write_results(records.merge(folder).results, folder)
+    build.build(folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "figures").mkdir()
+    (folder / "figures" / "secret.svg").write_text(f"<svg>{Path.home()}/data</svg>")
+    (folder / "figures" / "host.svg").write_text("<svg>at node-17 of a cluster</svg>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(study, tmp_path_factory):
+    target = tmp_path_factory.mktemp("packages") / "small.zip"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: "node-17")
+        return package.package(study, target), target
+
+
+def said(path):
+    console = Console(file=io.StringIO(), width=500)
+    found = verify.verify(path, console)
+    return found, console.file.getvalue()
+
+
+def changed(source, target, name, change):
+    """A package of which one file was changed, and its sum with it."""
+    with zipfile.ZipFile(source) as archive:
+        inside = {one: archive.read(one) for one in archive.namelist()}
+    before = hashlib.sha256(inside[name]).hexdigest()
+    inside[name] = change(inside[name].decode()).encode()
+    sums = inside[package.CHECKSUMS].decode()
+    after = hashlib.sha256(inside[name]).hexdigest()
+    inside[package.CHECKSUMS] = sums.replace(before, after).encode()
+    with zipfile.ZipFile(target, "w") as archive:
+        for one, content in inside.items():
+            archive.writestr(one, content)
+    return target
+
+
+def test_what_is_no_result_or_private_stays_and_is_named(packed):
+    found, target = packed
+    assert found.left_out["notes.txt"] == "is no result"
+    assert found.left_out["figures/secret.svg"] == "names the home folder"
+    assert found.left_out["figures/host.svg"] == "names this machine"
+    with zipfile.ZipFile(target) as archive:
+        assert "notes.txt: is no result" in archive.read(package.LEFT_OUT).decode()
+        home = str(Path.home()).encode()
+        of_study = [name for name in archive.namelist() if name.startswith("study/")]
+        assert not [name for name in of_study if home + b"/" in archive.read(name)]
+
+
+def test_the_crate_describes_every_file_and_every_run(packed, study):
+    _, target = packed
+    with zipfile.ZipFile(target) as archive:
+        crate = json.loads(archive.read(package.METADATA))
+        names = {*archive.namelist()} - {package.METADATA, package.CHECKSUMS}
+    graph = {one["@id"]: one for one in crate["@graph"]}
+    assert len(graph) == len(crate["@graph"])
+    root = graph["./"]
+    assert {part["@id"] for part in root["hasPart"]} == names
+    actions = [graph[one["@id"]] for one in root["mentions"]]
+    assert len(actions) == len(records.merge(study).records)
+    assert all(action["instrument"]["@id"] in graph for action in actions)
+    (failed,) = [one for one in actions if "Failed" in one["actionStatus"]["@id"]]
+    assert failed["error"]
+    references = [ref["@id"] for one in actions for ref in (*one["result"], *one["object"])]
+    assert {*references} <= {*graph}
+
+
+def test_a_package_verifies_and_a_changed_digit_is_named(packed, tmp_path):
+    _, target = packed
+    found, text = said(target)
+    assert found, text
+    assert "0 differences." in text
+    with zipfile.ZipFile(target) as archive:
+        (name, *_) = [one for one in archive.namelist() if one.endswith("run.json")]
+        record = json.loads(archive.read(name))
+    energy = json.dumps(record["energy_consumed"])
+    other = energy[:-1] + str((int(energy[-1]) + 1) % 10)
+    bad = changed(target, tmp_path / "bad.zip", name, lambda text: text.replace(energy, other, 1))
+    found, text = said(bad)
+    assert not found
+    assert "energy_consumed" in text
+    assert record["run_id"] in text
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "no file"), (b"no zip", "is no zip file"), ("empty", "is no package")],
+)
+def test_what_is_no_package_is_refused(tmp_path, content, why):
+    path = tmp_path / "some.zip"
+    if content == "empty":
+        zipfile.ZipFile(path, "w").close()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StudyError, match=why):
+        said(path)
+
+
+def test_a_package_that_names_files_outside_is_refused(tmp_path):
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in (package.CHECKSUMS, package.METADATA, "../outside"):
+            archive.writestr(name, "x")
+    with pytest.raises(StudyError, match="outside of itself"):
+        said(path)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_an_unfinished_study_is_not_packed(tmp_path):
+    with pytest.raises(StudyError, match="no study with a report"):
+        package.package(tmp_path, tmp_path / "x.zip")
