@@ -62,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="print the plan, run and write nothing"
     )
     result.add_argument(
+        "--like",
+        type=Path,
+        metavar="DIR",
+        help="with --dry-run: results of an earlier study, whose spread is reckoned with",
+    )
+    result.add_argument(
         "--only",
         nargs="+",
         action="extend",
@@ -295,7 +301,7 @@ def _study(args: argparse.Namespace) -> bool:
         run_study.show_aside(asked, console)
         return True
     if args.dry_run:
-        run_study.show(asked, console)
+        run_study.show(asked, console, args.like)
         return True
     if args.kaggle is not None:
         from lib.execution.kaggle import command

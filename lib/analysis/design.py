@@ -68,7 +68,7 @@ def of(runs: pd.DataFrame, study: Study | None) -> Design:
     """
     margin = study.margin if study else None
     place = tuple(name for name in PLACES if name in runs and runs[name].nunique() > 1)
-    varied = _varied(runs)
+    varied = _varied(runs, study)
     compared = study.compared if study else None
     if study and compared == VARIANT and VARIANT in runs:
         first = variants.first_architecture(runs, study)
@@ -85,9 +85,13 @@ def of(runs: pd.DataFrame, study: Study | None) -> Design:
     return Design((compared,), context, place, _block(runs, place), margin)
 
 
-def _varied(runs: pd.DataFrame) -> list[str]:
+def _varied(runs: pd.DataFrame, study: Study | None) -> list[str]:
     """Fields of a configuration that have several values, but those that another one implies."""
-    fields = [name for name in names(Use.CONFIGURATION) if name in runs]
+    # A notebook of one's own has fields that only its study names.
+    named = [*study.factors, *(name for one in study.variants for name in one)] if study else []
+    apart = (*names(Use.REPETITION), *PLACES)
+    fields = dict.fromkeys([*names(Use.CONFIGURATION), *named])
+    fields = [name for name in fields if name in runs and name not in apart]
     texts = {name: _texts(runs[name]) for name in fields}
     several = [name for name in fields if texts[name].nunique() > 1]
     main = [name for name in several if name in ("architecture", "dataset")]

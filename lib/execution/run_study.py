@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lib import records
-from lib.execution import forecast, local, lock, place, run_folders, terminal
+from lib.execution import forecast, local, lock, place, run_folders, terminal, until_precise
 from lib.execution.call import Call
 from lib.execution.partial_report import LiveReport
 from lib.execution.run_folders import StoppedError
@@ -29,10 +29,20 @@ Execute = Callable[[list[RunFields], Path, local.Watcher, float | None], Records
 Alone = Callable[[], AbstractContextManager[object]]
 
 
-def show(call: Call, console: Console) -> None:
-    """Print the plan; writes nothing."""
+def show(call: Call, console: Console, like: Path | None = None) -> None:
+    """Print the plan, and what it will be able to show; writes nothing.
+
+    Args:
+        call: What is to be run.
+        console: Is written to.
+        like: The folder of an earlier study, whose spread is reckoned with.
+    """
+    from lib.execution import foresight  # statistics take a second to import
+
     runs = call.of_this_call(plan.ordered(call.everything, call.study_dir))
     _show_plan(call, console, runs, [run_folders.look(run).state for run in runs])
+    for sentence in foresight.sentences(call.study, runs, call.study_dir, like):
+        console.print(readable(sentence), soft_wrap=True)
 
 
 def execute(call: Call, console: Console) -> bool:
@@ -48,26 +58,47 @@ def execute(call: Call, console: Console) -> bool:
         OSError: If the disk gets full.
     """
     with _place(call) as (execute_all, alone), lock.alone_in_study(call.study_dir):
+        call = until_precise.resumed(call)
         runs, known = _prepare(call, console)
+        while True:
+            _execute(call, console, runs, known, execute_all, alone)
+            further, said = until_precise.next_block(call, known.values())
+            if said:
+                console.print(readable(said), soft_wrap=True)
+            if further is None:
+                break
+            call = further
+            runs = plan.freeze(call.everything, call.study_dir)
         chosen = call.of_this_call(runs)
-        pending = [run for run in chosen if run.run_id not in known]
-        watcher = terminal.watcher(console, len(pending))
-        executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
-        so_far = LiveReport(call.study_dir, watcher.say, alone)
-        results = _Results(known, [run.run_id for run in runs], call.study_dir)
-        alike = _Alike(pending)
-        with closing(watcher), closing(executed), closing(results):
-            for number, record in enumerate(executed, start=1):
-                results.add(record)
-                if number < len(pending):
-                    alike.check(record)
-                    so_far.refresh()
         gone = [run.run_id for run in chosen if not (run.run_dir / records.FILE_NAME).is_file()]
     ended = [known[run.run_id] for run in chosen if run.run_id not in gone]
     console.print(terminal.summary_table(ended, call.study.quality.name))
     console.print(readable(terminal.summary(ended, len(chosen))))
     reported = report(console, call.study_dir, figures=call.figures)
     return reported and not gone and all(run.status == "completed" for run in ended)
+
+
+def _execute(
+    call: Call,
+    console: Console,
+    runs: list[RunFields],
+    known: dict[str, Record],
+    execute_all: Execute,
+    alone: Alone,
+) -> None:
+    """Execute those chosen runs that are not known, and learn of them."""
+    pending = [run for run in call.of_this_call(runs) if run.run_id not in known]
+    watcher = terminal.watcher(console, len(pending))
+    executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
+    so_far = LiveReport(call.study_dir, watcher.say, alone)
+    results = _Results(known, [run.run_id for run in runs], call.study_dir)
+    alike = _Alike(pending)
+    with closing(watcher), closing(executed), closing(results):
+        for number, record in enumerate(executed, start=1):
+            results.add(record)
+            if number < len(pending):
+                alike.check(record)
+                so_far.refresh()
 
 
 class _Results:

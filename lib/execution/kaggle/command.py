@@ -21,6 +21,7 @@ from lib.study import plan
 from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
+from lib.study.sections import Precision
 from lib.text import readable
 
 
@@ -50,6 +51,12 @@ def run(action: str, asked: Call, console: Console, downloads: Path | None) -> b
     }
     if options := [option for option, is_so in misplaced.items() if is_so]:
         raise StudyError([f"{option} does not go with --kaggle {action}" for option in options])
+    if isinstance(asked.study.repetitions, Precision):
+        problem = (
+            "repetitions: until a precision is reached they follow one by one, and on Kaggle all "
+            "runs are uploaded beforehand; set a number, e.g. --set repetitions=5"
+        )
+        raise StudyError([problem], f"--kaggle {action}")
     study_dir = asked.study_dir
     # A push takes hours; what has ended can be pulled meanwhile.
     folders = {

@@ -1,0 +1,138 @@
+"""What a study will be able to show, and what it will take, before a joule is spent."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lib import records
+from lib.analysis import design, results, variants
+from lib.analysis.questions import Answer
+from lib.stats import ALPHA, power
+from lib.stats.observations import Observations
+from lib.study.config import RunFields, Use, names
+from lib.study.errors import StudyError
+from lib.study.sections import Precision
+from lib.study.study import Study
+from lib.text import duration, energy, listed
+
+ASSUMED = 0.05
+"""Relative spread among repetitions where none was measured."""
+
+
+def sentences(
+    study: Study, runs: Sequence[RunFields], study_dir: Path, like: Path | None = None
+) -> Iterator[str]:
+    """What the design can show about each question, and what it will take.
+
+    Args:
+        study: As its file says.
+        runs: All that are planned; of a study that goes on, the fewest.
+        study_dir: Where its results go: if some are there, they are the pilot.
+        like: The folder of an earlier study, whose spread is taken.
+    """
+    frame = pd.DataFrame([run.recorded for run in runs])
+    frame = variants.named(frame.assign(status="completed", response=1.0), study)
+    asked = design.of(frame, study)
+    if asked.compared:
+        yield from _power(study, asked, asked.observations(frame, "response"), study_dir, like)
+    else:
+        yield "Nothing is compared: these runs will say how far repetitions scatter."
+    yield _cost(runs, study_dir.parent)
+
+
+def _power(
+    study: Study, asked: design.Design, planned: Observations, study_dir: Path, like: Path | None
+) -> Iterator[str]:
+    cv, source = _spread(study_dir, like)
+    both = len(planned.context) > 1
+    alpha = ALPHA / 2 if both else ALPHA
+    compared = listed(asked.compared)
+    yield f"At a spread of {100 * cv:.2g} % among repetitions ({source}):"
+    yield _shown(f"does {compared} matter", power.effect(planned, cv, alpha), "they lie apart by")
+    if both:
+        question = f"does its effect depend on {listed(asked.context)}"
+        yield _shown(question, power.interaction(planned, cv, alpha), "one stands out by")
+    if isinstance(study.repetitions, Precision):
+        rule = study.repetitions
+        yield (
+            f"- it goes on from {rule.at_least} to at most {rule.at_most} repetitions, until every "
+            f"ratio is known to ± {100 * rule.precision:.3g} %"
+        )
+
+
+def _shown(question: str, found: power.Detectable, how: str) -> str:
+    least = f"smallest p {found.smallest_p:.2g}; " if found.smallest_p else ""
+    if math.isnan(found.ratio):
+        return f"- {question}? This design can't show it: {least}{found.reason}"
+    return (
+        f"- {question}? {least[:1].upper()}{least[1:]}{100 * power.POWER:.0f} % of such studies "
+        f"would find it where {how} {100 * (found.ratio - 1):.2g} % or more"
+    )
+
+
+def _spread(study_dir: Path, like: Path | None) -> tuple[float, str]:
+    """The relative spread to reckon with, and where it comes from.
+
+    Raises:
+        NoResultsError: If there is nothing in `like`.
+        StudyError: If its runs have no spread.
+    """
+    if like is not None:
+        found = results.load(like).answer
+        if not found.df or not found.spread > 0:
+            raise StudyError([f"{like}: its runs show no spread; without repetitions none does"])
+        return _upper(found), f"that of {like}, upper 80 % limit of {found.n} runs"
+    try:
+        found = results.load(study_dir).answer
+    except results.NoResultsError:
+        return ASSUMED, "assumed, because nothing was measured"
+    if not found.df or not found.spread > 0:
+        return ASSUMED, "assumed, because the runs so far show none"
+    return _upper(found), f"that of the {found.n} runs so far, upper 80 % limit"
+
+
+def _upper(found: Answer) -> float:
+    return power.upper_sd(found.spread, found.df)
+
+
+def _cost(runs: Sequence[RunFields], outputs: Path) -> str:
+    """Hours and kWh, from runs of the same configurations that this machine measured before."""
+    before = _measured(outputs)
+    known = [before[cell] for run in runs if (cell := _cell(run.recorded)) in before]
+    if not known:
+        return "How long it will take, and how much energy, is unknown: nothing like it ran here."
+    share = len(runs) / len(known)
+    took, used = (share * sum(figures) for figures in zip(*known, strict=True))
+    guess = "" if share == 1 else ", guessed from those that ran here before"
+    return f"All {len(runs)} runs will take some {duration(took)} and {energy(used)}{guess}."
+
+
+def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
+    """Mean seconds and kWh of the completed runs under `outputs`, by configuration."""
+    rows = []
+    for path in outputs.glob("*/runs/*/run.json"):
+        try:
+            record = records.read(path)
+        except (OSError, ValueError):
+            continue
+        if record.status == "completed" and record.started_at and record.ended_at:
+            begin, end = map(datetime.fromisoformat, (record.started_at, record.ended_at))
+            rows.append(
+                (_cell(record.config), (end - begin).total_seconds(), record.energy_consumed)
+            )
+    means = pd.DataFrame(rows, columns=["cell", "seconds", "kwh"]).groupby("cell").mean()
+    return {cell: (row["seconds"], row["kwh"]) for cell, row in means.fillna(0.0).iterrows()}
+
+
+def _cell(fields: Mapping[str, Any]) -> str:
+    """What repetitions of a configuration share, wherever they ran."""
+    apart = names(Use.REPETITION, Use.PLACE)
+    kept = {name: value for name, value in fields.items() if name not in apart}
+    return json.dumps(kept, sort_keys=True)

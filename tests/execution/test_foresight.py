@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from lib.analysis import results
+from lib.execution import foresight
+from lib.study.study import Study
+from tests import small_study
+
+
+def said(study, tmp_path, **options):
+    runs = study.runs("s", tmp_path)
+    return list(foresight.sentences(study, runs, tmp_path / "s", **options))
+
+
+def asked(repetitions, **more):
+    factors = {"architecture": ["VGG16", "VGG19", "ResNet50"], "epochs": [1, 2]}
+    return Study(title="s", factors=factors | more, repetitions=repetitions)
+
+
+def test_what_a_design_can_show(tmp_path):
+    spread, effect, interaction, cost = said(asked(3), tmp_path)
+    assert spread.startswith("At a spread of 5 % among repetitions (assumed")
+    assert effect.startswith("- does architecture matter? Smallest p 1.3e-05; 80 % of such studies")
+    assert interaction.startswith("- does its effect depend on epochs? 80 % of such studies")
+    assert cost.endswith("is unknown: nothing like it ran here.")
+
+
+def test_what_a_design_cannot_show_is_said_beforehand(tmp_path):
+    _, effect, _ = said(asked(2, epochs=[1]), tmp_path)
+    assert effect.startswith("- does architecture matter? This design can't show it: smallest p")
+
+
+def test_a_rule_is_told_and_nothing_compared_too(tmp_path):
+    rule = {"precision": "5 %", "at_most": 12}
+    assert "from 3 to at most 12 repetitions" in " ".join(said(asked(rule), tmp_path))
+    alone = Study(title="s", factors={"epochs": [1]}, repetitions=30)
+    assert said(alone, tmp_path)[0].startswith("Nothing is compared")
+
+
+def test_the_spread_of_an_earlier_study_is_taken(tmp_path):
+    folder = small_study.make(tmp_path / "before")
+    for number, path in enumerate(sorted(folder.glob("runs/*/run.json"))):
+        record = json.loads(path.read_text())
+        record["energy_consumed"] *= 1 + 0.01 * (number % 3)
+        path.write_text(json.dumps(record))
+    (folder / "results.csv").unlink(missing_ok=True)
+    first = said(asked(3), tmp_path, like=folder)[0]
+    assert str(folder) in first
+    with pytest.raises(results.NoResultsError):
+        said(asked(3), tmp_path, like=tmp_path / "nowhere")
