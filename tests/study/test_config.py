@@ -100,3 +100,10 @@ def test_a_run_goes_where_it_is_told(tmp_path, monkeypatch):
     assert config.output_dir == "~/outputs/s"
     assert config.run_dir == tmp_path / "outputs" / "s" / "runs" / config.run_id
     assert without_home(str(config.run_dir)).startswith("~")
+
+
+def test_a_new_field_leaves_the_ids_of_finished_runs_as_they_were():
+    """If this fails, a field came that is not marked `Later`, or a default has another meaning."""
+    assert RunConfig().run_id == "VGG16-digits-r1-24c13abf"
+    assert RunConfig(location="FRA").run_id == RunConfig().run_id
+    assert RunConfig(inference_seconds=5).run_id != RunConfig().run_id
