@@ -127,8 +127,9 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--export",
-        choices=["boamps", "model-card", "sci"],
-        help="write a finished study in a format of others, to its folder exports/",
+        choices=["boamps", "model-card", "sci", "paper"],
+        help="write a finished study to its folder exports/: in a format of others, or its methods "
+        "and threats to validity as text for a paper",
     )
     result.add_argument(
         "--package",

@@ -65,7 +65,8 @@ def table(
         A `table`, or a `longtable` where it has more than `LONG` rows. Missing numbers are `{--}`.
     """
     known = named or {column: quantity(column) for column in frame}
-    columns = [_column(known[column], frame[column]) for column in frame]
+    share = 0.7 / max(sum(_is_long(frame[column]) for column in frame), 1)
+    columns = [_column(known[column], frame[column], min(share, 0.35)) for column in frame]
     formats = "".join(form for form, _, _ in columns)
     heads = " & ".join(f"{{{escaped(head)}}}" for _, head, _ in columns)
     rows = [" & ".join(cells) + r" \\" for cells in zip(*(c for _, _, c in columns), strict=True)]
@@ -97,13 +98,15 @@ def document(names: Iterable[str]) -> str:
     )
 
 
-def _column(named: Quantity, values: pd.Series) -> tuple[str, str, list[str]]:
-    """Its format, head and cells."""
+def _is_long(values: pd.Series) -> bool:
+    return not is_numeric_dtype(values) and values.astype(str).str.len().max() > WIDE
+
+
+def _column(named: Quantity, values: pd.Series, share: float) -> tuple[str, str, list[str]]:
+    """Its format, head and cells; text that wraps gets a share of the line."""
     if not is_numeric_dtype(values) or is_bool_dtype(values):
         texts = ["" if pd.isna(value) else str(value) for value in values]
-        widest = max(map(len, texts), default=0)
-        share = min(widest / 250 + 0.1, 0.35)
-        form = "l" if widest <= WIDE else rf"p{{{share:.2f}\linewidth}}"
+        form = rf"p{{{share:.2f}\linewidth}}" if _is_long(values) else "l"
         return form, named.label, list(map(escaped, texts))
     numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     factor, shown = named.scaled_to(numbers)

@@ -102,3 +102,14 @@ def test_sci_is_called_what_it_is(study):
 def test_exports_are_written_into_the_study(study):
     paths = exports.write(study, "sci")
     assert [path.relative_to(study.folder).as_posix() for path in paths] == ["exports/sci.json"]
+
+
+def test_the_text_for_a_paper_is_computed_from_the_study(study):
+    files = exports.FORMATS["paper"](study)
+    assert set(files) == {"methods.md", "methods.tex", "references.bib"}
+    said = files["methods.md"]
+    for word in ("## Methods", "construct", "conclusion", "CPU: load model", "shuffled with seed"):
+        assert word in said
+    assert "may be off by" in said
+    assert "\\section{Methods}" in files["methods.tex"]
+    assert " %" not in files["methods.tex"].replace("\\%", "")

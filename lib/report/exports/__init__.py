@@ -1,4 +1,4 @@
-"""What a study found in the formats of others: `--export boamps|model-card|sci`.
+"""What a study found in the formats of others: `--export boamps|model-card|sci|paper`.
 
 A module a format, which maps a study to the texts of its files, by name.
 """
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from lib.analysis.results import Analysis
 from lib.files import write_atomically
-from lib.report.exports import boamps, model_card, sci
+from lib.report.exports import boamps, model_card, paper, sci
 from lib.study.folder import StudyFolder
 
 FORMATS: Mapping[str, Callable[[Analysis], dict[str, str]]] = {
     "boamps": boamps.files,
     "model-card": model_card.files,
     "sci": sci.files,
+    "paper": paper.files,
 }
 
 

@@ -1,0 +1,166 @@
+"""Text for a paper: methods and threats to validity, as Markdown and LaTeX, with references.
+
+Each sentence is computed from the study. Each threat names the figure that it moves, and by how
+much as far as that is known.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+import lib
+from lib import program, text
+from lib.analysis import audit
+from lib.analysis.results import Analysis
+from lib.report import budgets, latex, sentences
+
+_REFERENCES = """@article{xu2023energy,
+  author = {Xu, Yinlena and Mart{\\'i}nez-Fern{\\'a}ndez, Silverio and Martinez, Matias and Franch, Xavier},
+  title = {Energy Efficiency of Training Neural Network Architectures: An Empirical Study},
+  journal = {arXiv:2302.00967},
+  year = {2023}
+}
+@misc{codecarbon,
+  author = {{CodeCarbon contributors}},
+  title = {CodeCarbon: estimate and track carbon emissions from machine learning computing},
+  howpublished = {https://codecarbon.io}
+}
+@techreport{jcgm101,
+  author = {{Joint Committee for Guides in Metrology}},
+  title = {Evaluation of measurement data: propagation of distributions using a Monte Carlo method},
+  number = {JCGM 101:2008},
+  year = {2008}
+}
+"""  # noqa: E501
+
+Sections = dict[str, list[str]]
+
+
+def files(study: Analysis) -> dict[str, str]:
+    """`methods.md`, `methods.tex` and `references.bib`."""
+    sections = {
+        "Methods": methods(study),
+        **{f"Threats to {kind} validity": said for kind, said in threats(study).items() if said},
+    }
+    markdown = "\n".join(
+        f"## {head}\n\n" + "\n\n".join(paragraphs) + "\n" for head, paragraphs in sections.items()
+    )
+    tex = "\n".join(
+        f"\\section{{{head}}}\n" + "\n\n".join(map(latex.escaped, paragraphs)) + "\n"
+        for head, paragraphs in sections.items()
+    )
+    return {"methods.md": markdown, "methods.tex": tex, "references.bib": _REFERENCES}
+
+
+def methods(study: Analysis) -> list[str]:
+    """Design, protocol, instruments, statistics, software, machines and cost."""
+    return [
+        said
+        for said in (
+            " ".join(sentences.design(study).sentences),
+            _protocol(study),
+            _instruments(study),
+            " ".join(sentences.uncertain(study).sentences),
+            "Levels are compared by ratios of geometric means with simultaneous 95 % intervals; "
+            "two are called different only if scatter and instruments allow it.",
+            _software(study),
+            _cost(study),
+        )
+        if said
+    ]
+
+
+def threats(study: Analysis) -> Sections:
+    """By kind of validity: construct, internal, external, conclusion."""
+    return {
+        "construct": list(_construct(study)),
+        "internal": [
+            f"{finding.what} {finding.why}"
+            for finding in study.findings
+            if finding.severity in (audit.FAULT, audit.DOUBT)
+        ],
+        "external": [_external(study)],
+        "conclusion": list(_conclusion(study)),
+    }
+
+
+def _protocol(study: Analysis) -> str:
+    means = {
+        phase: pd.to_numeric(study.completed[f"{phase}_duration"]).mean()
+        for phase in ("checks", "idle", "warmup", "training", "cooldown")
+        if f"{phase}_duration" in study.completed
+    }
+    parts = [f"{name} {text.duration(s)}" for name, s in means.items() if s > 0]
+    return f"Mean duration of each part of a run: {text.listed(parts)}." if parts else ""
+
+
+def _instruments(study: Analysis) -> str:
+    parts = []
+    for name in ("cpu", "gpu", "ram"):
+        column = study.completed.get(f"{name}_method", pd.Series(dtype=str)).dropna()
+        if found := [one for one in dict.fromkeys(column) if one != "none"]:
+            parts.append(f"{name.upper()}: {text.listed(found)}")
+    return f"How each part of the energy was obtained: {'; '.join(parts)}." if parts else ""
+
+
+def _software(study: Analysis) -> str:
+    found = []
+    for column in study.completed:
+        if column.startswith("version_"):
+            known = study.completed[column].dropna().unique()
+            if len(known):
+                found.append(f"{column.removeprefix('version_')} {text.listed(known)}")
+    made = f"training-energy-study {lib.__version__} (program {program.digest()})"
+    versions = f" with {text.listed(found)}" if found else ""
+    columns = [name for name in ("cpu_model", "gpu_model") if name in study.completed]
+    models = pd.concat([study.completed[name].dropna() for name in columns]) if columns else []
+    machines = f", on {text.listed(dict.fromkeys(models))}" if len(models) else ""
+    return f"The runs were made and analysed by {made}{versions}{machines}."
+
+
+def _cost(study: Analysis) -> str:
+    energy = study.cost["energy_consumed"].sum()
+    return (
+        f"The whole study, idle, warm-up and failed runs included, took {text.energy(energy)} and "
+        f"{text.duration(float(study.cost['duration'].sum()))}."
+        if energy
+        else ""
+    )
+
+
+def _construct(study: Analysis) -> list[str]:
+    found = list(budgets.limits(study).values())
+    if not found:
+        return []
+    wide = max(found, key=lambda one: (one.high - one.low) / abs(one.value))
+    said = [
+        f"The energy of a configuration may be off by {100 * (wide.low / wide.value - 1):+.0f} to "
+        f"{100 * (wide.high / wide.value - 1):+.0f} % (95 %, the least certain one)."
+    ]
+    if line := wide.largest:
+        said.append(
+            f"By itself, {line.source.name} moves it from {text.energy(line.low)} to "
+            f"{text.energy(line.high)}: {line.source.basis}"
+        )
+    return said
+
+
+def _external(study: Analysis) -> str:
+    machines = study.completed.get("machine", pd.Series(dtype=str)).nunique(dropna=False)
+    return (
+        f"All figures are of {machines} {'machine' if machines == 1 else 'machines'}; the sensors "
+        "of another have other gains, which move levels and, between machines, ratios."
+    )
+
+
+def _conclusion(study: Analysis) -> list[str]:
+    runs, column = study.best_energy
+    groups = runs.groupby(study.configuration, dropna=False)[column]
+    spread = (100 * groups.std() / groups.mean()).max()
+    least = int(groups.size().min())
+    said = [f"The configuration with the fewest runs has {least}."]
+    if not pd.isna(spread):
+        said.append(
+            f"The energy of repetitions has a coefficient of variation of up to {spread:.2g} %."
+        )
+    return said
