@@ -248,6 +248,11 @@ def is_renamed(column: str) -> bool:
     return column in _RENAMED
 
 
+def word(column: str) -> str:
+    """A factor in a sentence: the name of its field, or what the study calls it."""
+    return quantity(column).inline if is_renamed(column) else column
+
+
 def within(level: object) -> str:
     """`on mnist`; `with width 32` where something else than a dataset is varied."""
     return f"with {level}" if is_renamed("dataset") else f"on {level}"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from lib.analysis import audit, design, uncertainty, variants
 from lib.analysis.design import Design
+from lib.quantities import word
 from lib.stats import ALPHA, multitest, power
 from lib.stats.model import LogModel
 from lib.stats.observations import Observations
@@ -279,7 +280,8 @@ def questions_frame(answered: Answer) -> pd.DataFrame:
 
 
 def _asked(answered: Answer, one: Question) -> str:
-    compared = " and ".join(answered.design.compared) or "nothing"
+    compared = " and ".join(map(word, answered.design.compared)) or "nothing"
+    context = " and ".join(map(word, answered.design.context))
     if one.name == EFFECT:
         return f"Does the energy depend on the {compared}?"
-    return f"Does the effect of the {compared} depend on {' and '.join(answered.design.context)}?"
+    return f"Does the effect of the {compared} depend on {context}?"

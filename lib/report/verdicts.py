@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lib import quantities
 from lib.analysis.questions import CANT_SHOW, Answer
-from lib.quantities import is_renamed, number, quantity
+from lib.quantities import number, word
 from lib.stats import ALPHA
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from lib.text import listed, p_value
@@ -132,8 +132,7 @@ def _interaction(found: Answer) -> str | None:
     if not found.design.context or asked.verdict != DIFFERS:
         return None
     compared, context = (
-        listed(quantity(name).inline if is_renamed(name) else name for name in names)
-        for names in (found.design.compared, found.design.context)
+        listed(map(word, names)) for names in (found.design.compared, found.design.context)
     )
     p = p_value(asked.p_holm)
     return f"The effect of the {compared} depends on the {context} (interaction {p})."

@@ -98,8 +98,6 @@ def test_a_report_speaks_the_studys_words(tmp_path, quality):
     aim = quality[0].replace("_", " ")
     asked = "to train gru and transformer with width 32 and width 64, and for what"
     assert f"{asked} {aim}?" in done.stdout
-    assert f"with width 32 to transformer, with {aim} 2.74" in done.stdout.lower() or (
-        aim == "accuracy"
-    )
+    assert f"transformer with width 32 ({aim} " in done.stdout
     assert "architecture" not in done.stdout.splitlines()[0]
     assert ("score" in done.stdout) == (aim == "accuracy")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.analysis import audit
 from lib.analysis.results import Analysis
-from lib.quantities import is_renamed, ordered, quantity
+from lib.quantities import is_renamed, ordered, word
 from lib.report.page import MOST_ROWS, Link, Table
 from lib.report.run_page import FILE_NAME as RUN_PAGE
 from lib.report.tables import shared
@@ -43,8 +43,7 @@ def protocol(study: Analysis) -> Table:
     for name in _fields(study):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
-            called = quantity(name).inline if is_renamed(name) else name
-            rows.append((called, ", ".join(values) if values else "not set, so the default"))
+            rows.append((word(name), ", ".join(values) if values else "not set, so the default"))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
 
 
