@@ -135,3 +135,16 @@ def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
     assert len(study.configurations) == 6
     assert not study.variants.several
     assert list(dict.fromkeys(study.ranked["treatment"])) == ["as published", "corrected"]
+
+
+def test_the_papers_tests_are_made_within_the_first_of_very_many_variants(monkeypatch):
+    """Within hundreds they would take minutes, and nobody reads them."""
+    asked = []
+    monkeypatch.setattr(
+        results.papers_tests, "study_tests", lambda runs: asked.append(set(runs["variant"])) or []
+    )
+    count = 3 * results.MOST_TESTED
+    runs = pd.DataFrame({"variant": [f"batch_size: {n}" for n in range(count)]})
+    results._tested(runs)
+    assert len(asked) == results.MOST_TESTED
+    assert len(results.tested_variants(runs)) == results.MOST_TESTED

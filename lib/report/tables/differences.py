@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lib.analysis import results, variants
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed
 from lib.report.page import Table
@@ -54,9 +55,14 @@ def all_tests(study: Analysis) -> Table:
             "tests", "Every test", pd.DataFrame(), "Tests: those of the paper are not made."
         )
     frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
-    return Table(
-        "tests", "Every test", frame, "Family: tests whose p-values Holm adjusts together."
-    )
+    note = "Family: tests whose p-values Holm adjusts together."
+    if (tested := len(results.tested_variants(study.runs))) < (every := _variants(study)):
+        note += f" Of {every:,} variants the first {tested} are tested."
+    return Table("tests", "Every test", frame, note)
+
+
+def _variants(study: Analysis) -> int:
+    return study.runs[variants.COLUMN].nunique() if variants.COLUMN in study.runs else 0
 
 
 def _tests(
