@@ -1,7 +1,8 @@
-"""How often what a report claims is wrong: whole studies, simulated, put to the program's own path.
+"""How often what a report claims is wrong: whole studies, simulated, and what is said of them.
 
-Each simulated study is a table of results; `lib.analysis.questions.answer` answers it as a report
-does. What is counted is what a reader would believe: verdicts, intervals, the interval of the best.
+Each simulated study is a table of results. Most figures count what the tests, intervals and
+verdicts say of hundreds or thousands of them; `sentences` puts some to the whole path of a report
+and reads what it prints.
 
     OMP_NUM_THREADS=1 python benchmarks/calibration.py     # everything; about half an hour
     python benchmarks/calibration.py --only power --studies 200
@@ -10,16 +11,21 @@ does. What is counted is what a reader would believe: verdicts, intervals, the i
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lib.analysis import questions, savings
 from lib.analysis.variants import COLUMN, REFERENCE
-from lib.stats import ALPHA, agreement, score
-from lib.stats.pairs import ALIKE, DIFFERS
+from lib.report import verdicts
+from lib.stats import ALPHA, agreement, permutation, score
+from lib.stats.model import LogModel
+from lib.stats.observations import Observations
 from lib.study.study import Study
 
 ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
@@ -117,53 +123,123 @@ def study(
     return runs
 
 
-def seen(runs: pd.DataFrame, ratios: dict[str, float], margin: float | None = None) -> dict:
-    """What a report would say of a study, as truths and errors."""
-    factors = {"architecture": list(ARCHITECTURES), "dataset": list(DATASETS)}
-    asked = Study(title="Calibration", factors=factors, margin=margin)
-    answer = questions.answer(runs, asked)
-    pairs = [one for one in answer.pairs if one.reason is None]
-    truth = [ratios[one.first] / ratios[one.second] for one in pairs]
-    held = [one.low <= true <= one.high for one, true in zip(pairs, truth, strict=True)]
-    wrong = [
-        (verdict == DIFFERS and true == 1) or (verdict == ALIKE and abs(np.log(true)) > 0.0487)
-        for verdict, true in zip(map(answer.verdict, pairs), truth, strict=True)
-    ]
-    best = max(range(len(pairs)), key=lambda place: pairs[place].ratio, default=None)
-    different = [place for place, true in enumerate(truth) if true != 1]
+def observed(runs: pd.DataFrame) -> Observations:
+    """The design that the program reads off such a table."""
+    return Observations.of(
+        runs,
+        "energy_consumed",
+        "architecture",
+        context=["dataset"],
+        place=["machine"],
+        block="repetition",
+    )
+
+
+def seen(
+    rng: np.random.Generator,
+    studies: int,
+    repetitions: int,
+    *,
+    ratios: dict[str, float] = ALIKE_ALL,
+    noise: Noise = normal,
+    blocks: float = 0.0,
+    margin: float | None = None,
+    **how: int,
+) -> dict[str, float]:
+    """What would be said of many studies of one design: shares of truths and errors."""
+    design = observed(study(rng, repetitions, **how))
+    names = [name for (name,) in design.compared.levels]
+    architecture = np.array([ARCHITECTURES.index(name) for name in names])[design.compared.codes]
+    logs = noise(rng, np.tile(architecture, studies)).reshape(studies, -1)
+    logs += rng.normal(0, blocks, (studies, len(design.block)))[:, design.block.codes]
+    logs += np.log([ratios[names[code]] for code in design.compared.codes])
+    model = LogModel(design)
+    effect = {alpha: _permuted(design, logs, alpha) for alpha in (ALPHA, ALPHA / 2)}
+    depends = np.ones(studies) if model.interaction.reason else model.interaction_p(logs)
+    if model.interaction.reason:
+        claimed, claimed_interaction = effect[ALPHA], np.zeros(studies, bool)
+    else:  # Holm over the two
+        claimed = effect[ALPHA / 2] | (effect[ALPHA] & (depends < ALPHA / 2))
+        claimed_interaction = (depends < ALPHA / 2) | ((depends < ALPHA) & effect[ALPHA / 2])
+    values, errors, dfs, firsts, seconds = _contrasts(model, logs)
+    m = len(firsts)
+    truth = np.log([ratios[a] / ratios[b] for a, b in zip(firsts, seconds, strict=True)])
+    held = np.abs(values - truth) <= stats.t.isf(ALPHA / m / 2, dfs) * errors
+    differs = _holm(2 * stats.t.sf(np.abs(values) / errors, dfs)) < ALPHA
+    alike = np.zeros_like(differs)
+    if margin is not None:
+        reach = np.log1p(margin)
+        inside = (stats.t.sf((reach + side * values) / errors, dfs) for side in (1, -1))
+        alike = _holm(np.maximum(*inside)) < ALPHA
+    # As in a report: what is alike is not said to differ; no pair differs where none was shown to.
+    differs &= ~alike & claimed[:, None]
+    wrong = (differs & (truth == 0)) | (alike & (np.abs(truth) >= np.log1p(margin or 0) - 1e-9))
+    nothing = len(set(ratios.values())) == 1
+    largest = np.abs(values).argmax(axis=1)
     return {
-        "effect": answer.effect.p < ALPHA,
-        "interaction": answer.interaction.p < ALPHA,
-        "effect_claimed": answer.effect.verdict == DIFFERS,
-        "interaction_claimed": answer.interaction.verdict == DIFFERS,
-        "any_wrong": any(wrong)
-        or (answer.effect.verdict == DIFFERS and len(set(ratios.values())) == 1)
-        or answer.interaction.verdict == DIFFERS,
-        "all_held": all(held),
-        "held": np.mean(held) if held else np.nan,
-        "best_held": held[best] if best is not None else np.nan,
-        "shown": np.mean([answer.verdict(pairs[place]) == DIFFERS for place in different])
-        if different
-        else np.nan,
-        "alike": np.mean([answer.verdict(one) == ALIKE for one in pairs]),
+        "effect": effect[ALPHA].mean(),
+        "interaction": np.nan if model.interaction.reason else (depends < ALPHA).mean(),
+        "effect_claimed": claimed.mean(),
+        "any_wrong": (wrong.any(axis=1) | (claimed & nothing) | claimed_interaction).mean(),
+        "all_held": held.all(axis=1).mean(),
+        "each_held": (np.abs(values - truth) <= stats.t.isf(ALPHA / 2, dfs) * errors).mean(),
+        "best_held": held[np.arange(studies), largest].mean(),
+        "shown": differs[:, truth != 0].mean() if (truth != 0).any() else np.nan,
+        "alike": alike.mean(),
     }
 
 
-def averaged(outcomes: Iterator[dict]) -> dict[str, float]:
-    """Means of what was seen in each study."""
-    columns = defaultdict(list)
-    for outcome in outcomes:
-        for name, value in outcome.items():
-            columns[name].append(value)
-    return {name: pd.Series(values, dtype=float).mean() for name, values in columns.items()}
+def _permuted(design: Observations, logs: np.ndarray, alpha: float) -> np.ndarray:
+    """Of which studies the permutation test has a p of at most alpha."""
+    sums, parts = 0, []
+    for stratum in np.unique(design.strata):
+        mine = np.flatnonzero(design.strata == stratum)
+        counts = np.bincount(design.compared.codes[mine], minlength=len(design.compared))
+        parts.append(counts)
+        in_order = mine[np.argsort(design.compared.codes[mine], kind="stable")]
+        sums = sums + permutation.sums_of_h(logs[:, in_order], counts)
+    return sums >= permutation.critical_sum(parts, alpha) - 1e-9
 
 
-def many(repetitions: int, studies: int, ratios: dict, margin: float | None = None, **how) -> dict:
-    """What was seen in many studies, on average; `how` is `study`'s."""
+def _contrasts(model: LogModel, logs: np.ndarray):
+    """`LogModel.contrast` of every pair in many studies, which is the same for each (checked)."""
+    design = model.observations
+    squares = model._squares(logs)
+    variances = model._variances(squares)
+    levels = len(design.compared)
+    values, errors, dfs, firsts, seconds = [], [], [], [], []
+    for context in range(len(design.context)):
+        for a, b in combinations(range(levels), 2):
+            weights = (model.cells == context * levels + a) * 1.0
+            weights -= model.cells == context * levels + b
+            shares = weights @ model._inverse[: len(weights)]
+            form = (model._maker * model._of_residuals(shares**2)) @ model._maker
+            spread = ((variances @ (form * form.T)) * variances).sum(axis=1)
+            values.append(logs @ shares)
+            errors.append(np.sqrt(squares @ shares**2))
+            dfs.append((variances @ np.diag(form)) ** 2 / spread)
+            firsts.append(design.compared.levels[a][0])
+            seconds.append(design.compared.levels[b][0])
+    one = LogModel(replace(design, response=np.exp(logs[0]))).contrast(weights)
+    assert np.allclose([one.value, one.error, one.df], [x[-1][0] for x in (values, errors, dfs)])
+    return *(np.array(x).T for x in (values, errors, dfs)), firsts, seconds
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    """`multitest.holm` of each row."""
+    order = p.argsort(axis=1)
+    factors = np.arange(p.shape[1], 0, -1)
+    adjusted = np.maximum.accumulate(np.take_along_axis(p, order, 1) * factors, axis=1)
+    result = np.empty_like(p)
+    np.put_along_axis(result, order, adjusted, 1)
+    return result
+
+
+def many(repetitions: int, studies: int, **how) -> dict[str, float]:
+    """What would be said of studies in parts of 500, each of which has its own missing runs."""
     rng = np.random.default_rng([repetitions, len(how), 20261127])
-    return averaged(
-        seen(study(rng, repetitions, ratios=ratios, **how), ratios, margin) for _ in range(studies)
-    )
+    parts = [seen(rng, 500, repetitions, **how) for _ in range(max(studies // 500, 1))]
+    return pd.DataFrame(parts).mean().to_dict()
 
 
 def percent(share: float) -> str:
@@ -188,15 +264,14 @@ def errors(studies: int) -> None:
         rows = []
         for name, how in settings.items():
             for repetitions in REPETITIONS:
-                number = studies if repetitions < 10 else studies // (2 if repetitions < 30 else 4)
-                found = many(repetitions, number, ALIKE_ALL, datasets=datasets, **how)
-                shares = [found["effect"], found["interaction"] if datasets > 1 else np.nan]
-                shares += [found[key] for key in ("any_wrong", "all_held", "held", "best_held")]
-                rows.append([name, str(repetitions), str(number), *map(percent, shares)])
+                found = many(repetitions, studies, datasets=datasets, **how)
+                keys = ("effect", "interaction", "any_wrong", "all_held", "each_held", "best_held")
+                shares = [found[key] for key in keys]
+                rows.append([name, str(repetitions), *map(percent, shares)])
         print(f"Three architectures on {datasets} dataset{'s' * (datasets > 1)}, in per cent:\n")
         table(
-            ["noise", "repetitions", "studies", "p < 0.05: effect", "p < 0.05: interaction",
-             "any false claim", "all intervals hold", "each interval holds", "the largest's holds"],
+            ["noise", "repetitions", "p < 0.05: effect", "p < 0.05: interaction", "any false claim",
+             "all intervals hold", "a single pair's 95 % would", "the largest's holds"],
             rows,
         )  # fmt: skip
 
@@ -206,7 +281,7 @@ def power(studies: int) -> None:
     rows = []
     for datasets in (1, 2):
         for repetitions in REPETITIONS[:4]:
-            found = many(repetitions, studies // 2, APART, datasets=datasets)
+            found = many(repetitions, studies, ratios=APART, datasets=datasets)
             shares = [found[key] for key in ("effect", "effect_claimed", "shown", "any_wrong")]
             rows.append([str(datasets), str(repetitions), *map(percent, shares)])
     table(
@@ -226,8 +301,8 @@ def margin(studies: int) -> None:
     edge = {"VGG16": 1.0, "VGG19": 1.05, "ResNet50": 1.05**2}
     for repetitions in REPETITIONS[:4]:
         how = {"datasets": 1, "noise": quiet, "margin": 0.05}
-        alike = many(repetitions, studies // 2, ALIKE_ALL, **how)
-        wrong = many(repetitions, studies // 2, edge, **how)
+        alike = many(repetitions, studies, **how)
+        wrong = many(repetitions, studies, ratios=edge, **how)
         shares = [alike["alike"], alike["any_wrong"], wrong["any_wrong"]]
         rows.append([str(repetitions), *map(percent, shares)])
     table(
@@ -247,16 +322,19 @@ def adaptive(studies: int) -> None:
     for datasets in (1, 2):
         for noise in ("normal", "skewed", "heavy tails"):
             rng = np.random.default_rng([datasets, 5])
-            held, needed = [], []
-            for _ in range(studies // 2 if noise == "normal" else studies // 4):
-                runs = study(rng, 30, datasets=datasets, noise=NOISES[noise])
-                for blocks in range(3, 31):
-                    part = runs[runs["repetition"] <= blocks]
-                    answer = questions.answer(part, None, is_final=False)
-                    if answer.reach <= 0.05:
-                        break
-                held.append(all(one.low <= 1 <= one.high for one in answer.pairs))
-                needed.append(blocks)
+            runs = study(rng, 30, datasets=datasets)
+            architecture = runs["architecture"].map(ARCHITECTURES.index).to_numpy()
+            logs = NOISES[noise](rng, np.tile(architecture, studies)).reshape(studies, -1)
+            held, needed = np.zeros(studies, bool), np.zeros(studies, int)
+            for blocks in range(3, 31):
+                part = (runs["repetition"] <= blocks).to_numpy()
+                model = LogModel(observed(runs[part]))
+                values, errors, dfs, *_ = _contrasts(model, logs[:, part])
+                reach = stats.t.isf(ALPHA / values.shape[1] / 2, dfs) * errors
+                narrow = (np.expm1(reach) <= 0.05).all(axis=1) | (blocks == 30)
+                ends = narrow & (needed == 0)
+                held[ends] = (np.abs(values) <= reach)[ends].all(axis=1)
+                needed[ends] = blocks
             mean = np.mean(needed)
             shares = [np.mean(held), mean / 30]
             spread = f"{mean:.1f} ({np.min(needed)} to {np.max(needed)})"
@@ -352,6 +430,26 @@ def offsets(studies: int) -> None:
     )
 
 
+def sentences(studies: int) -> None:
+    """What a report prints, by the whole path from the table: sentences that are wrong."""
+    factors = {"architecture": list(ARCHITECTURES), "dataset": list(DATASETS)}
+    asked = Study(title="Calibration", factors=factors)
+    rows = []
+    for name, ratios in {"nothing differs": ALIKE_ALL, "1 : 1.1 : 1.25": APART}.items():
+        for repetitions in (2, 3, 5):
+            rng = np.random.default_rng([repetitions, len(set(ratios.values())), 8])
+            wrong, claims = [], []
+            for _ in range(studies // 10):
+                answer = questions.answer(study(rng, repetitions, ratios=ratios), asked)
+                said = " ".join(verdicts.in_words(answer))
+                stated = re.findall(r"(\w+) takes [\d.]+ times the energy of (\w+)", said)
+                depends = "depends on" in said
+                wrong.append(depends or any(ratios[a] <= ratios[b] for a, b in stated))
+                claims.append(len(stated) / 6)
+            rows.append([name, str(repetitions), percent(np.mean(wrong)), percent(np.mean(claims))])
+    table(["truth", "repetitions", "a sentence is wrong", "pairs said to differ"], rows)
+
+
 SECTIONS = {
     "errors": errors,
     "power": power,
@@ -360,6 +458,7 @@ SECTIONS = {
     "savings": saved,
     "scores": scores,
     "offsets": offsets,
+    "sentences": sentences,
 }
 
 
@@ -367,7 +466,7 @@ def main() -> None:
     """Print the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", choices=SECTIONS, help="one part of it")
-    parser.add_argument("--studies", type=int, default=1000, help="for each figure, at most")
+    parser.add_argument("--studies", type=int, default=2000, help="for each figure, at most")
     arguments = parser.parse_args()
     for name, section in SECTIONS.items():
         if arguments.only in (None, name):

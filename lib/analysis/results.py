@@ -333,6 +333,8 @@ def load(study_dir: str | Path) -> Analysis:
                 f"the folder '{study_dir}' holds no results yet: neither runs/*/run.json nor "
                 "results.csv. `python run_all.py STUDY.yaml` executes a study"
             ) from None
+    if "status" not in results:
+        raise NoResultsError(f"'{study_dir}/results.csv' is not the table of a study")
     settings = read_back(StudyFolder(folder))
     results = uncertainty.filled(results, settings.calibration if settings else None)
     results = roles.played(results, settings)
