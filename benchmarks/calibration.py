@@ -154,7 +154,11 @@ def seen(
     logs += rng.normal(0, blocks, (studies, len(design.block)))[:, design.block.codes]
     logs += np.log([ratios[names[code]] for code in design.compared.codes])
     model = LogModel(design)
-    effect = {alpha: _permuted(design, logs, alpha) for alpha in (ALPHA, ALPHA / 2)}
+    # As in an answer: of the permutation's p and the model's the larger.
+    modelled = model.effect_p(logs)
+    effect = {
+        alpha: _permuted(design, logs, alpha) & (modelled < alpha) for alpha in (ALPHA, ALPHA / 2)
+    }
     depends = np.ones(studies) if model.interaction.reason else model.interaction_p(logs)
     if model.interaction.reason:
         claimed, claimed_interaction = effect[ALPHA], np.zeros(studies, bool)

@@ -90,6 +90,14 @@ class LogModel:
         additive = np.hstack([self._nuisance, observed.compared.indicators])
         return self._test(additive, self._design, self._interactions)
 
+    def effect_p(self, logs: np.ndarray) -> np.ndarray:
+        """The `p_unequal` of the effect in each of many studies of this design.
+
+        Args:
+            logs: Of their responses, shape (studies, n).
+        """
+        return self._unequal(self._between(), logs)
+
     def interaction_p(self, logs: np.ndarray) -> np.ndarray:
         """The `p_unequal` of the interaction in each of many studies of this design.
 

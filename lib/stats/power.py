@@ -62,17 +62,16 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
     if least > alpha:
         return Detectable(least, reason="no data of this design could show a difference")
     critical = permutation.critical_sum(sizes, alpha)
-    kept = [part for part in sizes if (part > 0).sum() > 1 and part.sum() > 2]
-    rng = np.random.default_rng(SEED)
-    noise = [rng.normal(0, _log_sd(cv), (STUDIES, part.sum())) for part in kept]
-    places = np.linspace(0, 1, len(design.compared))
+    model = LogModel(design)
+    places = design.compared.codes / (len(design.compared) - 1)
+    noise = np.random.default_rng(SEED).normal(0, _log_sd(cv), (STUDIES, len(design)))
 
     def power(shift: float) -> float:
-        sums: np.ndarray | float = 0.0
-        for part, one in zip(kept, noise, strict=True):
-            shifted = one + shift * np.repeat(places, part)
-            sums = sums + permutation.sums_of_h(shifted, part[part > 0])
-        return float(np.mean(sums >= critical - 1e-9))
+        logs = noise + shift * places
+        found = _sums_of_h(design, logs) >= critical - 1e-9
+        if model.df_residual:  # as in an answer, the larger of the two p counts
+            found &= model.effect_p(logs) < alpha
+        return float(found.mean())
 
     return replace(Detectable(least), **_smallest(power))
 
@@ -162,6 +161,18 @@ def _sizes(design: Observations) -> list[np.ndarray]:
         np.bincount(design.compared.codes[design.strata == one], minlength=len(design.compared))
         for one in np.unique(design.strata)
     ]
+
+
+def _sums_of_h(design: Observations, logs: np.ndarray) -> np.ndarray:
+    """The permutation test's statistic in each of many studies, shape (studies, n)."""
+    sums = np.zeros(len(logs))
+    for one in np.unique(design.strata):
+        runs = np.flatnonzero(design.strata == one)
+        order = runs[np.argsort(design.compared.codes[runs], kind="stable")]
+        counts = np.bincount(design.compared.codes[runs])
+        if (counts > 0).sum() > 1 and len(runs) > 2:
+            sums += permutation.sums_of_h(logs[:, order], counts[counts > 0])
+    return sums
 
 
 def _log_sd(cv: float) -> float:

@@ -134,11 +134,22 @@ def test_an_interaction_that_is_not_there_is_seldom_found(repetitions, times):
     assert (LogModel(runs).interaction_p(logs) < 0.05).mean() <= 0.07
 
 
+@pytest.mark.parametrize("repetitions", [2, 3, 5, 10])
+@pytest.mark.parametrize("times", [1, 5])
+def test_an_effect_that_is_not_there_is_seldom_found(repetitions, times):
+    """Ranks find one in 7 to 11 % where one network scatters five times as much."""
+    runs = observed(study(THREE, repetitions), block=True)
+    spreads = np.where(runs.compared.codes == 2, times, 1)
+    logs = np.random.default_rng(2).normal(size=(4000, len(runs))) * spreads
+    assert (LogModel(runs).effect_p(logs) < 0.05).mean() <= 0.07
+
+
 def test_the_p_of_many_studies_is_that_of_each():
     df = study(THREE, 4, blocks=0.1, seed=5)
     model = LogModel(observed(df, block=True))
     logs = np.log(np.array([df["y"], df["y"] * df["y"].rank()]))
     assert model.interaction_p(logs)[0] == pytest.approx(model.interaction.p_unequal)
+    assert model.effect_p(logs)[0] == pytest.approx(model.effect.p_unequal)
 
 
 def test_alike_within_a_margin_is_a_tested_claim():
