@@ -1,6 +1,7 @@
 """Reports in headless Chromium without a network: seen, clicked, printed, read out."""
 
 import csv
+import json
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ def visit(browser, studies):
         visit.page.on("dialog", lambda dialog: visit.said.append(dialog.message))
         visit.page.goto((studies[name] / "report.html").as_uri())
         visit.page.wait_for_selector(DRAWN, state="attached")
+        _unfold(visit.page)
         return visit
 
     yield open_
@@ -99,8 +101,18 @@ def page(browser, studies):
     page = context.new_page()
     page.goto((studies[SMALL] / "report.html").as_uri())
     page.wait_for_selector(DRAWN, state="attached")
+    _unfold(page)
     yield page
     context.close()
+
+
+def _unfold(page):
+    """Open what is folded; its figures are drawn then."""
+    page.evaluate("document.querySelectorAll('details.fold').forEach(one => { one.open = true })")
+    page.wait_for_function(
+        "document.querySelectorAll('.canvas').length ==="
+        " document.querySelectorAll('.canvas.js-plotly-plot .infolayer').length"
+    )
 
 
 @pytest.mark.parametrize("name", [SMALL, PAPERS, VARIED])
@@ -110,7 +122,7 @@ def test_every_figure_is_drawn_and_nothing_asked_for_or_complained_of(visit, stu
     assert addresses == [(studies[name] / "report.html").as_uri()]
     assert seen.said == []
     figures = seen.page.locator("figure.plot")
-    assert figures.count() >= 12
+    assert figures.count() >= 4
     for figure in figures.all():
         assert figure.locator("svg.main-svg text").count()
         box = figure.locator("svg.main-svg").first.bounding_box()
@@ -202,23 +214,24 @@ def test_a_table_can_be_copied_into_a_spreadsheet(page):
     rows = [line.split("\t") for line in sheet.input_value().splitlines()]
     sheet.evaluate("sheet => sheet.remove()")
     heads = table.locator("th").all()
-    assert rows[0] == [head.get_attribute("data-full") for head in heads]
+    names = [json.loads(head.get_attribute("data-full")) for head in heads]
+    assert rows[0] == [name for several in names for name in several]
     assert len(rows) == 1 + table.locator("tbody tr").count()
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
 def test_a_point_names_its_run(page):
-    point = page.locator("#figure-two-energy-dataset .point").first
+    point = page.locator("#energy-figure .point").first
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    said = page.locator("#figure-two-energy-dataset .hoverlayer .hovertext")
+    said = page.locator("#energy-figure .hoverlayer .hovertext")
     said.wait_for()
     assert re.search(r"(VGG16|VGG19|ResNet50)-\w+-r\d-\w{8}Energy: [\d.]+ Wh", said.text_content())
 
 
 def test_code_unfolds_piece_by_piece_and_all_at_once(page):
-    blocks, open_ = page.locator("details.code"), page.locator("details.code[open]")
+    blocks, open_ = page.locator(".cell:not(.first *) > .code"), page.locator("details.code[open]")
     assert open_.count() == 0
     blocks.first.locator("summary").focus()
     page.keyboard.press("Enter")
@@ -320,7 +333,7 @@ def _check_words(pdf, page):
     there = [word.text for sheet in beside for word in sheet.find_all("word")]
     assert set(widest.split()) <= set(there), "a wide table lies on its side"
     # The height of a line of body text, by the font's own measures, against that on the screen.
-    asked = [word for word in words if word.text == "research"]
+    asked = [word for word in words if word.text == "processor"]
     size = float(asked[0]["ymax"]) - float(asked[0]["ymin"])
     assert 10 <= size <= 15, "10 points"
 
