@@ -133,7 +133,7 @@ def read_table(folder: Path) -> Imported | None:
     return _results(tables[0], said, Tool(frozenset(), {}), MAPPING)
 
 
-def _mapping(path: Path) -> dict[str, object]:
+def _mapping(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
@@ -144,6 +144,8 @@ def _mapping(path: Path) -> dict[str, object]:
     example = 'columns: {energy_consumed: "Energy (J)", architecture: model}'
     if not isinstance(said, dict) or not isinstance(said.get("columns"), dict):
         raise LogError(f"{path.name}: says no columns; right is, for example, {example}")
+    if not isinstance(said.get("units", {}), dict):
+        raise LogError(f"{path.name}: units are by column, for example units: {{duration: min}}")
     if unknown := [str(key) for key in said if key not in keys]:
         raise LogError(f"{path.name}: no field {', '.join(unknown)}; allowed are {', '.join(keys)}")
     if unknown := [str(key) for key in said["columns"] if key not in ALLOWED]:
@@ -180,12 +182,12 @@ def _head(path: Path, said: Mapping[str, Any]) -> set[str]:
 
 def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Imported:
     table = _frame(path, said)
-    units = {**tool.units, **dict(said.get("units") or {})}
+    named, units = said.get("columns", {}), {**tool.units, **said.get("units", {})}
     columns, taken = {}, set()
-    for result, source in {**tool.columns, **dict(said.get("columns") or {})}.items():
+    for result, source in {**tool.columns, **named}.items():
         found = [one for one in table.columns if one == source or re.fullmatch(str(source), one)]
         if not found:
-            if result in (said.get("columns") or {}):
+            if result in named:
                 raise LogError(
                     f"{path.name} has no column '{source}', which {MAPPING} says is {result}; it "
                     f"has {', '.join(map(str, table.columns))}"

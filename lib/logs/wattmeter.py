@@ -221,6 +221,7 @@ class _Reading:
         if self.mapping.channel is not None and self.mapping.channels is not None:
             names = chunk[wanted[-1]].str.strip()
             chunk = chunk[names.isin(self._asked()) | (self.mapping.channels == "sum")]
+        chunk = chunk[chunk[wanted[len(self.mapping.times)]].notna()]
         for name in chunk.columns.difference(wanted, sort=False):
             column = chunk[name].dropna()
             if column.map(type).isin([list, dict]).any():
