@@ -2,8 +2,8 @@
 
     python benchmarks/log_scale.py [--power 10000000] [--codecarbon 100000]
 
-Prints seconds of the processor, the most memory, and the ratio to what `pandas.read_csv` alone takes
-for the same file. Each in a process of its own.
+Prints seconds of the processor, the most memory, and the ratio to what `pandas.read_csv` alone
+takes for the same file. Each in a process of its own.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def write_codecarbon(path: Path, rows: int) -> None:
         n = row % 10 + 1
         ended = begin + pd.Timedelta(row * 100, "s")
         lines.append(
-            f"{ended:%Y-%m-%dT%H:%M:%S},x,t{row // 10},{n * 100},{n * 0.001},1e-5,60,160,12,{n * 0.01},"
-            f"{n * 0.02},{n * 0.002},{n * 0.032},Germany,DEU,bavaria,,,Linux,3.11,2.4.2,16,AMD,1,"
-            "1 x GPU,11.5,48.1,32,machine,N,1.0"
+            f"{ended:%Y-%m-%dT%H:%M:%S},x,t{row // 10},{n * 100},{n * 0.001},1e-5,60,160,12,"
+            f"{n * 0.01},{n * 0.02},{n * 0.002},{n * 0.032},Germany,DEU,bavaria,,,Linux,3.11,"
+            "2.4.2,16,AMD,1,1 x GPU,11.5,48.1,32,machine,N,1.0"
         )
         named.append(f"{path.name},{row},VGG16,d,{row + 1},0.9")
     path.write_text("\n".join(lines))
@@ -111,9 +111,8 @@ def main() -> None:
                 process.join()
                 alone = alone or seconds
                 name = f"{write.__name__.removeprefix('write_')}: {work.__name__}"
-                print(
-                    f"{name:<32}{count:>12,}{seconds:>8.1f}{megabytes:>8.0f}{seconds / alone:>13.1f}x"
-                )
+                ratio = f"{seconds / alone:.1f}x"
+                print(f"{name:<32}{count:>12,}{seconds:>8.1f}{megabytes:>8.0f}{ratio:>14}")
             path.unlink()
 
 

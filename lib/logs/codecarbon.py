@@ -172,33 +172,30 @@ def own_counters(logs: Sequence[Log]) -> Log:
     twice = own["run_id"].notna() & own.duplicated(same)
     skipped += [_again(row, "stands in the logs more than once") for row in own[twice].itertuples()]
     own = own[~twice]
-    again, added, gaps = [], [], []
     # A tracker's tasks share its id, but each has figures of its own.
     whole = own[own["task_name"].isna()]
-    whole = whole[whole.groupby("tracker")["tracker"].transform("size") > 1]
-    for _, its in whole.groupby("tracker", sort=False):
-        its = counters.in_order(its)
-        repeated = (its[list(counters.ENERGIES)].fillna(0).diff() == 0).all(axis=1)
-        repeated &= its["energy_consumed"] > 0
-        again += [*its.index[repeated]]
-        its = its[~repeated]
-        if columns := list(counters.growing(its)):
-            differences = counters.difference_cumulative(its, by="tracker", columns=columns)
-            gap = [(row.file, row.row - 1) in unreadable for row in its.itertuples()]
-            gaps += [*its.index[gap]]
-            differences.loc[gap, columns] = np.nan
-            added.append(differences[columns])
+    whole = counters.in_order(whole[whole.duplicated("tracker", keep=False)], by="tracker")
+    its = whole.groupby("tracker", sort=False)
+    repeated = (its[list(counters.ENERGIES)].diff().fillna(0) == 0).all(axis=1)
+    repeated &= (its.cumcount() > 0) & (whole["energy_consumed"] > 0)
     repeats = "repeats the row before it: its tracker was stopped a second time"
-    skipped += [_again(row, repeats) for row in own.loc[again].itertuples()]
-    notes += [
-        f"{row.file}, row {row.row}: its counters may hold the unreadable row before it; left "
-        "empty."
-        for row in own.loc[gaps].itertuples()
-    ]
-    for differences in added:
-        own.loc[differences.index, differences.columns] = differences
-    own = own.drop(index=again, columns=["ended_at", "came", "tracker"])
-    return Log(own, tuple(skipped), tuple(notes))
+    skipped += [_again(row, repeats) for row in whole[repeated].itertuples()]
+    own, whole = own.drop(index=whole.index[repeated]), whole[~repeated]
+    energy_grows, duration_grows = counters.growing(whole, by="tracker")
+    added = counters.difference_cumulative(whole, by="tracker")
+    gap = pd.Series(False, whole.index)
+    if unreadable:
+        before = [(row.file, row.row - 1) in unreadable for row in whole.itertuples()]
+        gap = energy_grows & pd.Series(before, whole.index, dtype=bool)
+        notes += [
+            f"{row.file}, row {row.row}: its counters may hold the unreadable row before it; left "
+            "empty."
+            for row in whole[gap].itertuples()
+        ]
+    for names, grow in ((counters.SUMS, energy_grows), (("duration",), duration_grows)):
+        changed = added.loc[grow, list(names)].mask(gap[grow])
+        own.loc[changed.index, list(names)] = changed
+    return Log(own.drop(columns=["ended_at", "came", "tracker"]), tuple(skipped), tuple(notes))
 
 
 def _again(row: Any, why: str) -> Skipped:

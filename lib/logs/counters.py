@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 ENERGIES = ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy")
-COUNTERS = ("duration", "emissions", *ENERGIES)
+SUMS = ("emissions", *ENERGIES)
+COUNTERS = ("duration", *SUMS)
 
 CLOCK_TOLERANCE = 2.0
 """Seconds: CodeCarbon writes its timestamps in whole seconds, at either end of an interval."""
@@ -50,35 +51,43 @@ def _ordered(frame: pd.DataFrame, order: str | None) -> pd.DataFrame:
     return frame if order is None else frame.sort_values(order, kind="stable")
 
 
-def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one tracker, the first written first.
+def in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Rows tracker by tracker, of each the first written first.
 
     Args:
         rows: Columns `came`, times that never fall within a log, `ended_at`, as logged, and
             `energy_consumed`. The order by `came` holds if the energy grows by it, or by neither.
+        by: What rows of one tracker have in common.
     """
-    orders = [rows.sort_values(by, kind="stable") for by in ("came", "ended_at")]
-    grows = [not (order["energy_consumed"].diff() < 0).any() for order in orders]
-    return orders[1] if grows == [False, True] else orders[0]
+    by_log, by_time = (rows.sort_values([by, time]) for time in ("came", "ended_at"))
+    better = _falls(by_log, by) & ~_falls(by_time, by).reindex(by_log.index)
+    if not better.any():
+        return by_log
+    return pd.concat([by_log[~better], by_time[better.reindex(by_time.index)]])
 
 
-def growing(rows: pd.DataFrame, ended_at: str = "ended_at") -> tuple[str, ...]:
-    """Name the columns that grow from row to row of one tracker, by what the rows themselves say.
+def _falls(rows: pd.DataFrame, by: str) -> pd.Series:
+    """Whether the energy of each row's tracker ever falls."""
+    fell = rows.groupby(by)["energy_consumed"].diff() < 0
+    return fell.groupby(rows[by]).transform("any")
+
+
+def growing(rows: pd.DataFrame, by: str) -> tuple[pd.Series, pd.Series]:
+    """Tell whose energies, and whose durations, grow from row to row, by what the rows say.
 
     Energy grows if it never falls: a tracker has no way to set it back. A duration grows if a row
     lasted longer than the time since the row before it ended, which no run of its own can do.
 
     Args:
-        rows: The rows of one tracker, in the order of their ends.
-        ended_at: Column with the time at which each row was written.
+        rows: In the order of their ends, with `ended_at`, the time at which each was written.
+        by: What rows of one tracker have in common.
 
     Returns:
-        The counters that need differences; none for a single row.
+        Whether `SUMS`, and whether `duration`, need differences; one boolean a row.
     """
-    if len(rows) < 2 or (rows["energy_consumed"].diff() < 0).any():
-        return ()
-    energies = tuple(name for name in ("emissions", *ENERGIES) if name in rows)
-    elapsed = pd.to_datetime(rows[ended_at]).diff().dt.total_seconds()
+    its = rows.groupby(by)
+    grows = ~_falls(rows, by) & (its[by].transform("size") > 1)
+    elapsed = its["ended_at"].diff().dt.total_seconds()
     elapsed = elapsed.where(~(elapsed < 0), elapsed + 3600)  # the clock was put back an hour
-    longer = (rows["duration"] > elapsed + CLOCK_TOLERANCE) & rows["duration"].diff().ge(0)
-    return ("duration", *energies) if longer.any() else energies
+    longer = (rows["duration"] > elapsed + CLOCK_TOLERANCE) & its["duration"].diff().ge(0)
+    return grows, grows & longer.groupby(rows[by]).transform("any")

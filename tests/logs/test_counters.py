@@ -73,20 +73,27 @@ def test_rows_that_share_an_index_are_refused():
         counters.difference_cumulative(frame, columns=["duration"])
 
 
-def rows(durations, energies, minutes):
+def growing(durations, energies, minutes):
     ended = pd.Timestamp("2022-05-22") + pd.to_timedelta(minutes, "min")
-    return pd.DataFrame({"duration": durations, "energy_consumed": energies, "ended_at": ended})
+    frame = pd.DataFrame({"duration": durations, "energy_consumed": energies, "ended_at": ended})
+    energy, duration = counters.growing(frame.assign(tracker="a"), by="tracker")
+    assert energy.nunique() == duration.nunique() == 1
+    return bool(energy.iloc[0]), bool(duration.iloc[0])
 
 
 def test_codecarbon_2_grows_in_energy_and_duration():
-    grows = counters.growing(rows([600, 1200, 1800], [1, 2, 3], [10, 20, 30]))
-    assert set(grows) == {"duration", "energy_consumed"}
+    assert growing([600, 1200, 1800], [1, 2, 3], [10, 20, 30]) == (True, True)
 
 
 def test_codecarbon_3_grows_in_energy_only():
-    assert counters.growing(rows([600, 590, 610], [1, 2, 3], [10, 20, 31])) == ("energy_consumed",)
+    assert growing([600, 590, 610], [1, 2, 3], [10, 20, 31]) == (True, False)
 
 
 def test_one_row_and_falling_energy_do_not_grow():
-    assert counters.growing(rows([600], [1], [10])) == ()
-    assert counters.growing(rows([600, 600], [2, 1], [10, 20])) == ()
+    assert growing([600], [1], [10]) == (False, False)
+    assert growing([600, 600], [2, 1], [10, 20]) == (False, False)
+
+
+def test_a_clock_that_was_put_back_makes_no_duration_grow():
+    assert growing([600, 590, 600], [1, 2, 3], [100, 50, 60]) == (True, False)
+    assert growing([600, 1200], [1, 2], [100, 50]) == (True, True)
