@@ -23,6 +23,9 @@ from lib.paper.wattmeter_runs import (
     with_power,
 )
 from lib.stats import hypotests, multitest
+from lib.stats.model import LogModel
+from lib.stats.observations import Observations
+from lib.stats.permutation import permutation_test
 from lib.stats.score import score
 from lib.units import JOULES_PER_KWH
 
@@ -40,6 +43,7 @@ def tables(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     makers: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] = (
         questions,
+        by_design,
         flops,
         gpu_power,
         vgg_pairs,
@@ -95,6 +99,46 @@ def _tests_of(runs: pd.DataFrame, response: str) -> Iterator[hypotests.TestResul
         if runs[factor].nunique() > 1:
             yield kruskal_wallis(runs, response, factor)
             yield from hypotests.by_level(runs, kruskal_wallis, response, factor, within="dataset")
+
+
+def by_design(results: pd.DataFrame) -> pd.DataFrame:
+    """Put the question of RQ1 by the design of a study, beside the paper's test.
+
+    Returns:
+        One row a part of the data and dataset, and one over both: `p_exact` of the permutation of
+        architectures within datasets and places, `p_paper` of Kruskal and Wallis (over all runs
+        where both datasets are asked), and of the log model over both datasets `f_architecture`,
+        `f_interaction` and `residual_sd_percent`.
+    """
+    runs = campaign(treatments.treatments(results)[treatments.CORRECTED], KAGGLE)
+    parts = {
+        "Kaggle, corrected": (runs, "energy_consumed", ["location"]),
+        "Wattmeter machine": (campaign(results, WATTMETER), "wattmeter_energy", []),
+    }
+    rows = []
+    for data, (part, response, place) in parts.items():
+        for dataset in ("cifar10", "mnist", "both"):
+            here = part if dataset == "both" else part[part["dataset"] == dataset]
+            observed = Observations.of(
+                here, response, "architecture", context=["dataset"], place=place
+            )
+            row = {
+                "data": data,
+                "dataset": dataset,
+                "p_exact": permutation_test(
+                    observed.response, observed.compared.codes, observed.strata
+                ).p,
+                "p_paper": hypotests.kruskal_wallis(here, response, "architecture").p,
+            }
+            if dataset == "both":
+                model = LogModel(observed)
+                row |= {
+                    "f_architecture": model.effect.f,
+                    "f_interaction": model.interaction.f,
+                    "residual_sd_percent": 100 * model.residual_sd,
+                }
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def flops(results: pd.DataFrame) -> pd.DataFrame:

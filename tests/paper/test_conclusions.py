@@ -64,7 +64,7 @@ def test_verdicts(found, words, expected):
         ("CIFAR10 takes less energy", ["-0.41", "-0.84", "-0.89", "-0.85"]),
         ("Emissions hardly", ["-0.059", "533 g", "139 to 286", "-0.88 to -0.85"]),
         ("On Kaggle, energy and emissions", ["p < 0.001", "p = 0.78", "35 of 45", "15 of 15"]),
-        ("impact on the energy", ["p = 0.066", "p = 0.027", "p = 0.013", "16 to 35 %"]),
+        ("impact on the energy", ["p = 0.066", "p = 0.027", "p = 0.0036", "F = 280", "16 to 35 %"]),
         ("VGG19 has the best Score", ["35 to 42 W", "73 to 79 W", "9 to 16 %", "5 of 5"]),
         ("profiler misses", ["41.7 to 45.9 %", "-40 to 44 W", "148 to 237 W", "25 to 29 %"]),
         ("strongly correlated", ["0.94", "0.975", "18"]),

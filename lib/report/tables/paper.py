@@ -30,6 +30,12 @@ _OTHER_MACHINE = (
 )
 _EVIDENCE = {
     "questions": ("the paper's questions, put to each part of the data", _TESTS),
+    "by_design": (
+        "whether architectures differ, by the design of a study and by the paper's test",
+        "Exact: every order of the architectures within datasets and places. The paper's test is "
+        "Kruskal and Wallis's; over both datasets at once their energies mix its ranks. F is of "
+        "the model of the logarithms.",
+    ),
     "flops": (
         "FLOPs of one forward batch on either dataset",
         "Of the same network: its images are larger on MNIST.",
