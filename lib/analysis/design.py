@@ -90,8 +90,8 @@ def _varied(runs: pd.DataFrame, study: Study | None) -> list[str]:
     # A notebook of one's own has fields that only its study names.
     named = [*study.factors, *(name for one in study.variants for name in one)] if study else []
     apart = (*names(Use.REPETITION), *PLACES)
-    fields = dict.fromkeys([*names(Use.CONFIGURATION), *named])
-    fields = [name for name in fields if name in runs and name not in apart]
+    said = dict.fromkeys([*names(Use.CONFIGURATION), *named])
+    fields = [name for name in said if name in runs and name not in apart]
     texts = {name: _texts(runs[name]) for name in fields}
     several = [name for name in fields if texts[name].nunique() > 1]
     main = [name for name in several if name in ("architecture", "dataset")]

@@ -14,7 +14,7 @@ import json
 import re
 import socket
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,10 +45,14 @@ _OF_RUNS = (
     "wattmeter.csv",
     "*.ipynb",
 )
-_OF_STUDY = ("study.yaml", "plan.csv", "results.csv", "report.html", "analysis.ipynb")
-_OF_STUDY += ("tables/*", "figures/*", "exports/**/*", "calibration.yaml")
-_OF_PROGRAM = ("run_all.py", "requirements.txt", "LICENSE", "CITATION.cff", "README.md")
-_OF_PROGRAM += ("notebooks/*.ipynb", "params/*.yaml", "params/published/*")
+_OF_STUDY = (
+    *("study.yaml", "plan.csv", "results.csv", "report.html", "analysis.ipynb"),
+    *("tables/*", "figures/*", "exports/**/*", "calibration.yaml"),
+)
+_OF_PROGRAM = (
+    *("run_all.py", "requirements.txt", "LICENSE", "CITATION.cff", "README.md"),
+    *("notebooks/*.ipynb", "params/*.yaml", "params/published/*"),
+)
 
 _CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -149,7 +153,7 @@ def _installed() -> str:
     return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
 
 
-def _readme(title: str, found: list[Record], left_out: Mapping[str, str]) -> str:
+def _readme(title: str, found: Sequence[Record], left_out: Mapping[str, str]) -> str:
     done = sum(record.status == "completed" for record in found)
     return f"""# {title}
 
@@ -217,7 +221,7 @@ def _zenodo(title: str) -> dict[str, Any]:
 
 
 def _crate(
-    title: str, date: str, found: list[Record], inside: Mapping[str, bytes]
+    title: str, date: str, found: Sequence[Record], inside: Mapping[str, bytes]
 ) -> dict[str, Any]:
     """The metadata of an RO-Crate: flat, every entity once."""
     notebook = f"{PROGRAM}/notebooks/train.ipynb"

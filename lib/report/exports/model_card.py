@@ -58,13 +58,13 @@ def metadata(runs: pd.DataFrame) -> dict[str, Any]:
 def _items(study: Analysis, runs: pd.DataFrame) -> dict[str, str]:
     first, cost = runs.iloc[0], study.cost
     energy, emissions = _mean(runs, "energy_consumed"), _mean(runs, "emissions")
-    ends = [_mean(runs, f"energy_consumed_{end}") for end in ("low", "high")]
+    low, high = (_mean(runs, f"energy_consumed_{end}") for end in ("low", "high"))
     all_emissions = cost["emissions"].sum(min_count=1) if len(cost) else float("nan")
     flops = _mean(runs, "flops_training")
     return {
         "Time to train the final model": text.duration(_mean(runs, "duration")),
         "Time of all experiments": text.duration(float(cost["duration"].sum())),
-        "Energy of the training": text.with_limits(energy, *ends),
+        "Energy of the training": text.with_limits(energy, low, high),
         "Location": str(first.get("location") or "not configured"),
         "Energy mix at that place": (
             f"{number(_mean(runs, 'carbon_intensity') or float('nan'))} g CO₂-eq/kWh "

@@ -42,7 +42,7 @@ def terms(runs: pd.DataFrame) -> dict[str, Any]:
         "E_kWh": energy,
         "E_kWh_95": [_mean(runs, f"energy_consumed_{end}") for end in ("low", "high")],
         "I_gCO2eq_per_kWh": intensity,
-        "O_gCO2eq_per_R": None if None in (energy, intensity) else energy * intensity,
+        "O_gCO2eq_per_R": None if energy is None or intensity is None else energy * intensity,
         "M_gCO2eq": None,
         "measured": {
             name: str(runs[f"{name}_method"].iloc[0])

@@ -88,7 +88,7 @@ def _against(study: Analysis, frame: pd.DataFrame) -> tuple[str | None, pd.DataF
     levels = found.design.levels(frame)
     reference = found.design.reference or levels.iloc[0]
     known = {(pair.context, pair.first, pair.second): pair for pair in found.pairs}
-    rows = []
+    rows: list[tuple[float | None, float | None, float | None, str]] = []
     for level, (_, row) in zip(levels, frame.iterrows(), strict=True):
         context = tuple(str(row[name]) for name in found.design.context)
         if (pair := known.get((context, level, reference))) is not None:

@@ -37,6 +37,15 @@ def finishing(fake):
 
 def test_every_run_is_started_once_and_two_at_a_time(finishing, study):
     study_dir, runs = study(5)
+
+    def run(session):
+        """Wait for a second one, and then for a third, which is not to come."""
+        while len(finishing.running) < 2 and len(finishing.pushed) < len(runs):
+            time.sleep(0.01)
+        time.sleep(0.15)
+        session.state = "COMPLETE"
+
+    finishing.run = run
     push_all(study_dir, runs)
     expected = [results.reference(study_dir, run.run_id) for run in runs]
     assert finishing.pushed == expected
