@@ -7,6 +7,7 @@ from lib.analysis import audit, design, questions
 from lib.analysis.questions import CANT_SHOW
 from lib.paper import published
 from lib.paper.package import WATTMETER
+from lib.stats.model import LogModel
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED
 from lib.study.study import Study
 from tests import needs
@@ -180,8 +181,10 @@ def test_the_authors_wattmeter_data():
     runs = runs[runs["campaign"] == WATTMETER]
     found = questions.answer(runs, None)
     assert found.response == "wattmeter_energy"
-    assert found.effect.p == pytest.approx(1 / 280**2 * 6**2, rel=0.9)
-    assert found.effect.p < 0.001
+    assert found.effect.p == pytest.approx(0.000548, abs=1e-6)
+    model = LogModel(found.design.observations(runs, found.response))
+    assert model.effect.f == pytest.approx(280.33, abs=0.01)
+    assert model.interaction.f == pytest.approx(57.56, abs=0.01)
     mnist = questions.answer(runs[runs["dataset"] == "mnist"], None)
     assert mnist.effect.p == pytest.approx(0.0036, abs=1e-4)
     assert found.spread == pytest.approx(0.017, abs=0.001)
