@@ -258,7 +258,7 @@ def _round_values(low: float, high: float, most: int = 4) -> list[float]:
 def scores(ranked: pd.DataFrame) -> go.Figure:
     """Configurations by Score, best at the top, with intervals.
 
-    The interval is the 95 % bootstrap interval where every configuration has one; else the line
+    The interval is the 95 % interval where every configuration has one; else the line
     reaches from the lowest run to the highest.
 
     Args:
@@ -300,7 +300,7 @@ def scores(ranked: pd.DataFrame) -> go.Figure:
                     y=rows["_label"].to_numpy(),
                     mode="markers",
                     marker=palette.marker(name, size=9),
-                    # A mean of few runs may lie outside the interval of a lopsided bootstrap.
+                    # Of a single run the mean may differ from the lowest by rounding.
                     error_x={
                         "array": np.maximum(rows[bounds[1]] - value, 0).to_numpy(),
                         "arrayminus": np.maximum(value - rows[bounds[0]], 0).to_numpy(),
