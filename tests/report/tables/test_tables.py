@@ -61,7 +61,7 @@ def test_every_table_can_be_shown_and_saved_for_every_study(study, small, varied
             else:
                 assert table.caption in data["text/html"].replace("&#x27;", "'")
                 assert data[CSV].count("\n") >= len(table.frame)
-                assert metadata == {CSV: {"name": table.name}}
+                assert metadata[CSV] == {"name": table.name}
 
 
 def test_a_study_of_our_own_has_nothing_of_the_papers(study):
