@@ -33,6 +33,16 @@ record["config"] = {{name: globals()[name] for name in record["config"]}}
 """The cells of a notebook that leaves a record, and nothing else."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """A file's tests stay in one process, where they share fixtures; so do those of one report."""
+    made_once = {"hostile_study", "papers_study", "studies"}
+    of_reports = {item.path for item in items if made_once & {*item.fixturenames}}
+    for item in items:
+        group = "reports" if item.path in of_reports else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_sessionfinish(session):
     """Nothing that `.ci/run` brought may be missing; see `needs`."""
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
