@@ -10,23 +10,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_KINDS = {".py", ".css", ".js", ".json", ".j2"}
-"""Endings of what the package is made of, where git does not say it."""
+KINDS = {".py", ".css", ".js", ".json", ".j2", ".md"}
+"""Endings of what the package is made of, in a checkout and where it was unpacked."""
 
 
 def files() -> dict[str, bytes]:
     """The package's files by their paths in the checkout, such as `lib/program.py`.
 
-    Those that git tracks; where this is no checkout, those of the kinds that it is made of. What
+    Of the kinds that it is made of; in a checkout, those of them that git tracks. What
     else lies among them, such as somebody's passwords, is not on the way to another machine; nor
     is what a link points to.
     """
     names = _tracked()
     if names is None:
-        there = (path for path in (ROOT / "lib").rglob("*") if path.suffix in _KINDS)
-        names = [path.relative_to(ROOT).as_posix() for path in there]
-    plain = (name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink())
-    return {name: (ROOT / name).read_bytes() for name in sorted(plain)}
+        names = [path.relative_to(ROOT).as_posix() for path in (ROOT / "lib").rglob("*")]
+    paths = {name: ROOT / name for name in sorted(names)}
+    return {
+        name: path.read_bytes()
+        for name, path in paths.items()
+        if path.suffix in KINDS and path.is_file() and not path.is_symlink()
+    }
 
 
 @functools.cache

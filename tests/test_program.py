@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import start_new_kernel
@@ -64,3 +65,18 @@ def test_the_digest_is_that_of_the_content(tmp_path, monkeypatch):
     assert program.digest.__wrapped__() == first
     (tmp_path / "lib" / "a.py").write_text("2")
     assert program.digest.__wrapped__() != first
+
+
+def test_the_program_is_the_same_where_there_is_no_git(tmp_path, monkeypatch):
+    """What is unpacked on a worker, or on Kaggle, has no checkout to ask."""
+    here = program.files()
+    for name, content in here.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    tracked = program._tracked()
+    if tracked is not None:
+        assert {Path(name).suffix for name in tracked} <= program.KINDS
+    digest = program.digest.__wrapped__()
+    monkeypatch.setattr(program, "ROOT", tmp_path)
+    assert program.digest.__wrapped__() == digest
