@@ -120,7 +120,7 @@ def distinct_runs(results: pd.DataFrame) -> Found | None:
     keys = [*dict.fromkeys(["architecture", "dataset", *fields])]
     sentences, concerned = [], pd.Series(False, index=results.index)
     if "seed" in results:
-        same = results.duplicated(keys, keep=False)
+        same = results.duplicated(keys, keep=False) & results["seed"].notna()
         concerned |= same
         if same.any():
             sentences.append(f"{runs(int(same.sum()))} have the configuration and seed of another.")
