@@ -52,7 +52,8 @@ def test_controls_move_figure_and_table(outputs, screen):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("damaged", "'damaged' can't be read"), ("empty", "holds no results yet")]
+    ("name", "said"),
+    [("damaged", "results.csv' is not the table of a study"), ("empty", "holds no results yet")],
 )
 def test_what_cannot_be_shown_is_one_sentence(outputs, screen, name, said):
     chosen = controls(explore.study(outputs / name))
@@ -65,7 +66,7 @@ def test_what_cannot_be_shown_is_one_sentence(outputs, screen, name, said):
 
 def test_two_studies_are_compared(outputs, screen):
     chosen = controls(explore.compare(outputs / "quick"))
-    assert "'damaged' can't be read" in repr(screen.parts[0])
+    assert "is not the table of a study" in repr(screen.parts[0])
     chosen["B"].value = "second"
     warning, figure, ratios, unlike = screen.parts
     assert "not measured alike" in repr(warning)

@@ -61,7 +61,7 @@ def written(study):
 @needs.chromium
 def test_each_figure_is_named_after_its_cell(study, written):
     cells = ("plane-figure", "pairs-1", "pairs-2")
-    names = [f"{name}.{ending}" for name in cells for ending in ("svg", "png")]
+    names = [f"{name}.{ending}" for name in cells for ending in export.SCALES]
     assert list(written) == names
     there = {path.name for path in (study / "figures").iterdir()}
     assert there == {*names, "mine.svg", "pairs.txt"}, "what no longer belongs is gone"
