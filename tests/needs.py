@@ -15,6 +15,9 @@ IMAGES = SHARED / "data"
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
+PATIENCE = 180_000
+"""ms that a browser waits for a page: only one that hangs takes as long on a busy machine."""
+
 EXCUSED = ("torch is not installed",)
 """It weighs too much to come with the tests."""
 

@@ -78,6 +78,7 @@ def visit(browser, studies):
             needs.ask_for(needs.replication)
         size = {"width": width, "height": 900}
         context = browser.new_context(offline=True, viewport=size, **options)
+        context.set_default_timeout(needs.PATIENCE)
         contexts.append(context)
         visit = Visit(context.new_page())
         visit.page.on("request", lambda request: visit.asked_for.append(request.url))
@@ -98,6 +99,7 @@ def visit(browser, studies):
 def page(browser, studies):
     """The small study's report, opened once for all tests that leave it usable."""
     context = browser.new_context(offline=True, reduced_motion="reduce")
+    context.set_default_timeout(needs.PATIENCE)
     page = context.new_page()
     page.goto((studies[SMALL] / "report.html").as_uri())
     page.wait_for_selector(DRAWN, state="attached")
@@ -156,6 +158,7 @@ def test_a_script_that_got_in_all_the_same_is_not_run(browser, studies, tmp_path
     script = "<script>document.title='hacked'</script>"
     changed.write_text(html.replace("</main>", f"{script}</main>"), encoding="utf-8")
     page, said = browser.new_page(), []
+    page.set_default_timeout(needs.PATIENCE)
     page.on("console", lambda message: said.append(message.text))
     page.goto(changed.as_uri())
     assert page.title() == reports.HOSTILE

@@ -93,8 +93,9 @@ def browser():
 def run_all(browser, url):
     """Open a notebook and choose Run All Cells."""
     page = browser.new_page(viewport={"width": 1300, "height": 1400})
+    page.set_default_timeout(needs.PATIENCE)
     page.goto(url)
-    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=needs.PATIENCE)
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")
     page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
     return page
@@ -105,7 +106,7 @@ def page(lab, browser):
     """The analysis, executed."""
     page = run_all(browser, lab.format("analysis.ipynb"))
     last = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
-    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=120_000)
+    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=needs.PATIENCE0)
     yield page
     page.close()
 
@@ -125,7 +126,7 @@ def dropdown(page, cell, label):
 def wait_for_title(page, cell, title):
     """Until the figure of a cell has a title, and is drawn."""
     figure = page.locator(".jp-CodeCell", has_text=cell).locator(".js-plotly-plot")
-    figure.locator(".gtitle", has_text=title).wait_for(timeout=20_000)
+    figure.locator(".gtitle", has_text=title).wait_for(timeout=needs.PATIENCE)
     assert figure.count() == 1
     return figure
 
@@ -202,7 +203,7 @@ def test_a_training_is_followed_while_it_runs(lab, browser):
         }"""
     )
     last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
-    last.get_by_text("The run is complete").wait_for(timeout=180_000)
+    last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE0)
     said = page.evaluate("[...window.said]")
     assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
     assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
