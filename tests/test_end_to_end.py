@@ -39,6 +39,7 @@ def test_a_run_leaves_what_the_design_promises(study):
         assert {path.name for path in folder.iterdir()} == {
             "train.ipynb",
             "run.json",
+            "run.html",
             "emissions.csv",
             "power.csv",
             "history.csv",
@@ -166,5 +167,5 @@ def test_real_weights_and_own_images_are_loaded(tmp_path, no_report):
     (found,) = records.read_results(study_dir).to_dict("records")
     assert found["data_source"] == "data_dir/mnist.npz"
     assert pd.isna(found["emissions"])
-    assert "emissions: no location" in found["reasons"]
+    assert found["reasons"]["emissions"] == "no location is configured"
     assert found["weights"] == defaults["weights"]
