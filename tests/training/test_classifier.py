@@ -80,5 +80,5 @@ def test_a_base_that_sees_many_images_is_held_as_constants(monkeypatch):
 
 def test_a_depth_that_nobody_states_is_shown_with_the_reason():
     counted = network.Network(None, 100, 50, 1000, 10, 9_000, 45_000, "float32", None, ())
-    assert NO_DEPTH in html.unescape(run_tables.network(counted, epochs=1).to_html())
+    assert NO_DEPTH in html.unescape(run_tables.network(counted, epochs=1)._repr_html_())
     assert counted.flops_training(2) == 99_000
