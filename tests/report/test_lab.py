@@ -106,7 +106,7 @@ def page(lab, browser):
     """The analysis, executed."""
     page = run_all(browser, lab.format("analysis.ipynb"))
     last = page.locator(".jp-CodeCell", has_text="explore.compare(study_dir)")
-    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=needs.PATIENCE0)
+    last.locator(".widget-dropdown").first.wait_for(state="attached", timeout=needs.PATIENCE)
     yield page
     page.close()
 
@@ -203,7 +203,7 @@ def test_a_training_is_followed_while_it_runs(lab, browser):
         }"""
     )
     last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
-    last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE0)
+    last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE)
     said = page.evaluate("[...window.said]")
     assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
     assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
