@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+RAM_TOLERANCE = 0.03
+"""How far RAM energy may be from RAM power times duration: the power is a constant, so their ratio
+tells whether every second was counted once."""
+
 COMPONENTS = ("cpu", "gpu", "ram")
 
 

@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import without_home
-from lib.instruments import COMPONENTS, Component
+from lib.instruments import COMPONENTS, RAM_TOLERANCE, Component
 from lib.instruments.carbon import Location
 from lib.instruments.gpus import Gpus
 from lib.patching import replaced
 from lib.study.errors import UserError
 from lib.units import mean_power
-
-RAM_TOLERANCE = 0.03
-"""RAM power is a constant, so RAM energy tells whether every second was counted once."""
 
 IMPLAUSIBLE_POWER = 10_000.0
 """W. A RAPL counter that restarts is taken for one that wrapped: 261 kJ in one sample."""

@@ -15,6 +15,7 @@ from lib.analysis.audit.finding import (
     check,
     parts,
 )
+from lib.instruments import RAM_TOLERANCE
 from lib.logs.codecarbon import ONE_READING_TOLERANCE, last_readings, one_gpu_reading
 from lib.logs.counters import ENERGIES
 from lib.text import first, runs, span
@@ -22,9 +23,6 @@ from lib.units import mean_power
 
 CONSTANT = 0.01
 """Relative spread of a component's mean power, up to which it is taken for a constant."""
-
-RAM_TOLERANCE = 0.03
-"""How far RAM energy may be from RAM power times duration: it is a constant."""
 
 SAME_POWER = 0.02
 """How far a run's mean GPU power may be from that after the training and still be the same."""

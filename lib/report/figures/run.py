@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from lib.quantities import Quantity, number, quantity
 from lib.report.figures import palette, style
+from lib.units import mean_power as mean_power_of
 
 MOST_SAMPLES = 2000
 """Of the power of a run in a figure: more would lie on the same pixels."""
@@ -196,7 +197,7 @@ def mean_power(history: pd.DataFrame) -> pd.Series:
         return pd.Series(np.nan, index=history.index)
     since_start = history[["seconds", "energy_consumed"]].astype(float)
     steps = since_start.diff().fillna(since_start)
-    return steps["energy_consumed"] * 3.6e6 / steps["seconds"].where(steps["seconds"] > 0)
+    return mean_power_of(steps["energy_consumed"], steps["seconds"].where(steps["seconds"] > 0))
 
 
 def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
