@@ -47,14 +47,13 @@ def varied(folder: Path) -> Path:
 
 
 def forty(folder: Path) -> Path:
-    """Three figures of every architecture that there is, as a report that is nothing else."""
+    """Two figures of every architecture that there is, as a report that is nothing else."""
     places = enumerate([*ARCHITECTURES] * 2)
     rows = [(f"{name}-digits-r{n}-x", name, "digits", 0.1 + n / 100, n + 1) for n, name in places]
     columns = ["run_id", "architecture", "dataset", "accuracy", "energy_consumed"]
     runs = pd.DataFrame(rows, columns=columns)
     drawn = [
         figures.accuracy_energy(runs, score.rank(runs, ("architecture",), ("dataset",))),
-        figures.instruments(runs.assign(wattmeter_energy=runs["energy_consumed"] * 2)),
         figures.violins(runs, "energy_consumed", "dataset"),
     ]
     data = [{layout.PLOTLY: json.loads(figure.to_json())} for figure in drawn]

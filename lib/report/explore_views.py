@@ -101,11 +101,12 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
         mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
     )
     names = {"A": f"A: {first.folder.resolve().name}", "B": f"B: {second.folder.resolve().name}"}
+    panels = found.runs["dataset"].astype(str) + " · " + found.runs["study"].map(names)
     means, why = shared.reasoned(means)
     caption = f"{scaled.label}: means, and B over A"
     shown = [
         Prose((found.warning,)),
-        figures.side_by_side(found.runs.assign(study=found.runs["study"].map(names)), response),
+        figures.violins(found.runs.assign(treatment=panels), response, by="architecture"),
         Table("comparison", caption, means, " ".join(found.notes) + why),
         Table("unlike", "How A and B were measured, where it differs", found.unlike),
         Table("settings", "In what else their runs differ", found.settings),

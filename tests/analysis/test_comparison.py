@@ -1,10 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from lib.analysis import comparison, results
 from lib.records import read
-from lib.report import figures
 from tests import small_study
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
@@ -140,24 +138,3 @@ def test_of_several_variants_the_reference_is_compared(first, second):
     found = compared(first, second)
     assert set(found.means["runs_A"]) == {4}
     assert found.notes == ("A has several variants, of which the reference is compared.",)
-
-
-def test_the_figure_shows_both_studies_and_every_run(first, second):
-    found = compared(first, second)
-    figure = figures.side_by_side(found.runs, "energy_consumed")
-    assert [trace.name for trace in figure.data] == ["A", "B"]
-    assert [len(trace.y) for trace in figure.data] == [15, 18]
-    assert list(dict.fromkeys(figure.data[0].x[1])) == ["VGG16", "VGG19", "ResNet50"]
-    assert "A: VGG16 on digits 0.2060 Wh" in figure.layout.meta["alt"]
-    assert figure.layout.yaxis.title.text == "Energy (Wh)"
-
-
-def test_the_figure_shows_names_as_text_and_says_what_is_missing(first, second):
-    runs = compared(first, second).runs
-    hostile = runs.assign(study=HOSTILE, architecture=HOSTILE, dataset=HOSTILE, run_id=HOSTILE)
-    figure = figures.side_by_side(hostile, "energy_consumed")
-    shown = [figure.data[0].name, *np.ravel(figure.data[0].x), *figure.data[0].hovertext]
-    assert not [text for text in shown if "<a" in text]
-    empty = figures.side_by_side(runs.assign(energy_consumed=np.nan), "energy_consumed")
-    assert not empty.data
-    assert figures.side_by_side(pd.DataFrame(), "score").layout.annotations

@@ -70,7 +70,10 @@ def test_two_studies_are_compared(outputs, screen):
     chosen["B"].value = "second"
     warning, figure, ratios, unlike = screen.parts
     assert "not measured alike" in repr(warning)
-    assert [trace.name for trace in figure.data] == ["A: quick", "B: second"]
+    assert [note.text for note in figure.layout.annotations] == [
+        "digits · A: quick",
+        "digits · B: second",
+    ]
     assert ratios.caption == "Energy (Wh): means, and B over A"
     assert ratios.frame["mean_A"].iloc[0] == pytest.approx(0.20 * 1.015)
     assert list(unlike.frame["what"]) == ["Location"]

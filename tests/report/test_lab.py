@@ -202,12 +202,12 @@ def test_a_training_is_followed_while_it_runs(lab, browser):
             new MutationObserver(note).observe(document, {childList: true, subtree: true});
         }"""
     )
-    last = page.locator(".jp-CodeCell", has_text="notebook.written(config)")
+    last = page.locator(".jp-CodeCell", has_text="run_tables.written(config)")
     last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE)
     said = page.evaluate("[...window.said]")
     assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
-    assert not page.locator(".live").count(), "the figure of all epochs has taken its place"
-    cell = page.locator(".jp-CodeCell", has_text="experiment.measure(")
-    cell.locator(".gtitle", has_text="Accuracy and power by epoch").wait_for()
+    assert not page.locator(".live").count(), "what moved is gone"
+    cell = page.locator(".jp-CodeCell", has_text="figures.learning_curve(")
+    cell.locator(".gtitle", has_text="Learning curve of").wait_for()
     assert errors(page) == []
     page.close()

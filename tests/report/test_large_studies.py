@@ -49,7 +49,6 @@ def test_figures_draw_a_part_of_many_runs_and_say_so(runs):
         (figures.violins(runs, "energy_consumed", "architecture"), "energy_consumed"),
         (figures.violins(runs, "energy_consumed", "dataset"), "energy_consumed"),
         (figures.accuracy_energy(runs, ranked), None),
-        (figures.instruments(runs), None),
     ):
         drawn = sum(len(t.hovertext) for t in points(figure) if t.marker.size < 12)
         assert 0.9 * style.MOST_POINTS < drawn <= style.MOST_POINTS

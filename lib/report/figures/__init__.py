@@ -9,23 +9,19 @@ figure fits a light notebook and a dark one.
 """
 
 from lib.report.figures.agreement import bland_altman
-from lib.report.figures.comparison import beside_paper, instruments, side_by_side
 from lib.report.figures.curves import learning_curves
 from lib.report.figures.live import LiveCurve
 from lib.report.figures.ratios import interaction, ratios
-from lib.report.figures.run import epochs, learning_curve, power, samples
+from lib.report.figures.run import learning_curve, power, samples
 from lib.report.figures.savings import savings
 from lib.report.figures.study import violins
 from lib.report.figures.style import sentence
-from lib.report.figures.tradeoff import accuracy_energy, scores
+from lib.report.figures.tradeoff import accuracy_energy
 
 __all__ = [
     "LiveCurve",
     "accuracy_energy",
-    "beside_paper",
     "bland_altman",
-    "epochs",
-    "instruments",
     "interaction",
     "learning_curve",
     "learning_curves",
@@ -33,8 +29,6 @@ __all__ = [
     "ratios",
     "samples",
     "savings",
-    "scores",
     "sentence",
-    "side_by_side",
     "violins",
 ]

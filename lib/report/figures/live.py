@@ -7,13 +7,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from html import escape
 
-import pandas as pd
-
 from lib import text
 from lib.records.progress import Progress
 from lib.report import front_end
 from lib.report.figures import svg
-from lib.report.figures.run import epochs
 
 SECONDS_BETWEEN = 2.0
 LARGEST_SHARE = 0.005
@@ -33,7 +30,7 @@ _PHASES = {
 
 
 class LiveCurve:
-    """Accuracy and watts of a run under way, and the figure of its epochs once it is over.
+    """Accuracy and watts of a run under way.
 
     While it runs this is a small SVG and not a plotly figure, because the watcher's browser often
     runs on the machine that is measured. Drawn every two seconds for 40 s in JupyterLab, the SVG
@@ -41,8 +38,7 @@ class LiveCurve:
     and 7 %. It is drawn every `SECONDS_BETWEEN` seconds at most, and more rarely where it would
     take more than `LARGEST_SHARE` of the time.
 
-    Where nobody watches, as under papermill, nothing is drawn before `end`: then the measurement is
-    undisturbed, and the executed notebook holds one figure.
+    Where nobody watches, as under papermill, nothing is drawn: the measurement is undisturbed.
 
     Args:
         run_id: For the title.
@@ -80,12 +76,10 @@ class LiveCurve:
         self._history = tuple(history)
 
     def end(self) -> None:
-        """Show the figure of all epochs in place of what moved."""
+        """Take away what moved: the notebook has figures of all that it showed."""
         from IPython.display import clear_output
-        from IPython.display import display as show
 
-        clear_output(wait=True)
-        show(epochs(pd.DataFrame(self._history), self._run_id))
+        clear_output()
 
     def _show(self, picture: str) -> None:
         from IPython.display import HTML

@@ -15,7 +15,6 @@ from plotly.subplots import make_subplots
 
 from lib.quantities import Quantity, number, quantity
 from lib.report.figures import palette, style
-from lib.units import mean_power as mean_power_of
 
 MOST_SAMPLES = 2000
 """Of the power of a run in a figure: more would lie on the same pixels."""
@@ -151,53 +150,6 @@ def axis(against: str, shown: Quantity, history: pd.DataFrame) -> dict[str, obje
     if against != "epoch":
         return {"title": shown.label, "rangemode": "tozero"}
     return {"title": shown.label, "dtick": 1 if len(history) <= 20 else None}
-
-
-def epochs(history: pd.DataFrame, run_id: str = "") -> go.Figure:
-    """Accuracy and mean power of each epoch of a run.
-
-    Args:
-        history: One row an epoch: epoch, accuracy, val_accuracy, and, both since the training
-            began, seconds and energy_consumed (kWh).
-        run_id: For the title.
-    """
-    title = _titled("Accuracy and power by epoch", run_id)
-    if not style.has(history, "accuracy"):
-        return style.sentence(title, "No epoch is complete yet.")
-    watts = mean_power(history)
-    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06, row_heights=[3, 1])
-    for place, kind in enumerate(_KINDS):
-        trace = curve(history, "epoch", 1.0, kind, palette.COLOURS[place], run_id)
-        figure.add_trace(trace.update(name=kind), row=1, col=1)
-    figure.add_trace(
-        go.Bar(
-            x=history["epoch"].to_numpy(),
-            y=watts.to_numpy(),
-            marker={"color": palette.PLAIN},
-            hovertemplate="epoch %{x}: %{y:.1f} W<extra></extra>",
-            showlegend=False,
-        ),
-        row=2,
-        col=1,
-    )
-    figure.update_yaxes(title="Accuracy", row=1)
-    figure.update_yaxes(title="Power (W)", rangemode="tozero", row=2)
-    figure.update_xaxes(**axis("epoch", AGAINST["epoch"], history), row=2)
-    last = history.iloc[-1]
-    alt = (
-        f"{title}: after epoch {last['epoch']:.0f} validation accuracy is "
-        f"{number(last['val_accuracy'])}, mean power {number(watts.iloc[-1], 3) or 'unknown'} W."
-    )
-    return style.finish(figure, title, alt)
-
-
-def mean_power(history: pd.DataFrame) -> pd.Series:
-    """Mean power of each epoch in W, from energy (kWh) and seconds since the training began."""
-    if not {"seconds", "energy_consumed"} <= set(history):
-        return pd.Series(np.nan, index=history.index)
-    since_start = history[["seconds", "energy_consumed"]].astype(float)
-    steps = since_start.diff().fillna(since_start)
-    return mean_power_of(steps["energy_consumed"], steps["seconds"].where(steps["seconds"] > 0))
 
 
 def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape, unescape
 
 import numpy as np
@@ -135,15 +135,6 @@ def _why(frame: pd.DataFrame, column: str) -> str:
 def has(frame: pd.DataFrame, column: str) -> bool:
     """Whether `column` is there with at least one value."""
     return column in frame and bool(frame[column].notna().any())
-
-
-def panels(runs: pd.DataFrame, column: str = "treatment") -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each level of `column`, by name, as they come; all of them where it is absent."""
-    if column not in runs:
-        yield "", runs
-        return
-    for name in dict.fromkeys(runs[column]):
-        yield str(name), runs[runs[column] == name]
 
 
 def lines(text: str, letters: int) -> str:

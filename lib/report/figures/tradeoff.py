@@ -1,4 +1,4 @@
-"""Figures of accuracy against energy, and of the Score that joins them."""
+"""The plane of accuracy against energy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -253,82 +252,3 @@ def _round_values(low: float, high: float, most: int = 4) -> list[float]:
         if inside:
             return inside[:: -(-len(inside) // most)]
     return []
-
-
-def scores(ranked: pd.DataFrame) -> go.Figure:
-    """Configurations by Score, best at the top, with intervals.
-
-    The interval is the 95 % interval where every configuration has one; else the line
-    reaches from the lowest run to the highest.
-
-    Args:
-        ranked: One row a configuration, as `score.rank` gives them: architecture, dataset,
-            score_ratio_of_means with `_low` and `_high`, score_min and score_max (per kWh).
-    """
-    title = "Score: accuracy per kWh"
-    if is_renamed("accuracy"):
-        return style.sentence(title, "What these trainings are to reach is no accuracy.")
-    missing = style.missing(ranked, ["score_ratio_of_means"])
-    if missing:
-        return style.sentence(title, missing)
-    ranked = ranked.dropna(subset=["score_ratio_of_means"])
-    factors = [name for name in _FACTORS if _varies(ranked, name)]
-    names = ranked[factors or ["architecture"]].astype(str).agg(" · ".join, axis=1)
-    labels = [style.lines(name, style.ROW_LETTERS) for name in names]
-    ranked = ranked.assign(_name=names, _label=labels)
-    bounds = ["score_ratio_of_means_low", "score_ratio_of_means_high"]
-    whisker = "95 % interval"
-    if ranked[bounds].isna().any(axis=None):
-        bounds, whisker = ["score_min", "score_max"], "lowest and highest run"
-    readings = list(style.panels(ranked))
-    last = readings[-1][1].sort_values("score_ratio_of_means")
-    order = list(last["_label"])
-    architectures = ordered(ranked["architecture"])
-    figure = make_subplots(
-        cols=len(readings),
-        shared_yaxes=True,
-        horizontal_spacing=0.05,
-        subplot_titles=[escape(name) for name, _ in readings],
-    )
-    for column, (_, panel) in enumerate(readings, start=1):
-        for name in architectures:
-            rows = panel[panel["architecture"].astype(str) == name]
-            value = rows["score_ratio_of_means"]
-            figure.add_trace(
-                go.Scatter(
-                    x=value.to_numpy(),
-                    y=rows["_label"].to_numpy(),
-                    mode="markers",
-                    marker=palette.marker(name, size=9),
-                    # Of a single run the mean may differ from the lowest by rounding.
-                    error_x={
-                        "array": np.maximum(rows[bounds[1]] - value, 0).to_numpy(),
-                        "arrayminus": np.maximum(value - rows[bounds[0]], 0).to_numpy(),
-                        "thickness": 1.5,
-                        "width": 4,
-                    },
-                    **style.entry(name, architectures),
-                    hovertext=style.hover(
-                        rows, ["score_ratio_of_means", *bounds, "n", "mean_accuracy"]
-                    ),
-                    hoverinfo="text",
-                ),
-                row=1,
-                col=column,
-            )
-    style.shown_once(figure)
-    figure.update_xaxes(title="Score (accuracy per kWh)", rangemode="tozero")
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=order)
-    best = [
-        f"{name + ': ' if name else ''}{top['_name']} {number(top['score_ratio_of_means'])}"
-        for name, panel in readings
-        for _, top in [next(panel.sort_values("score_ratio_of_means").iloc[::-1].iterrows())]
-    ]
-    alt = f"{title}; the lines show {whisker}. Highest, {'; '.join(best)}."
-    height = 160 + style.row_height(order) * max(len(order), 3)
-    least_width = 60 + style.longest_line(order) * style.LETTER_WIDTH + 180 * len(readings)
-    return style.finish(figure, title, alt, height, least_width)
-
-
-def _varies(table: pd.DataFrame, column: str) -> bool:
-    return column in table and table[column].nunique() > 1

@@ -14,7 +14,7 @@ from lib.paper import published, reproduction
 from lib.quantities import QUANTITIES, quantity
 from lib.report import figures
 from lib.report.page import Stack, Table
-from lib.report.tables import differences, shared
+from lib.report.tables import shared
 
 _VERDICTS = (
     "A result that an instrument could not have measured is undecided, not refuted; a conclusion "
@@ -136,19 +136,11 @@ def beside_paper(study: Analysis) -> Stack:
         return Stack(tuple(table for table in made if not table.frame.empty))
     parts: list[Any] = []
     for name in (item.name for item in reproduction.REPRODUCTIONS):
-        parts += [_TESTS_OF[name](study)] if name in _TESTS_OF else []
         parts.append(cells(study, name))
-        if name == "table6":
-            parts.append(figures.beside_paper(parts[-1].frame, ("energy_consumed", "score")))
     parts += [figures.violins(study.runs, response, by=by) for response, by in _FIGURES]
     return Stack(tuple(parts))
 
 
-_TESTS_OF = {
-    "table3": differences.dataset_correlation,
-    "table4": differences.architecture_differences,
-    "table5": differences.location_differences,
-}
 _FIGURES = (
     *(("energy_consumed", "dataset"), ("energy_consumed", "architecture")),
     *(("emissions", "dataset"), ("emissions", "architecture")),

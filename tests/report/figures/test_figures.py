@@ -76,11 +76,8 @@ def everything(runs, ranked):
         figures.violins(runs, "energy_consumed", "architecture"),
         figures.violins(runs, "emissions", "dataset"),
         figures.accuracy_energy(runs, ranked),
-        figures.scores(ranked),
-        figures.instruments(runs.assign(wattmeter_energy=runs["energy_consumed"] * 2)),
         figures.learning_curve(history, "VGG16-digits-r1-abc"),
         figures.learning_curves({"VGG16-digits-r1-abc": history}, "energy_consumed"),
-        figures.epochs(history),
         figures.power(trace),
         figures.samples(images, images, np.array([0, 1]), ("zero", "one")),
     ]
@@ -201,12 +198,8 @@ def test_nothing_at_all_is_a_sentence():
     for figure in (
         figures.violins(empty, "energy_consumed", "dataset"),
         figures.accuracy_energy(empty, empty),
-        figures.scores(empty),
-        figures.instruments(empty),
-        figures.beside_paper(empty, ("score",)),
         figures.learning_curve(empty),
         figures.learning_curves({}),
-        figures.epochs(empty),
         figures.power(empty),
         figures.samples(np.zeros((0, 8, 8, 3)), np.zeros((0, 8, 8, 3)), [], []),
     ):
@@ -233,21 +226,6 @@ def test_on_a_line_of_equal_score_accuracy_over_energy_is_what_the_line_says(run
     for line in lines:
         score = float(line.text[1].replace(",", ""))
         np.testing.assert_allclose(np.array(line.y) / (np.array(line.x) / 1000), score)
-
-
-def test_scores_are_in_order_with_their_range_where_there_is_no_interval(ranked):
-    figure = figures.scores(ranked)
-    order = figure.layout.yaxis.categoryarray
-    values = {
-        label: value
-        for trace in points(figure)
-        for label, value in zip(trace.y, trace.x, strict=True)
-    }
-    assert [values[label] for label in order] == sorted(values.values())
-    assert "lowest and highest run" in figure.layout.meta["alt"]
-    low = points(figure)[0].x - points(figure)[0].error_x.arrayminus
-    mine = ranked[ranked["architecture"] == points(figure)[0].name]
-    np.testing.assert_allclose(np.sort(low), np.sort(mine["score_min"]))
 
 
 def test_power_is_stacked_with_its_phases_named():
@@ -320,9 +298,7 @@ def test_a_hover_has_the_unit_of_its_axis(runs):
         (figures.violins(small, "energy_consumed", "dataset"), "mWh"),
         (figures.violins(small, "emissions", "dataset"), "mg CO₂-eq"),
         (figures.accuracy_energy(small, means), "mWh"),
-        (figures.instruments(small), "mWh"),
         (figures.bland_altman(pair), "mWh"),
-        (figures.side_by_side(small.assign(study="a"), "energy_consumed"), "mWh"),
     ):
         axes = [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes())]
         assert any(f"({unit})" in (title or "") for title in axes)
@@ -338,14 +314,9 @@ def test_a_hover_has_the_unit_of_its_axis(runs):
 
 def test_a_curve_without_a_run_names_none():
     history = pd.DataFrame({"epoch": [1], "accuracy": [0.1], "val_accuracy": [0.2]})
-    for draw in (figures.learning_curve, figures.epochs):
-        assert all("<b>" not in (t.hovertemplate or "") for t in draw(history).data)
-        assert "<b>a-run</b>" in draw(history, "a-run").data[0].hovertemplate
-
-
-def test_mean_power_of_an_epoch_is_its_energy_over_its_seconds():
-    history = pd.DataFrame({"seconds": [10.0, 30.0], "energy_consumed": [100 / 3.6e6, 500 / 3.6e6]})
-    np.testing.assert_allclose(figures.run.mean_power(history), [10, 20])
+    draw = figures.learning_curve
+    assert all("<b>" not in (t.hovertemplate or "") for t in draw(history).data)
+    assert "<b>a-run</b>" in draw(history, "a-run").data[0].hovertemplate
 
 
 def test_learning_curves_have_one_entry_an_architecture():

@@ -61,12 +61,6 @@ def test_learning_curves_have_dashes_of_the_variant(study):
             assert trace.line.dash == dashes[study.variant_of[run_id]]
 
 
-def test_scores_name_the_variant(study):
-    labels = {label for trace in figures.scores(study.ranked).data for label in trace.y}
-    assert "VGG16 · precision: mixed" in labels
-    assert len(labels) == 12
-
-
 def test_savings_are_bars_against_the_study_and_marks_against_the_architecture(study):
     figure = figures.savings(study.saved)
     bars = [trace for trace in figure.data if trace.type == "bar"]
@@ -94,16 +88,14 @@ def test_intervals_of_few_runs_do_not_squeeze_the_bars(study):
 
 def test_long_names_take_several_lines_and_leave_room_for_the_bars(study):
     long = "head: linear, features: cached, early_stopping: 3, batch_size: 128, precision: mixed"
-    for draw, table in ((figures.savings, study.saved), (figures.scores, study.ranked)):
-        short = draw(table)
-        renamed = table.assign(variant=table["variant"].replace("precision: mixed", long))
-        figure = draw(renamed)
-        labels = {label for trace in figure.data if trace.y is not None for label in trace.y}
-        assert [
-            label.count("<br>") for label in labels if "VGG16" in label and "early" in label
-        ] == [1]
-        assert figure.layout.height > short.layout.height
-        assert figure.layout.meta["least_width"] < style.PAGE_WIDTH
+    table = study.saved
+    short = figures.savings(table)
+    renamed = table.assign(variant=table["variant"].replace("precision: mixed", long))
+    figure = figures.savings(renamed)
+    labels = {label for trace in figure.data if trace.y is not None for label in trace.y}
+    assert [label.count("<br>") for label in labels if "VGG16" in label and "early" in label] == [1]
+    assert figure.layout.height > short.layout.height
+    assert figure.layout.meta["least_width"] < style.PAGE_WIDTH
 
 
 def test_savings_that_are_unknown_say_why(study):
