@@ -92,13 +92,13 @@ def test_many_learning_curves_are_their_means():
         epochs = np.arange(1, length + 1)
         return pd.DataFrame({"epoch": epochs, "val_accuracy": end, "energy_consumed": epochs * end})
 
-    count = curves.MOST_CURVES + 2
+    count = curves.MOST_RUNS + 2
     histories = {
         f"{name}-mnist-r{n}-x": history(0.2 if n % 2 else 0.4, 3 if n % 2 else 2)
         for n in range(count // 2)
         for name in ("VGG19", "VGG16")
     }
-    figure = figures.learning_curves(histories, "energy_consumed")
+    figure = figures.learning_curves(histories)
     band, mean = figure.data[:2]
     assert [t.name for t in figure.data if t.showlegend] == ["VGG16", "VGG19"]
     assert len(figure.data) == 4
@@ -109,11 +109,11 @@ def test_many_learning_curves_are_their_means():
     assert mean.x == pytest.approx([first, 2 * first, 0.6])
     assert list(mean.customdata[:, 1]) == [shorter + longer, shorter + longer, longer]
     assert (min(band.y), max(band.y)) == (0.2, 0.4)
-    assert f"{count} in all" in figure.layout.title.subtitle.text
+    assert f"{count} in all" in figure.layout.meta["alt"]
 
 
 def test_more_configurations_than_curves_are_a_part_of_them():
-    one = pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.1, 0.2]})
+    one = pd.DataFrame({"energy_consumed": [1, 2], "val_accuracy": [0.1, 0.2]})
     histories = {f"VGG16-set{n}-r1-x": one for n in range(3 * curves.MOST_CURVES)}
     figure = figures.learning_curves(histories)
     assert len(figure.data) == 2 * curves.MOST_CURVES

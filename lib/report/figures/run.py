@@ -13,16 +13,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import Quantity, number, quantity
+from lib.quantities import number, quantity
 from lib.report.figures import palette, style
 
 MOST_SAMPLES = 2000
 """Of the power of a run in a figure: more would lie on the same pixels."""
 
 _COMPONENTS = ("cpu", "gpu", "ram")
-_KINDS = {"validation": ("val_", "solid"), "training": ("", "dot")}
-AGAINST = {"epoch": Quantity("Epoch"), "seconds": Quantity("Time", "s")}
-"""What a learning curve can be drawn against beside a quantity."""
+_KINDS = {"validation": ("val_accuracy", "solid"), "training": ("accuracy", "dot")}
 
 
 def samples(
@@ -86,50 +84,33 @@ def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     if not axes or not style.has(history, "val_accuracy"):
         return style.sentence(title, "No accuracy was recorded for this run.")
     figure = make_subplots(cols=len(axes), shared_yaxes=True, horizontal_spacing=0.05)
+    named = f"<b>{escape(run_id)}</b><br>" if run_id else ""
     for column, against in enumerate(axes, start=1):
-        factor, shown = scaled(against, history[against])
-        for place, kind in enumerate(_KINDS):
-            trace = curve(history, against, factor, kind, palette.COLOURS[place], run_id)
-            figure.add_trace(
-                trace.update(name=kind, legendgroup=kind, showlegend=column == 1), 1, column
+        factor, shown = quantity(against).scaled_to(history[against])
+        for tint, (kind, (accuracy, dash)) in zip(palette.COLOURS, _KINDS.items(), strict=False):
+            rows = thinned(history, [accuracy], MOST_SAMPLES)
+            trace = go.Scatter(
+                x=(rows[against] * factor).to_numpy(),
+                y=rows.get(accuracy, pd.Series(np.nan, index=rows.index)).to_numpy(),
+                mode="lines+markers",
+                line={"color": tint, "dash": dash, "width": 1.8},
+                marker={"size": 4},
+                name=kind,
+                legendgroup=kind,
+                showlegend=column == 1,
+                customdata=rows["epoch"].to_numpy() if "epoch" in rows else None,
+                hovertemplate=f"{named}epoch %{{customdata}}: %{{y:.4f}} ({kind})<extra></extra>",
             )
-        figure.update_xaxes(**axis(against, shown, history), col=column)
+            figure.add_trace(trace, row=1, col=column)
+        figure.update_xaxes(title=shown.label, col=column)
+    figure.update_xaxes(rangemode="tozero", col=len(axes))
     figure.update_yaxes(title="Accuracy", col=1)
-    last = history["val_accuracy"].dropna().iloc[-1]
-    best = history["val_accuracy"].max()
+    last, best = history["val_accuracy"].dropna().iloc[-1], history["val_accuracy"].max()
     alt = (
         f"{title}: validation accuracy ends at {number(last)} after {len(history)} epochs; "
         f"its highest value is {number(best)}."
     )
     return style.finish(figure, title, alt, height=380)
-
-
-def curve(
-    history: pd.DataFrame,
-    against: str,
-    factor: float,
-    kind: str,
-    tint: str,
-    run_id: str,
-    most: int = MOST_SAMPLES,
-) -> go.Scatter:
-    """One run's accuracy, of the `kind` training or validation, against a column of its history.
-
-    Of more than `most` epochs those are drawn that are extreme.
-    """
-    prefix, dash = _KINDS[kind]
-    history = thinned(history, [f"{prefix}accuracy"], most)
-    values = history.get(f"{prefix}accuracy", pd.Series(np.nan, index=history.index))
-    named = f"<b>{escape(run_id)}</b><br>" if run_id else ""
-    return go.Scatter(
-        x=(history[against] * factor).to_numpy(),
-        y=values.to_numpy(),
-        mode="lines+markers",
-        line={"color": tint, "dash": dash, "width": 1.8},
-        marker={"size": 4},
-        customdata=history["epoch"].to_numpy() if "epoch" in history else None,
-        hovertemplate=f"{named}epoch %{{customdata}}: %{{y:.4f}} ({kind})<extra></extra>",
-    )
 
 
 def thinned(rows: pd.DataFrame, columns: Sequence[str], most: int) -> pd.DataFrame:
@@ -138,18 +119,6 @@ def thinned(rows: pd.DataFrame, columns: Sequence[str], most: int) -> pd.DataFra
     if len(rows) <= most or not there:
         return rows
     return rows.iloc[_extremes(rows[there], pd.Series(0, index=rows.index), most)]
-
-
-def scaled(column: str, values: pd.Series) -> tuple[float, Quantity]:
-    """The factor and the unit in which to show a column of histories."""
-    return AGAINST.get(column, quantity(column)).scaled_to(values)
-
-
-def axis(against: str, shown: Quantity, history: pd.DataFrame) -> dict[str, object]:
-    """Epochs are counted, from 1; everything else begins at 0."""
-    if against != "epoch":
-        return {"title": shown.label, "rangemode": "tozero"}
-    return {"title": shown.label, "dtick": 1 if len(history) <= 20 else None}
 
 
 def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
@@ -201,15 +170,8 @@ def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
 
 
 def _extremes(columns: pd.DataFrame, phases: pd.Series, most: int = MOST_SAMPLES) -> np.ndarray:
-    """Places of samples that look like all: of each stretch of time the least and the largest.
-
-    Args:
-        columns: Samples in the order of time.
-        phases: Of each sample; the first and the last of a phase are among those returned.
-        most: How many are drawn at most.
-
-    Returns:
-        In order, about `most` at most.
+    """Places of about `most` samples that look like all: of each stretch of time the least and the
+    largest, and the first and the last of each phase.
     """
     count = len(columns)
     if count <= most:

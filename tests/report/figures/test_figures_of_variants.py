@@ -51,7 +51,7 @@ def test_a_violin_never_pools_variants(study):
 
 
 def test_learning_curves_have_dashes_of_the_variant(study):
-    figure = figures.learning_curves(study.histories, "energy_consumed", study.variant_of)
+    figure = figures.learning_curves(study.histories, study.variant_of)
     assert legend(figure) == ["VGG16", "VGG19", "ResNet50", *NAMES]
     dashes = {trace.name: trace.line.dash for trace in figure.data if trace.name in NAMES}
     assert len(set(dashes.values())) == 4
