@@ -1,4 +1,4 @@
-"""Colours, symbols and patterns: what an architecture looks like follows from its name alone.
+"""Colours and symbols: what an architecture looks like follows from its name alone.
 
 So it looks the same in every figure of every study, whichever runs have a value there.
 """
@@ -15,7 +15,6 @@ from lib.study import catalog
 # and from each other with every common kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#917FF8", "#B13A46", "#CC78AB", "#9E944F")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "pentagon")
-PATTERNS = ("", "/", "x", "|", ".", "\\", "-", "+")
 FILLS = ("", "-open", "-dot", "-open-dot")
 """Endings of a symbol, for where the symbol itself says something else."""
 
@@ -55,13 +54,6 @@ def with_symbol(architecture: str, symbol: str, size: int = 8) -> dict[str, obje
     """A marker whose symbol says something else: those of one colour are filled differently."""
     fill = FILLS[_place(architecture) // len(COLOURS) % len(FILLS)]
     return {"color": colour(architecture), "symbol": symbol + fill, "size": size}
-
-
-def bar(architecture: str) -> dict[str, object]:
-    """The bar of an architecture: those of one colour are hatched differently."""
-    shape = PATTERNS[_place(architecture) // len(COLOURS)]
-    hatched = {"shape": shape, "fillmode": "overlay", "fgcolor": "white", "fgopacity": 1, "size": 6}
-    return {"color": colour(architecture), "pattern": hatched if shape else None}
 
 
 def faint(tint: str) -> str:

@@ -45,14 +45,7 @@ def ratios(found: Answer) -> go.Figure:
                 mode="markers",
                 name=verdict,
                 marker={"color": colour, "symbol": symbol, "size": 9},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": np.nan_to_num(high - ratio),
-                    "arrayminus": np.nan_to_num(ratio - low),
-                    "color": colour,
-                    "width": 3,
-                },
+                error_x=style.whiskers(ratio, low, high),
                 hovertext=[f"<b>{labels[pair]}</b><br>{_limits(pair)}" for pair in rows],
                 hoverinfo="text",
             )

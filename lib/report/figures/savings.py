@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,7 +16,7 @@ from lib.report.figures import palette, style
 def savings(compared: pd.DataFrame) -> go.Figure:
     """Energy saved at equal accuracy, and beside it how accuracy ended, by configuration.
 
-    Bars are set against the study's reference, with 95 % intervals that go on where the axis ends;
+    Marks are set against the study's reference, with 95 % intervals that go on where the axis ends;
     open diamonds against the reference of the same architecture. Below 0 more energy was used.
 
     Args:
@@ -51,10 +52,21 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     words = []
     for row, (where, panel) in enumerate(panels, start=1):
         whole = panel[panel["compared_with"] == overall]
-        for trace in (*_bars(whole, architectures), *_own(panel, overall)):
-            figure.add_trace(trace, row=row, col=1)
-        for trace in _differences(whole, architectures):
-            figure.add_trace(trace, row=row, col=2)
+        for name in architectures:
+            part = whole[whole["architecture"].astype(str) == name]
+            if part.empty:
+                continue
+            look = {"marker": palette.marker(name, size=9), **style.entry(name, architectures)}
+            ends = style.whiskers(*(part[f"saved_percent{end}"] for end in ("", "_low", "_high")))
+            figure.add_trace(_marks(part, "saved_percent", error_x=ends, **look), row=row, col=1)
+            beside = _marks(part, "accuracy_difference", showlegend=False, **look)
+            figure.add_trace(beside, row=row, col=2)
+        # Against the reference of the same architecture, where that is not the study's.
+        own = panel[~panel["compared_with"].isin([overall, ""])]
+        diamond = {"symbol": "diamond-open", "size": 10, "color": palette.INK, "line_width": 2}
+        of_own = style.lines("against the same architecture's reference", style.LEGEND_LETTERS)
+        marks = _marks(own, "saved_percent", marker=diamond, name=of_own)
+        figure.add_traces([marks] if len(own) else [], rows=row, cols=1)
         order = list(dict.fromkeys(panel["_label"]))[::-1]
         figure.update_yaxes(type="category", categoryorder="array", categoryarray=order, row=row)
         shown = ", ".join(
@@ -84,75 +96,21 @@ def _overall(compared: pd.DataFrame) -> str:
     return ", ".join(base[["architecture", "variant"]].iloc[0]) if len(base) else ""
 
 
-def _bars(rows: pd.DataFrame, architectures: list[str]) -> list[go.Bar]:
-    return [
-        go.Bar(
-            x=part["saved_percent"].to_numpy(),
-            y=part["_label"].to_numpy(),
-            orientation="h",
-            **style.entry(name, architectures),
-            marker=palette.bar(name),
-            error_x=_interval(part),
-            hovertext=_hover(part),
-            hoverinfo="text",
-        )
-        for name in architectures
-        if len(part := rows[rows["architecture"].astype(str) == name])
-    ]
-
-
-def _interval(rows: pd.DataFrame) -> dict[str, object]:
-    """Whiskers of the 95 % interval, none where there is none."""
-    saved = rows["saved_percent"]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (rows["saved_percent_high"] - saved).fillna(0).to_numpy(),
-        "arrayminus": (saved - rows["saved_percent_low"]).fillna(0).to_numpy(),
-        "color": palette.INK,
-        "width": 3,
-    }
-
-
 def _range(compared: pd.DataFrame) -> list[float]:
-    """From all bars to all that can be saved; of two runs an interval may go far beyond."""
+    """From all marks to all that can be saved; of two runs an interval may go far beyond."""
     least = compared["saved_percent"].min()
     return [min(-10, max(compared["saved_percent_low"].min(), least - 50), 1.1 * least), 102]
 
 
-def _own(panel: pd.DataFrame, overall: str) -> list[go.Scatter]:
-    """Against the reference of the same architecture, where that is not the study's."""
-    rows = panel[~panel["compared_with"].isin([overall, ""])]
-    if rows.empty:
-        return []
-    return [
-        go.Scatter(
-            x=rows["saved_percent"].to_numpy(),
-            y=rows["_label"].to_numpy(),
-            mode="markers",
-            marker={"symbol": "diamond-open", "size": 10, "color": palette.INK, "line_width": 2},
-            name=style.lines("against the same architecture's reference", style.LEGEND_LETTERS),
-            hovertext=_hover(rows),
-            hoverinfo="text",
-        )
-    ]
-
-
-def _differences(rows: pd.DataFrame, architectures: list[str]) -> list[go.Scatter]:
-    return [
-        go.Scatter(
-            x=part["accuracy_difference"].to_numpy(),
-            y=part["_label"].to_numpy(),
-            mode="markers",
-            marker=palette.marker(name, size=9),
-            legendgroup=name,
-            showlegend=False,
-            hovertext=_hover(part),
-            hoverinfo="text",
-        )
-        for name in architectures
-        if len(part := rows[rows["architecture"].astype(str) == name])
-    ]
+def _marks(rows: pd.DataFrame, column: str, **look: Any) -> go.Scatter:
+    return go.Scatter(
+        x=rows[column].to_numpy(),
+        y=rows["_label"].to_numpy(),
+        mode="markers",
+        hovertext=_hover(rows),
+        hoverinfo="text",
+        **look,
+    )
 
 
 def _hover(rows: pd.DataFrame) -> list[str]:

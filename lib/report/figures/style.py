@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,12 @@ def left_out(drawn: int, runs: int) -> str:
     if drawn >= runs:
         return ""
     return f"Points are {drawn:,} of {runs:,} runs, evenly from the least to the largest."
+
+
+def whiskers(values: Any, low: Any, high: Any) -> dict[str, object]:
+    """Error bars from `low` to `high`, none where there is no interval."""
+    above, below = np.nan_to_num(high - values), np.nan_to_num(values - low)
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "width": 3}
 
 
 _AXIS = {

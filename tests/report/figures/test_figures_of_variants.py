@@ -61,9 +61,9 @@ def test_learning_curves_have_dashes_of_the_variant(study):
             assert trace.line.dash == dashes[study.variant_of[run_id]]
 
 
-def test_savings_are_bars_against_the_study_and_marks_against_the_architecture(study):
+def test_savings_are_marks_against_the_study_and_diamonds_against_the_architecture(study):
     figure = figures.savings(study.saved)
-    bars = [trace for trace in figure.data if trace.type == "bar"]
+    bars = [trace for trace in figure.data if trace.error_x.array is not None]
     (marks,) = [trace for trace in figure.data if "same architecture" in (trace.name or "")]
     assert [bar.name for bar in bars] == ["VGG16", "VGG19", "ResNet50"]
     values = dict(zip(bars[0].y, bars[0].x, strict=True))
