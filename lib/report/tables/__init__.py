@@ -4,22 +4,23 @@ Where the paper has such a table, ours has its number. A table that can't be fil
 """
 
 from lib.report.budgets import budget
-from lib.report.tables.agreement import agreement, instrument_gaps
 from lib.report.tables.answers import (
+    agreement,
     answer,
+    instrument_gaps,
     instruments,
     measurements,
     methods,
     networks,
+    pairs,
     places,
+    questions,
+    savings,
     scores,
 )
-from lib.report.tables.differences import all_tests
 from lib.report.tables.frugality import baseline, frugality, predictions
 from lib.report.tables.paper import beside_paper, conclusions, evidence
-from lib.report.tables.questions import pairs, questions
-from lib.report.tables.savings import savings
-from lib.report.tables.setting import audits, machines, protocol, runs, versions
+from lib.report.tables.setting import all_tests, audits, machines, protocol, runs, versions
 
 __all__ = [
     "agreement",

@@ -7,13 +7,15 @@ import math
 import pandas as pd
 
 from lib import text
-from lib.analysis import variants
+from lib.analysis import instrument_pairs, variants
+from lib.analysis import questions as asked
 from lib.analysis.places import elsewhere
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed
-from lib.report import budgets
+from lib.report import budgets, verdicts
 from lib.report.page import Table
 from lib.report.tables import shared
+from lib.stats.equal_accuracy import SHARE_OF_BEST
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
@@ -105,24 +107,20 @@ def _against(study: Analysis, frame: pd.DataFrame) -> tuple[str | None, pd.DataF
 
 def measurements(study: Analysis) -> Table:
     """Means of every configuration: what its runs took and what they reached."""
-    by = shared.factors(study)
     runs = study.believed
-    means = ["energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
-    means += ["power", "emissions", "duration", "accuracy"]
-    means = [name for name in means if name in runs]
-    numeric = runs.assign(**{name: pd.to_numeric(runs[name]) for name in means})
-    groups = numeric.groupby(by, sort=False, dropna=False)
-    frame = groups[means].mean()
-    frame.insert(0, "runs", groups.size())
-    frame = frame.assign(
-        coefficient_of_variation_percent=100
-        * groups["energy_consumed"].std()
-        / groups["energy_consumed"].mean()
+    columns = ["energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
+    columns += ["power", "emissions", "duration", "accuracy"]
+    frame = shared.means(study, runs, [name for name in columns if name in runs])
+    energy = pd.to_numeric(runs["energy_consumed"])
+    spread = energy.groupby([runs[name] for name in study.configuration], dropna=False).std()
+    keys = pd.MultiIndex.from_frame(frame[study.configuration])
+    frame["coefficient_of_variation_percent"] = (
+        100 * spread.reindex(keys).to_numpy() / frame["energy_consumed"]
     )
     return Table(
         "measurements",
         "What a run took, mean of its repetitions",
-        shared.in_order(frame.reset_index()).dropna(axis="columns", how="all"),
+        frame.dropna(axis="columns", how="all"),
         "Coefficient of variation: the energy's standard deviation between repetitions, as a share "
         "of its mean.",
     )
@@ -144,12 +142,13 @@ def scores(study: Analysis) -> Table:
     """Table 6: Score = accuracy / energy of every configuration, ranked."""
     if is_renamed("accuracy"):
         return Table("table6_scores", "Score", pd.DataFrame(), NO_SCORE)
-    columns = [*shared.treatment(study), "location", "dataset", "rank", "architecture"]
+    treatment = ["treatment"] if len(study.treatments) > 1 else []
+    columns = [*treatment, "location", "dataset", "rank", "architecture"]
     columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
     columns += ["score_ratio_of_means"]
     columns += ["score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"]
     columns += ["score_min", "score_max", "pareto", "reason"]
-    by = [*shared.treatment(study), "location", "dataset", "rank"]
+    by = [*treatment, "location", "dataset", "rank"]
     frame = study.ranked.sort_values(by, kind="stable", key=shared.order)
     frame, why = shared.reasoned(shared.present(frame, columns))
     return Table(
@@ -202,3 +201,108 @@ def instruments(study: Analysis) -> Table:
         shared.in_order(frame.reset_index()),
         "Gap: how much less CodeCarbon says than the wattmeter.",
     )
+
+
+def questions(study: Analysis) -> Table:
+    """The two confirmatory questions, their p and what can be said."""
+    found = study.answer
+    if not found.pairs:
+        why = found.effect.reason or "nothing is compared"
+        return Table("questions", "", pd.DataFrame(), f"Questions: not asked, because {why}.")
+    frame = asked.questions_frame(found)
+    if not found.design.context:
+        frame = frame.iloc[:1]
+    return Table(
+        "questions",
+        "The two questions of the study",
+        shared.present(frame, list(frame)),
+        "Fixed by the study file before it ran. The first is answered by the orders in which the "
+        "runs could have come (permutation within each context and place), the second by the model "
+        "of the logarithms; p (Holm) is adjusted for their number.",
+    )
+
+
+def pairs(study: Analysis) -> Table:
+    """Every pair: the ratio of its geometric means, its simultaneous interval, what can be said."""
+    found = study.answer
+    if not found.pairs:
+        return Table("pairs", "", pd.DataFrame())
+    frame = asked.to_frame(found)
+    frame, why = shared.reasoned(shared.present(frame, list(frame)))
+    return Table(
+        "pairs",
+        "How many times as much energy, pair by pair",
+        frame.rename(columns={"ratio": "times_as_much"}),
+        "Ratios of geometric means, within machines and repetitions. All intervals hold their "
+        "ratios at once in 95 % of such studies, so that of a pair that was chosen does too. "
+        + (verdicts.precision(found) or "")
+        + why,
+    )
+
+
+_WHO = ["reference", "other", "energy_of"]
+_ONE_INSTRUMENT = "Agreement of instruments: no two of them measured the same runs."
+
+
+def agreement(study: Analysis) -> Table:
+    """Whether two instruments see the same differences: correlations and ranking."""
+    columns = ["n_medians", "rho_medians", "n", "rho", "rho_low", "rho_high", "p", "pearson"]
+    return _of_pairs(
+        study,
+        "agreement",
+        "Do the instruments see the same differences?",
+        [*columns, "same_ranking"],
+        "rho is Spearman's: of the configurations' medians, as in the paper, and of all runs. Both "
+        "are high wherever runs differ in duration, which every instrument multiplies by. "
+        "CodeCarbon reads a GPU from NVML's counter: those two are one witness.",
+    )
+
+
+def instrument_gaps(study: Analysis) -> Table:
+    """What one instrument shows and another does not: gap, regression, limits of agreement."""
+    columns = ["n", "gap_percent", "gap_percent_low", "gap_percent_high", "gap_W"]
+    columns += ["constant_power_W", "constant_power_low_W", "constant_power_high_W"]
+    columns += ["slope", "slope_low", "slope_high", "bias", "limit_low", "limit_high"]
+    columns += ["limit_reach"]
+    return _of_pairs(
+        study,
+        "instrument_gaps",
+        "What does one instrument show that the other does not?",
+        columns,
+        "Gap: how much less the other says, median of the runs, from the least to the most. "
+        "Constant power and slope are of a line through the configurations' mean powers that "
+        "allows for errors in both (Deming): what the reference shows where the other shows 0 W, "
+        "and how much it rises for each W of the other. Bias and limits of agreement are those of "
+        "Bland and Altman, with the reach of the limits' own 95 % interval.",
+    )
+
+
+def _of_pairs(study: Analysis, name: str, caption: str, columns: list[str], note: str) -> Table:
+    frame = instrument_pairs.to_frame(map(instrument_pairs.agreement, study.pairs))
+    if frame.empty:
+        return Table(name, "", pd.DataFrame(), _ONE_INSTRUMENT)
+    shown, said = shared.reasoned(frame[[*_WHO, *columns, "reason"]])
+    return Table(name, caption, shown, note + said)
+
+
+_NOTHING_VARIED = (
+    "What options save: the runs differ in architecture, dataset and place alone (docs/studies.md: "
+    "factors or variants)."
+)
+_READ = (
+    f"Equal accuracy is {100 * SHARE_OF_BEST:.0f} % of what the less accurate of the two reaches "
+    "at its best, and the energy until then is read off both mean learning curves. The interval "
+    "and p are Student's, with the spread between runs found by leaving out each in turn; p (Holm) "
+    "is adjusted for all comparisons with the same reference. How many runs had the equal accuracy "
+    "in some epoch is told. Accuracy and energy are those at the end of the training."
+)
+
+
+def savings(study: Analysis) -> Table:
+    """Every variant against its architecture's reference and against the study's."""
+    if variants.COLUMN not in study.completed:
+        return Table("savings", "", pd.DataFrame(), _NOTHING_VARIED)
+    frame, why = shared.reasoned(shared.in_order(study.saved))
+    counts = ["runs", "reached", "reference_reached"]
+    frame = frame.astype(dict.fromkeys(counts, "Int64"))
+    return Table("savings", "What each variant saves", frame, f"{_READ}{why}")

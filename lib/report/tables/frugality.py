@@ -20,7 +20,7 @@ def baseline(study: Analysis) -> Table:
     if not set(columns) <= set(runs) or runs["net_energy"].isna().all():
         reason = "Energy above idle: no run measured an idle baseline (protocol: idle_seconds)."
         return Table("baseline", "", pd.DataFrame(), reason)
-    frame = _means(study, runs.dropna(subset=["net_energy"]), columns)
+    frame = shared.means(study, runs.dropna(subset=["net_energy"]), columns)
     frame["idle_share"] = frame["idle_energy"] / frame["energy_consumed"]
     return Table(
         "baseline",
@@ -44,7 +44,7 @@ def frugality(study: Analysis) -> Table:
     columns = [name for name in figures if name not in derived.KEYS]
     runs = study.believed.drop(columns=columns, errors="ignore").merge(figures, on=derived.KEYS)
     columns += [name for name in _IN_USE if name in runs]
-    frame = _means(study, runs, columns).dropna(axis="columns", how="all")
+    frame = shared.means(study, runs, columns).dropna(axis="columns", how="all")
     if "energy_to_threshold" not in frame:
         frame = frame.drop(columns="threshold", errors="ignore")
     return Table(
@@ -79,12 +79,3 @@ def predictions(study: Analysis) -> Table:
         + " Runs with cached features, whose first epoch is unlike the others, are left out."
         * bool(cached),
     )
-
-
-def _means(study: Analysis, runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    by = shared.factors(study)
-    numeric = runs.assign(**{name: pd.to_numeric(runs[name]) for name in columns})
-    groups = numeric.groupby(by, sort=False, dropna=False)
-    frame = groups[columns].mean()
-    frame.insert(0, "runs", groups.size())
-    return shared.in_order(frame.reset_index())

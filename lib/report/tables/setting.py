@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib.analysis import audit
+from lib.analysis import audit, results, variants
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed, ordered, word
 from lib.report.page import MOST_ROWS, Link, Table
@@ -97,7 +97,7 @@ def runs(study: Analysis) -> Table:
         "position",
         "run_id",
         "status",
-        *shared.factors(study),
+        *study.configuration,
         "repetition",
         "seed",
         "accuracy",
@@ -123,3 +123,20 @@ def runs(study: Analysis) -> Table:
 def _page(study: Analysis, run_id: str) -> Link | str:
     target = f"runs/{run_id}/{RUN_PAGE}"
     return Link(run_id, target) if study.run_dir(run_id).is_dir() else run_id
+
+
+def all_tests(study: Analysis) -> Table:
+    """Every test that was made, those too that no other table shows."""
+    if is_renamed("architecture"):
+        return Table(
+            "tests", "Every test", pd.DataFrame(), "Tests: those of the paper are not made."
+        )
+    frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
+    note = "Family: tests whose p-values Holm adjusts together."
+    if (tested := len(results.tested_variants(study.runs))) < (every := _variants(study)):
+        note += f" Of {every:,} variants the first {tested} are tested."
+    return Table("tests", "Every test", frame, note)
+
+
+def _variants(study: Analysis) -> int:
+    return study.runs[variants.COLUMN].nunique() if variants.COLUMN in study.runs else 0

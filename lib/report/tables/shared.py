@@ -8,49 +8,34 @@ from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
 
 
-def treatment(study: Analysis) -> list[str]:
-    """The column `treatment`, where there is more than one."""
-    return ["treatment"] if len(study.treatments) > 1 else []
-
-
-def factors(study: Analysis) -> list[str]:
-    """What makes a configuration; variant and location where there is more than one."""
-    return study.configuration
-
-
 def present(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Those of `columns` that are there with at least one value, in their order."""
     return frame[[name for name in columns if name in frame and frame[name].notna().any()]]
 
 
-def reasoned(
-    frame: pd.DataFrame, rows: pd.Series | slice = slice(None), each: str = "row"
-) -> tuple[pd.DataFrame, str]:
-    """Take out the reasons where there is none, or where one sentence can say it for all rows.
+def means(study: Analysis, runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Means of `columns` in every configuration, and how many runs they are of."""
+    numeric = runs.assign(**{name: pd.to_numeric(runs[name]) for name in columns})
+    groups = numeric.groupby(study.configuration, sort=False, dropna=False)
+    frame = groups[columns].mean()
+    frame.insert(0, "runs", groups.size())
+    return in_order(frame.reset_index())
 
-    Args:
-        frame: With a column `reason`, or without.
-        rows: Those that can have one, as `loc` takes them.
-        each: What to call one of them.
-    """
-    if "reason" not in frame:
-        return frame, ""
-    reasons = set(frame.loc[rows, "reason"].fillna(""))
-    if len(reasons) > 1:
+
+def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Take out the reasons where there is none, or where one sentence can say it for all rows."""
+    reasons = set(frame["reason"].fillna("")) if "reason" in frame else set()
+    if "reason" not in frame or len(reasons) > 1:
         return frame, ""
     (reason,) = reasons or {""}
-    said = f" {reason[:1].upper()}{reason[1:]} (every {each})." if reason else ""
+    said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
     return frame.drop(columns="reason"), said
 
 
 def in_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Responses and factors as people call them."""
     named = {"response", "factor"} & set(frame)
-    return frame.assign(**{name: list(map(_word, frame[name])) for name in named})
-
-
-def _word(column: str) -> str:
-    return quantity(column).name
+    return frame.assign(**{name: [quantity(one).name for one in frame[name]] for name in named})
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
