@@ -21,12 +21,7 @@ from lib.text import listed, readable
 def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
     """Give every run of a study its reading of a wattmeter, and write the report anew.
 
-    Args:
-        log: What the wattmeter recorded.
-        source: The study file, which says how to read the log.
-        outputs: Where studies leave their results.
-        console: Is shown which runs have a reading, and why others have none.
-        figures: Whether the figures of the report are also written as files.
+    The study file `source` says how to read the log.
 
     Returns:
         Whether every run has a reading and the report is written.
@@ -35,15 +30,14 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
         StudyError: If the study has no results, or the log can't be read.
         BusyError: If another call works on the study.
     """
-    study_dir = outputs.expanduser() / source.stem
+    study_dir = outputs / source.stem
     study = load_study(source)
-    mapping = study.wattmeter
     if not study_dir.is_dir():
         raise StudyError([f"there is no study in {study_dir}; run it first"], "--wattmeter")
     planned = plan.read(study_dir)
     with lock.alone_in_study(study_dir):
         try:
-            attached = attach.attach(study_dir, log, mapping, planned)
+            attached = attach.attach(study_dir, log, study.wattmeter, planned)
         except ValueError as error:
             raise StudyError([str(error)], "--wattmeter") from None
         results = records.merge(study_dir, planned or None).results

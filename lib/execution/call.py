@@ -17,19 +17,13 @@ from lib.study.study import Study, load_study, select
 
 @dataclass(frozen=True)
 class Call:
-    """What a call is to do.
+    """What a call is to do: the options of the command line, and what follows from them.
 
     Attributes:
         study: What the study file and the command line say.
         name: Of the folder of results: the study's, or another one where `--set` makes other runs.
-        source: The study file.
-        outputs: Where studies leave their results.
         everything: All runs of the study.
         chosen: Ids of the runs of this call.
-        scheduler: Address of a Dask scheduler; None executes on this machine.
-        retry_failed: Whether failed runs are run again.
-        fresh: Whether earlier results of the study are set aside first.
-        figures: Whether the figures of the report are also written as files.
     """
 
     study: Study
@@ -46,7 +40,7 @@ class Call:
     @property
     def study_dir(self) -> Path:
         """Where the results of this call go."""
-        return self.outputs.expanduser() / self.name
+        return self.outputs / self.name
 
     def of_this_call(self, runs: Iterable[RunFields]) -> list[RunFields]:
         """Those of `runs` that were chosen."""
@@ -69,7 +63,7 @@ def prepare(
         outputs: Where studies leave their results.
         overrides: What replaces fields of the study.
         only: The values that the runs of this call have, by field.
-        elsewhere: Whether the runs are executed on other machines, which may have what this lacks.
+        elsewhere: Whether other machines execute the runs, which may have what this one lacks.
         options: Further fields of the call.
 
     Raises:

@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -130,7 +130,7 @@ class _Call:
             self._name,
             bundle.pack_program([*self._runs.values()]),
             {name: found[name] for name in (*SAME_VERSIONS, *sorted(backends))},
-            [run.model_dump(mode="json") for run in _different_files(self._runs.values())],
+            [run.model_dump(mode="json") for run in self._runs.values()],
         )
         self._client.subscribe_topic(self._name, lambda event: self._reports.put(event[1]))
         self._client.register_plugin(plugin)
@@ -138,7 +138,7 @@ class _Call:
             yield
         finally:
             with suppress(OSError, TimeoutError):  # a lost scheduler has nothing to forget
-                if self._connected():
+                if self._client.status == "running":
                     self._client.unsubscribe_topic(self._name)
                     self._client.unregister_worker_plugin(self._name)
 
@@ -157,7 +157,7 @@ class _Call:
     def records(self) -> Iterator[Record]:
         """Hand out runs and take them back until all are done."""
         while self._waiting or self._out:
-            if not self._connected():
+            if self._client.status != "running":
                 raise run_folders.StoppedError("the connection to the scheduler is lost")
             self._read_reports()
             with _losing_the_scheduler_stops():
@@ -172,11 +172,8 @@ class _Call:
 
     def cancel(self) -> None:
         """Call off what is out; the workers stop it."""
-        if self._out and self._connected():
+        if self._out and self._client.status == "running":
             self._client.cancel(list(self._out.values()))
-
-    def _connected(self) -> bool:
-        return self._client.status == "running"
 
     def _read_reports(self) -> None:
         while not self._reports.empty():
@@ -210,34 +207,31 @@ class _Call:
             self._watcher.say("waiting for a worker to join the cluster")
 
     def _submit(self, key: str) -> None:
-        config = self._runs[key].model_dump(mode="json")
-        self._out[key] = self._client.submit(
-            cluster_admission.measure,
-            self._name,
-            config,
-            self._timeout,
-            key=key,
-            pure=False,
-            resources={self._name: 1},
-        )
+        task = (self._name, self._runs[key].model_dump(mode="json"), self._timeout)
+        how = {"key": key, "pure": False, "resources": {self._name: 1}}
+        self._out[key] = self._client.submit(cluster_admission.measure, *task, **how)
 
     def _take_back(self, key: str, at_once: int) -> Record:
         future, config = self._out.pop(key), self._runs[key]
         started = self._begun.pop(key, time.monotonic())
         staged = run_folders.staged(config, self._study_dir)
+        problem = None
         if future.status == "finished":
             with _losing_the_scheduler_stops():
                 content = future.result()
-            if problem := _taken(content, staged):
-                refused = f"what its worker returned is refused: {problem}"
-                shutil.rmtree(staged.run_dir, ignore_errors=True)
-                staged.run_dir.mkdir(parents=True)
-                failed_record(staged, refused).write(staged.run_dir)
+            if refused := _taken(content, staged):
+                problem = f"what its worker returned is refused: {refused}"
         elif future.status == "error":
-            staged.run_dir.mkdir(parents=True)
-            failed_record(staged, _why(future.exception())).write(staged.run_dir)
+            # Of a worker's death Dask's own words name the worker's address.
+            died = "every worker that executed it died; it may need more memory than they have"
+            error = future.exception()
+            problem = died if isinstance(error, KilledWorker) else one_line(str(error))
         else:
             raise run_folders.StoppedError("the scheduler is lost, or called a run off")
+        if problem:
+            shutil.rmtree(staged.run_dir, ignore_errors=True)
+            staged.run_dir.mkdir(parents=True)
+            failed_record(staged, problem).write(staged.run_dir)
         run_folders.settle(config, self._study_dir)
         record = records.read(config.run_dir / records.FILE_NAME)
         seconds = time.monotonic() - started
@@ -271,17 +265,3 @@ def _losing_the_scheduler_stops() -> Iterator[None]:
         yield
     except (CommClosedError, TimeoutError, CancelledError) as error:
         raise run_folders.StoppedError("the connection to the scheduler is lost") from error
-
-
-def _different_files(runs: Iterable[RunFields]) -> list[RunFields]:
-    """One run for each set of files that runs read, and each backend."""
-    reads = ("dataset", "data_dir", "weights", "backend", "meter")
-    kinds = {tuple(getattr(run, name, None) for name in reads): run for run in runs}
-    return list(kinds.values())
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, KilledWorker):
-        # Dask's own words name the worker's address.
-        return "every worker that executed it died; it may need more memory than they have"
-    return one_line(str(error))

@@ -29,20 +29,15 @@ SECONDS_TO_END = 10
 class Admission(WorkerPlugin):
     """Gives every worker that fits one unit of a Dask resource, and with it the right to measure.
 
-    Args:
-        name: Of the plugin, of the resource, and of the topic on which it reports.
-        program: As `lib.execution.bundle.pack_program` packs it.
-        versions: By package, which a worker must have.
-        runs: Configurations whose files a worker must have.
+    A worker must have `versions` of packages, and the files of `runs`. `name` is that of the
+    plugin, of the resource, and of the topic on which it reports.
     """
 
     def __init__(
         self, name: str, program: bytes, versions: dict[str, str | None], runs: list[dict[str, Any]]
     ):
-        self.name = name
-        self.program = program
-        self.versions = versions
-        self.runs = runs
+        self.name, self.program = name, program
+        self.versions, self.runs = versions, runs
 
     async def setup(self, worker: Any) -> None:
         """Look at the worker, now or when it joins; report, and admit it if nothing is wrong."""
@@ -94,12 +89,7 @@ def start_child(folder: Path, task: dict[str, Any]) -> subprocess.Popen:
 
 
 def measure(name: str, parameters: dict[str, Any], timeout: float | None) -> bytes:
-    """Execute one run on the worker that calls this.
-
-    Args:
-        name: Of the plugin that admitted the worker.
-        parameters: Of the run.
-        timeout: Seconds after which it is stopped and counted as failed.
+    """Execute one run on the worker that calls this, which the plugin `name` admitted.
 
     Returns:
         The run's folder as `lib.execution.bundle.pack_run` packs it.

@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.execution import bundle, local, lock
-from lib.execution.forecast import Left
 from lib.execution.run_process import end_with_parent
 from lib.instruments import machine
-from lib.records import Record
-from lib.records.progress import Progress
 from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 from lib.study.notebook import fields_of
@@ -42,12 +39,9 @@ def main() -> None:
 
 def describe(runs: list[RunFields]) -> dict[str, Any]:
     """This machine's anonymous id, its versions, and what `runs` would miss here."""
-    missing = dict.fromkeys(line for run in runs for line in run.missing())
-    return {
-        "machine": machine.machine_id(),
-        "versions": machine.versions(),
-        "missing": list(missing),
-    }
+    missing = [*dict.fromkeys(line for run in runs for line in run.missing())]
+    versions = machine.versions()
+    return {"machine": machine.machine_id(), "versions": versions, "missing": missing}
 
 
 def measure(config: RunFields, timeout: float | None) -> None:
@@ -56,25 +50,9 @@ def measure(config: RunFields, timeout: float | None) -> None:
     shutil.rmtree(STUDY, ignore_errors=True)
     config = config.going_to(StudyFolder(STUDY))
     with lock.alone_on_this_machine(f"run {config.run_id} of a cluster", wait=True):
-        for _ in local.execute_all([config], STUDY, _Nobody(), timeout):
+        for _ in local.execute_all([config], STUDY, local.Watcher(), timeout):
             pass
     RESULT.write_bytes(bundle.pack_run(config.run_dir))
-
-
-class _Nobody:
-    """A watcher where nobody watches."""
-
-    def begin(self, config: RunFields) -> None:
-        """A run starts."""
-
-    def progress(self, config: RunFields, progress: Progress, left: Left) -> None:
-        """The run has come this far."""
-
-    def end(self, record: Record, seconds: float, left: Left) -> None:
-        """The run is over."""
-
-    def say(self, sentence: str) -> None:
-        """Something else happened."""
 
 
 if __name__ == "__main__":

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lib.records.progress import Progress
-from lib.study.config import RunFields, Use
+from lib.study.config import RunFields, Use, names
 
 Cell = str
 
 
 @dataclass(frozen=True)
 class Left:
-    """What is still to come, None before anything is known.
-
-    Attributes:
-        seconds: Until the last run ends.
-        energy: kWh that the trainings will take.
-    """
+    """Seconds until the last run ends, and kWh until then; None before anything is known."""
 
     seconds: float | None = None
     energy: float | None = None
@@ -42,35 +39,27 @@ class Forecast:
     """
 
     def __init__(self, runs: Iterable[RunFields]):
-        self._waiting = Counter(cell(run) for run in runs)
+        self._waiting = Counter(cell(run.recorded) for run in runs)
         self._seconds, self._energy = _Means(), _Means()
 
     def begin(self, config: RunFields) -> None:
         """A run starts: it no longer waits."""
-        self._waiting[cell(config)] -= 1
+        self._waiting[cell(config.recorded)] -= 1
 
     def end(self, config: RunFields, seconds: float, energy: float | None) -> None:
         """Learn from a run that has ended; of a failed one `energy` (kWh) is None."""
-        self._seconds.add(cell(config), seconds)
+        self._seconds.add(cell(config.recorded), seconds)
         if energy is not None:
-            self._energy.add(cell(config), energy)
+            self._energy.add(cell(config.recorded), energy)
 
     def left(self, underway: Iterable[Underway], at_once: int = 1) -> Left:
-        """What is still to come.
-
-        Args:
-            underway: The runs that are being executed.
-            at_once: How many runs are executed beside each other.
-        """
-        now = [(cell(run.config), run) for run in underway]
+        """What is still to come, where `at_once` runs are executed beside each other."""
+        now = [(cell(run.config.recorded), run) for run in underway]
         seconds = [(cell, run.elapsed, _promised(run)) for cell, run in now]
         spent = [(cell, run.progress.energy_consumed or 0.0, run.progress) for cell, run in now]
         energy = [(c, kwh, kwh / at.fraction if at.fraction else None) for c, kwh, at in spent]
         total = self._left(self._seconds, seconds)
-        return Left(
-            None if total is None else total / at_once,
-            self._left(self._energy, energy),
-        )
+        return Left(total and total / at_once, self._left(self._energy, energy))
 
     def _left(
         self, means: _Means, underway: Iterable[tuple[Cell, float, float | None]]
@@ -86,9 +75,7 @@ class Forecast:
             rest += max(whole - so_far, 0)
         guess = sum(wholes) / len(wholes) if wholes else None
         for cell, count in (+self._waiting).items():
-            expected = means.of(cell)
-            expected = guess if expected is None else expected
-            if expected is None:
+            if (expected := means.of(cell, guess)) is None:
                 return None
             rest += count * expected
         return rest
@@ -106,10 +93,10 @@ class _Means:
         self.cells[cell] = total + value, count + 1
         self.all = self.all[0] + value, self.all[1] + 1
 
-    def of(self, cell: Cell) -> float | None:
-        """The mean of the cell, else of everything, else None."""
+    def of(self, cell: Cell, guess: float | None = None) -> float | None:
+        """The mean of the cell, else of everything, else the guess."""
         total, count = self.cells.get(cell, self.all)
-        return total / count if count else None
+        return total / count if count else guess
 
 
 def _promised(run: Underway) -> float | None:
@@ -118,6 +105,8 @@ def _promised(run: Underway) -> float | None:
     return run.elapsed + run.progress.duration * (1 / fraction - 1) if fraction else None
 
 
-def cell(config: RunFields) -> Cell:
-    """What repetitions of a configuration share: a variant may take a tenth of another's time."""
-    return config.model_dump_json(exclude=set(config.names(Use.REPETITION, Use.RESULTS)))
+def cell(fields: Mapping[str, Any]) -> Cell:
+    """What repetitions of a configuration share, wherever they run."""
+    apart = names(Use.REPETITION, Use.PLACE)
+    kept = {name: value for name, value in fields.items() if name not in apart}
+    return json.dumps(kept, sort_keys=True)

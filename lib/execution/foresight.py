@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from lib import records
 from lib.analysis import design, results, variants
-from lib.analysis.questions import Answer
+from lib.execution.forecast import cell
 from lib.stats import ALPHA, power
 from lib.stats.observations import Observations
-from lib.study.config import RunFields, Use, names
+from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.sections import Precision
 from lib.study.study import Study
@@ -31,11 +29,8 @@ def sentences(
 ) -> Iterator[str]:
     """What the design can show about each question, and what it will take.
 
-    Args:
-        study: As its file says.
-        runs: All that are planned; of a study that goes on, the fewest.
-        study_dir: Where its results go: if some are there, they are the pilot.
-        like: The folder of an earlier study, whose spread is taken.
+    The spread is that of the study in the folder `like`, else that of the results so far. Of a
+    study that goes on until it is precise, `runs` are the fewest.
     """
     frame = pd.DataFrame([run.recorded for run in runs])
     frame = variants.named(frame.assign(status="completed", response=1.0), study)
@@ -78,34 +73,25 @@ def _shown(question: str, found: power.Detectable, how: str) -> str:
 
 
 def _spread(study_dir: Path, like: Path | None) -> tuple[float, str]:
-    """The relative spread to reckon with, and where it comes from.
-
-    Raises:
-        NoResultsError: If there is nothing in `like`.
-        StudyError: If its runs have no spread.
-    """
-    if like is not None:
-        found = results.load(like).answer
-        if not found.df or not found.spread > 0:
-            raise StudyError([f"{like}: its runs show no spread; without repetitions none does"])
-        return _upper(found), f"that of {like}, upper 80 % limit of {found.n} runs"
+    """The relative spread to reckon with, and where it comes from."""
     try:
-        found = results.load(study_dir).answer
+        found = results.load(like or study_dir).answer
     except results.NoResultsError:
+        if like is not None:
+            raise
         return ASSUMED, "assumed, because nothing was measured"
-    if not found.df or not found.spread > 0:
-        return ASSUMED, "assumed, because the runs so far show none"
-    return _upper(found), f"that of the {found.n} runs so far, upper 80 % limit"
-
-
-def _upper(found: Answer) -> float:
-    return power.upper_sd(found.spread, found.df)
+    if found.df and found.spread > 0:
+        runs = f"that of {like}," if like else "that of the runs so far,"
+        return power.upper_sd(found.spread, found.df), f"{runs} upper 80 % limit of {found.n} runs"
+    if like is not None:
+        raise StudyError([f"{like}: its runs show no spread; without repetitions none does"])
+    return ASSUMED, "assumed, because the runs so far show none"
 
 
 def _cost(runs: Sequence[RunFields], outputs: Path) -> str:
     """Hours and kWh, from runs of the same configurations that this machine measured before."""
     before = _measured(outputs)
-    known = [before[cell] for run in runs if (cell := _cell(run.recorded)) in before]
+    known = [before[one] for run in runs if (one := cell(run.recorded)) in before]
     if not known:
         return "How long it will take, and how much energy, is unknown: nothing like it ran here."
     share = len(runs) / len(known)
@@ -125,14 +111,7 @@ def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
         if record.status == "completed" and record.started_at and record.ended_at:
             begin, end = map(datetime.fromisoformat, (record.started_at, record.ended_at))
             rows.append(
-                (_cell(record.config), (end - begin).total_seconds(), record.energy_consumed)
+                (cell(record.config), (end - begin).total_seconds(), record.energy_consumed)
             )
     means = pd.DataFrame(rows, columns=["cell", "seconds", "kwh"]).groupby("cell").mean()
     return {cell: (row["seconds"], row["kwh"]) for cell, row in means.fillna(0.0).iterrows()}
-
-
-def _cell(fields: Mapping[str, Any]) -> str:
-    """What repetitions of a configuration share, wherever they ran."""
-    apart = names(Use.REPETITION, Use.PLACE)
-    kept = {name: value for name, value in fields.items() if name not in apart}
-    return json.dumps(kept, sort_keys=True)

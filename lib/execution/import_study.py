@@ -30,16 +30,8 @@ def execute(
 ) -> bool:
     """Read what lies in `source` into a study, and write its report.
 
-    Args:
-        source: The authors' package, or a folder with anyone's logs or with a table.
-        outputs: Where studies leave their results.
-        name: The study's title, of which its folder is named; None: of the authors' package
-            `published`, else the name of `source`.
-        console: Is shown what was read, and what is to be known of it.
-        figures: Whether the figures of the report are also written as files.
-
-    Returns:
-        Whether the report is written.
+    `source` is the authors' package, or a folder with anyone's logs or with a table. Without a
+    `name` for the study it is that of the folder; the authors' package is `published`.
 
     Raises:
         StudyError: If nothing can be read there; of logs without a table that says which row is
@@ -50,17 +42,21 @@ def execute(
         package = published.read_package(source)
         runs = [records.from_row(row) for row in package.results.to_dict("records")]
     except NoSidecarError:
-        raise StudyError([_to_be_filled_in(source)], "--import") from None
+        try:
+            problem = folder.write_sidecar(source)
+        except LogError as error:
+            problem = str(error)
+        raise StudyError([problem], "--import") from None
     except ValueError as error:
         raise StudyError([str(error)], "--import") from None
     ours = {"campaign", "tracker_run_id"} <= set(package.results)
-    title = name or (TITLE if ours else source.expanduser().resolve().name)
-    study_dir = outputs.expanduser() / (PUBLISHED if ours and not name else _folder_name(title))
+    title = name or (TITLE if ours else source.resolve().name)
+    study_dir = outputs / (PUBLISHED if ours and not name else _folder_name(title))
     if StudyFolder(study_dir).plan.is_file():
         taken = f"{study_dir} holds runs of a study; give another name with --name"
         raise StudyError([taken], "--import")
-    skipped = [str(row) for row in package.skipped]
-    said = Imported(runs=len(runs), skipped=tuple(skipped), notes=tuple(package.notes))
+    skipped = tuple(str(row) for row in package.skipped)
+    said = Imported(runs=len(runs), skipped=skipped, notes=tuple(package.notes))
     with lock.alone_in_study(study_dir):
         if aside := _write(study_dir, Study(title=title, imported=said), runs, package.histories):
             console.print(f"An earlier import is now in {aside}")
@@ -68,13 +64,6 @@ def execute(
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {readable(sentence)}")
     return run_study.report(console, study_dir, figures=figures)
-
-
-def _to_be_filled_in(source: Path) -> str:
-    try:
-        return folder.write_sidecar(source.expanduser())
-    except LogError as error:
-        return str(error)
 
 
 def _folder_name(title: str) -> str:

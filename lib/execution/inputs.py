@@ -6,12 +6,10 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib import hosted
-from lib.study.catalog import DATASETS
 from lib.study.config import RunConfig, RunFields
 from lib.study.errors import StudyError
 from lib.study.study import check_presence
-from lib.training import npz
+from lib.training import datasets
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -32,13 +30,8 @@ def check(runs: Iterable[RunFields]) -> None:
 
 
 def _images(dataset: str, data_dir: str | None) -> str | None:
-    path = None if data_dir is None else Path(data_dir).expanduser() / f"{dataset}.npz"
-    if path is None or not path.is_file():
-        path = hosted.attached(f"{dataset}.npz")
-    known = DATASETS.get(dataset)
     try:
-        if path is not None:
-            npz.read(path, known.class_names if known else None)
+        datasets.read_file(dataset, data_dir)
     except (ValueError, OSError) as error:
         return f"dataset: {error}"
     return None

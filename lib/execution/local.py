@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 
@@ -38,20 +37,23 @@ SECONDS_BETWEEN_LOOKS_AT_THE_PROCESSOR = 30.0
 SECONDS_OF_A_STALL = 600.0
 
 
-class Watcher(Protocol):
-    """Is told what happens, to show it."""
+class Watcher:
+    """Is told what happens, to show it; this one shows nothing."""
 
     def begin(self, config: RunFields) -> None:
         """A run starts."""
 
-    def progress(self, config: RunFields, progress: Progress, left: Left) -> None:
+    def progress(self, config: RunFields, progress: Progress, expected: Left) -> None:
         """The run has come this far; so much is left of the batch."""
 
-    def end(self, record: Record, seconds: float, left: Left) -> None:
+    def end(self, record: Record, seconds: float, expected: Left) -> None:
         """A run is over; so much is left of the batch."""
 
     def say(self, sentence: str) -> None:
         """Something else happened."""
+
+    def close(self) -> None:
+        """Nothing more will happen."""
 
 
 def execute_all(
@@ -59,11 +61,7 @@ def execute_all(
 ) -> Generator[Record, None, None]:
     """Execute `runs` one after the other; a failure does not stop the others.
 
-    Args:
-        runs: What is to run, in order. Nothing may lie in their places.
-        study_dir: The study's folder.
-        watcher: Is told what happens.
-        timeout: Seconds after which a run is stopped and counted as failed.
+    Nothing may lie in their places. After `timeout` seconds a run is stopped, and has failed.
 
     Yields:
         The record of each run, once it is in its place.
@@ -119,7 +117,10 @@ def _execute(
             with suppress(BrokenPipeError), child.stdin as pipe:
                 json.dump(task | {"parent": os.getpid()}, pipe)
             started = time.monotonic()
-            stall = _Stall(child.pid, _patience(config))
+            # What its protocol asks for is no stall.
+            stall = _Stall(
+                child.pid, SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
+            )
             while child.poll() is None:
                 if timeout is not None and time.monotonic() - started > timeout:
                     error = f"stopped after {timeout:g} s, the study's run_timeout"
@@ -134,13 +135,11 @@ def _execute(
             _kill_tree(child)
     if child.returncode:
         run_folders.check_room(study_dir)
-    if error is None and not _left_a_record(folder):
-        error = _why_it_ended(child.returncode, memory_kills() > kills)
+    error = error or _why_no_record(folder, child.returncode, memory_kills() > kills)
     if error is not None:
         failed_record(unfinished, error).write(folder)
-        leave_out_private_paths(
-            folder / config.notebook.name
-        )  # what was killed did not do it itself
+        # What was killed did not do it itself.
+        leave_out_private_paths(folder / config.notebook.name)
     run_folders.settle(config, study_dir)
 
 
@@ -169,11 +168,6 @@ class _Stall:
         return self._said
 
 
-def _patience(config: RunFields) -> float:
-    """Seconds that a run may stand still: what its protocol asks for is no stall."""
-    return SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
-
-
 def _processor_seconds(pid: int) -> float:
     """What a process and its children have used of processors, in seconds."""
     total = 0.0
@@ -193,25 +187,18 @@ def _silent(before: Progress) -> Progress:
     return replace(before, phase="saving", accuracy=None, watts=None)
 
 
-def _left_a_record(folder: Path) -> bool:
-    try:
-        records.read(folder / records.FILE_NAME)
-    except (FileNotFoundError, ValueError):
-        return False
-    return True
-
-
 def _kill_tree(child: subprocess.Popen) -> None:
     """End the child with all that it started: kernels live in process groups of their own."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(child.pid)
         kill([process, *process.children(recursive=True)])
-    except psutil.NoSuchProcess:
-        return
-    child.wait()
+        child.wait()
 
 
-def _why_it_ended(code: int, for_memory: bool) -> str:
+def _why_no_record(folder: Path, code: int, for_memory: bool) -> str | None:
+    with suppress(FileNotFoundError, ValueError):
+        records.read(folder / records.FILE_NAME)
+        return None
     if code < 0 and for_memory:
         return f"{OUT_OF_MEMORY}: the system killed the run's process"
     if code < 0:

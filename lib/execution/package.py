@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import re
 import socket
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console
 
 import lib
 from lib import program, records
+from lib.analysis import results
+from lib.execution import bundle
 from lib.files import without_home, write_atomically
 from lib.records import Record
+from lib.report import exports
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
+from lib.text import readable
 
 STUDY = "study"
 PROGRAM = "program"
@@ -37,12 +39,7 @@ METADATA = "ro-crate-metadata.json"
 LEFT_OUT = "left-out.txt"
 
 _OF_RUNS = (
-    "run.json",
-    "run.html",
-    "emissions.csv",
-    "power.csv",
-    "history.csv",
-    "wattmeter.csv",
+    *("run.json", "run.html", "emissions.csv", "power.csv", "history.csv", "wattmeter.csv"),
     "*.ipynb",
 )
 _OF_STUDY = (
@@ -59,21 +56,31 @@ _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _STATUS = "http://schema.org/{}ActionStatus"
 
 
-@dataclass(frozen=True)
-class Packed:
-    """What came of it.
+def hand_over(study_dir: Path, export: str | None, target: Path | None, console: Console) -> bool:
+    """Write a finished study in a format of others, pack it, or both, and say what was written.
 
-    Attributes:
-        files: How many files the package holds.
-        left_out: Files of the study that it does not hold, with the reason.
+    Exports come first, so that a package holds them.
+
+    Raises:
+        UserError: If there is no finished study.
     """
+    if export is not None:
+        paths = exports.write(results.load(study_dir), export)
+        console.print(f"{len(paths)} files of {export} in {study_dir / 'exports'}", soft_wrap=True)
+    if target is not None:
+        files, left_out = package(study_dir, target)
+        size = target.stat().st_size / 1e6
+        console.print(f"{target}: {files} files, {size:.1f} MB", soft_wrap=True)
+        for name, why in left_out.items():
+            console.print(f"Left out: {readable(name)}, which {why}", soft_wrap=True)
+    return True
 
-    files: int
-    left_out: Mapping[str, str]
 
-
-def package(study_dir: Path, target: Path) -> Packed:
+def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
     """Write the package of a study; the same study gives the same file, but for its date.
+
+    Returns:
+        How many files it holds, and why others of the study were left out, by name.
 
     Raises:
         StudyError: If there is no complete study to be packed.
@@ -97,8 +104,8 @@ def package(study_dir: Path, target: Path) -> Packed:
     inside[METADATA] = _as_json(_crate(title, date, found, inside)).encode()
     sums = (f"{hashlib.sha256(inside[name]).hexdigest()}  {name}\n" for name in sorted(inside))
     inside[CHECKSUMS] = "".join(sums).encode()
-    write_atomically(target, _zipped(inside))
-    return Packed(len(inside), left_out)
+    write_atomically(target, bundle.zipped(inside))
+    return len(inside), left_out
 
 
 def _of_study(folder: StudyFolder) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -145,12 +152,9 @@ def _program() -> dict[str, bytes]:
 
 def _installed() -> str:
     """Everything that is installed, with its version."""
-    found = {
-        f"{one.metadata['Name']}=={one.version}"
-        for one in importlib.metadata.distributions()
-        if one.metadata["Name"]
-    }
-    return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+    named = (one for one in importlib.metadata.distributions() if one.metadata["Name"])
+    found = {f"{one.metadata['Name']}=={one.version}\n" for one in named}
+    return "".join(sorted(found, key=str.lower))
 
 
 def _readme(title: str, found: Sequence[Record], left_out: Mapping[str, str]) -> str:
@@ -225,71 +229,46 @@ def _crate(
 ) -> dict[str, Any]:
     """The metadata of an RO-Crate: flat, every entity once."""
     notebook = f"{PROGRAM}/notebooks/train.ipynb"
-    files = [{"@id": name, "@type": "File", "name": name} for name in sorted(inside)]
-    for one in files:
-        if one["@id"] == notebook:
-            one["@type"] = ["File", "SoftwareSourceCode"]  # type: ignore[assignment]
+    kinds: dict[str, Any] = {notebook: ["File", "SoftwareSourceCode"]}
+    files = [_entity(name, kinds.get(name, "File"), name=name) for name in sorted(inside)]
     actions = [_action(record, notebook, inside) for record in found]
-    return {
-        "@context": _CONTEXT,
-        "@graph": [
-            {
-                "@id": METADATA,
-                "@type": "CreativeWork",
-                "about": {"@id": "./"},
-                "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-            },
-            {
-                "@id": "./",
-                "@type": "Dataset",
-                "name": title,
-                "description": f"{len(found)} trainings, each with its energy, and their analysis.",
-                "datePublished": date,
-                "license": {"@id": "LICENSE"},
-                "conformsTo": {"@id": _PROFILE},
-                "hasPart": [{"@id": one["@id"]} for one in files],
-                "mentions": [{"@id": action["@id"]} for action in actions],
-            },
-            {
-                "@id": _PROFILE,
-                "@type": "CreativeWork",
-                "name": "Process Run Crate",
-                "version": "0.5",
-            },
-            *files,
-            *actions,
-        ],
+    whole = {
+        "name": title,
+        "description": f"{len(found)} trainings, each with its energy, and their analysis.",
+        "datePublished": date,
+        "license": {"@id": "LICENSE"},
+        "conformsTo": {"@id": _PROFILE},
+        "hasPart": [{"@id": one["@id"]} for one in files],
+        "mentions": [{"@id": action["@id"]} for action in actions],
     }
+    itself = {"about": {"@id": "./"}, "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}}
+    graph = [
+        _entity(METADATA, "CreativeWork", **itself),
+        _entity("./", "Dataset", **whole),
+        _entity(_PROFILE, "CreativeWork", name="Process Run Crate", version="0.5"),
+    ]
+    return {"@context": _CONTEXT, "@graph": [*graph, *files, *actions]}
 
 
 def _action(record: Record, notebook: str, inside: Mapping[str, bytes]) -> dict[str, Any]:
     """One run: what executed, what it took and what it left."""
     prefix = f"{STUDY}/runs/{record.run_id}/"
     failed = record.status == "failed"
-    action: dict[str, Any] = {
-        "@id": f"#run-{record.run_id}",
-        "@type": "CreateAction",
+    said = {
         "name": record.run_id,
         "instrument": {"@id": notebook},
         "object": [{"@id": f"{STUDY}/study.yaml"}],
         "result": [{"@id": name} for name in sorted(inside) if name.startswith(prefix)],
         "actionStatus": {"@id": _STATUS.format("Failed" if failed else "Completed")},
     }
-    times = {"startTime": record.started_at, "endTime": record.ended_at}
-    action |= {name: at for name, at in times.items() if at}
-    return action | ({"error": record.error} if failed else {})
+    found = {"startTime": record.started_at, "endTime": record.ended_at, "error": record.error}
+    said |= {name: value for name, value in found.items() if value}
+    return _entity(f"#run-{record.run_id}", "CreateAction", **said)
+
+
+def _entity(name: str, kind: Any, /, **said: Any) -> dict[str, Any]:
+    return {"@id": name, "@type": kind, **said}
 
 
 def _as_json(content: Any) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def _zipped(inside: Mapping[str, bytes]) -> bytes:
-    """A zip file whose bytes depend on its content only."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(inside):
-            archive.writestr(
-                zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), inside[name], zipfile.ZIP_DEFLATED
-            )
-    return target.getvalue()

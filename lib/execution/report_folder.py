@@ -22,9 +22,6 @@ from lib.text import readable
 def report(folder: Path, console: Console, *, figures: bool) -> bool:
     """Merge the runs of a folder, say in `study.yaml` in what they differ, and write the report.
 
-    Returns:
-        Whether the report is written.
-
     Raises:
         StudyError: If there are no runs.
         BusyError: If the study is in use.
@@ -48,10 +45,7 @@ def report(folder: Path, console: Console, *, figures: bool) -> bool:
 def described(found: Sequence[Record], known: Study | None, name: str) -> Study:
     """The study that these runs make: what differs between them are its factors.
 
-    Args:
-        found: Its runs.
-        known: What was written down of it; all but its factors is kept.
-        name: Its title, where none was written down.
+    All but these is kept of what is `known` of it; where that is nothing, `name` is its title.
     """
     factors: dict[str, list[Any]] = {}
     defaults: dict[str, Any] = {}

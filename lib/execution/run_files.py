@@ -19,9 +19,7 @@ from lib.instruments.codecarbon import FILE_NAME as EMISSIONS_NAME
 from lib.instruments.wattmeters.polling import FILE_NAME as WATTMETER_NAME
 from lib.records import FILE_NAME, HISTORY_NAME
 
-NAMES = frozenset(
-    {FILE_NAME, HISTORY_NAME, LOG_NAME} | {EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
-)
+_NAMES = {FILE_NAME, HISTORY_NAME, LOG_NAME, EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
 
 _NOTEBOOK = re.compile(r"\w[\w .+-]{0,99}\.ipynb")
 """Every study may have a notebook of its own."""
@@ -36,7 +34,7 @@ class RefusedError(ValueError):
 
 def is_left(name: str) -> bool:
     """Whether a run leaves a file of this name."""
-    return name in NAMES or _NOTEBOOK.fullmatch(name) is not None
+    return name in _NAMES or _NOTEBOOK.fullmatch(name) is not None
 
 
 def is_plain(path: Path, below: Path) -> bool:
@@ -55,8 +53,7 @@ def copy(source: Path, target: Path, below: Path) -> None:
         RefusedError: If it is too large.
     """
     if is_plain(source, below):
-        if source.stat().st_size > LARGEST:
-            raise RefusedError(f"{source.name} is larger than {LARGEST // 2**20} MB")
+        _check_size(source.name, source.stat().st_size)
         shutil.copyfile(source, target)
 
 
@@ -71,6 +68,11 @@ def copy_run(source: Path, target: Path, below: Path) -> None:
         copy(source / name, target / name, below)
 
 
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST:
+        raise RefusedError(f"{name} is larger than {LARGEST // 2**20} MB")
+
+
 def unpack(content: bytes, target: Path) -> None:
     """Write the files of a run from a zip archive into a new folder.
 
@@ -83,8 +85,7 @@ def unpack(content: bytes, target: Path) -> None:
             for name in sorted(filter(is_left, archive.namelist())):
                 with archive.open(name) as file:
                     found = file.read(LARGEST + 1)  # what the archive says of its size may be wrong
-                if len(found) > LARGEST:
-                    raise RefusedError(f"{name} is larger than {LARGEST // 2**20} MB")
+                _check_size(name, len(found))
                 (target / name).write_bytes(found)
     except RefusedError:
         raise

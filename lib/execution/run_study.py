@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,8 @@ from rich.console import Console
 from lib import records
 from lib.execution import forecast, local, lock, place, run_folders, terminal, until_precise
 from lib.execution.call import Call
-from lib.execution.partial_report import LiveReport
 from lib.execution.run_folders import StoppedError
+from lib.execution.so_far import LiveReport, Results
 from lib.files import write_atomically
 from lib.records import Record
 from lib.study import plan
@@ -29,13 +29,9 @@ Execute = Callable[[list[RunFields], Path, local.Watcher, float | None], Records
 Alone = Callable[[], AbstractContextManager[object]]
 
 
-def show(call: Call, console: Console, like: Path | None = None) -> None:
-    """Print the plan, and what it will be able to show; writes nothing.
-
-    Args:
-        call: What is to be run.
-        console: Is written to.
-        like: The folder of an earlier study, whose spread is reckoned with.
+def show(call: Call, console: Console, like: Path | None = None) -> bool:
+    """Print the plan, and what it will be able to show, as far as it is known or as in the folder
+    `like` of an earlier study; writes nothing.
     """
     from lib.execution import foresight  # statistics take a second to import
 
@@ -43,6 +39,7 @@ def show(call: Call, console: Console, like: Path | None = None) -> None:
     _show_plan(call, console, runs, [run_folders.look(run).state for run in runs])
     for sentence in foresight.sentences(call.study, runs, call.study_dir, like):
         console.print(readable(sentence), soft_wrap=True)
+    return True
 
 
 def execute(call: Call, console: Console) -> bool:
@@ -88,46 +85,19 @@ def _execute(
 ) -> None:
     """Execute those chosen runs that are not known, and learn of them."""
     pending = [run for run in call.of_this_call(runs) if run.run_id not in known]
-    watcher = terminal.watcher(console, len(pending))
+    total = len(pending)
+    bars = console.is_terminal
+    watcher = terminal.BarWatcher(console, total) if bars else terminal.PlainWatcher(total)
     executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
     so_far = LiveReport(call.study_dir, watcher.say, alone)
-    results = _Results(known, [run.run_id for run in runs], call.study_dir)
+    results = Results(known, [run.run_id for run in runs], call.study_dir)
     alike = _Alike(pending)
     with closing(watcher), closing(executed), closing(results):
         for number, record in enumerate(executed, start=1):
             results.add(record)
-            if number < len(pending):
+            if number < total:
                 alike.check(record)
                 so_far.refresh()
-
-
-class _Results:
-    """`results.csv` of a call: written now and then, and in any case at its end.
-
-    With every run it would cost the more the more runs there are.
-    """
-
-    SHARE = 0.05
-    """Of the time that a study takes."""
-
-    SECONDS = 0.1
-    """What it may cost in any case."""
-
-    def __init__(self, known: dict[str, Record], plan: list[str], study_dir: Path):
-        self._known, self._plan, self._study_dir = known, plan, study_dir
-        self.close()
-
-    def add(self, record: Record) -> None:
-        self._known[record.run_id] = record
-        if self._cost <= max(self.SECONDS, self.SHARE * (time.monotonic() - self._ended)):
-            self.close()
-
-    def close(self) -> None:
-        began = time.monotonic()
-        table = records.table(self._known.values(), self._plan)
-        records.write_results(table, self._study_dir)
-        self._ended = time.monotonic()
-        self._cost = self._ended - began
 
 
 class _Alike:
@@ -141,7 +111,7 @@ class _Alike:
     """Between the ends of two runs that failed at once."""
 
     def __init__(self, pending: list[RunFields]):
-        self._cells = {run.run_id: forecast.cell(run) for run in pending}
+        self._cells = {run.run_id: forecast.cell(run.recorded) for run in pending}
         self._several = min(self.MOST, len(set(self._cells.values())))
         self._failed: list[str] = []
         self._error, self._ended = "", time.monotonic()
@@ -245,21 +215,15 @@ def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, R
             kept = run_folders.set_aside(run.run_dir, StudyFolder(study_dir).aside, reason)
             console.print(f"Set aside in {kept}: {readable(here.state)}", soft_wrap=True)
         elif here.record is not None:
-            known[run.run_id] = _at_its_place(run, here.record)
-    if strangers := _strangers(study_dir, found):
+            known[run.run_id] = placed = place.put(here.record, run.location)
+            if placed != here.record:
+                placed.write(run.run_dir)
+    if strangers := sorted({*StudyFolder(study_dir).run_ids()} - {*found}):
         console.print(f"Left out, of another configuration: {', '.join(strangers)}")
     return runs, known
 
 
-def _at_its_place(run: RunFields, record: Record) -> Record:
-    """The record, with the emissions of the place that the study says now."""
-    placed = place.put(record, run.location)
-    if placed != record:
-        placed.write(run.run_dir)
-    return placed
-
-
-def show_aside(call: Call, console: Console) -> None:
+def show_aside(call: Call, console: Console) -> bool:
     """List what was set aside, why, and what of it fits the plan again."""
     fits = {run_folders.look(run).folder for run in call.everything}
     found = run_folders.all_aside(call.study_dir)
@@ -269,11 +233,7 @@ def show_aside(call: Call, console: Console) -> None:
         console.print(readable(said), soft_wrap=True)
     if not found:
         console.print(f"Nothing of {call.study_dir} was set aside.")
-
-
-def _strangers(study_dir: Path, planned: Iterable[str]) -> list[str]:
-    """Ids of the runs in a study's folder that are not part of its plan."""
-    return sorted({*StudyFolder(study_dir).run_ids()} - {*planned})
+    return True
 
 
 def _show_plan(call: Call, console: Console, runs: list[RunFields], states: list[str]) -> None:

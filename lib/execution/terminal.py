@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lib.execution.forecast import Left
+from lib.execution.local import Watcher
 from lib.records import Record
 from lib.records.progress import Progress
 from lib.study.config import RunConfig, RunFields, Use
@@ -80,29 +81,21 @@ def what_is_missing(runs: Sequence[RunFields]) -> list[str]:
 def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table:
     """One row a run that has ended, at most `MOST_ROWS`, of which failed ones come first.
 
-    Args:
-        records: Of the runs.
-        quality: What the trainings are to reach, by its column.
+    `quality` is the column of what the trainings are to reach.
     """
     table = Table("run", quality, "energy", "duration", "Score (1/kWh)", "state")
     for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
         if record.status == "failed":
-            table.add_row(
-                record.run_id,
-                "",
-                "",
-                "",
-                "",
-                Text.assemble(("failed", "red"), f": {_error(record)}"),
-            )
+            why = Text.assemble(("failed", "red"), f": {_error(record)}")
+            table.add_row(record.run_id, *[""] * 4, why)
             continue
-        reached = record.value(quality)
+        reached, score = record.value(quality), record.score
         table.add_row(
             record.run_id,
             "" if reached is None else f"{reached:.4f}",
             energy(record.energy_consumed),
             duration(record.duration),
-            f"{record.score:.4g}" if record.score is not None else "",
+            "" if score is None else f"{score:.4g}",
             "complete",
         )
     return table
@@ -127,17 +120,9 @@ def summary(records: Sequence[Record], total: int) -> str:
 
 def left(expected: Left) -> str:
     """What is still to come, as far as it is known: `4 min 10 s and 1.2 Wh to go`."""
-    known = []
-    if expected.seconds:
-        known.append(duration(expected.seconds))
-    if expected.energy:
-        known.append(energy(expected.energy))
+    known = [duration(expected.seconds)] if expected.seconds else []
+    known += [energy(expected.energy)] if expected.energy else []
     return f"{' and '.join(known)} to go" if known else ""
-
-
-def watcher(console: Console, total: int) -> PlainWatcher | BarWatcher:
-    """Bars where there is a terminal, plain lines where there is none."""
-    return BarWatcher(console, total) if console.is_terminal else PlainWatcher(total)
 
 
 def _facts(progress: Progress) -> list[str]:
@@ -156,21 +141,18 @@ def _facts(progress: Progress) -> list[str]:
 def _outcome(record: Record, seconds: float) -> str:
     if record.status == "failed":
         return f"FAILED after {duration(seconds)}: {_error(record)}"
+    reached = "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
     return (
-        f"{_accuracy(record)}{energy(record.energy_consumed)} "
+        f"{reached}{energy(record.energy_consumed)} "
         f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
     )
-
-
-def _accuracy(record: Record) -> str:
-    return "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
 
 
 def _error(record: Record) -> str:
     return readable(record.error or "", 500)
 
 
-class PlainWatcher:
+class PlainWatcher(Watcher):
     """One line for each phase and each epoch: for logs and pipes."""
 
     def __init__(self, total: int):
@@ -193,19 +175,16 @@ class PlainWatcher:
 
     def end(self, record: Record, seconds: float, expected: Left) -> None:
         """Print the result."""
-        self._ended += 1
         outcome = ", ".join(filter(None, [_outcome(record, seconds), left(expected)]))
+        self._ended += 1
         self.say(f"[{self._ended}/{self._total}] {record.run_id}: {outcome}")
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""
         print(readable(sentence), flush=True)
 
-    def close(self) -> None:
-        """Nothing to tidy up."""
 
-
-class BarWatcher:
+class BarWatcher(Watcher):
     """A bar for the study and one for each run under way."""
 
     def __init__(self, console: Console, total: int):

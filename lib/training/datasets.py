@@ -106,14 +106,26 @@ def load(config: RunConfig) -> Dataset:
     )
 
 
-def _read(config: RunConfig) -> npz.Arrays:
-    known = DATASETS.get(config.dataset)
-    name = f"{config.dataset}.npz"
-    path = None if config.data_dir is None else Path(config.data_dir).expanduser() / name
+def read_file(dataset: str, data_dir: str | None) -> npz.Arrays | None:
+    """The arrays of the file of this name in `data_dir`, else in a dataset attached on Kaggle.
+
+    Returns:
+        None where there is no such file.
+
+    Raises:
+        ValueError: The file isn't in the layout of `keras.datasets`; names file and key.
+    """
+    path = None if data_dir is None else Path(data_dir).expanduser() / f"{dataset}.npz"
     if path is None or not path.is_file():
-        path = hosted.attached(name)
-    if path is not None:
-        return npz.read(path, known.class_names if known else None)
+        path = hosted.attached(f"{dataset}.npz")
+    known = DATASETS.get(dataset)
+    return None if path is None else npz.read(path, known.class_names if known else None)
+
+
+def _read(config: RunConfig) -> npz.Arrays:
+    if (arrays := read_file(config.dataset, config.data_dir)) is not None:
+        return arrays
+    known = DATASETS.get(config.dataset)
     if known is None:
         raise FileNotFoundError(
             f"dataset: no file '{config.dataset}.npz' in data_dir '{config.data_dir}'; "

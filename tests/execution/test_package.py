@@ -59,10 +59,10 @@ def changed(source, target, name, change):
 
 
 def test_what_is_no_result_or_private_stays_and_is_named(packed):
-    found, target = packed
-    assert found.left_out["notes.txt"] == "is no result"
-    assert found.left_out["figures/secret.svg"] == "names the home folder"
-    assert found.left_out["figures/host.svg"] == "names this machine"
+    (_, left_out), target = packed
+    assert left_out["notes.txt"] == "is no result"
+    assert left_out["figures/secret.svg"] == "names the home folder"
+    assert left_out["figures/host.svg"] == "names this machine"
     with zipfile.ZipFile(target) as archive:
         assert "notes.txt: is no result" in archive.read(package.LEFT_OUT).decode()
         home = str(Path.home()).encode()

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from lib import records
-from lib.execution import local, run_folders, run_study
+from lib.execution import local, run_folders, run_study, so_far
 from lib.execution.call import _trial, prepare
 from lib.records import Record
 from lib.study.errors import StudyError
@@ -186,8 +186,8 @@ def test_results_are_written_at_the_end_however_long_that_takes(study, monkeypat
     monkeypatch.setattr(
         records, "write_results", lambda *arguments: (written.append(1), real(*arguments))
     )
-    monkeypatch.setattr(run_study._Results, "SHARE", 0.0)
-    monkeypatch.setattr(run_study._Results, "SECONDS", 0.0)
+    monkeypatch.setattr(so_far.Results, "SHARE", 0.0)
+    monkeypatch.setattr(so_far.Results, "SECONDS", 0.0)
     outcomes(monkeypatch, lambda run: {"accuracy": 0.5})
     execute(study)
     assert len(written) == 2

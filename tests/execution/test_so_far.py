@@ -2,23 +2,10 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from lib.execution import lock, partial_report
-from lib.execution.partial_report import LiveReport
+from lib.execution import lock, so_far
+from lib.execution.so_far import LiveReport
+from lib.records import Record
 from lib.report import build as report
-
-
-@pytest.mark.parametrize(
-    ("cost", "since", "due"),
-    [
-        (None, 0.0, True),  # the first run
-        (12.0, 47.0, False),
-        (12.0, 48.0, True),
-        (0.5, 2.0, True),
-        (12.0, 0.0, False),
-    ],
-)
-def test_a_report_is_due_while_reports_take_a_quarter_of_the_time(cost, since, due):
-    assert partial_report.is_due(cost, since) == due
 
 
 class Clock:
@@ -26,7 +13,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr(partial_report.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(so_far.time, "monotonic", lambda: self.now)
 
 
 @pytest.fixture
@@ -50,20 +37,42 @@ def built(clock, monkeypatch):
 
 def test_short_runs_share_a_report(clock, built, tmp_path):
     said = []
-    so_far = LiveReport(tmp_path, said.append, nullcontext)
+    report_so_far = LiveReport(tmp_path, said.append, nullcontext)
     for _ in range(10):
         clock.now += 40
-        so_far.refresh()
+        report_so_far.refresh()
     # After the first run, then once 48 s have passed, which is every second run.
     assert built == [1040, 1132, 1224, 1316, 1408]
     assert said == [f"Report so far: {tmp_path / 'report.html'} (12 s)"] * 5
 
 
+def test_a_table_that_is_cheap_is_written_after_every_run(clock, monkeypatch, tmp_path):
+    written = []
+
+    def write(table, study_dir):
+        written.append(len(table))
+        clock.now += cost
+
+    monkeypatch.setattr(so_far.records, "write_results", write)
+    cost = 0.05
+    results = so_far.Results({}, [], tmp_path)
+    for number in range(3):
+        results.add(Record(run_id=f"r{number}", status="failed", error="no", config={}))
+    assert written == [0, 1, 2, 3]
+    cost = 1.0  # a twentieth of 20 s
+    results.add(Record(run_id="a", status="failed", error="no", config={}))
+    results.add(Record(run_id="b", status="failed", error="no", config={}))
+    assert written == [0, 1, 2, 3, 4]
+    clock.now += 21
+    results.add(Record(run_id="c", status="failed", error="no", config={}))
+    assert written[5:] == [6]
+
+
 def test_runs_of_a_minute_have_a_report_each(clock, built, tmp_path):
-    so_far = LiveReport(tmp_path, lambda _: None, nullcontext)
+    report_so_far = LiveReport(tmp_path, lambda _: None, nullcontext)
     for _ in range(10):
         clock.now += 60
-        so_far.refresh()
+        report_so_far.refresh()
     assert len(built) == 10
 
 
@@ -77,18 +86,20 @@ def test_a_report_that_fails_stops_nothing_and_is_not_tried_at_every_run(
         raise report.ReportError("analysis.ipynb: `x`\nfailed")
 
     monkeypatch.setattr(report, "build", fail)
-    so_far = LiveReport(tmp_path, said.append, nullcontext)
-    so_far.refresh()
-    so_far.refresh()
+    report_so_far = LiveReport(tmp_path, said.append, nullcontext)
+    report_so_far.refresh()
+    report_so_far.refresh()
     assert said == ["No report so far: analysis.ipynb: `x` failed (12 s)"]
 
 
 def test_a_report_waits_while_this_machine_measures(built, tmp_path):
-    so_far = LiveReport(tmp_path, lambda _: None, lambda: lock.alone_on_this_machine("report"))
+    report_so_far = LiveReport(
+        tmp_path, lambda _: None, lambda: lock.alone_on_this_machine("report")
+    )
     with lock.alone_on_this_machine("a run"):
-        so_far.refresh()
+        report_so_far.refresh()
     assert built == []
-    so_far.refresh()
+    report_so_far.refresh()
     assert len(built) == 1
 
 

@@ -1,0 +1,101 @@
+"""What there is of a study that is not over, `results.csv` and the report: made anew after a run
+wherever that is cheap as against the time that runs take.
+
+The kernel and the imports of a report take seconds, with which a study of many short runs would
+spend more of its time than with training; a table costs the more the more runs there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from lib import records
+from lib.execution.lock import BusyError
+from lib.records import Record
+
+
+class _Cheap:
+    """Something that is due as long as it takes no more than a share of the time."""
+
+    SHARE = 0.25
+    SECONDS = 0.0
+    """What it may cost in any case."""
+
+    _cost: float | None = None
+    _ended = 0.0
+
+    def is_due(self) -> bool:
+        """Whether to do it again: for the first time, then as long as it stays cheap."""
+        since = time.monotonic() - self._ended
+        return self._cost is None or self._cost <= max(self.SECONDS, self.SHARE * since)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Do it in here."""
+        began = time.monotonic()
+        yield
+        self._ended = time.monotonic()
+        self._cost = self._ended - began
+
+
+class Results(_Cheap):
+    """`results.csv` of a call: written now and then, and in any case when it is closed."""
+
+    SHARE, SECONDS = 0.05, 0.1
+
+    def __init__(self, known: dict[str, Record], plan: list[str], study_dir: Path):
+        self._known, self._plan, self._study_dir = known, plan, study_dir
+        self.close()
+
+    def add(self, record: Record) -> None:
+        """Take a run that has ended into the table."""
+        self._known[record.run_id] = record
+        if self.is_due():
+            self.close()
+
+    def close(self) -> None:
+        """Write the table."""
+        with self.timed():
+            table = records.table(self._known.values(), self._plan)
+            records.write_results(table, self._study_dir)
+
+
+class LiveReport(_Cheap):
+    """Keeps the report of a running study up to date.
+
+    Args:
+        study_dir: The study's folder.
+        say: Is told when there is a new report, or why there is none.
+        alone: Keeps measurements away for as long as its context lasts; refuses with BusyError
+            while one is under way on this machine.
+    """
+
+    def __init__(
+        self,
+        study_dir: Path,
+        say: Callable[[str], None],
+        alone: Callable[[], AbstractContextManager[object]],
+    ):
+        self._study_dir, self._say, self._alone = study_dir, say, alone
+
+    def refresh(self) -> None:
+        """Make the report of what there is, if it is due and nothing is measured here.
+
+        A report that fails is no reason to stop the study.
+        """
+        if not self.is_due():
+            return
+        from lib.report import build  # nbconvert takes a second to import
+
+        try:
+            with self._alone(), self.timed():
+                try:
+                    said = f"Report so far: {build.build(self._study_dir)}"
+                except Exception as error:  # whatever is wrong with it, the next run can go ahead
+                    said = f"No report so far: {' '.join(str(error).split())}"
+        except BusyError:
+            return
+        self._say(f"{said} ({self._cost:.0f} s)")
