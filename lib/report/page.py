@@ -253,7 +253,7 @@ class _Column:
             others = " · ".join(_text(one.values.iloc[place]) for one in factors[1:])
             return (
                 f'<td {kind} {_LEFT} data-value="{shown}">{shown}'
-                f'<span class="also"> · {escape(others)}</span></td>'
+                f'<span class="also" hidden> · {escape(others)}</span></td>'
             )
         return f"<td {kind} {_LEFT}>{shown}</td>"
 
