@@ -136,7 +136,7 @@ def wait_for_title(page, cell, title):
 def test_every_cell_runs_and_every_figure_is_drawn(page):
     assert errors(page) == []
     figures = page.locator(".js-plotly-plot")
-    assert figures.count() >= 8
+    assert figures.count() >= 5
     drawn = figures.evaluate_all("all => all.map(one => one.querySelectorAll('path').length)")
     assert min(drawn) > 0
 
@@ -208,7 +208,7 @@ def test_a_training_is_followed_while_it_runs(lab, browser):
     last = page.locator(".jp-CodeCell", has_text="run_tables.written(config)")
     last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE)
     said = page.evaluate("[...window.said]")
-    assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ Wh", "; ".join(said)), said
+    assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ m?Wh", "; ".join(said)), said
     assert not page.locator(".live").count(), "what moved is gone"
     cell = page.locator(".jp-CodeCell", has_text="figures.learning_curve(")
     cell.locator(".gtitle", has_text="Learning curve of").wait_for()
