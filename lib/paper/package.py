@@ -48,16 +48,11 @@ def find_root(folder: Path) -> Path | None:
 
 
 def read(root: Path) -> Imported:
-    """Read all 63 runs.
-
-    Args:
-        root: The folder that holds `kaggle/` and `grilla/`.
+    """Read all 63 runs in the folder that holds `kaggle/` and `grilla/`.
 
     Returns:
-        Results with the columns of `lib.logs.folder.as_results` and besides: `campaign` (kaggle
-        or wattmeter), `cpu_method, gpu_method, ram_method`, `wattmeter_energy` (kWh),
-        `wattmeter_duration` (s), `wattmeter_samples`, `loss` and `epochs`; with the histories of
-        the wattmeter runs.
+        Results with the columns of `lib.logs.folder.as_results` and besides `campaign` (kaggle or
+        wattmeter), the methods, the wattmeter's figures, `loss` and `epochs`; and histories.
 
     Raises:
         LogError: A file is missing or damaged; names it.

@@ -43,13 +43,8 @@ the pixels, which the paper's text and its code say differently, and the framewo
 
 
 def table(name: str) -> pd.DataFrame:
-    """Read one of the paper's tables.
-
-    Args:
-        name: `table2` to `table7`, `table2_exact`, `rq3`.
-
-    Returns:
-        Its cells as text, so that no printed digit is lost: 0.0920 stays 0.0920.
+    """Read one of the paper's tables (`table2` to `table7`, `table2_exact`, `rq3`), its cells as
+    text, so that no printed digit is lost: 0.0920 stays 0.0920.
     """
     return pd.read_csv(TABLES / f"{name}.csv", dtype=str, comment="#", keep_default_na=False)
 
@@ -88,8 +83,8 @@ def read_package(folder: Path) -> Imported:
         folder: For the package: its root, a folder above or below it.
 
     Returns:
-        Results (one row a run, columns as in `lib.logs.folder.as_results`; for the package also
-        those of `lib.paper.package.read` and of Table 2), skipped rows, notes and histories.
+        Results as `lib.logs.folder.as_results` has them; of the package also what
+        `lib.paper.package.read` adds, and Table 2.
 
     Raises:
         ValueError: The folder is neither, or something in it can't be read.

@@ -60,10 +60,7 @@ def tables(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def questions(results: pd.DataFrame) -> pd.DataFrame:
     """Put the paper's questions, and the same of every component, to each part of the data.
 
-    Returns:
-        One row a test: `data` (Kaggle as published, Kaggle corrected, wattmeter machine) and the
-        columns of `hypotests.to_frame`. Holm adjusts over the responses of one question to
-        one part of the data.
+    Holm adjusts over the responses of one question to one part of the data.
     """
     asked = list(_asked(results))
     adjusted = multitest.by_family(test for _, test in asked)
@@ -77,14 +74,11 @@ def _asked(results: pd.DataFrame) -> Iterator[tuple[str, hypotests.TestResult]]:
     components = ("cpu_energy", "gpu_energy", "ram_energy")
     treated = treatments.treatments(results)
     wattmeter = with_power(campaign(treated[treatments.CORRECTED], WATTMETER))
+    metered = ("wattmeter_energy", "wattmeter_power", "energy_consumed", "duration", *components)
     parts = (
         ("Kaggle, as published", campaign(treated[treatments.AS_PUBLISHED], KAGGLE), sums),
         ("Kaggle, corrected", campaign(treated[treatments.CORRECTED], KAGGLE), sums + components),
-        (
-            "Wattmeter machine",
-            wattmeter,
-            ("wattmeter_energy", "wattmeter_power", "energy_consumed", "duration", *components),
-        ),
+        ("Wattmeter machine", wattmeter, metered),
     )
     for data, runs, responses in parts:
         for response in responses:
@@ -102,13 +96,8 @@ def _tests_of(runs: pd.DataFrame, response: str) -> Iterator[hypotests.TestResul
 
 
 def by_design(results: pd.DataFrame) -> pd.DataFrame:
-    """Put the question of RQ1 by the design of a study, beside the paper's test.
-
-    Returns:
-        One row a part of the data and dataset, and one over both: `p_exact` of the permutation of
-        architectures within datasets and places, `p_paper` of Kruskal and Wallis (over all runs
-        where both datasets are asked), and of the log model over both datasets `f_architecture`,
-        `f_interaction` and `residual_sd_percent`.
+    """Put the question of RQ1 by the design of a study (permutation of architectures within
+    datasets and places, log model over both datasets), beside the paper's test.
     """
     runs = campaign(treatments.treatments(results)[treatments.CORRECTED], KAGGLE)
     parts = {
@@ -119,19 +108,15 @@ def by_design(results: pd.DataFrame) -> pd.DataFrame:
     for data, (part, response, place) in parts.items():
         for dataset in ("cifar10", "mnist", "both"):
             here = part if dataset == "both" else part[part["dataset"] == dataset]
-            observed = Observations.of(
-                here, response, "architecture", context=["dataset"], place=place
-            )
+            seen = Observations.of(here, response, "architecture", context=["dataset"], place=place)
             row = {
                 "data": data,
                 "dataset": dataset,
-                "p_exact": permutation_test(
-                    observed.response, observed.compared.codes, observed.strata
-                ).p,
+                "p_exact": permutation_test(seen.response, seen.compared.codes, seen.strata).p,
                 "p_paper": hypotests.kruskal_wallis(here, response, "architecture").p,
             }
             if dataset == "both":
-                model = LogModel(observed)
+                model = LogModel(seen)
                 row |= {
                     "f_architecture": model.effect.f,
                     "f_interaction": model.interaction.f,
@@ -142,23 +127,16 @@ def by_design(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def flops(results: pd.DataFrame) -> pd.DataFrame:
-    """FLOPs of one forward batch on either dataset, and how many times as many on MNIST.
-
-    Returns:
-        One row an architecture: `cifar10`, `mnist`, `ratio`.
-    """
+    """FLOPs of one forward batch on either dataset, and how many times as many on MNIST."""
     each = configurations(results).pivot(index="architecture", columns="dataset", values="flops")
-    return (
-        each.assign(ratio=each["mnist"] / each["cifar10"]).reset_index().rename_axis(None, axis=1)
-    )
+    each = each.assign(ratio=each["mnist"] / each["cifar10"])
+    return each.reset_index().rename_axis(None, axis=1)
 
 
 def gpu_power(results: pd.DataFrame) -> pd.DataFrame:
     """How each run's GPU energy came about: sampled all along, or one reading for the whole run.
 
-    Returns:
-        One row a campaign, architecture and method: number of runs, lowest and highest mean GPU
-        power (W), and the largest distance of that mean from the log's last reading (W).
+    The mean power of the latter equals the log's last reading.
     """
     runs = with_power(results)
     runs = runs.assign(distance=(runs["gpu_energy_power"] - runs["gpu_power"]).abs())
@@ -181,12 +159,8 @@ def sampled(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def vgg_pairs(results: pd.DataFrame) -> pd.DataFrame:
-    """VGG16 beside VGG19 wherever both were measured soundly.
-
-    Returns:
-        One row a Kaggle session (one sampled run each) and one a dataset of the wattmeter machine
-        (medians of three, wattmeter's energy): accuracy, energy (kWh) and mean GPU power (W) of
-        both, and how much more VGG19 took (percent).
+    """VGG16 beside VGG19 wherever both were measured soundly: in each Kaggle session (one sampled
+    run each), and by the wattmeter (medians of three) on each dataset.
     """
     kaggle = sampled(results).assign(where=lambda runs: "Kaggle, " + runs["location"])
     meter = campaign(results, WATTMETER)
@@ -210,10 +184,6 @@ def energy_bounds(results: pd.DataFrame) -> pd.DataFrame:
 
     CPU and RAM are constants times duration, so only the GPU is open. The bounds let it draw the
     lowest or the highest power that CodeCarbon ever read on Kaggle, for the whole run.
-
-    Returns:
-        One row a location, dataset and architecture: mean duration (s), `lowest` and `highest`
-        energy (kWh), and `sampled`, the energy of the run whose GPU was sampled, if there is one.
     """
     runs = with_power(campaign(results, KAGGLE))
     power = pd.concat([runs["gpu_energy_power"], runs["gpu_power"]])
@@ -233,9 +203,7 @@ def energy_bounds(results: pd.DataFrame) -> pd.DataFrame:
 def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
     """Which architecture has the best Score, the highest accuracy and the least energy, and where.
 
-    Returns:
-        One row a part of the data, location and dataset, with three names and `architectures`,
-        the number compared. Means of the runs; of the wattmeter machine, the wattmeter's energy.
+    Means of the runs; of the wattmeter machine, the wattmeter's energy.
     """
     treated = treatments.treatments(results)
     kaggle = {name: campaign(runs, KAGGLE) for name, runs in treated.items()}
@@ -269,11 +237,8 @@ def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def within_locations(results: pd.DataFrame) -> pd.DataFrame:
-    """Correlation of emissions with the dataset, overall and where both datasets were trained.
-
-    Returns:
-        One row a location and one over all: mean carbon intensity (g CO2-eq/kWh), runs on each
-        dataset, point-biserial r of emissions (corrected; empty where one dataset is missing).
+    """Point-biserial r of corrected emissions with the dataset, overall and where both datasets
+    were trained; intensity in g CO2-eq/kWh.
     """
     runs = campaign(treatments.treatments(results)[treatments.CORRECTED], KAGGLE)
     parts = [("all", runs), *runs.groupby("location")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from lib.paper.package import KAGGLE, WATTMETER
@@ -18,14 +16,13 @@ RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
 """
 
 _CONFIGURATION = ["dataset", "architecture"]
+_ENERGIES = ("codecarbon_energy", "duration")
+"""What is set against the wattmeter's energy, and not its power."""
 
 
 def with_power(runs: pd.DataFrame) -> pd.DataFrame:
-    """Add mean power in W: energy over duration, of every instrument and component.
-
-    Returns:
-        With `wattmeter_power, energy_consumed_power, cpu_energy_power, gpu_energy_power,
-        ram_energy_power`; the columns `cpu_power` and so on are the log's last reading.
+    """Add mean power in W, energy over duration, of every instrument and component; the columns
+    `cpu_power` and so on are the log's last reading.
     """
     energies = ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy")
     return runs.assign(
@@ -35,12 +32,8 @@ def with_power(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def wattmeter_medians(results: pd.DataFrame) -> pd.DataFrame:
-    """What each configuration took on the wattmeter machine, beside its duration on Kaggle.
-
-    Returns:
-        One row a dataset and architecture, medians of the runs: `wattmeter_energy` and CodeCarbon's
-        `energy_consumed` (kWh), `duration` and `kaggle_duration` (s), `accuracy`, with the
-        network's `parameters`, `trainable_parameters` and `depth`.
+    """What each configuration took on the wattmeter machine (medians of the runs: kWh, s), beside
+    its duration on Kaggle and the size of its network.
     """
     columns = ["wattmeter_energy", "energy_consumed", "duration", "accuracy"]
     network = ["parameters", "trainable_parameters", "depth"]
@@ -58,9 +51,7 @@ def wattmeter_power(results: pd.DataFrame) -> pd.DataFrame:
     interval and sound; it is put in the place of the missing mean here. That is an estimate.
 
     Returns:
-        One row a run, power in W: `wattmeter`, `codecarbon`, its `gpu`, `ram` and `cpu`,
-        `cpu_last_reading`, `codecarbon_estimated` (with that), the energies `wattmeter_energy`,
-        `codecarbon_energy`, `codecarbon_energy_estimated` (kWh), and the gaps in percent.
+        One row a run: power (W), energies (kWh), and the gaps in percent.
     """
     runs = with_power(campaign(results, WATTMETER))
     watts_estimated = runs["gpu_energy_power"] + runs["ram_energy_power"] + runs["cpu_power"]
@@ -84,46 +75,30 @@ def wattmeter_power(results: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values([*_CONFIGURATION, "repetition"], ignore_index=True)
 
 
-@dataclass(frozen=True)
-class _Agreement:
-    what: str
-    column: str
-    against: str
-    medians: bool = False
-
-
 def instrument_agreement(results: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rho between wattmeter and CodeCarbon: of energy, and of what is left of it.
 
     Energy is power times duration, and the duration is the same for both instruments. So a
     stopwatch agrees with a wattmeter too; whether a profiler measures anything shows in the power.
-
-    Returns:
-        One row a comparison: `comparison` and the columns of `lib.stats.hypotests.to_frame`.
     """
     runs = wattmeter_power(results)
     medians = runs.groupby(_CONFIGURATION, as_index=False).median(numeric_only=True)
     asked = (
-        _Agreement(
-            "energy, medians of three (the paper's)", "codecarbon_energy", "wattmeter_energy", True
-        ),
-        _Agreement("energy", "codecarbon_energy", "wattmeter_energy"),
-        _Agreement(
-            "duration against wattmeter energy, medians of three",
-            "duration",
-            "wattmeter_energy",
-            True,
-        ),
-        _Agreement("duration against wattmeter energy", "duration", "wattmeter_energy"),
-        _Agreement("mean power", "codecarbon", "wattmeter"),
-        _Agreement("mean power, CPU from its last reading", "codecarbon_estimated", "wattmeter"),
-        _Agreement("GPU power against wattmeter power", "gpu", "wattmeter"),
-        _Agreement("CPU's last reading against wattmeter power", "cpu_last_reading", "wattmeter"),
+        ("energy, medians of three (the paper's)", medians, "codecarbon_energy"),
+        ("energy", runs, "codecarbon_energy"),
+        ("duration against wattmeter energy, medians of three", medians, "duration"),
+        ("duration against wattmeter energy", runs, "duration"),
+        ("mean power", runs, "codecarbon"),
+        ("mean power, CPU from its last reading", runs, "codecarbon_estimated"),
+        ("GPU power against wattmeter power", runs, "gpu"),
+        ("CPU's last reading against wattmeter power", runs, "cpu_last_reading"),
     )
     tests = [
-        hypotests.spearman(medians if item.medians else runs, item.column, item.against)
-        for item in asked
+        hypotests.spearman(
+            table, column, "wattmeter_energy" if column in _ENERGIES else "wattmeter"
+        )
+        for _, table, column in asked
     ]
     frame = hypotests.to_frame(multitest.by_family(tests))
-    frame.insert(0, "comparison", [item.what for item in asked])
+    frame.insert(0, "comparison", [what for what, *_ in asked])
     return frame
