@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from lib.analysis import comparison, results
 from lib.analysis.results import Analysis
@@ -40,23 +38,14 @@ def study(study_dir: str | Path) -> VBox | Prose | None:
 
 
 def compare(study_dir: str | Path) -> VBox | Prose | None:
-    """Set two studies side by side, which are to be chosen, as is the quantity.
-
-    Args:
-        study_dir: The study to begin with; those beside it are there to choose from.
-
-    Returns:
-        The controls and what they show; a sentence without ipywidgets; None if nobody watches.
-    """
+    """Set two studies side by side, which are to be chosen, as is the quantity; see `study`."""
     return _controls(_Comparison, study_dir)
 
 
 def _controls(panel: type[_Panel], study_dir: str | Path) -> VBox | Prose | None:
     if not front_end.is_watched():
         return None
-    if find_spec("ipywidgets") is None:
-        return _ABSENT
-    return panel(Path(study_dir)).box
+    return panel(Path(study_dir)).box if find_spec("ipywidgets") else _ABSENT
 
 
 class _UnreadableError(Exception):
@@ -66,26 +55,63 @@ class _UnreadableError(Exception):
 class _Panel:
     """Dropdowns in a row, and below them what they chose."""
 
-    def __init__(self, study_dir: Path):
-        from ipywidgets import HBox, Layout, Output, VBox
+    labels: tuple[str, ...]
+    """First those whose choice is a study, then those of columns."""
 
-        self._folders = explore_views.folders(study_dir)
-        self._first = study_dir.resolve().name
+    studies: int
+
+    def __init__(self, study_dir: Path):
+        from ipywidgets import Dropdown, HBox, Layout, Output, VBox
+
+        self.folders = explore_views.folders(study_dir)
+        self.here = study_dir.resolve().name
         self._read: dict[str, Analysis] = {}
         self._output = Output()
-        controls = HBox(self.controls(), layout=Layout(flex_flow="row wrap"))
-        self.box = VBox([controls, self._output])
-        self.draw()
+        looks = {"layout": {"width": "17em"}, "style": {"description_width": "5em"}}
+        self.controls = [Dropdown(description=label, **looks) for label in self.labels]
+        for place, control in enumerate(self.controls[: self.studies]):
+            others = [name for name in self.folders if name != self.here]
+            control.options = list(self.folders)
+            control.value = others[0] if place and others else self.here
+            control.observe(self._choose, "value")
+        self.box = VBox([HBox(self.controls, layout=Layout(flex_flow="row wrap")), self._output])
+        self._choose()
 
-    def controls(self) -> list[Any]:
-        """Make the dropdowns."""
+    def offers(self) -> Iterable[list[str]]:
+        """The columns to choose from, a list a control."""
         raise NotImplementedError
 
     def parts(self) -> Iterable[object]:
         """What to show for the present choice."""
         raise NotImplementedError
 
-    def draw(self, _change: object = None) -> None:
+    def chosen(self, place: int) -> Analysis:
+        """The study of a control, read when it is chosen first."""
+        name = self.controls[place].value
+        if name not in self._read:
+            try:
+                self._read[name] = results.load(self.folders[name])
+            except results.NoResultsError as error:
+                raise _UnreadableError(str(error)) from None
+            except Exception as error:  # a damaged file can make anything fail
+                raise _UnreadableError(f"'{name}' can't be read: {_one_line(error)}") from error
+        return self._read[name]
+
+    def _choose(self, _change: object = None) -> None:
+        """Offer the columns of the chosen studies; what was chosen stays where it is there too."""
+        try:
+            offers = list(self.offers())
+        except _UnreadableError:  # `_draw` says why
+            offers = []
+        for control, columns in zip(self.controls[self.studies :], offers, strict=False):
+            control.unobserve_all("value")  # else each change on the way would be drawn
+            before = control.value
+            control.options = [(quantity(name).name, name) for name in columns]
+            control.value = before if before in columns else next(iter(columns), None)
+            control.observe(self._draw, "value")
+        self._draw()
+
+    def _draw(self, _change: object = None) -> None:
         """Show the present choice, or in a sentence why it can't be shown."""
         from IPython.display import clear_output, display
 
@@ -93,106 +119,34 @@ class _Panel:
             clear_output(wait=True)
             display(*_or_sentence(self.parts))
 
-    def dropdown(self, label: str, options: Iterable[Any], value: Any, then: Callable) -> Any:
-        """A dropdown that calls `then` when something else is chosen."""
-        from ipywidgets import Dropdown
-
-        made = Dropdown(
-            description=label,
-            options=list(options),
-            value=value,
-            layout={"width": "17em"},
-            style={"description_width": "5em"},
-        )
-        made.observe(then, "value")
-        return made
-
-    def load(self, name: str) -> Analysis:
-        """A study, read when it is chosen first.
-
-        Raises:
-            _UnreadableError: If it can't be; the message says why.
-        """
-        if name not in self._read:
-            try:
-                self._read[name] = results.load(self._folders[name])
-            except results.NoResultsError as error:
-                raise _UnreadableError(str(error)) from None
-            except Exception as error:  # a damaged file can make anything fail
-                raise _UnreadableError(f"'{name}' can't be read: {_one_line(error)}") from error
-        return self._read[name]
-
 
 class _Study(_Panel):
-    def controls(self) -> list[Any]:
-        self.study = self.dropdown("Study", self._folders, self._first, self._choose)
-        self.response = self.dropdown("Quantity", [], None, self.draw)
-        self.factor = self.dropdown("Factor", [], None, self.draw)
-        self._offer()
-        return [self.study, self.response, self.factor]
+    labels, studies = ("Study", "Quantity", "Factor"), 1
+
+    def offers(self) -> Iterable[list[str]]:
+        runs = self.chosen(0).runs
+        return explore_views.responses(runs), explore_views.factors(runs)
 
     def parts(self) -> Iterable[object]:
-        loaded = self.load(self.study.value)
-        if not self.response.value:
-            return [Prose((f"No run of {self.study.value} is complete yet.",))]
-        return explore_views.by_factor(loaded, self.response.value, self.factor.value)
-
-    def _choose(self, _change: object) -> None:
-        self._offer()
-        self.draw()
-
-    def _offer(self) -> None:
-        """Offer what the study has; what was chosen stays so where it is there too."""
-        try:
-            runs = self.load(self.study.value).runs
-        except _UnreadableError:
-            runs = pd.DataFrame()  # `draw` says why
-        for control, names in (
-            (self.response, explore_views.responses(runs)),
-            (self.factor, explore_views.factors(runs)),
-        ):
-            _offer(control, names, self.draw)
+        study, (name, response, factor) = self.chosen(0), (one.value for one in self.controls)
+        if not response:
+            return [Prose((f"No run of {name} is complete yet.",))]
+        return explore_views.by_factor(study, response, factor)
 
 
 class _Comparison(_Panel):
-    def controls(self) -> list[Any]:
-        others = [name for name in self._folders if name != self._first]
-        second = others[0] if others else self._first
-        self.first = self.dropdown("A", self._folders, self._first, self._choose)
-        self.second = self.dropdown("B", self._folders, second, self._choose)
-        self.response = self.dropdown("Quantity", [], None, self.draw)
-        self._offer()
-        return [self.first, self.second, self.response]
+    labels, studies = ("A", "B", "Quantity"), 2
+
+    def offers(self) -> Iterable[list[str]]:
+        one, other = self.chosen(0).runs, self.chosen(1).runs
+        yield [name for name in explore_views.responses(one) if name in other]
 
     def parts(self) -> Iterable[object]:
-        if len(self._folders) == 1:
-            return [Prose((f"There is no other study in the folder of {self._first}.",))]
-        if self.first.value == self.second.value:
+        if len(self.folders) == 1:
+            return [Prose((f"There is no other study in the folder of {self.here}.",))]
+        if self.controls[0].value == self.controls[1].value:
             return [Prose(("Choose two different studies to compare.",))]
-        return explore_views.beside(
-            self.load(self.first.value), self.load(self.second.value), self.response.value
-        )
-
-    def _choose(self, _change: object) -> None:
-        self._offer()
-        self.draw()
-
-    def _offer(self) -> None:
-        try:
-            one, other = (self.load(control.value).runs for control in (self.first, self.second))
-        except _UnreadableError:
-            return  # `draw` says why
-        both = [name for name in explore_views.responses(one) if name in other]
-        _offer(self.response, both, self.draw)
-
-
-def _offer(control: Any, columns: list[str], redraw: Callable) -> None:
-    """Give a dropdown other options without a call of `redraw` for each change on the way."""
-    control.unobserve(redraw, "value")
-    before = control.value
-    control.options = [(quantity(name).name, name) for name in columns]
-    control.value = before if before in columns else next(iter(columns), None)
-    control.observe(redraw, "value")
+        return explore_views.beside(self.chosen(0), self.chosen(1), self.controls[2].value)
 
 
 def _or_sentence(make: Callable[[], Iterable[object]]) -> list[object]:
