@@ -33,11 +33,8 @@ _MOST_NAMED = 6
 
 
 def head(study: Analysis, at: datetime | None = None) -> Html:
-    """The title, the question, and above both what is missing from an unfinished study.
-
-    Args:
-        study: As far as it is.
-        at: When it was read, in UTC; now, if not given.
+    """The title, the question, and above both what is missing from an unfinished study, `at` (UTC)
+    or now.
     """
     said = partial(study, at or datetime.now(UTC))
     banner = f'<p class="partial" role="status">{escape(said)}</p>' if said else ""

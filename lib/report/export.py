@@ -11,7 +11,6 @@ import copy
 import os
 import re
 import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +55,6 @@ def write(study_dir: Path) -> list[Path]:
     Files there that are named after a cell, but not drawn this time, are of a report of before and
     are taken away; others are left alone.
 
-    Args:
-        study_dir: With the `analysis.ipynb` that the report was made of.
-
-    Returns:
-        The files.
-
     Raises:
         ExportError: If the figures can't be drawn; those of before are then left as they were.
     """
@@ -85,7 +78,10 @@ def named(notebook: NotebookNode) -> dict[str, Figure]:
     """
     found = {}
     for cell in notebook.cells:
-        drawn = [output.data[PLOTLY] for output in _outputs(cell) if output.data[PLOTLY]["data"]]
+        if NOTEBOOK_ONLY in cell.metadata.get("tags", []):
+            continue
+        outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+        drawn = [data[PLOTLY] for data in outputs if PLOTLY in data and data[PLOTLY]["data"]]
         for number, figure in enumerate(drawn, start=1):
             found[cell.id if len(drawn) == 1 else f"{cell.id}-{number}"] = figure
     return found
@@ -104,12 +100,6 @@ def for_paper(figure: Figure) -> Figure:
     layout = copy.deepcopy(figure["layout"])
     layout |= _FOR_PAPER | {"font": layout.get("font", {}) | {"color": "black"}}
     return {"data": figure["data"], "layout": layout}
-
-
-def _outputs(cell: NotebookNode) -> Iterable[NotebookNode]:
-    if NOTEBOOK_ONLY in cell.metadata.get("tags", []):
-        return []
-    return [output for output in cell.get("outputs", []) if PLOTLY in output.get("data", {})]
 
 
 def _untitled(figure: Figure) -> Figure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -131,7 +131,7 @@ def _wattmeter(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _components(run: Mapping[str, Any]) -> Any:
+def _components(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # Sockets are not known; the threads of a processor are no number of components.
     yield {"componentName": run.get("cpu_model"), "componentType": "cpu", "nbComponent": 1}
     if run.get("gpu_count"):

@@ -16,18 +16,17 @@ import yaml
 from lib import text
 from lib.analysis.results import Analysis
 from lib.quantities import number
+from lib.report.exports.sci import configurations, mean
 
 GRAMS_PER_KILOGRAM = 1000
+_UNFIT = re.compile(r"[^\w.-]+")
+"""For the name of a file."""
 
 
 def files(study: Analysis) -> dict[str, str]:
     """A card a configuration, by file name."""
-    by = [name for name in study.configuration if name in study.completed]
-    cards = {}
-    for key, runs in study.completed.groupby(by, sort=False, dropna=False):
-        name = re.sub(r"[^\w.-]+", "-", "-".join(map(str, key)))
-        cards[f"model-card/{name}.md"] = card(study, runs)
-    return cards
+    cards = {"-".join(levels.values()): card(study, runs) for levels, runs in configurations(study)}
+    return {f"model-card/{re.sub(_UNFIT, '-', name)}.md": said for name, said in cards.items()}
 
 
 def card(study: Analysis, runs: pd.DataFrame) -> str:
@@ -40,34 +39,32 @@ def card(study: Analysis, runs: pd.DataFrame) -> str:
 def metadata(runs: pd.DataFrame) -> dict[str, Any]:
     """The front matter; emissions in grams, left out where no location was configured."""
     first = runs.iloc[0]
-    emissions = _mean(runs, "emissions")
-    known: dict[str, Any] = {}
+    emissions = mean(runs, "emissions")
+    found: dict[str, Any] = {"pipeline_tag": "image-classification", "library_name": "keras"}
     if emissions is not None:
-        weights = str(first.get("weights"))
-        known = {
+        found["co2_eq_emissions"] = {
             "emissions": float(f"{emissions * GRAMS_PER_KILOGRAM:.4g}"),
             "source": f"CodeCarbon {first.get('version_codecarbon', '')}".strip(),
-            "training_type": "pre-training" if weights == "none" else "fine-tuning",
+            "training_type": "pre-training" if first.get("weights") == "none" else "fine-tuning",
             "geographical_location": str(first.get("location")),
             "hardware_used": _hardware(first),
         }
-    found: dict[str, Any] = {"pipeline_tag": "image-classification", "library_name": "keras"}
-    return found | ({"co2_eq_emissions": known} if known else {})
+    return found
 
 
 def _items(study: Analysis, runs: pd.DataFrame) -> dict[str, str]:
     first, cost = runs.iloc[0], study.cost
-    energy, emissions = _mean(runs, "energy_consumed"), _mean(runs, "emissions")
-    low, high = (_mean(runs, f"energy_consumed_{end}") for end in ("low", "high"))
+    energy, emissions = mean(runs, "energy_consumed"), mean(runs, "emissions")
+    low, high = (mean(runs, f"energy_consumed_{end}") for end in ("low", "high"))
     all_emissions = cost["emissions"].sum(min_count=1) if len(cost) else float("nan")
-    flops = _mean(runs, "flops_training")
+    flops = mean(runs, "flops_training")
     return {
-        "Time to train the final model": text.duration(_mean(runs, "duration")),
+        "Time to train the final model": text.duration(mean(runs, "duration")),
         "Time of all experiments": text.duration(float(cost["duration"].sum())),
         "Energy of the training": text.with_limits(energy, low, high),
         "Location": str(first.get("location") or "not configured"),
         "Energy mix at that place": (
-            f"{number(_mean(runs, 'carbon_intensity') or float('nan'))} g CO₂-eq/kWh "
+            f"{number(mean(runs, 'carbon_intensity') or float('nan'))} g CO₂-eq/kWh "
             f"({first.get('location_source')})"
             if emissions is not None
             else "unknown, because no location was configured"
@@ -94,10 +91,3 @@ def _hardware(run: pd.Series) -> str:
 def _kg(value: float | None) -> str:
     known = value is not None and not pd.isna(value)
     return text.with_limits(value, column="emissions") if known else "unknown"
-
-
-def _mean(runs: pd.DataFrame, column: str) -> float | None:
-    if column not in runs:
-        return None
-    mean = pd.to_numeric(runs[column], errors="coerce").mean()
-    return None if pd.isna(mean) else float(mean)

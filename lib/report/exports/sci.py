@@ -7,6 +7,7 @@ them, so what is written is called O per R, with every term declared.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -18,11 +19,7 @@ UNIT = "training run"
 
 def files(study: Analysis) -> dict[str, str]:
     """One file with a row a configuration."""
-    by = [name for name in study.configuration if name in study.completed]
-    rows = [
-        dict(zip(by, map(str, key), strict=True)) | terms(runs)
-        for key, runs in study.completed.groupby(by, sort=False, dropna=False)
-    ]
+    rows = [levels | terms(runs) for levels, runs in configurations(study)]
     said = {
         "score": "O per R",
         "why_not_sci": "embodied emissions (M) are unknown, and SCI shall hold them",
@@ -36,11 +33,11 @@ def files(study: Analysis) -> dict[str, str]:
 
 def terms(runs: pd.DataFrame) -> dict[str, Any]:
     """E (kWh), I (g CO2-eq/kWh) and O (g CO2-eq) per run, with limits; None where unknown."""
-    energy, intensity = _mean(runs, "energy_consumed"), _mean(runs, "carbon_intensity")
+    energy, intensity = mean(runs, "energy_consumed"), mean(runs, "carbon_intensity")
     return {
         "R": len(runs),
         "E_kWh": energy,
-        "E_kWh_95": [_mean(runs, f"energy_consumed_{end}") for end in ("low", "high")],
+        "E_kWh_95": [mean(runs, f"energy_consumed_{end}") for end in ("low", "high")],
         "I_gCO2eq_per_kWh": intensity,
         "O_gCO2eq_per_R": None if energy is None or intensity is None else energy * intensity,
         "M_gCO2eq": None,
@@ -52,7 +49,15 @@ def terms(runs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _mean(runs: pd.DataFrame, column: str) -> float | None:
+def configurations(study: Analysis) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """The levels of each configuration, and its completed runs."""
+    by = [name for name in study.configuration if name in study.completed]
+    for key, runs in study.completed.groupby(by, sort=False, dropna=False):
+        yield dict(zip(by, map(str, key), strict=True)), runs
+
+
+def mean(runs: pd.DataFrame, column: str) -> float | None:
+    """Of what is known of a column; None if that is nothing."""
     if column not in runs:
         return None
     mean = pd.to_numeric(runs[column], errors="coerce").mean()
