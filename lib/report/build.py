@@ -49,12 +49,6 @@ def build(study_dir: Path) -> Path:
     Leaves `analysis.ipynb` (executed), `report.html`, `tables/*.csv` and `*.tex`, and a page for
     each run in the study's folder.
 
-    Args:
-        study_dir: The study's folder, as `run_all.py` leaves it.
-
-    Returns:
-        The path of `report.html`.
-
     Raises:
         ReportError: If a cell of the notebook fails. The report of before is left as it was.
     """
@@ -71,10 +65,7 @@ def build(study_dir: Path) -> Path:
 
 
 def _taken_out(notebook: NotebookNode) -> dict[tuple[str, str], str]:
-    """Every table as CSV and as LaTeX, by name and ending; and a document with all of the latter.
-
-    The notebook keeps what is to be looked at.
-    """
+    """Every table as CSV and as LaTeX, by name and ending, and a document of the latter."""
     tables: dict[tuple[str, str], str] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -169,26 +160,13 @@ def to_html(notebook: NotebookNode, title: str) -> str:
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_anchor_links=True,
     )
-    shown, _ = with_figures(shown)
+    outputs = [output for cell in shown.cells for output in cell.get("outputs", [])]
+    drawn = [output for output in outputs if PLOTLY in output.get("data", {})]
+    for number, output in enumerate(drawn, start=1):
+        html = _figure(output.data[PLOTLY], number)
+        output.data = import_nbformat().from_dict({"text/html": html})
     html, _ = exporter.from_notebook_node(shown, resources={"page": page})
     return html
-
-
-def with_figures(notebook: NotebookNode) -> tuple[NotebookNode, int]:
-    """Replace every plotly output by the HTML of a figure.
-
-    Returns:
-        A copy of the notebook, and how many figures it has.
-    """
-    nbformat = import_nbformat()
-    copy = nbformat.from_dict(notebook)
-    count = 0
-    for cell in copy.cells:
-        for output in cell.get("outputs", []):
-            if PLOTLY in output.get("data", {}):
-                count += 1
-                output.data = nbformat.from_dict({"text/html": _figure(output.data[PLOTLY], count)})
-    return copy, count
 
 
 def _figure(figure: dict[str, Any], number: int) -> str:

@@ -45,18 +45,12 @@ def bland_altman(pair: Pair) -> go.Figure:
     found = agreement(pair)
     bias = f"{number(found.bias * factor, 3)} {shown.unit}"
     alt = f"{title}, {text.runs(len(runs))}: {bias} on average"
-    levels = (
-        ("mean", "solid", found.bias),
-        ("mean − 1.96 SD", "dot", found.limit_low),
-        ("mean + 1.96 SD", "dot", found.limit_high),
-    )
-    for name, dash, level in levels:
+    limits = {"mean − 1.96 SD": found.limit_low, "mean + 1.96 SD": found.limit_high}
+    for name, level in {"mean": found.bias, **limits}.items():
         if not pd.isna(level):
-            figure.add_hline(
-                y=level * factor,
-                line={"color": palette.PLAIN, "dash": dash, "width": 1},
-                annotation={"text": name, "font": {"size": 11}},
-            )
+            line = {"color": palette.PLAIN, "dash": "dot" if name in limits else "solid"}
+            label = {"text": name, "font": {"size": 11}}
+            figure.add_hline(y=level * factor, line=line, line_width=1, annotation=label)
     if not pd.isna(found.limit_low):
         alt += (
             f", for 95 % of runs between {number(found.limit_low * factor, 3)} and "
@@ -71,12 +65,12 @@ def bland_altman(pair: Pair) -> go.Figure:
 def _hover(pair: Pair, runs: pd.DataFrame, factor: float, unit: str) -> list[str]:
     """What each point says: its run, and its energy by both instruments."""
     names = {"reference": pair.reference, "other": pair.other}
-    texts = []
-    for _, run in runs.iterrows():
-        lines = [f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"]
-        lines += [
-            f"{escape(name)}: {number(run[role] * factor)} {unit}, {number(run[f'{role}_power'])} W"
+    return [
+        f"<b>{escape(str(run.get('run_id', run['architecture'])))}</b>"
+        + "".join(
+            f"<br>{escape(name)}: {number(run[role] * factor)} {unit}, "
+            f"{number(run[f'{role}_power'])} W"
             for role, name in names.items()
-        ]
-        texts.append("<br>".join(lines))
-    return texts
+        )
+        for _, run in runs.iterrows()
+    ]
