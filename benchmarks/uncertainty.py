@@ -129,7 +129,7 @@ def run(machine: Machine, configuration: str, scale: float = 1.0, seconds: float
     _net(machine, row, true, truth, configuration, seconds)
     intensity = 0.3
     row["emissions"] = row["energy_consumed"] * intensity
-    hour = machine.error(accuracy.INTENSITY)
+    hour = machine.error(accuracy.SOURCES["intensity"])
     truth["emissions"] = truth["energy_consumed"] * intensity * hour
     _wattmeter(machine, row, watts, truth, seconds)
     row |= {"run_id": f"{machine.name}-{configuration}", "status": "completed"}
@@ -160,7 +160,7 @@ def _wattmeter(machine, row, watts, truth, seconds) -> None:
         seen = whole[np.rint(moments / TICK).astype(int)]
     else:
         seen = np.interp(moments, ticks, joules) - np.interp(moments - 1, ticks, joules)
-    shown = np.rint(seen / machine.error(accuracy.PLUG))
+    shown = np.rint(seen / machine.error(accuracy.SOURCES["plug"]))
     begin = int(start / TICK) * TICK
     late = metering.CLOCK_U * rng.standard_normal()
     reading = metering.read_window(

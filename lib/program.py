@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-KINDS = {".py", ".css", ".js", ".json", ".j2", ".md"}
+KINDS = {".py", ".css", ".js", ".json", ".toml", ".j2", ".md"}
 """Endings of what the package is made of, in a checkout and where it was unpacked."""
 
 

@@ -115,7 +115,7 @@ def _fitted(
 ) -> Calibrated:
     line = stats.linregress(read, plug)
     middle = sum(SUPPLY) / 2
-    meter = accuracy.PLUG.law.spread / math.sqrt(3) if wattmeter is None else wattmeter.u
+    meter = accuracy.SOURCES["plug"].law.spread / math.sqrt(3) if wattmeter is None else wattmeter.u
     supply = (SUPPLY[1] - SUPPLY[0]) / 2 / math.sqrt(3) / middle
     scale = 1.0 if wattmeter is None else wattmeter.gain
     rest = plug - line.intercept - line.slope * read

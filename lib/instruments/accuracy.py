@@ -3,34 +3,24 @@
 The measurand is the energy of the components that were read (processor package, GPU board, memory),
 or with a wattmeter the energy at the plug. Neither is ever converted to the other.
 
-Every number says what it rests on. A calibration of the machine at hand, named in the study file,
-takes a default's place. `docs/measurement.md` has the table for people.
+The numbers, with what they rest on, are in `uncertainties.toml`. A calibration of the machine at
+hand, named in the study file, takes a default's place.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.stats.budget import (
-    CONFIGURATION,
-    MACHINE,
-    RUN,
-    Budget,
-    Law,
-    Source,
-    lognormal,
-    loguniform,
-    normal,
-    rectangular,
-    t,
-    triangular,
-)
+from lib.stats import budget as laws
+from lib.stats.budget import MACHINE, Budget, Source, normal
 from lib.study.sections import Gain
 from lib.units import JOULES_PER_KWH
 
@@ -40,192 +30,14 @@ COUNTER_PERIOD = 0.1
 SLOW_SAMPLES = 15.0
 """s between two samples of CodeCarbon, where nothing else is known: its default."""
 
-UNSEEN_POWER = (0.0, 60.0)
-"""W that a machine draws beside processor, GPU and memory, and that no component shows.
 
-Intercepts of plug over CodeCarbon: 16 to 45 W on a desktop computer (arXiv:2509.22092, own
-regression). A server's fans and supplies may draw several times that."""
+def _source(law: dict[str, list[float]], part: str | None = None, **fields: Any) -> Source:
+    ((shape, numbers),) = law.items()
+    return Source(law=getattr(laws, shape)(*numbers), part=part, **fields)
 
-_WATTMETER_REMEDY = "a wattmeter at the plug"
-_RAPL_REMEDY = "the processor's energy counter (RAPL), where its files may be read"
 
-GPU_SENSOR = Source(
-    "the GPU's power sensor",
-    "gpu",
-    t(1.0, 0.045, 16),
-    MACHINE,
-    "17 cards against a DC meter: gain 0.91 to 1.06, SD 3.7 %; steady state mean -1.3 %, SD 4.0 % "
-    "(arXiv:2312.02741 and its data). NVIDIA states ±5 % for Fermi and Kepler only.",
-    "a calibration of the card, or a wattmeter",
-)
-GPU_PARTLY_SEEN = Source(
-    "the part of the time that the GPU's sensor sees",
-    "gpu",
-    rectangular(0.97, 1.03),
-    CONFIGURATION,
-    "A100 and H100 average 25 of every 100 ms (arXiv:2312.02741); ±3 % is a judgement.",
-    _WATTMETER_REMEDY,
-)
-GPU_LAG = Source(
-    "the lag of the GPU's counter",
-    "gpu",
-    triangular(0.0),
-    RUN,
-    "The counter moves every 0.1 s, at either end of a run: half-width is power × 0.1 s.",
-    "longer runs",
-    adds=True,
-)
-GPU_SAMPLED = Source(
-    "sampling of the GPU's power",
-    "gpu",
-    normal(1.0, 0.0),
-    RUN,
-    "Standard error of the mean of one sample in 15 s, power scattering by 20 %: a judgement.",
-    "the GPU's energy counter",
-)
-GPU_READ_ONCE = Source(
-    "one reading of the GPU's power for a whole run",
-    "gpu",
-    loguniform(0.75, 2.4),
-    CONFIGURATION,
-    "The authors' Kaggle runs of VGG16 and VGG19: the power that was sampled, 58 to 79 W, over "
-    "readings after the training of the same configuration, 34 to 77 W.",
-    "power that is sampled all along",
-)
-GPU_OTHER = Source(
-    "the GPU's power sensor",
-    "gpu",
-    rectangular(0.8, 1.2),
-    MACHINE,
-    "No comparison with a meter was found: a judgement.",
-    "a calibration of the card, or a wattmeter",
-)
-WORKLOAD = Source(
-    "what the workload changes in the sensors",
-    "gpu",
-    normal(1.0, 0.025),
-    CONFIGURATION,
-    "After a straight line through one machine's plug and software energies 2 to 3.5 % of plug "
-    "power remains (arXiv:2509.22092, own regression).",
-    _WATTMETER_REMEDY,
-)
-RAPL_INTEL = Source(
-    "the processor's energy counter",
-    "cpu",
-    rectangular(0.9, 1.1),
-    MACHINE,
-    "Intel from Haswell on measures (doi:10.1109/IPDPSW.2015.70); ±10 % is a judgement from "
-    "published slopes against the plug.",
-    "a calibration, or a wattmeter",
-)
-RAPL_MODELLED = dataclasses.replace(
-    RAPL_INTEL,
-    law=rectangular(0.8, 1.2),
-    basis="AMD and Intel before Haswell model what the counter counts (arXiv:2108.00808); ±20 % "
-    "is a judgement.",
-)
-LOAD_MODEL = Source(
-    "the processor's load model",
-    "cpu",
-    lognormal(1.0, 1.70),
-    MACHINE,
-    "RAPL over CodeCarbon's cubic model on 4 processors (CodeCarbon's cpu_load_profiling, own "
-    "computation). The curve is corrected: 1.35 at idle, 2.7 at a load of 10 %, 3.1 at 35 %, 2.0 "
-    "at 60 %, 1.2 at 80 %, 0.7 at full load. Between processors a factor of 1.34 is left, widened "
-    "to 1.70 for another than these four (t, 3 degrees of freedom).",
-    _RAPL_REMEDY,
-)
-LOAD_MODEL_WORKLOAD = Source(
-    "what the workload changes in the processor's load model",
-    "cpu",
-    lognormal(1.0, 1.32),
-    CONFIGURATION,
-    "The same data, within one processor: a factor of 1.32 about that curve.",
-    _RAPL_REMEDY,
-)
-HALF_TDP = Source(
-    "the processor's constant power",
-    "cpu",
-    lognormal(1.04, 1.75),
-    MACHINE,
-    "The same data: RAPL over half of the design power (TDP), above a load of 5 %; 1.36 between "
-    "processors, widened likewise.",
-    _RAPL_REMEDY,
-)
-HALF_TDP_WORKLOAD = Source(
-    "what the workload changes in the processor's power",
-    "cpu",
-    lognormal(1.0, 1.53),
-    CONFIGURATION,
-    "The same data, within one processor.",
-    _RAPL_REMEDY,
-)
-GUESSED_TDP = Source(
-    "the guess of the processor's design power (TDP)",
-    "cpu",
-    lognormal(1.0, 2.5),
-    MACHINE,
-    "An unknown processor gets 4 W a thread, or 85 W; a factor of 2.5 is a judgement.",
-    _RAPL_REMEDY,
-)
-UNKNOWN = Source(
-    "how the energy was obtained",
-    "sum",
-    lognormal(1.0, 2.0),
-    MACHINE,
-    "A log that does not say how: counter, model or constant. A factor of 2 is a judgement.",
-    "a log that says how its figures were obtained",
-)
-RAM_MODEL = Source(
-    "the memory model",
-    "ram",
-    loguniform(0.1, 2.0),
-    MACHINE,
-    "CodeCarbon books 5 W a module and guesses their number (version 2: 0.375 W per GB); measured "
-    "DDR4 modules draw 0.8 to 4.8 W (icpe-2024-rapl-validation, own computation).",
-    _WATTMETER_REMEDY,
-)
-RAM_WORKLOAD = Source(
-    "what the workload changes in the memory's power",
-    "ram",
-    rectangular(0.75, 1.25),
-    CONFIGURATION,
-    "The same data: 2.8 W a module while one core computes, 4.8 W in STREAM.",
-    _WATTMETER_REMEDY,
-)
-PLUG = Source(
-    "the wattmeter's class",
-    "machine",
-    rectangular(0.95, 1.05),
-    MACHINE,
-    "±5 % for the HLW8012 and BL0937 of consumer plugs (Tuya's data sheets). A better meter is "
-    "named by a calibration: a WT310E is good for 0.1 % of reading and 0.05 % of range.",
-    "a better wattmeter, or its calibration",
-)
-INTENSITY = Source(
-    "the hour of the electricity",
-    None,
-    lognormal(1.0, 1.35),
-    MACHINE,
-    "Half-hourly carbon intensity over the year's mean in 2020: CV 34 % in France, 31 % in Great "
-    "Britain, 35 % in Germany; daily means 25 to 32 % (dos-group/lets-wait-awhile, own "
-    "computation).",
-    "the carbon intensity of the hour",
-)
-UNSEEN = Source(
-    "the power of what was not read",
-    "unseen",
-    rectangular(*UNSEEN_POWER),
-    MACHINE,
-    "Intercepts of plug over software power on desktop computers, 16 to 45 W.",
-    _WATTMETER_REMEDY,
-)
-
-DEFAULTS = (
-    *(GPU_SENSOR, GPU_PARTLY_SEEN, GPU_LAG, GPU_SAMPLED, GPU_READ_ONCE, GPU_OTHER, WORKLOAD),
-    *(RAPL_INTEL, RAPL_MODELLED, LOAD_MODEL, LOAD_MODEL_WORKLOAD, HALF_TDP, HALF_TDP_WORKLOAD),
-    *(GUESSED_TDP, UNKNOWN, RAM_MODEL, RAM_WORKLOAD, PLUG, INTENSITY, UNSEEN),
-)
+_TABLE = Path(__file__).with_name("uncertainties.toml").read_text(encoding="utf-8")
+SOURCES = {name: _source(**fields) for name, fields in tomllib.loads(_TABLE).items()}
 """Everything that a budget may hold by default."""
 
 _LOADS = (0.0, 0.1, 0.35, 0.6, 0.8, 1.0)
@@ -252,7 +64,7 @@ def energy(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> 
     parts = {name: kwh for name, kwh in parts.items() if kwh}
     if abs(value - sum(parts.values())) > 0.01 * value:
         # A log that tells the sum only, or parts that do not add up to it.
-        return Budget(value, {"sum": value}, (UNKNOWN,), scopes(run))
+        return Budget(value, {"sum": value}, (SOURCES["unknown"],), scopes(run))
     if min(parts.values()) < 0:
         return None  # a counter that overflowed: what it says is no energy
     known = calibrations or {}
@@ -278,20 +90,20 @@ def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Bud
     if not any(idle.values()):
         return None
     parts = dict(gross.parts)
+    workload, load = SOURCES["workload"], SOURCES["load_model_workload"]
     sources = []
     for source in gross.sources:
-        if source.part and source.name == WORKLOAD.name:
-            spread = WORKLOAD.law.spread * float(np.hypot(parts[source.part], idle[source.part]))
-            source = dataclasses.replace(source, law=normal(0.0, spread), adds=True)
+        if source.part and source.name == workload.name:
+            spread = workload.law.spread * float(np.hypot(parts[source.part], idle[source.part]))
+            source = replace(source, law=normal(0.0, spread), adds=True)
         sources.append(source)
     quiet = {**run, "cpu_energy": idle.get("cpu")}
     idle["cpu"] = idle.get("cpu", 0.0) * _known_bias(quiet, calibrations or {})
-    if LOAD_MODEL_WORKLOAD in sources:
+    if load in sources:
         # The processor's own error is the same at idle, that of the load is another.
-        sources.remove(LOAD_MODEL_WORKLOAD)
+        sources.remove(load)
         parts["cpu, in training"] = parts.pop("cpu")
-        for part in ("cpu, in training", "cpu, at idle"):
-            sources.append(dataclasses.replace(LOAD_MODEL_WORKLOAD, part=part))
+        sources += [replace(load, part=f"cpu, {when}") for when in ("in training", "at idle")]
     parts |= {f"{name}, at idle": -kwh for name, kwh in idle.items()}
     return Budget(value, parts, tuple(sources), scopes(run))
 
@@ -303,8 +115,11 @@ def emissions(run: Mapping[str, Any], calibrations: Calibrations | None = None) 
         return None
     share = value / found.value
     parts = {name: kwh * share for name, kwh in found.parts.items()}
-    sources = [_times(source, share) if source.adds else source for source in found.sources]
-    return Budget(value, parts, (*sources, INTENSITY), found.scopes)
+    sources = [
+        replace(one, law=replace(one.law, spread=one.law.spread * share)) if one.adds else one
+        for one in found.sources
+    ]
+    return Budget(value, parts, (*sources, SOURCES["intensity"]), found.scopes)
 
 
 def wattmeter(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Budget | None:
@@ -313,40 +128,12 @@ def wattmeter(run: Mapping[str, Any], calibrations: Calibrations | None = None) 
     if value is None or value <= 0:
         return None
     known = (calibrations or {}).get("wattmeter")
-    sources = [_calibrated(PLUG, known) if known else PLUG]
-    for column, name, basis, remedy in _METERED:
-        u = _number(run, column)
-        if u:
-            sources.append(Source(name, "machine", normal(0.0, u), RUN, basis, remedy, adds=True))
+    sources = [_calibrated(SOURCES["plug"], known) if known else SOURCES["plug"]]
+    for column in (name for name in SOURCES if name.startswith("wattmeter_")):
+        if u := _number(run, column):
+            sources.append(replace(SOURCES[column], law=normal(0.0, u)))
     return Budget(value, {"machine": value}, tuple(sources), scopes(run))
 
-
-_METERED = (
-    (
-        "wattmeter_sampling_u",
-        "the wattmeter's sampling",
-        "Scatter of successive samples: s·Δ·√n, s² half their mean squared difference.",
-        "a wattmeter that samples more often, or longer runs",
-    ),
-    (
-        "wattmeter_edge_u",
-        "the edges of the wattmeter's window",
-        "A step of power between two samples, of which it isn't known how they average.",
-        "a wattmeter that samples more often, or longer runs",
-    ),
-    (
-        "wattmeter_resolution_u",
-        "the wattmeter's resolution",
-        "The smallest step of its log, q: q/√6 of a counter, rounding of power by q/√12.",
-        "a wattmeter with a finer display, or longer runs",
-    ),
-    (
-        "wattmeter_clock_u",
-        "the offset of the wattmeter's clock",
-        "0.06 s times the difference of power inside and outside of the window.",
-        "clocks that are set by a time server",
-    ),
-)
 
 BUDGETS = {
     "energy_consumed": energy,
@@ -366,7 +153,7 @@ def with_unseen(budget: Budget, run: Mapping[str, Any]) -> Budget:
     if not duration or "machine" in budget.parts:
         return budget
     parts = {**budget.parts, "unseen": duration / JOULES_PER_KWH}  # kWh for each W
-    return dataclasses.replace(budget, parts=parts, sources=(*budget.sources, UNSEEN))
+    return replace(budget, parts=parts, sources=(*budget.sources, SOURCES["unseen"]))
 
 
 def scopes(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -376,61 +163,55 @@ def scopes(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_part(name: str, run: Mapping[str, Any], calibrations: Calibrations) -> Iterator[Source]:
-    found = list({"cpu": _cpu, "gpu": _gpu, "ram": _ram}[name](run))
-    known = calibrations.get(name)
-    if known is None:
-        yield from found
-        return
-    named = [source for source in found if source.level == MACHINE]
-    yield _calibrated(named[0], known)
-    yield from (source for source in found if source.level != MACHINE)
+    found = list({"cpu": _cpu, "gpu": _gpu, "ram": _ram}[name](run, _text(run, f"{name}_method")))
+    if known := calibrations.get(name):
+        yield _calibrated(next(one for one in found if one.level == MACHINE), known)
+        found = [source for source in found if source.level != MACHINE]
+    yield from found
 
 
 def _calibrated(source: Source, known: Gain) -> Source:
-    return dataclasses.replace(
-        source,
-        law=normal(known.gain, known.gain * known.u),
-        basis="The study's calibration of this machine.",
-        remedy="a better calibration",
-    )
+    law = normal(known.gain, known.gain * known.u)
+    basis = "The study's calibration of this machine."
+    return replace(source, law=law, basis=basis, remedy="a better calibration")
 
 
-def _gpu(run: Mapping[str, Any]) -> Iterator[Source]:
-    method = _text(run, "gpu_method")
+def _gpu(run: Mapping[str, Any], method: str) -> Iterator[Source]:
     if "NVML" not in method and method:
-        yield GPU_OTHER
+        yield SOURCES["gpu_other"]
         return
-    yield GPU_SENSOR
-    yield WORKLOAD
+    yield SOURCES["gpu_sensor"]
+    yield SOURCES["workload"]
     if is_partly_seen(_text(run, "gpu_model")):
-        yield GPU_PARTLY_SEEN
+        yield SOURCES["gpu_partly_seen"]
     kwh, duration = _number(run, "gpu_energy") or 0.0, _number(run, "duration")
     if "one reading" in method:
-        yield GPU_READ_ONCE
+        yield SOURCES["gpu_read_once"]
     elif "counter" in method and duration:
-        yield dataclasses.replace(GPU_LAG, law=triangular(kwh / duration * COUNTER_PERIOD))
+        yield replace(SOURCES["gpu_lag"], law=laws.triangular(kwh / duration * COUNTER_PERIOD))
     elif duration:
         spread = 0.2 / max(duration / SLOW_SAMPLES, 1.0) ** 0.5
-        yield dataclasses.replace(GPU_SAMPLED, law=normal(1.0, spread))
+        yield replace(SOURCES["gpu_sampled"], law=normal(1.0, spread))
 
 
-def _cpu(run: Mapping[str, Any]) -> Iterator[Source]:
-    method = _text(run, "cpu_method")
+def _cpu(run: Mapping[str, Any], method: str) -> Iterator[Source]:
     if "counter" in method or "sampled" in method:
-        yield RAPL_INTEL if _measures(_text(run, "cpu_model")) else RAPL_MODELLED
-        yield dataclasses.replace(WORKLOAD, part="cpu")
-    elif "load model" in method:
-        yield from (LOAD_MODEL, LOAD_MODEL_WORKLOAD)
-    elif "constant" in method:
-        yield from (HALF_TDP, HALF_TDP_WORKLOAD)
+        # Intel's counters measure from Haswell on.
+        cpu = _text(run, "cpu_model")
+        measures = "Intel" in cpu and not _OLD_INTEL.search(cpu)
+        yield SOURCES["rapl_intel" if measures else "rapl_modelled"]
+        yield replace(SOURCES["workload"], part="cpu")
+    elif "load model" in method or "constant" in method:
+        model = "load_model" if "load model" in method else "half_tdp"
+        yield from (SOURCES[model], SOURCES[f"{model}_workload"])
     else:
-        yield dataclasses.replace(UNKNOWN, part="cpu")
+        yield replace(SOURCES["unknown"], part="cpu")
     if "guess" in method or "unknown" in method:
-        yield GUESSED_TDP
+        yield SOURCES["guessed_tdp"]
 
 
-def _ram(run: Mapping[str, Any]) -> Iterator[Source]:
-    yield from (RAM_MODEL, RAM_WORKLOAD)
+def _ram(_run: Mapping[str, Any], _method: str) -> Iterator[Source]:
+    yield from (SOURCES["ram_model"], SOURCES["ram_workload"])
 
 
 def _known_bias(run: Mapping[str, Any], calibrations: Calibrations) -> float:
@@ -456,18 +237,6 @@ def _cubic_load(run: Mapping[str, Any]) -> float:
 def is_partly_seen(gpu_model: str) -> bool:
     """Whether a card's sensor averages a quarter of the time: GA100 and GH100."""
     return bool(_PARTLY_SEEN.search(gpu_model))
-
-
-def _measures(cpu_model: str) -> bool:
-    """Whether the processor's counter measures: Intel from Haswell on."""
-    return "Intel" in cpu_model and not _OLD_INTEL.search(cpu_model)
-
-
-def _times(source: Source, share: float) -> Source:
-    law: Law = dataclasses.replace(
-        source.law, centre=source.law.centre * share, spread=source.law.spread * share
-    )
-    return dataclasses.replace(source, law=law)
 
 
 def _number(run: Mapping[str, Any], column: str) -> float | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,64 +47,22 @@ ALLOWED = (*UNITS, *WORDS, "ended_at", "loss")
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that leaves tables: how its header is known, and what its columns are.
+    """A tool that leaves tables: how they are known, and their columns; see `tools.toml`."""
 
-    Attributes:
-        header: Columns that its tables have.
-        columns: By the name in results: a column, or a pattern of columns that are added.
-        units: By the name in results.
-        prefixes: Left out at the head of columns that are taken over.
-        done: What `status` says of a run that is complete.
-    """
-
-    header: frozenset[str]
-    columns: Mapping[str, str]
-    units: Mapping[str, str] = field(default_factory=dict)
+    header: frozenset[str] = frozenset()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
     prefixes: str = ""
     done: str = "completed"
 
 
-TOOLS = {
-    # RunTableManager: run_table.csv; its CodeCarbon plugin's columns are codecarbon__*
-    "experiment-runner": Tool(
-        frozenset({"__run_id", "__done"}),
-        {
-            "status": "__done",
-            "repetition": "__run_id",
-            **{name: f"codecarbon__{name}" for name in (*ENERGIES, "emissions", "duration")},
-        },
-        dict.fromkeys(ENERGIES, "kWh"),
-        done="DONE",
-    ),
-    # ZeusMonitor(log_file=...): energies in J, one column a GPU
-    "Zeus": Tool(
-        frozenset({"start_time", "window_name", "elapsed_time"}),
-        {
-            "started_at": "start_time",
-            "architecture": "window_name",
-            "duration": "elapsed_time",
-            "gpu_energy": r"gpu\d+_energy",
-            "energy_consumed": r"(?:cpu|gpu)\d+_energy",
-        },
-        {"gpu_energy": "J", "energy_consumed": "J"},
-    ),
-    # mlflow.search_runs(...).to_csv(...)
-    "MLflow": Tool(
-        frozenset({"run_id", "experiment_id", "status", "start_time", "end_time"}),
-        {
-            "status": "status",
-            "started_at": "start_time",
-            "ended_at": "end_time",
-            **{
-                name: rf"(?:metrics|params)\.{name}"
-                for name in (*ENERGIES, "emissions", "duration", "accuracy", "loss", *WORDS[:3])
-            },
-        },
-        dict.fromkeys(ENERGIES, "kWh"),
-        prefixes=r"params\.|metrics\.",
-        done="FINISHED",
-    ),
-}
+def _tool(header: list[str], same_as: str = "", same: Sequence[str] = (), **fields: Any) -> Tool:
+    columns = {**fields.pop("columns"), **{name: same_as.format(name) for name in same}}
+    return Tool(frozenset(header), columns, **fields)
+
+
+_TABLE = Path(__file__).with_name("tools.toml").read_text(encoding="utf-8")
+TOOLS = {name: _tool(**fields) for name, fields in tomllib.loads(_TABLE).items()}
 
 
 def read_table(folder: Path) -> Imported | None:
@@ -130,7 +89,7 @@ def read_table(folder: Path) -> Imported | None:
     if len(tables) != 1:
         names = ", ".join(path.name for path in tables) or "none"
         raise LogError(f"{MAPPING}: say which table is meant, as table: NAME.csv; there is {names}")
-    return _results(tables[0], said, Tool(frozenset(), {}), MAPPING)
+    return _results(tables[0], said, Tool(), MAPPING)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -182,7 +141,8 @@ def _head(path: Path, said: Mapping[str, Any]) -> set[str]:
 
 def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Imported:
     table = _frame(path, said)
-    named, units = said.get("columns", {}), {**tool.units, **said.get("units", {})}
+    named = said.get("columns", {})
+    units = {**dict.fromkeys(ENERGIES, tool.unit), **said.get("units", {})}
     columns, taken = {}, set()
     for result, source in {**tool.columns, **named}.items():
         found = [one for one in table.columns if one == source or re.fullmatch(str(source), one)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 import zoneinfo
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -17,84 +19,9 @@ LOCAL = "local"
 EPOCH_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """Seconds in the units that times are counted in."""
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -lms 200
-    "nvidia-smi": {
-        "time": "timestamp",
-        "power": "power.draw [W]",
-        "unit": "W",
-        "timezone": LOCAL,
-        "measures": "gpu",
-    },
-    # EMData of the energy meters: http://ADDRESS/emdata/0/data.csv?add_keys=true, a row a minute
-    "shelly": {
-        "time": "timestamp",
-        "time_format": "s",
-        "energy": ["a_total_act_energy", "b_total_act_energy", "c_total_act_energy"],
-        "unit": "Wh",
-        "per_interval": True,
-    },
-    # mosquitto_sub -t tele/PLUG/SENSOR: one JSON object a line
-    "tasmota": {"time": "Time", "power": "ENERGY.Power", "unit": "W", "timezone": LOCAL},
-    # History, download data: a row when the value changes
-    "home-assistant": {
-        "time": "last_changed",
-        "power": "state",
-        "unit": "W",
-        "channel": "entity_id",
-        "hold": True,
-    },
-    "powerjoular": {
-        "time": "Date",
-        "power": "CPU Power",
-        "unit": "W",
-        "timezone": LOCAL,
-        "measures": "cpu",
-    },
-    # Intel; AMD's column is CPU_ENERGY (J)
-    "energibridge": {
-        "time": "Time",
-        "time_format": "ms",
-        "energy": "PACKAGE_ENERGY (J)",
-        "unit": "J",
-        "measures": "cpu",
-    },
-    # turbostat --Summary --quiet --show Time_Of_Day_Seconds,PkgWatt
-    "turbostat": {
-        "time": "Time_Of_Day_Seconds",
-        "time_format": "s",
-        "power": "PkgWatt",
-        "unit": "W",
-        "separator": "\t",
-        "measures": "cpu",
-    },
-    # api.grid5000.fr/stable/sites/SITE/metrics with Accept: text/csv
-    "kwollect": {
-        "time": "timestamp",
-        "power": "value",
-        "unit": "W",
-        "channel": "metric_id",
-        "channels": ["wattmetre_power_watt"],
-    },
-    # wattmetre-read; frames that are not ok have no values
-    "omegawatt": {
-        "time": "#timestamp",
-        "time_format": "s",
-        "power": "#activepow1",
-        "unit": "W",
-    },
-    # WTViewer's CSV
-    "yokogawa": {"time": ["Date", "Time"], "power": "P-1", "unit": "W", "timezone": LOCAL},
-    # SPEC's PTDaemon, as MLPerf Power has it: Time,05-06-2024 10:11:40.123,Watts,62.0,Volts,...
-    "ptdaemon": {
-        "time": 2,
-        "time_format": "%m-%d-%Y %H:%M:%S.%f",
-        "power": 4,
-        "unit": "W",
-        "timezone": LOCAL,
-    },
-}
-"""What `wattmeter: NAME` stands for; a field beside `preset: NAME` has precedence."""
+_TABLE = Path(__file__).with_name("wattmeter_presets.toml").read_text(encoding="utf-8")
+PRESETS = tomllib.loads(_TABLE)
+"""What `wattmeter: NAME` stands for."""
 
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
 Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]

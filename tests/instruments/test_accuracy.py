@@ -46,8 +46,8 @@ def test_a_guessed_processor_and_a_memory_model_leave_an_order_of_magnitude():
     found = combine(accuracy.energy(LAPTOP))
     assert found.high / found.low > 10
     assert {found.lines[0].source.name, found.lines[1].source.name} == {
-        accuracy.RAM_MODEL.name,
-        accuracy.GUESSED_TDP.name,
+        accuracy.SOURCES["ram_model"].name,
+        accuracy.SOURCES["guessed_tdp"].name,
     }
 
 
@@ -56,8 +56,8 @@ def test_counters_leave_a_tenth():
     found = combine(budget)
     assert 0.85 < found.low / 0.5 < 0.92
     assert 1.05 < found.high / 0.5 < 1.12
-    assert found.largest.source.name == accuracy.GPU_SENSOR.name
-    lag = law(budget, accuracy.GPU_LAG)
+    assert found.largest.source.name == accuracy.SOURCES["gpu_sensor"].name
+    lag = law(budget, accuracy.SOURCES["gpu_lag"])
     assert lag.spread == pytest.approx(0.38 / 3600 * 0.1)  # power x 0.1 s, in kWh
 
 
@@ -74,8 +74,11 @@ def test_counters_leave_a_tenth():
     ],
 )
 def test_which_processors_measure(model, measures):
-    found = law(accuracy.energy({**SERVER, "cpu_model": model}), accuracy.RAPL_INTEL)
-    assert found == (accuracy.RAPL_INTEL if measures else accuracy.RAPL_MODELLED).law
+    found = law(accuracy.energy({**SERVER, "cpu_model": model}), accuracy.SOURCES["rapl_intel"])
+    assert (
+        found
+        == (accuracy.SOURCES["rapl_intel"] if measures else accuracy.SOURCES["rapl_modelled"]).law
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_which_processors_measure(model, measures):
 )
 def test_which_cards_see_a_quarter_of_the_time(model, partly):
     found = names(accuracy.energy({**SERVER, "gpu_model": model}))
-    assert ((accuracy.GPU_PARTLY_SEEN.name, "gpu") in found) is partly
+    assert ((accuracy.SOURCES["gpu_partly_seen"].name, "gpu") in found) is partly
 
 
 @pytest.mark.parametrize(("load", "bias"), [(0.0, 1.35), (0.1, 2.7), (0.6, 2.0), (1.0, 0.7)])
@@ -128,13 +131,15 @@ def test_no_idle_components_no_net_budget():
 def test_emissions_add_the_hour():
     budget = accuracy.emissions({**SERVER, "emissions": 0.2})
     found = combine(budget)
-    assert found.largest.source.name == accuracy.INTENSITY.name
+    assert found.largest.source.name == accuracy.SOURCES["intensity"].name
     assert 0.45 < found.low / 0.2 < 0.6
     assert 1.6 < found.high / 0.2 < 2.0
 
 
 def test_a_log_that_tells_a_sum_only():
-    assert names(accuracy.energy({"energy_consumed": 1.0})) == [(accuracy.UNKNOWN.name, "sum")]
+    assert names(accuracy.energy({"energy_consumed": 1.0})) == [
+        (accuracy.SOURCES["unknown"].name, "sum")
+    ]
 
 
 @pytest.mark.parametrize("value", [None, math.nan, 0.0, -1.0])
@@ -149,19 +154,19 @@ def test_a_counter_that_overflowed_has_no_budget():
 def test_a_calibration_takes_the_place_of_the_default():
     known = {"gpu": Gain(gain=1.02, u=0.01), "cpu": Gain(gain=1.1, u=0.02)}
     budget = accuracy.energy(SERVER, known)
-    assert law(budget, accuracy.GPU_SENSOR).centre == 1.02
-    assert law(budget, accuracy.GPU_SENSOR).spread == pytest.approx(0.0102)
+    assert law(budget, accuracy.SOURCES["gpu_sensor"]).centre == 1.02
+    assert law(budget, accuracy.SOURCES["gpu_sensor"]).spread == pytest.approx(0.0102)
     assert combine(budget).u < combine(accuracy.energy(SERVER)).u
     modelled = accuracy.energy(LAPTOP, known)
     assert modelled.parts["cpu"] == LAPTOP["cpu_energy"]  # its bias is in the gain
-    assert accuracy.GUESSED_TDP.name not in dict(names(modelled))
+    assert accuracy.SOURCES["guessed_tdp"].name not in dict(names(modelled))
 
 
 def test_a_wattmeter_and_its_log():
     run = {"wattmeter_energy": 1.0, "wattmeter_edge_u": 0.02, "wattmeter_clock_u": None}
     budget = accuracy.wattmeter(run)
     assert names(budget) == [
-        (accuracy.PLUG.name, "machine"),
+        (accuracy.SOURCES["plug"].name, "machine"),
         ("the edges of the wattmeter's window", "machine"),
     ]
     better = accuracy.wattmeter(run, {"wattmeter": Gain(gain=1.0, u=0.001)})
@@ -169,10 +174,10 @@ def test_a_wattmeter_and_its_log():
 
 
 def test_every_default_says_what_it_rests_on_and_what_would_help():
-    assert all(source.basis and source.remedy for source in accuracy.DEFAULTS)
+    assert all(source.basis and source.remedy for source in accuracy.SOURCES.values())
 
 
-@pytest.mark.parametrize("source", accuracy.DEFAULTS, ids=lambda source: source.name)
+@pytest.mark.parametrize("source", accuracy.SOURCES.values(), ids=lambda source: source.name)
 def test_the_documentation_says_what_is_assumed(source):
     said = Path("docs/measurement.md").read_text(encoding="utf-8")
     (row,) = [
