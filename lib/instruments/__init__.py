@@ -7,6 +7,7 @@ that no caller has to ask.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,6 @@ class Reading:
     """What an instrument found.
 
     Attributes:
-        instrument: Its name.
         duration: Seconds between start and stop, by the instrument's own clock.
         components: By name: cpu, gpu, ram, or machine (a wattmeter sees nothing smaller).
         samples: How many times power or energy was read.
@@ -111,77 +111,53 @@ class Nothing:
         return empty_reading(self.name, 0.0, self.reason, components=self.components)
 
 
+@dataclass
 class Bench:
-    """Instruments beside each other; one that fails says so in its reading and stops nothing.
+    """What instruments beside each other found, in their order, once they were stopped."""
 
-    Args:
-        instruments: Started in this order, stopped in the opposite one.
-
-    Attributes:
-        readings: One for each instrument, in their order, once they were stopped.
-    """
-
-    def __init__(self, instruments: Sequence[Instrument]):
-        self.readings: tuple[Reading, ...] = ()
-        self._instruments = instruments
-        self._failures: dict[int, str] = {}
-        self._started = 0.0
-
-    def start(self) -> None:
-        """Start every instrument."""
-        for position, instrument in enumerate(self._instruments):
-            try:
-                instrument.start()
-            except Exception as error:
-                self._failures[position] = f"{instrument.name} did not start: {error}"
-        self._started = time.perf_counter()
-
-    def stop(self) -> tuple[Reading, ...]:
-        """Stop every instrument that started, and hand over all readings."""
-        seconds = time.perf_counter() - self._started
-        found: dict[int, Reading] = {}
-        for position, instrument in reversed(list(enumerate(self._instruments))):
-            if position not in self._failures:
-                try:
-                    found[position] = instrument.stop()
-                except Exception as error:
-                    self._failures[position] = f"{instrument.name} did not stop: {error}"
-        for position, reason in self._failures.items():
-            name = self._instruments[position].name
-            found[position] = empty_reading(name, seconds, reason, doubts=(reason,))
-        self.readings = tuple(found[position] for position in sorted(found))
-        return self.readings
+    readings: tuple[Reading, ...] = ()
 
 
 @contextmanager
 def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
-    """Measure what happens inside a `with`; afterwards the bench has the readings."""
-    bench = Bench(instruments)
-    bench.start()
+    """Measure what happens inside a `with`; afterwards the bench has the readings.
+
+    Instruments start in their order and stop in the opposite one; one that fails says so in its
+    reading and stops nothing.
+    """
+    bench = Bench()
+    failed: dict[int, str] = {}
+    for place, instrument in enumerate(instruments):
+        try:
+            instrument.start()
+        except Exception as error:
+            failed[place] = f"{instrument.name} did not start: {error}"
+    started = time.perf_counter()
     try:
         yield bench
     finally:
-        bench.stop()
+        seconds = time.perf_counter() - started
+        found: dict[int, Reading] = {}
+        for place, instrument in reversed(list(enumerate(instruments))):
+            if place not in failed:
+                try:
+                    found[place] = instrument.stop()
+                except Exception as error:
+                    failed[place] = f"{instrument.name} did not stop: {error}"
+            if why := failed.get(place):
+                found[place] = empty_reading(instrument.name, seconds, why, doubts=(why,))
+        bench.readings = tuple(found[place] for place in sorted(found))
 
 
 def disagreements(readings: Sequence[Reading], tolerance: float = 0.05) -> list[str]:
-    """Compare the energies that several instruments measured of the same component.
-
-    Args:
-        readings: Of the same work.
-        tolerance: Share by which two energies may differ.
-
-    Returns:
-        One sentence for each that differs more.
-    """
+    """One sentence for each component of which two readings of the same work differ by more."""
     said = []
-    for number, first in enumerate(readings):
-        for second in readings[number + 1 :]:
-            for name in first.components.keys() & second.components.keys():
-                one, other = first.components[name].energy, second.components[name].energy
-                if one and other is not None and abs(other / one - 1) > tolerance:
-                    said.append(
-                        f"{name}: {second.instrument} measured {other:.4g} kWh, "
-                        f"{first.instrument} {one:.4g} kWh ({other / one - 1:+.0%})"
-                    )
+    for first, second in itertools.combinations(readings, 2):
+        for name in first.components.keys() & second.components.keys():
+            one, other = first.components[name].energy, second.components[name].energy
+            if one and other is not None and abs(other / one - 1) > tolerance:
+                said.append(
+                    f"{name}: {second.instrument} measured {other:.4g} kWh, "
+                    f"{first.instrument} {one:.4g} kWh ({other / one - 1:+.0%})"
+                )
     return said

@@ -60,11 +60,7 @@ def open_meter(path: Path) -> polling.Meter:
 def logging(
     description: str | None, folder: Path
 ) -> AbstractContextManager[polling.MeterLog | None]:
-    """Ask the described wattmeter during a `with`; None where no wattmeter is described.
-
-    Args:
-        description: The file, or None.
-        folder: Where the samples are noted, in `wattmeter.csv`.
+    """Ask the wattmeter of a description's file during a `with`, and note its samples in a folder.
 
     Raises:
         ValueError: If the file describes no wattmeter.
@@ -77,10 +73,10 @@ def logging(
 def _meters() -> dict[str, type[polling.Meter]]:
     """The wattmeters of this package, by the names of their modules."""
     names = sorted(module.name for module in pkgutil.iter_modules(wattmeters.__path__))
-    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in names}
-    kinds = {name: vars(module).get("Meter", object) for name, module in modules.items()}
+    modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
+    kinds = [vars(module).get("Meter", object) for module in modules]
     return {
         name: kind
-        for name, kind in kinds.items()
+        for name, kind in zip(names, kinds, strict=True)
         if issubclass(kind, polling.Meter) and not inspect.isabstract(kind)
     }

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import requests
 
 from lib.instruments import Reading
@@ -40,8 +41,8 @@ class Sample:
 
     Attributes:
         time: When it was measured, seconds since 1970 in UTC.
-        power: W, or None where the meter tells none.
-        counter: J on its energy counter, or None where it has none.
+        power: W.
+        counter: J on its energy counter.
         channel: Which of several sockets or power supplies; their energies are added.
     """
 
@@ -52,22 +53,14 @@ class Sample:
 
 
 class Meter(ABC):
-    """A wattmeter that can be asked.
-
-    Attributes:
-        name: What its readings are called.
-        interval: Seconds between two questions.
-    """
+    """A wattmeter that can be asked, every `interval` seconds."""
 
     name: str
     interval: float = 1.0
 
     @abstractmethod
     def read(self, since: float) -> list[Sample]:
-        """Ask the meter once.
-
-        Args:
-            since: Seconds since 1970; what a meter remembers from then on may be told again.
+        """Ask the meter once; what it remembers from `since` on (s since 1970) may be told again.
 
         Raises:
             MeterError: If there is no usable answer, in words.
@@ -79,11 +72,8 @@ class Meter(ABC):
 class MeterLog:
     """Asks a meter from `start` to `stop` in a thread of its own, and remembers the answers.
 
-    Whatever goes wrong with the meter ends up in the reading, and stops nothing.
-
-    Attributes:
-        meter: The one that is asked.
-        path: Where every sample is noted at once; None notes nothing.
+    Every sample is noted at once in the file at `path`, if there is one. Whatever goes wrong with
+    the meter ends up in the reading, and stops nothing.
     """
 
     meter: Meter
@@ -110,19 +100,12 @@ class MeterLog:
         self._thread.join(timeout=1.0)
 
     def _wait_for(self, moment: float) -> None:
-        """Wait until there is a sample from `moment` or later.
-
-        A meter that tells of the past only, like a database, is given a few of its intervals; one
-        that never answered is not waited for.
-        """
-        deadline = time.time() + min(PATIENCE, 3 * self._spacing())
-        while self._samples and self._newest < moment and time.time() < deadline:
-            time.sleep(min(0.1, self.meter.interval))
-
-    def _spacing(self) -> float:
-        """Seconds between samples: as the meter has them, or as it is asked."""
+        """Wait a few intervals for a sample from `moment` or later, unless it never answered."""
         times = sorted({sample.time for sample in list(self._samples.values())})
-        return max(self.meter.interval, float(np.median(np.diff(times))) if times[1:] else 0.0)
+        spacing = max(self.meter.interval, float(np.median(np.diff(times))) if times[1:] else 0.0)
+        deadline = time.time() + min(PATIENCE, 3 * spacing)
+        while times and self._newest < moment and time.time() < deadline:
+            time.sleep(min(0.1, self.meter.interval))
 
     def _poll(self) -> None:
         due = time.monotonic() + self.meter.interval
@@ -170,19 +153,19 @@ class MeterLog:
         return read_window(self.meter.name, self._channels(), start, stop, doubts=doubts)
 
     def _channels(self) -> list[Samples]:
-        samples = sorted(self._samples.values(), key=lambda one: one.time)
-        channels = []
-        for channel in sorted({one.channel for one in samples}):
-            mine = [one for one in samples if one.channel == channel]
-            columns = {
-                name: np.array([getattr(one, name) for one in mine], dtype=float)
-                for name in ("power", "counter")
-            }
-            power, counter = (
-                values if np.isfinite(values).any() else None for values in columns.values()
+        if not self._samples:
+            return []
+        samples = pd.DataFrame([*self._samples.values()]).sort_values("time")
+        return [
+            Samples(
+                mine["time"].to_numpy(),
+                *(
+                    mine[name].to_numpy(float) if mine[name].notna().any() else None
+                    for name in ("power", "counter")
+                ),
             )
-            channels.append(Samples(np.array([one.time for one in mine]), power, counter))
-        return channels
+            for _, mine in samples.groupby("channel")
+        ]
 
 
 @contextmanager

@@ -29,8 +29,6 @@ class Meter(PolledMeter):
         unit: Of the values: mW, W or kW for power, J, mWh, Wh or kWh for a counter.
         username: If the server asks for one, with HTTP basic authentication.
         password: To go with it.
-        interval: Seconds between two questions.
-        timeout: Seconds to wait for an answer.
     """
 
     name = "prometheus"

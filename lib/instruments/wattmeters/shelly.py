@@ -23,8 +23,6 @@ class Meter(PolledMeter):
         url: Of the device, e.g. `http://shelly.local`.
         switch: Which of its switches; most have one, number 0.
         password: If it is protected by one; the user is always `admin`.
-        interval: Seconds between two questions.
-        timeout: Seconds to wait for an answer.
     """
 
     name = "shelly"
