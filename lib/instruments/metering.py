@@ -50,12 +50,12 @@ UNCERTAINTIES = ("sampling_u", "edge_u", "resolution_u", "clock_u")
 
 @dataclass(frozen=True)
 class Samples:
-    """What one channel of a wattmeter reported.
+    """What one channel of a wattmeter reported; NaN where a sample has no value.
 
     Attributes:
         time: Seconds since 1970 in UTC, shape (n,), never decreasing.
-        power: W, shape (n,), NaN where there is none; None if it tells no power.
-        counter: J on an energy counter, shape (n,), NaN where there is none; None without counter.
+        power: W; None if it tells no power.
+        counter: J on an energy counter; None if it has none.
         held: Whether this is a log of changes, in which a power holds until the next.
     """
 
@@ -66,29 +66,20 @@ class Samples:
 
     @property
     def value(self) -> NDArray:
-        """What it tells: power, or else its counter.
-
-        Raises:
-            ValueError: If it tells neither.
-        """
+        """What it tells: power, or else its counter."""
         told = self.counter if self.power is None else self.power
-        if told is None:
-            raise ValueError("a channel of a wattmeter tells neither power nor energy")
+        assert told is not None, "a channel tells one of the two"
         return told
 
+    def places(self, start: float, stop: float) -> slice:
+        """Where the samples of a window are, with the neighbours that its edges are between."""
+        first = int(np.searchsorted(self.time, start, side="right")) - 1
+        return slice(max(first, 0), int(np.searchsorted(self.time, stop, side="left")) + 1)
+
     def around(self, start: float, stop: float) -> Samples:
-        """The samples from `start` to `stop` with the neighbours that the edges are between.
-
-        Times are then seconds since `start`.
-        """
-        first = max(int(np.searchsorted(self.time, start, side="right")) - 1, 0)
-        last = int(np.searchsorted(self.time, stop, side="left")) + 1
-        part = self.between(first, last)
+        """The samples of a window and its neighbours, times in seconds since `start`."""
+        part = self.where(self.places(start, stop))
         return replace(part, time=part.time - start)
-
-    def between(self, first: int, last: int) -> Samples:
-        """Those from number `first` to before number `last`."""
-        return self.where(slice(max(first, 0), last))
 
     def where(self, which: slice | NDArray) -> Samples:
         """Some of them."""
@@ -154,9 +145,8 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
     """
     if samples.power is None or not samples.time.size:
         return samples, [], None
-    first = max(int(np.searchsorted(samples.time, start, side="right")) - 1, 0)
-    last = int(np.searchsorted(samples.time, stop, side="left")) + 1
-    power = samples.power[first:last]
+    places = samples.places(start, stop)
+    power = samples.power[places]
     negative, zero, leaps = power < 0, power == 0, spikes(power)
     if negative.any():
         least = np.nanmin(power)
@@ -178,7 +168,7 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
     if not doubts:
         return samples, [], None
     wrong = np.zeros(samples.time.size, dtype=bool)
-    wrong[first:last] = zero | leaps
+    wrong[places] = zero | leaps
     if samples.held:
         return replace(samples, power=np.where(wrong, np.nan, samples.power)), doubts, None
     return samples.where(~wrong), doubts, None
@@ -187,13 +177,7 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
 def _bridge_gaps(
     part: Samples, counter: NDArray, length: float, interval: float | None
 ) -> tuple[NDArray, NDArray, list[str]]:
-    """Fill gaps of the power with the counter's mean power.
-
-    A counter that restarted fills none, and none is filled in which the window begins or ends.
-
-    Returns:
-        Times, powers, and where gaps were filled, in words.
-    """
+    """Fill gaps inside of a window with the mean power by a counter that did not restart."""
     known = np.isfinite(part.value)
     time, power, counter = part.time[known], part.value[known], counter[known]
     spacing = np.diff(time)
@@ -225,8 +209,8 @@ def read_window(
     Args:
         name: Of the instrument.
         channels: Each measures a part of the machine, say one of its power supplies.
-        start: Seconds since 1970, UTC.
-        stop: Seconds since 1970, UTC.
+        start: Seconds since 1970, UTC, as is `stop`.
+        stop: The window's end.
         details: To be kept along.
         doubts: What is known to be doubtful already.
         clock_u: Standard uncertainty, in seconds, of where the window lies on the meter's clock.
@@ -248,16 +232,21 @@ def read_window(
     energy = None
     reason = next((why for _, _, why in looked if why), None)
     uncertain: dict[str, float] = {}
-    if not found:
+    if stop <= start:
+        reason = "the run ends before it begins: the machine's clock was put back meanwhile"
+    elif not found:
         reason = "the wattmeter has no samples"
     elif reason is None and coverage < LEAST_COVERAGE:
         reason = _too_little(channels, coverage, longest, start, stop)
     elif reason is None:
-        coarse, reason = _steps(channels, found, start, stop)
+        steps = [
+            _step(channel, one, start, stop) for channel, one in zip(channels, found, strict=True)
+        ]
+        reason = next((said for said, too_coarse in steps if too_coarse), None)
         few = min(one.samples for one in found)
         if few < ENOUGH and not any(channel.held for channel in channels):
             doubts.append(f"only {few} samples lie in the run's {stop - start:.1f} s")
-        doubts += coarse
+        doubts += [said for said, too_coarse in steps if said and not too_coarse]
         effects = [sampling(channel, start, stop) for channel in channels]
         if reason is None:
             corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
@@ -283,27 +272,19 @@ def read_window(
     )
 
 
-def _steps(
-    channels: Sequence[Samples], found: Sequence[Integral], start: float, stop: float
-) -> tuple[list[str], str | None]:
-    """What the steps of counters leave open of the energies that were read off them."""
-    doubts = []
-    for channel, one in zip(channels, found, strict=True):
-        if channel.power is not None or one.energy is None:
-            continue
-        step = counter_step(channel.around(start, stop).value) / JOULES_PER_KWH
-        share = step / one.energy if one.energy > 0 else np.inf
-        said = f"the counter goes up in steps of {1000 * step:.3g} Wh"
-        if one.energy <= 0:
-            return [], "the counter does not move during the run"
-        if share > TOO_COARSE:
-            return [], (
-                f"{said}, and read {1000 * one.energy:.3g} Wh: the run's energy is no more than "
-                "known to a step"
-            )
-        if share > COARSE:
-            doubts.append(f"{said}: the energy is known to ±{100 * share:.0f} %")
-    return doubts, None
+def _step(channel: Samples, one: Integral, start: float, stop: float) -> tuple[str, bool]:
+    """What the step of a counter leaves open of an energy, and whether that is too much."""
+    if channel.power is not None or one.energy is None:
+        return "", False
+    if one.energy <= 0:
+        return "the counter does not move during the run", True
+    step = counter_step(channel.around(start, stop).value) / JOULES_PER_KWH
+    share = step / one.energy
+    said = f"the counter goes up in steps of {1000 * step:.3g} Wh"
+    if share > TOO_COARSE:
+        known = f"read {1000 * one.energy:.3g} Wh: the run's energy is no more than known to a step"
+        return f"{said}, and {known}", True
+    return (f"{said}: the energy is known to ±{100 * share:.0f} %" if share > COARSE else ""), False
 
 
 def counter_step(counter: NDArray) -> float:
@@ -349,7 +330,6 @@ def without_energy(
 def _too_little(
     channels: Sequence[Samples], coverage: float, longest: float, start: float, stop: float
 ) -> str:
-    held = any(channel.held for channel in channels)
     first = min(channel.time[0] for channel in channels)
     last = max(channel.time[-1] for channel in channels)
     if last <= start or first >= stop:
@@ -357,10 +337,8 @@ def _too_little(
             f"the wattmeter's samples, from {utc(first)} to {utc(last)}, are all outside of the "
             f"run, from {utc(start)} to {utc(stop)}; is the zone of its times right?"
         )
-    inside = min(
-        int(((channel.time >= start) & (channel.time <= stop)).sum()) for channel in channels
-    )
-    if inside < FEWEST and not held:
+    inside = min(int(((one.time >= start) & (one.time <= stop)).sum()) for one in channels)
+    if inside < FEWEST and not any(channel.held for channel in channels):
         return (
             f"{'no sample' if inside == 0 else 'one sample'} of the wattmeter lies in the run's "
             f"{stop - start:.1f} s, which tells nothing of it (coverage 0 %); does the log say "

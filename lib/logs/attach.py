@@ -14,8 +14,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from lib import files, records
 from lib.instruments import Reading, metering, trace
 from lib.logs import clock_offset, summaries, wattmeter
@@ -227,11 +225,8 @@ def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     span = _span(record, whole=True)
     if span is None or not path.is_file():
         return Offset(None, float("nan"), f"the run left no {trace.FILE_NAME}")
-    reach = clock_offset.LARGEST
-    near = []
-    for samples in log.channels.values():
-        begin, end = np.searchsorted(samples.time, [span[0] - reach, span[1] + reach])
-        near.append(samples.between(int(begin), int(end)))
+    reach = span[0] - clock_offset.LARGEST, span[1] + clock_offset.LARGEST
+    near = [samples.where(samples.places(*reach)) for samples in log.channels.values()]
     return clock_offset.estimate(near, trace.read_trace(path))
 
 

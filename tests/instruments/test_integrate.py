@@ -116,24 +116,6 @@ def test_no_energy_where_no_two_samples_cover_anything(time, power, start, stop)
     assert integral.doubts
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([0, 2, 1], [1, 1, 1]), "time goes backwards, from 2 s to 1 s"),
-        (([0, 1], [1, 1, 1]), "shape"),
-        (([0, 1], [1, 1], 1, 0), "ends at 0 s, before it begins at 1 s"),
-    ],
-)
-@pytest.mark.parametrize("integrate", [integrate_power, integrate_counter])
-def test_what_is_no_series_of_samples_is_refused(integrate, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        integrate(*arguments)
-
-
-def test_negative_power_is_a_doubt():
-    assert integrate_power([0, 1, 2], [5, -1, 5]).doubts == ("1 samples of power are negative",)
-
-
 def test_a_counter_that_restarts():
     time = np.arange(0, 101.0)
     counter = np.where(time < 40, 9000 + 25 * time, 25 * (time - 40))
