@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.instruments import Reading, empty_reading
+from lib.instruments import Component, Reading, empty_reading
 from lib.instruments.carbon import Location
 from lib.instruments.codecarbon_corrections import (
     RAPL,
@@ -77,18 +77,19 @@ class CodeCarbon:
         self._folder = folder
         self._trace = trace
         self._interval = interval
-        self._gpus = gpus
-        self._measurement: _Measurement | None = None
+        self._gpus = gpus or visible_gpus()
+        self._recorder = Recorder(self._gpus)
+        self._tracker: QuietTracker | None = None
 
     @property
     def latest(self) -> Latest:
         """Watts of the newest sample, and energy up to it."""
-        sample = self._measurement.recorder.latest if self._measurement else None
+        sample = self._recorder.latest
         return Latest(sample.power, sample.energy_consumed) if sample else Latest()
 
     def energy_so_far(self) -> float | None:
         """Measure now, apart from the clock: kWh since the start; None if it isn't running."""
-        return self._measurement.tracker.measure() if self._measurement else None
+        return self._tracker.measure() if self._tracker else None
 
     def start(self) -> None:
         """Begin to measure.
@@ -97,33 +98,23 @@ class CodeCarbon:
             RuntimeError: If it measured before: a reused tracker's counters go on from there.
             TrackerError: If CodeCarbon did not start.
         """
-        if self._measurement is not None:
+        if self._tracker is not None:
             raise RuntimeError("this CodeCarbon instrument was used; make a new one for every run")
         folder = self._folder
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / FILE_NAME).unlink(missing_ok=True)
-        gpus = visible_gpus() if self._gpus is None else self._gpus
-        ignored = ignored_settings()
-        recorder = Recorder(gpus)
+        self._ignored = ignored_settings()
         project = folder.name if folder else "idle"
-        tracker = QuietTracker(self._location, gpus, recorder, self._interval, project)
-        own = self._trace is None
-        trace = self._trace or PowerTrace(folder / TRACE_NAME if folder else None)
-        self._measurement = _Measurement(
-            self._location,
-            folder,
-            trace if own else None,
-            self._interval,
-            gpus,
-            ignored,
-            recorder,
-            tracker,
-            tracker.methods()["gpu"].method != "none",
+        self._tracker = QuietTracker(
+            self._location, self._gpus, self._recorder, self._interval, project
         )
-        recorder.begin(trace, self._measurement.measures_gpu)
-        tracker.start()
-        self._measurement.started = time.perf_counter()
+        self._measures_gpu = self._tracker.methods()["gpu"].method != "none"
+        trace = self._trace or PowerTrace(folder / TRACE_NAME if folder else None)
+        self._own_trace = None if trace is self._trace else trace
+        self._recorder.begin(trace, self._measures_gpu)
+        self._tracker.start()
+        self._started = time.perf_counter()
 
     def stop(self) -> Reading:
         """End the measurement.
@@ -135,71 +126,52 @@ class CodeCarbon:
         Raises:
             RuntimeError: If it was not started.
         """
-        if self._measurement is None:
+        if self._tracker is None:
             raise RuntimeError("this CodeCarbon instrument was not started")
-        return self._measurement.stop()
-
-
-@dataclass
-class _Measurement:
-    """What there is from start to stop; `own_trace` is closed at the end."""
-
-    location: Location
-    folder: Path | None
-    own_trace: PowerTrace | None
-    interval: float
-    gpus: Gpus
-    ignored: tuple[str, ...]
-    recorder: Recorder
-    tracker: QuietTracker
-    measures_gpu: bool
-    started: float = 0.0
-
-    def stop(self) -> Reading:
-        seconds = time.perf_counter() - self.started
-        self.tracker.stop()
-        if self.own_trace is not None:
-            self.own_trace.close()
-        rows, count = self.recorder.rows, self.recorder.count
-        name = CodeCarbon.name
+        seconds = time.perf_counter() - self._started
+        self._tracker.stop()
+        if self._own_trace is not None:
+            self._own_trace.close()
+        rows, count = self._recorder.rows, self._recorder.count
+        methods = self._tracker.methods()
+        doubts = self._doubts(methods, self._tracker.log)
         if len(rows) != 1:
             reason = f"CodeCarbon left {len(rows)} rows in place of one"
-            doubts = (*self._doubts(), reason)
-            return empty_reading(name, seconds, reason, samples=count, doubts=doubts)
+            doubts = (*doubts, reason)
+            return empty_reading(self.name, seconds, reason, samples=count, doubts=doubts)
         row = rows[0]
         components = {
-            part: check_component(part, method, row, self.recorder.peak)
-            for part, method in self.tracker.methods().items()
+            part: check_component(part, method, row, self._recorder.peak)
+            for part, method in methods.items()
         }
-        doubts = (*self._doubts(), *check_row(row, self.tracker.ram_power(), self.location))
-        reading = Reading(name, row["duration"], components, count, doubts)
-        if self.folder is not None:
-            self._write(self.folder / FILE_NAME, row)
+        doubts = (*doubts, *check_row(row, self._tracker.ram_power(), self._location))
+        reading = Reading(self.name, row["duration"], components, count, doubts)
+        if self._folder is not None:
+            self._write(self._folder / FILE_NAME, row)
         return dataclasses.replace(reading, details=self._details(reading, row))
 
-    def _doubts(self) -> list[str]:
+    def _doubts(self, methods: Mapping[str, Component], log: Sequence[str]) -> tuple[str, ...]:
         """What is doubtful about how it measured, whatever the figures."""
-        doubts = [*self.gpus.doubts, *self.location.notes]
-        if self.ignored:
-            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self.ignored)}")
-        methods = self.tracker.methods()
-        if self.gpus.selected and not self.measures_gpu:
+        doubts = [*self._gpus.doubts, *self._location.notes]
+        if self._ignored:
+            doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
+        if self._gpus.selected and not self._measures_gpu:
             doubts.append(f"the energy of the GPU is not in the sum: {methods['gpu'].reason}")
         if RAPL.exists() and not any("RAPL" in part.method for part in methods.values()):
             doubts.append(
                 "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
                 f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
             )
-        longest = self.recorder.longest
-        if longest > LONGEST_INTERVAL * self.interval:
+        longest = self._recorder.longest
+        if longest > LONGEST_INTERVAL * self._interval:
             doubts.append(
-                f"no power was read for {longest:.1f} s, though {self.interval:g} s was set"
+                f"no power was read for {longest:.1f} s, though {self._interval:g} s was set"
             )
-        return doubts + [f"CodeCarbon: {message}" for message in self.tracker.log]
+        return (*doubts, *(f"CodeCarbon: {message}" for message in log))
 
     def _details(self, reading: Reading, row: Mapping[str, Any]) -> dict[str, Any]:
-        kilograms = self.location.emissions(reading.energy_consumed)
-        place = self.location
+        kilograms = self._location.emissions(reading.energy_consumed)
+        place = self._location
         return {
             "emissions": kilograms,
             "emissions_rate": kilograms / row["duration"] if kilograms is not None else None,
@@ -208,20 +180,20 @@ class _Measurement:
             "country_iso_code": place.country_iso_code,
             "region": place.region,
             "location_source": place.source,
-            "peak_power": self.recorder.peak_power,
+            "peak_power": self._recorder.peak_power,
             "run_id": row["run_id"],
             "tracking_mode": row["tracking_mode"],
-            "measure_power_secs": self.interval,
-            "ignored_settings": ", ".join(self.ignored) or None,
+            "measure_power_secs": self._interval,
+            "ignored_settings": ", ".join(self._ignored) or None,
         }
 
     def _write(self, path: Path, row: dict[str, Any]) -> None:
         """Write `emissions.csv`, without what CodeCarbon claims but does not know."""
-        row = dict(row, cpu_utilization_percent=self.recorder.cpu_utilization)
-        if self.gpus.installed or not self.measures_gpu:
+        row = dict(row, cpu_utilization_percent=self._recorder.cpu_utilization)
+        if self._gpus.installed or not self._measures_gpu:
             # It counts the GPUs of the machine, and those that CUDA_VISIBLE_DEVICES wishes for.
-            row |= {"gpu_count": len(self.gpus.selected), "gpu_model": self.gpus.model}
-        if self.location.carbon_intensity is None:
+            row |= {"gpu_count": len(self._gpus.selected), "gpu_model": self._gpus.model}
+        if self._location.carbon_intensity is None:
             claims = ("emissions", "emissions_rate", "country_name", "country_iso_code", "region")
             row |= dict.fromkeys(claims)
         write_atomically(path, pd.DataFrame([row]).to_csv(index=False))

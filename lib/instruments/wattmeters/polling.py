@@ -156,16 +156,12 @@ class MeterLog:
         if not self._samples:
             return []
         samples = pd.DataFrame([*self._samples.values()]).sort_values("time")
-        return [
-            Samples(
-                mine["time"].to_numpy(),
-                *(
-                    mine[name].to_numpy(float) if mine[name].notna().any() else None
-                    for name in ("power", "counter")
-                ),
-            )
-            for _, mine in samples.groupby("channel")
-        ]
+        channels = []
+        for _, mine in samples.groupby("channel"):
+            known = mine.dropna(axis="columns", how="all").astype(float)
+            told = {name: known[name].to_numpy() for name in ("power", "counter") if name in known}
+            channels.append(Samples(known["time"].to_numpy(), **told))
+        return channels
 
 
 @contextmanager
