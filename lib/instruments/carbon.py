@@ -11,12 +11,12 @@ import difflib
 import functools
 import importlib.util
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any
+
+from lib.patching import replaced
 
 PAPER_PLACES = ("USA/oregon", "USA/south carolina", "TWN", "FRA")
 """Where the paper trained: Kaggle's servers (Table 6), and the machine with the wattmeter."""
@@ -28,14 +28,12 @@ _LOOKUP_FAILED = ("CAN", 46.8, -71.2)
 
 @dataclass(frozen=True)
 class Location:
-    """A place, and the carbon intensity of its electricity.
+    """A place, and the carbon intensity of its electricity (g CO2-eq/kWh).
 
     Attributes:
         text: As it was configured.
-        country_iso_code: ISO 3166-1 alpha-3; None if unknown.
-        country_name: In English.
+        country_iso_code: ISO 3166-1 alpha-3.
         region: As CodeCarbon spells it; None if the country's mix is used.
-        carbon_intensity: g CO2-eq/kWh; None if unknown.
         source: Where the intensity comes from and how the place was found, in words.
         year: Of the intensity.
         notes: What makes it doubtful, one sentence each.
@@ -90,7 +88,8 @@ def _look_up() -> Location:
     from codecarbon.external.geography import GeoMetadata
     from codecarbon.input import DataSource
 
-    with _silent("codecarbon"):
+    # It would announce that it goes on with Canada.
+    with replaced(logging.getLogger("codecarbon"), disabled=True):
         geo = GeoMetadata.from_geo_js(DataSource().geo_js_url)
     if (geo.country_iso_code, geo.latitude, geo.longitude) == _LOOKUP_FAILED:
         reason = "the lookup by IP address failed; set location to an ISO code such as FRA"
@@ -103,6 +102,10 @@ def _find(
     text: str, country: str, region: str | None, how: str, notes: tuple[str, ...] = ()
 ) -> Location:
     """Join a country and perhaps a region to CodeCarbon's figure for it."""
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+
     countries = _data().get_global_energy_mix_data()
     if country not in countries:
         return Location(text, reason=_unknown_country(country), notes=notes)
@@ -111,27 +114,13 @@ def _find(
     if region and region not in known:
         notes = (*notes, _ignored(region, country, known))
         region = None
-    if region:
-        what, year = known[region]
-        intensity = _intensity(country, region)
-    else:
-        what, year = "mix of the country", int(mix["year"])
-        intensity = _intensity(country, None)
-    source = f"CodeCarbon {version('codecarbon')} data, {country} {what} {year}, {how}"
-    return Location(
-        text, country, mix["country_name"], region, intensity, source, year, notes=notes
-    )
-
-
-def _intensity(country: str, region: str | None) -> float:
-    """Carbon intensity in g CO2-eq/kWh, computed by CodeCarbon for one kilowatt-hour."""
-    from codecarbon.core.emissions import Emissions
-    from codecarbon.core.units import Energy
-    from codecarbon.external.geography import GeoMetadata
-
+    what, year = known[region] if region else ("mix of the country", int(mix["year"]))
     geo = GeoMetadata(country_iso_code=country, region=region)
     kilograms = Emissions(_data()).get_private_infra_emissions(Energy.from_energy(kWh=1), geo)
-    return kilograms * 1000
+    source = f"CodeCarbon {version('codecarbon')} data, {country} {what} {year}, {how}"
+    return Location(
+        text, country, mix["country_name"], region, 1000 * kilograms, source, year, notes
+    )
 
 
 def _regions(country: str) -> dict[str, tuple[str, int]]:
@@ -139,9 +128,8 @@ def _regions(country: str) -> dict[str, tuple[str, int]]:
     data = _data()
     if country == "USA":
         states = data.get_country_emissions_data("usa")
-        year = int(states["_source"]["year"])
-        names = [name for name in states if not name.startswith("_") and name != "usa"]
-        return dict.fromkeys(names, ("state emission rate (EPA eGRID)", year))
+        kind = "state emission rate (EPA eGRID)", int(states["_source"]["year"])
+        return {name: kind for name in states if not name.startswith("_") and name != "usa"}
     if country == "CAN":
         year = int(PurePosixPath(data.config["can_energy_mix_data_path"]).parent.name)
         names = data.get_country_energy_mix_data("can")
@@ -182,17 +170,6 @@ def _unknown_country(country: str) -> str:
     except LookupError:
         suggestion = "an ISO 3166-1 alpha-3 code such as USA, TWN or FRA"
     return f"CodeCarbon has no data for country '{country}'; did you mean {suggestion}"
-
-
-@contextmanager
-def _silent(logger: str) -> Iterator[None]:
-    """Keep a logger quiet; CodeCarbon announces that it goes on with Canada."""
-    log = logging.getLogger(logger)
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 @functools.cache

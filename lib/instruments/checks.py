@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from lib.instruments.gpus import Gpus, visible_gpus
+from lib.instruments.gpus import Gpu, Gpus, visible_gpus
 from lib.instruments.machine import CPU_INFO, commit
 from lib.units import GIGABYTE
 
@@ -25,10 +25,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def look(seconds: float = 1.0) -> list[str]:
-    """Look for what disturbs a measurement, before it.
-
-    Args:
-        seconds: How long the load is watched.
+    """Look for what disturbs a measurement, before it; the load is watched for some seconds.
 
     Returns:
         One sentence for each doubt, and one that begins with 'not checked:' for each check that
@@ -42,8 +39,8 @@ def look(seconds: float = 1.0) -> list[str]:
         "the frequency governor": _governor(),
         "whether it is a virtual machine": _virtual(),
         "limits of the CPU": _limits(),
-        "other programs on the GPU": _gpu_processes(gpus),
-        "throttling of the GPU": _gpu_throttling(gpus),
+        "other programs on the GPU": _of_gpus(gpus, "other programs on GPU", _processes),
+        "throttling of the GPU": _of_gpus(gpus, "thermal throttling of GPU", _throttling),
         "the program's commit": _commit(),
     }
     found: list[str] = []
@@ -75,11 +72,9 @@ def _load(seconds: float) -> Iterator[str]:
 
 
 def _own_cpu_seconds() -> float:
-    """CPU seconds of this process, of those above it (papermill, the runner) and those below it.
-
-    Children that have ended count too: CodeCarbon starts some that last less than a second, to find
-    out what processor this is.
-    """
+    """CPU seconds of this process, of those above it (papermill, the runner) and those below it."""
+    # Children that have ended count too: CodeCarbon starts some that last less than a second, to
+    # find out what processor this is.
     above, below = _family()
     seconds = 0.0
     for process in above + below:
@@ -163,46 +158,41 @@ def _limits() -> Iterator[str]:
         )
 
 
-def _gpu_processes(gpus: Gpus) -> Iterator[str]:
+def _of_gpus(
+    gpus: Gpus, what: str, look: Callable[[Gpu, Any], Iterable[str]]
+) -> Iterator[str]:
+    """What is found of each GPU, or why NVML does not tell."""
     if not gpus.selected:
         return
     import pynvml
 
-    family = {process.pid for processes in _family() for process in processes}
     for gpu in gpus.selected:
         try:
-            running = pynvml.nvmlDeviceGetComputeRunningProcesses(gpu.handle)
+            yield from look(gpu, pynvml)
         except pynvml.NVMLError as error:
-            yield f"not checked: other programs on GPU {gpu.index} ({error})"
-            continue
-        others = [process.pid for process in running if process.pid not in family]
-        unseen = [pid for pid in others if not psutil.pid_exists(pid)]
-        if unseen:
-            yield (
-                f"GPU {gpu.index} is used by {len(others)} programs, of which this container does "
-                "not see all; this program may be one of them"
-            )
-        elif others:
-            yield f"GPU {gpu.index} is used by {len(others)} other programs"
+            yield f"not checked: {what} {gpu.index} ({error})"
 
 
-def _gpu_throttling(gpus: Gpus) -> Iterator[str]:
-    if not gpus.selected:
-        return
-    import pynvml
+def _processes(gpu: Gpu, pynvml: Any) -> Iterator[str]:
+    family = {process.pid for processes in _family() for process in processes}
+    running = pynvml.nvmlDeviceGetComputeRunningProcesses(gpu.handle)
+    others = [process.pid for process in running if process.pid not in family]
+    if any(not psutil.pid_exists(pid) for pid in others):
+        yield (
+            f"GPU {gpu.index} is used by {len(others)} programs, of which this container does "
+            "not see all; this program may be one of them"
+        )
+    elif others:
+        yield f"GPU {gpu.index} is used by {len(others)} other programs"
 
+
+def _throttling(gpu: Gpu, pynvml: Any) -> Iterator[str]:
     hot = (
         pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
         | pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
     )
-    for gpu in gpus.selected:
-        try:
-            reasons = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu.handle)
-        except pynvml.NVMLError as error:
-            yield f"not checked: thermal throttling of GPU {gpu.index} ({error})"
-            continue
-        if reasons & hot:
-            yield f"GPU {gpu.index} is slowed down because it is hot"
+    if pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu.handle) & hot:
+        yield f"GPU {gpu.index} is slowed down because it is hot"
 
 
 def _commit() -> Iterator[str]:

@@ -22,13 +22,9 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs that CUDA programs started now would see.
+    """The GPUs that CUDA programs started now would see, in NVML's order, of those installed.
 
-    Attributes:
-        selected: In NVML's order.
-        installed: How many the machine has.
-        reason: Why none is selected.
-        doubts: What is unclear about the selection.
+    `reason` says why none is selected, `doubts` what is unclear about the selection.
     """
 
     selected: tuple[Gpu, ...] = ()
@@ -107,10 +103,6 @@ def visible_gpus() -> Gpus:
 
 def select(uuids: Sequence[str], visible: str | None) -> tuple[list[int], str | None]:
     """Read `CUDA_VISIBLE_DEVICES` as CUDA does: indices or beginnings of UUIDs, up to a wrong one.
-
-    Args:
-        uuids: Of the installed GPUs, in NVML's order.
-        visible: The variable's value; None if it is not set.
 
     Returns:
         Indices in ascending order, and what is to be said about entries that select nothing.

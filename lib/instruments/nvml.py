@@ -14,11 +14,7 @@ from lib.units import JOULES_PER_KWH
 
 
 class NvmlCounter:
-    """Reads the energy counters of GPUs at start and stop.
-
-    Args:
-        gpus: Those to count.
-    """
+    """Reads the energy counters of GPUs at start and stop."""
 
     name = "nvml"
 
@@ -28,21 +24,12 @@ class NvmlCounter:
         self._before: list[int] = []
 
     def start(self) -> None:
-        """Read every counter.
-
-        Raises:
-            pynvml.NVMLError: If a counter can't be read.
-        """
+        """Read every counter; raises `pynvml.NVMLError` if one can't be read."""
         self._before = self._read()
         self._started = time.perf_counter()
 
     def stop(self) -> Reading:
-        """Read every counter again; a counter that went backwards gives no energy.
-
-        Raises:
-            pynvml.NVMLError: If a counter can't be read.
-            RuntimeError: If it was not started.
-        """
+        """Read every counter again; a counter that went backwards gives no energy."""
         if self._started is None:
             raise RuntimeError("the NVML counter was not started")
         after = self._read()

@@ -19,15 +19,11 @@ class Recorder:
 
     Samples are differences of CodeCarbon's totals, so that they add up to its energy.
 
-    Args:
-        gpus: Those whose utilisation, temperature and memory are read along.
-
     Attributes:
         rows: What CodeCarbon handed over as final; one, if all went well.
-        latest: The newest sample.
         count: How many samples there are.
         peak: Highest watts by component.
-        peak_power: Highest watts of all together; None before the first sample.
+        peak_power: Highest watts of all together.
         longest: Seconds of the longest interval.
         cpu_utilization: Mean over all samples, percent of all cores.
     """
@@ -52,12 +48,7 @@ class Recorder:
         self._energy = dict.fromkeys(COMPONENTS, 0.0)
 
     def begin(self, trace: PowerTrace, measures_gpu: bool) -> None:
-        """Say where samples go, right before the first.
-
-        Args:
-            trace: It stays open; who opened it closes it.
-            measures_gpu: Whether CodeCarbon measures one; its 0 W means nothing where it does not.
-        """
+        """Say where samples go, and whether there is a GPU of which 0 W means something."""
         self._trace = trace
         self._measures_gpu = measures_gpu
         self._load.reset()

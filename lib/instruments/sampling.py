@@ -46,12 +46,9 @@ class Sampling:
 
 
 def of_power(time: NDArray, power: NDArray, length: float) -> Sampling:
-    """What sampling does to a window of power samples.
+    """What sampling does to samples of power (W) in a window of `length` s.
 
-    Args:
-        time: Seconds since the window's begin, shape (n,), with a neighbour outside at either end.
-        power: W, shape (n,).
-        length: Seconds of the window.
+    Times count from the window's begin; a neighbour outside is at either end.
     """
     known = np.isfinite(power)
     time, power = time[known], power[known]
@@ -67,18 +64,17 @@ def of_power(time: NDArray, power: NDArray, length: float) -> Sampling:
     # is still a mixture; the second is not.
     lead, tail = float(time[first + 1]), float(length - time[last])
     correction, steps = 0.0, []
-    if first > 0 and time[first] - time[first - 1] <= GAP * interval:
-        step = power[first + 1] - power[first - 1]
-        if abs(step) > STEP * scatter:
-            steps.append(abs(step))
-            drawn = _trapezoid(time[: first + 2], power[: first + 2], 0.0, lead)
-            correction += power[first + 1] * lead - drawn
-    if last + 1 < time.size and time[last + 1] - time[last] <= GAP * interval:
-        step = power[last] - power[last + 1]
-        if abs(step) > STEP * scatter:
-            steps.append(abs(step))
-            drawn = _trapezoid(time[last:], power[last:], time[last], length)
-            correction += power[last] * tail - drawn
+    for outside, within, span, held in (
+        (first - 1, first + 1, (0.0, lead), lead),
+        (last + 1, last, (time[last], length), tail),
+    ):
+        beside = first if outside < first else last
+        if not 0 <= outside < time.size or abs(time[outside] - time[beside]) > GAP * interval:
+            continue
+        step = abs(power[within] - power[outside])
+        if step > STEP * scatter:
+            steps.append(step)
+            correction += power[within] * held - _trapezoid(time, power, *span)
     shown = next((q for q in POWER_STEPS if np.allclose(power / q, np.rint(power / q))), 0.0)
     return Sampling(
         correction=float(correction),

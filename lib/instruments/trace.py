@@ -24,14 +24,13 @@ FILE_NAME = "power.csv"
 class Sample:
     """Mean power over the `interval` seconds that end at `time`; a line of `power.csv`.
 
+    What was not measured is None.
+
     Attributes:
         time: Seconds since the trace was opened.
         timestamp: The same moment in UTC, ISO 8601.
         phase: The part of the run that it ended in.
-        interval: Seconds that the powers are means over.
-        cpu_power: W; None where it was not measured, as for every field below.
         gpu_power: W, all selected GPUs together.
-        ram_power: W.
         energy_consumed: kWh since this measurement started.
         cpu_utilization_percent: Of all cores, over the interval.
         gpu_utilization_percent: Mean over the selected GPUs, now.
@@ -90,11 +89,7 @@ class PowerTrace:
         self.phase = phase
 
     def add(self, **fields: Any) -> Sample:
-        """Write one sample that ends now.
-
-        Args:
-            **fields: What `Sample` has beside time, timestamp and phase.
-        """
+        """Write one sample that ends now; `fields` are those beside time, timestamp and phase."""
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         sample = Sample(time=self.now(), timestamp=timestamp, phase=self.phase, **fields)
         self._writer.writerow(dataclasses.astuple(sample))
@@ -106,9 +101,7 @@ class PowerTrace:
 
 
 def read_trace(path: Path) -> pd.DataFrame:
-    """Read `power.csv`: one row a sample, the columns of `Sample`.
-
-    A line that a kill cut off is left out.
+    """Read `power.csv`: one row a sample, without a line that a kill cut off.
 
     Raises:
         ValueError: If the file has other columns.
