@@ -2,8 +2,7 @@
 
 Real timestamps are used, never a nominal interval: samples come late, and some do not come. Times
 are in s and never decrease; values that are not finite are left out. A window goes from `start` to
-`stop`, else from the first sample to the last; `interval` is the usual s between samples, else their
-median.
+`stop`, else over all samples; `interval` is the usual s between samples, else their median.
 """
 
 from __future__ import annotations
