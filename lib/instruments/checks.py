@@ -158,9 +158,7 @@ def _limits() -> Iterator[str]:
         )
 
 
-def _of_gpus(
-    gpus: Gpus, what: str, look: Callable[[Gpu, Any], Iterable[str]]
-) -> Iterator[str]:
+def _of_gpus(gpus: Gpus, what: str, look: Callable[[Gpu, Any], Iterable[str]]) -> Iterator[str]:
     """What is found of each GPU, or why NVML does not tell."""
     if not gpus.selected:
         return
