@@ -44,13 +44,7 @@ class WattmeterError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Attached:
-    """What came of it.
-
-    Attributes:
-        measured: Ids of the runs that have a reading now.
-        refused: Why others have none, by run id.
-        notes: What was set right in the log, one sentence each.
-    """
+    """The runs that have a reading now, why others have none, and what was set right in the log."""
 
     measured: tuple[str, ...]
     refused: Mapping[str, str]
@@ -69,8 +63,8 @@ def attach(
 
     Args:
         study_dir: The study's folder.
-        log: The CSV file, a summary, or a folder of summaries.
-        mapping: How the CSV file reads; None for summaries.
+        log: A log, a summary, or a folder of summaries.
+        mapping: How the log reads; None for summaries.
         plan: Ids of the runs that belong to the study; empty for all that are there.
 
     Raises:

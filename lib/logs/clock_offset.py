@@ -34,12 +34,9 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class Offset:
-    """What the comparison of two clocks gave.
+    """Seconds that a log's clock is ahead of the machine's, or why they can't be told.
 
-    Attributes:
-        seconds: That the log's clock is ahead of the machine's; None if it could not be told.
-        correlation: Pearson's r of the two curves at the best offset; NaN if there is none.
-        reason: Why `seconds` is None; None where it is known.
+    `correlation` is Pearson's r of the two curves at the best offset; NaN if there is none.
     """
 
     seconds: float | None
@@ -50,14 +47,12 @@ class Offset:
 def estimate(channels: Sequence[Samples], trace: pd.DataFrame) -> Offset:
     """Estimate the offset of the clocks, to about 0.1 s.
 
-    Args:
-        channels: The wattmeter's samples, whose powers add up, reaching `LARGEST` beyond the trace
-            where that is possible.
-        trace: A run's `power.csv`, as `lib.instruments.trace.read_trace` has it.
+    The wattmeter's samples, whose powers add up, reach `LARGEST` beyond the run's power trace where
+    that is possible.
     """
     watts = trace[[f"{name}_power" for name in COMPONENTS]].sum(axis=1).to_numpy(dtype=float)
     ends = pd.to_datetime(trace["timestamp"], format="ISO8601", utc=True)
-    stop = ends.astype("int64").to_numpy() / _ticks(ends)
+    stop = ends.dt.as_unit("ms").astype("int64").to_numpy() / 1e3
     start = stop - trace["interval"].to_numpy(dtype=float)
     if watts.size < FEWEST:
         return Offset(None, np.nan, f"the power trace has {watts.size} samples only")
@@ -80,11 +75,6 @@ def estimate(channels: Sequence[Samples], trace: pd.DataFrame) -> Offset:
     if peak - rival < LEAST_LEAD:
         return Offset(None, peak, f"several offsets fit alike (r = {peak:.3f} and {rival:.3f})")
     return Offset(round(float(seconds), 2), peak)
-
-
-def _ticks(times: pd.Series) -> float:
-    """How many of its units a column of times counts in a second."""
-    return pd.Timedelta(1, "s") / pd.Timedelta(1, times.dt.unit)
 
 
 def _correlations(

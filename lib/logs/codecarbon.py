@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,13 +49,7 @@ class LogError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A data row that is in no record.
-
-    Attributes:
-        file: The log, or the sidecar where it names a row that no log has.
-        row: Its number among the file's data rows, from 0.
-        reason: Why, in words.
-    """
+    """A data row (from 0) of a log, or of a sidecar, that is in no record, and why."""
 
     file: str
     row: int
@@ -84,10 +77,6 @@ class Log:
 
 def read(path: Path, name: str | None = None) -> Log:
     """Read one log, its counters as they are logged.
-
-    Args:
-        path: The file.
-        name: What messages call it; None: its own name.
 
     Raises:
         LogError: The file is empty, isn't text, or its header isn't CodeCarbon's.
@@ -170,7 +159,7 @@ def own_counters(logs: Sequence[Log]) -> Log:
     unreadable = {(lost.file, lost.row) for lost in skipped}
     same = ["run_id", "timestamp", *counters.COUNTERS]
     twice = own["run_id"].notna() & own.duplicated(same)
-    skipped += [_again(row, "stands in the logs more than once") for row in own[twice].itertuples()]
+    skipped += _skipped(own[twice], "stands in the logs more than once")
     own = own[~twice]
     # A tracker's tasks share its id, but each has figures of its own.
     whole = own[own["task_name"].isna()]
@@ -179,7 +168,7 @@ def own_counters(logs: Sequence[Log]) -> Log:
     repeated = (its[list(counters.ENERGIES)].diff().fillna(0) == 0).all(axis=1)
     repeated &= (its.cumcount() > 0) & (whole["energy_consumed"] > 0)
     repeats = "repeats the row before it: its tracker was stopped a second time"
-    skipped += [_again(row, repeats) for row in whole[repeated].itertuples()]
+    skipped += _skipped(whole[repeated], repeats)
     own, whole = own.drop(index=whole.index[repeated]), whole[~repeated]
     energy_grows, duration_grows = counters.growing(whole, by="tracker")
     added = counters.difference_cumulative(whole, by="tracker")
@@ -198,8 +187,8 @@ def own_counters(logs: Sequence[Log]) -> Log:
     return Log(own.drop(columns=["ended_at", "came", "tracker"]), tuple(skipped), tuple(notes))
 
 
-def _again(row: Any, why: str) -> Skipped:
-    return Skipped(row.file, int(row.row), why)
+def _skipped(rows: pd.DataFrame, why: str) -> list[Skipped]:
+    return [Skipped(row.file, int(row.row), why) for row in rows.itertuples()]
 
 
 def _trackers(rows: pd.DataFrame) -> pd.Series:
@@ -297,15 +286,8 @@ def one_gpu_reading(results: pd.DataFrame) -> pd.Series:
 
     A tracker that is started again samples no more: `EmissionsTracker.start` of CodeCarbon 2
     returns at once where there was a start before, so that the one reading which `stop` takes
-    stands for the whole run. Its mean power then equals the last reading in the log.
-
-    Args:
-        results: Columns `gpu_energy` (kWh), `duration` (s), `gpu_power` (W), and
-            `codecarbon_version` where it is known.
-
-    Returns:
-        One boolean a run; False where a figure is missing, where there is no GPU, and of versions
-        whose `gpu_power` is a mean itself.
+    stands for the whole run. Its mean power then equals the last reading in the log. Of versions
+    whose `gpu_power` is a mean itself it can't be told.
     """
     mean = mean_power(results["gpu_energy"], results["duration"])
     one = (mean - results["gpu_power"]).abs() < ONE_READING_TOLERANCE

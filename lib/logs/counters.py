@@ -28,7 +28,7 @@ def difference_cumulative(
     """Turn cumulative rows into what each row added.
 
     Args:
-        frame: One row a stop of a tracker.
+        frame: One row a stop of a tracker; its index is unique.
         by: What rows of one counter have in common. A row where it is missing is its own counter.
         columns: The counters.
         order: Column that says which row came first; None takes the rows as they stand.
@@ -37,7 +37,7 @@ def difference_cumulative(
         A copy, rows in their old order. After a missing value the next one is missing too: what
         lies between two rows can't be told apart.
     """
-    ordered = _ordered(frame, order)
+    ordered = frame if order is None else frame.sort_values(order, kind="stable")
     keys = [by] if isinstance(by, str) else list(by)
     starts = (ordered.groupby(keys).cumcount() == 0) | ordered[keys].isna().any(axis=1)
     values = ordered[list(columns)]
@@ -45,19 +45,11 @@ def difference_cumulative(
     return frame.assign(**{name: added[name].reindex(frame.index) for name in columns})
 
 
-def _ordered(frame: pd.DataFrame, order: str | None) -> pd.DataFrame:
-    if not frame.index.is_unique:
-        raise ValueError("counters need a unique index: call reset_index(drop=True) first")
-    return frame if order is None else frame.sort_values(order, kind="stable")
-
-
 def in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     """Rows tracker by tracker, of each the first written first.
 
-    Args:
-        rows: Columns `came`, times that never fall within a log, `ended_at`, as logged, and
-            `energy_consumed`. The order by `came` holds if the energy grows by it, or by neither.
-        by: What rows of one tracker have in common.
+    `came` has times that never fall within a log, `ended_at` those as logged. The order by `came`
+    holds if the energy grows by it, or by neither.
     """
     by_log, by_time = (rows.sort_values([by, time]) for time in ("came", "ended_at"))
     better = _falls(by_log, by) & ~_falls(by_time, by).reindex(by_log.index)
@@ -78,9 +70,7 @@ def growing(rows: pd.DataFrame, by: str) -> tuple[pd.Series, pd.Series]:
     Energy grows if it never falls: a tracker has no way to set it back. A duration grows if a row
     lasted longer than the time since the row before it ended, which no run of its own can do.
 
-    Args:
-        rows: In the order of their ends, with `ended_at`, the time at which each was written.
-        by: What rows of one tracker have in common.
+    Rows are in the order of `ended_at`, the time at which each was written.
 
     Returns:
         Whether `SUMS`, and whether `duration`, need differences; one boolean a row.

@@ -48,6 +48,10 @@ SAID = ("architecture", "dataset", "repetition")
 SIDECAR = ("file", "row", *SAID)
 TEMPLATE = "runs.csv"
 UNKNOWN_PLACE = "none: CodeCarbon did not find its place, and took Quebec's electricity"
+ONE_JOB = (
+    "another row is of the same time and energy on the same machine, as ranks of one job log it: "
+    "each holds the whole machine"
+)
 ALIKE = 0.95
 """Share of their time in which two rows overlap, and of their energies, to be of one job."""
 
@@ -73,18 +77,13 @@ class Imported:
         results: One row a run, with the columns of a study's results table.
         skipped: Rows that are in no record; `len(results) + len(skipped)` rows were read.
         notes: What a reader should know, one sentence each.
-        histories: Accuracy and loss by epoch where the folder has them, one row an epoch:
-            run_id, epoch (from 1), val_accuracy, val_loss.
+        histories: One row an epoch (from 1), with the columns `HISTORY`, where the folder has them.
     """
 
     results: pd.DataFrame
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-    histories: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(
-            columns=["run_id", "epoch", "val_accuracy", "val_loss"]
-        )
-    )
+    histories: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*HISTORY]))
 
 
 def find_sidecar(folder: Path) -> Path:
@@ -161,9 +160,8 @@ def read_folder(folder: Path) -> Imported:
         if path != sidecar and path.name not in named and _looks_like_log(path)
     )
     logs, notes = _read_logs(folder, sidecar.name, named, others)
-    skipped: list[Skipped] = []
     whole = own_counters(logs)
-    skipped, notes = [*skipped, *whole.skipped], [*notes, *whole.notes]
+    skipped, notes = [*whole.skipped], [*notes, *whole.notes]
     merged = whole.rows.merge(runs, on=["file", "row"], how="outer", indicator="side", sort=False)
     unnamed, absent = merged["side"].eq("left_only"), merged["side"].eq("right_only")
     said_nothing = unnamed | (merged["side"].eq("both") & merged["architecture"].isna())
@@ -190,10 +188,7 @@ def read_folder(folder: Path) -> Imported:
 def _read_logs(
     folder: Path, sidecar: str, named: list[str], others: list[str]
 ) -> tuple[list[Log], list[str]]:
-    """Read the logs that the sidecar names, and those that it doesn't.
-
-    A tracker's rows may lie in both, where CodeCarbon put a log aside.
-    """
+    """Read the logs that the sidecar names, and those that it doesn't: trackers may be in both."""
     logs: list[Log] = []
     notes: list[str] = []
     for name in named:
@@ -242,33 +237,29 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
     runs = runs.rename(columns=str.strip).drop(columns="logged", errors="ignore")
     words = runs.select_dtypes(exclude="number").columns
     runs[words] = runs[words].apply(lambda column: column.str.strip()).replace("", None)
-    problems = []
+    problems: list[str] = []
     said = runs[list(SAID)].notna().any(axis=1)
+    runs = runs if "accuracy" in runs else runs.assign(accuracy=math.nan)
+    accuracy = pd.to_numeric(runs["accuracy"], errors="coerce")
+
+    def refuse(where: pd.Series, column: str, why: str) -> None:
+        for line in runs.index[where]:
+            value = "" if pd.isna(runs[column][line]) else f" '{runs[column][line]}'"
+            problems.append(f"line {line + 2}: {column}{value} {why}")
+
     for column, first in (("row", 0), ("repetition", 1)):
         numbers = pd.to_numeric(runs[column], errors="coerce")
         wrong = numbers.isna() | (numbers % 1 != 0) | (numbers < first)
-        for line in runs.index[wrong & (said | (column == "row"))]:
-            value = f"{column} '{runs[column][line]}'"
-            problems.append(f"line {line + 2}: {value} is no whole number from {first}")
-    runs = runs if "accuracy" in runs else runs.assign(accuracy=math.nan)
-    accuracy = pd.to_numeric(runs["accuracy"], errors="coerce")
-    given = runs["accuracy"].notna()
-    for line in runs.index[given & ~accuracy.between(0, 1)]:
-        problems.append(f"line {line + 2}: accuracy '{runs['accuracy'][line]}' is not from 0 to 1")
+        refuse(wrong & (said | (column == "row")), column, f"is no whole number from {first}")
+    refuse(runs["accuracy"].notna() & ~accuracy.between(0, 1), "accuracy", "is not from 0 to 1")
     for column in ("file", "architecture", "dataset"):
-        empty = runs[column].isna() & (said | (column == "file"))
-        problems += [f"line {n + 2}: {column} is empty" for n in runs.index[empty]]
+        refuse(runs[column].isna() & (said | (column == "file")), column, "is empty")
     if "status" in runs:
-        other = ~runs["status"].isin(["completed", "failed"]) & runs["status"].notna()
-        problems += [
-            f"line {n + 2}: status '{runs['status'][n]}' is neither completed nor failed"
-            for n in runs.index[other]
-        ]
-    twice = runs.duplicated(["file", "row"])
-    problems += [
-        f"line {line + 2}: row {runs['row'][line]} of {runs['file'][line]} is named twice"
-        for line in runs.index[twice]
-    ]
+        known = runs["status"].isin(["completed", "failed"]) | runs["status"].isna()
+        refuse(~known, "status", "is neither completed nor failed")
+    for line in runs.index[runs.duplicated(["file", "row"])]:
+        named = f"row {runs['row'][line]} of {runs['file'][line]}"
+        problems.append(f"line {line + 2}: {named} is named twice")
     theirs = {*TEXTS, *NUMBERS} - {"run_id"}
     if clash := [name for name in runs.columns if name in theirs]:
         problems.append(f"columns {', '.join(clash)} belong to the logs, not here")
@@ -332,22 +323,30 @@ def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Seri
 
 def _judged(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
-    doubts: list[list[str]] = [[] for _ in range(len(frame))]
-    reasons: list[dict[str, str]] = [{} for _ in range(len(frame))]
     lost, same = no_place(frame), alike(frame)
-    for place, row in enumerate(frame.itertuples()):
-        if row.pue > 0 and row.pue != 1:
-            doubts[place].append(f"CodeCarbon multiplied the energies by a PUE of {row.pue:g}")
-            doubts[place][-1] += ", which is taken out again"
-        if row.tracking_mode == "process":
-            doubts[place].append("CPU and RAM are of one process only (tracking_mode: process)")
-        if lost.iloc[place]:
-            reasons[place]["emissions"] = UNKNOWN_PLACE.removeprefix("none: ")
-        if same.iloc[place]:
-            reasons[place]["energy_consumed"] = (
-                "another row is of the same time and energy on the same machine, as ranks of one "
-                "job log it: each holds the whole machine"
+    doubts = [
+        tuple(
+            said
+            for said, holds in (
+                (
+                    f"CodeCarbon multiplied the energies by a PUE of {row.pue:g}, which is taken "
+                    "out again",
+                    row.pue > 0 and row.pue != 1,
+                ),
+                (
+                    "CPU and RAM are of one process only (tracking_mode: process)",
+                    row.tracking_mode == "process",
+                ),
             )
+            if holds
+        )
+        for row in frame.itertuples()
+    ]
+    reasons = [
+        ({"emissions": UNKNOWN_PLACE.removeprefix("none: ")} if elsewhere else {})
+        | ({"energy_consumed": ONE_JOB} if again else {})
+        for elsewhere, again in zip(lost, same, strict=True)
+    ]
     place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
     frame = without_pue(frame).assign(
         location=_said(frame, "location", place.mask(lost)),
@@ -362,30 +361,21 @@ def _judged(frame: pd.DataFrame) -> pd.DataFrame:
     one = frame["pue"].fillna(1).eq(1).all()
     frame = frame.drop(columns=["longitude", "latitude", *(["pue"] if one else [])])
     if any(doubts):
-        frame["doubts"] = [tuple(one) for one in doubts]
+        frame["doubts"] = doubts
     if any(reasons):
         frame["reasons"] = reasons
     return frame
 
 
 def overlap(frame: pd.DataFrame) -> pd.Series:
-    """Seconds for which another tracker's row before it on its machine went on, at least 0.
-
-    Args:
-        frame: One row a run; `machine`, `tracker_run_id`, `source_file`, `source_row`, and as
-            times `started_at` and `ended_at`.
-    """
+    """Seconds for which another tracker's row before it on its machine went on, at least 0."""
     ordered, before = _neighbours(frame)
     seconds = (before["ended_at"] - ordered["started_at"]).dt.total_seconds().clip(lower=0)
     return seconds.where(_others(ordered, before), 0.0).reindex(frame.index)
 
 
 def alike(frame: pd.DataFrame) -> pd.Series:
-    """Tell which rows are of the same time, machine and energy as another tracker's.
-
-    Args:
-        frame: As for `overlap`, and `energy_consumed`.
-    """
+    """Tell which rows are of the same time, machine and energy as another tracker's."""
     ordered, before = _neighbours(frame)
     both = np.minimum(ordered["ended_at"], before["ended_at"]) - ordered["started_at"]
     either = np.maximum(ordered["ended_at"], before["ended_at"]) - before["started_at"]

@@ -33,25 +33,18 @@ class TimeError(UserError, ValueError):
 
 @dataclass
 class _DoubledHour:
-    """The hour that a clock shows twice in autumn: which pass the log is in.
+    """The hour that a clock shows twice in autumn: what it showed last, and how often it went back.
 
-    Attributes:
-        last: What the clock showed last, s.
-        passes: How often it went back.
-        begin: Seconds since 1970 of its first pass.
+    Seconds, as is `begin`, that of its first pass since 1970.
     """
 
-    last: float
-    passes: int
     begin: float
+    last: float = -np.inf
+    passes: int = 0
 
 
 class Clock:
-    """Reads the times of one log, chunk by chunk, in the order of the file.
-
-    Args:
-        mapping: What the study says of the log.
-    """
+    """Reads the times of one log, chunk by chunk, in the order of the file."""
 
     def __init__(self, mapping: WattmeterLog):
         self._mapping = mapping
@@ -159,7 +152,7 @@ class Clock:
         for begin in np.unique(hours):
             mine = hours == begin
             key = begin * 3600
-            hour = self._doubled.setdefault(key, _DoubledHour(-np.inf, 0, key))
+            hour = self._doubled.setdefault(key, _DoubledHour(key))
             back = np.diff(shown[mine], prepend=hour.last) < 0
             turn = hour.passes + np.cumsum(back)
             hour.last, hour.passes = float(shown[mine][-1]), int(turn[-1])
