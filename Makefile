@@ -4,6 +4,7 @@ BIN := .venv/bin
 STUDY ?= params/quick.yaml
 # Two at once: more would compete for the memory that a training takes.
 WORKERS ?= 2
+IN_PARALLEL := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: study test coverage lint lab lock clean
 
@@ -11,10 +12,10 @@ study: .venv/ready
 	$(BIN)/python run_all.py $(STUDY)
 
 test: .venv/tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --durations 10 -r s
+	$(BIN)/python -m pytest $(IN_PARALLEL) --durations 10 -r s
 
 coverage: .venv/tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --cov --cov-report term
+	$(BIN)/python -m pytest $(IN_PARALLEL) --cov --cov-report term
 
 lint: .venv/tests
 	$(BIN)/ruff check .

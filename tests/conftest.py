@@ -14,6 +14,12 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
     os.environ.setdefault(variable, "1")  # as many processes test as there are cores
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles lib
 
+LONG = (
+    *("test_in_browser", "test_end_to_end", "test_lab", "test_backends", "test_cluster"),
+    *("test_shipped_studies", "test_own_notebook", "test_command", "test_prometheus"),
+)
+"""Files of tests that take the longest."""
+
 PARAMETERS = "\n".join(
     f"{name} = {field.default!r}" for name, field in RunConfig.model_fields.items()
 )
@@ -35,12 +41,16 @@ record["config"] = {{name: globals()[name] for name in record["config"]}}
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """A file's tests stay in one process, where they share fixtures; so do those of one report."""
+    """A file's tests stay in one process, where they share fixtures; so do those of one report.
+
+    What takes longest begins first, so that no process is left waiting for it at the end.
+    """
     made_once = {"hostile_study", "papers_study", "studies"}
     of_reports = {item.path for item in items if made_once & {*item.fixturenames}}
     for item in items:
         group = "reports" if item.path in of_reports else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def pytest_sessionfinish(session):

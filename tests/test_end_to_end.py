@@ -114,7 +114,7 @@ def test_the_executed_notebook_shows_the_story(study):
         for cell in notebook.cells
         if cell.cell_type == "code"
     }
-    for cell in ("data", "measure", "power", "curves"):
+    for cell in ("data", "power", "curves"):
         assert "application/vnd.plotly.v1+json" in shown[cell], cell
     for cell in ("config", "model", "energy"):
         assert "text/html" in shown[cell], cell

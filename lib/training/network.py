@@ -105,8 +105,9 @@ def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
 
 
 def _precision(model: keras.Model) -> str:
-    learning = next(layer for layer in model.layers[-1].layers if layer.weights)
-    policy = learning.dtype_policy.name
+    """Of the first layer that has weights: the last computes its output in 32 bits anyway."""
+    parts = [layer for part in model.layers for layer in getattr(part, "layers", [part])]
+    policy = next(layer for layer in parts if layer.weights).dtype_policy.name
     return f"{policy} (TF32 allowed)" if policy == "float32" and backends.tf32() else policy
 
 

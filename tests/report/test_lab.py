@@ -149,11 +149,11 @@ def test_a_reader_chooses_study_measure_and_factor(page):
     dropdown(page, cell, "Factor").select_option("Dataset")
     figure = wait_for_title(page, cell, "Duration by dataset")
     assert figure.locator(".xtick").all_text_contents() == ["mnist", "digits"]
-    before = page.locator(".jp-CodeCell", has_text=cell).locator("table").inner_text()
+    before = page.locator(".jp-CodeCell", has_text=cell).locator("table").text_content()
     dropdown(page, cell, "Study").select_option("second")
     table = page.locator(".jp-CodeCell", has_text=cell).locator("table")
     table.get_by_text("9", exact=True).first.wait_for()
-    assert table.inner_text() != before
+    assert table.text_content() != before
     # What was chosen stays.
     wait_for_title(page, cell, "Duration by dataset")
     dropdown(page, cell, "Study").select_option("damaged")

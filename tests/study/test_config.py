@@ -38,7 +38,7 @@ json.dump(
         "results": list(results["dropout"]) == [0.1, 0.5],
         "variant": list(found["variant"]),
         "factor": "dropout" in explore_views.factors(results),
-        "forecast": cell(one) != cell(two),
+        "forecast": cell(one.recorded) != cell(two.recorded),
         "terminal": terminal.same_for_all([two]),
         "comparison": "dropout" in comparison._TRAINING,
         "study": Study(title="s", factors={"dropout": [0.1, 0.2]}).runs("s", Path("o"))[0].dropout,
