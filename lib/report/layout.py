@@ -80,21 +80,20 @@ def _absences(cell: NotebookNode) -> Iterator[str]:
 
 def _with_content(cells: list[NotebookNode]) -> list[NotebookNode]:
     """Cells that show something, and the headings that such cells stand below."""
-    headings = [_heading(cell) for cell in cells]
-
-    def shows(place: int) -> bool:
-        heading = headings[place]
+    kept: list[NotebookNode] = []
+    below: list[int] = []  # levels of the kept headings that a heading further up may hold
+    content = False
+    for cell in reversed(cells):
+        heading = _heading(cell)
         if heading is None:
-            return bool(cells[place].get("outputs"))
-        for below in range(place + 1, len(cells)):
-            other = headings[below]
-            if other is not None and other.level <= heading.level:
-                return False
-            if other is None and shows(below):
-                return True
-        return False
-
-    return [cell for place, cell in enumerate(cells) if shows(place)]
+            shows = bool(cell.get("outputs"))
+            content |= shows
+        else:
+            shows = content or any(level > heading.level for level in below)
+            below = [level for level in below if level <= heading.level] + [heading.level] * shows
+            content = False
+        kept += [cell] * shows
+    return kept[::-1]
 
 
 def _heading(cell: NotebookNode) -> Heading | None:

@@ -10,7 +10,7 @@ from IPython.display import Markdown
 
 from lib import text
 from lib.files import without_home
-from lib.quantities import number, significant
+from lib.quantities import number, quantity, significant
 from lib.records import FILE_NAME
 from lib.report.budgets import run_budget
 from lib.report.page import Table
@@ -48,7 +48,10 @@ def network(network: Network, epochs: int) -> Table:
         "network",
         "The network",
         [
-            ("depth (layers, as in the paper's Table 2)", _depth(network)),
+            (
+                "depth (layers, as in the paper's Table 2)",
+                NO_DEPTH if network.depth is None else f"{network.depth}",
+            ),
             ("parameters", f"{network.parameters:,}"),
             ("of which trainable", f"{network.trainable_parameters:,}"),
             ("FLOPs of one forward batch of 32", _flops(network.flops)),
@@ -68,31 +71,23 @@ def energy(record: Record, *qualities: str) -> Table:
         qualities: Further results to show, by their names.
     """
     why = record.reasons
-    components = [
-        (
-            f"{name.upper()} energy",
-            _kwh(getattr(record, f"{name}_energy")),
-            why.get(f"{name}_energy") or getattr(record, f"{name}_method") or "",
-        )
-        for name in ("cpu", "gpu", "ram")
-    ]
+    methods = {
+        f"{name}_energy": getattr(record, f"{name}_method") for name in ("cpu", "gpu", "ram")
+    }
     intensity = f"{number(record.carbon_intensity)} g/kWh ({record.location_source})"
+    net, idle = _limited(record, "net_energy"), _kwh(record.idle_energy)
+    emissions = _limited(record, "emissions")
     rows = [
         ("duration of the training", text.duration(record.duration), "clock"),
         ("energy consumed", _limited(record, "energy_consumed"), "sum of the components"),
-        *components,
+        *(
+            (quantity(name).name, _kwh(getattr(record, name)), why.get(name) or method or "")
+            for name, method in methods.items()
+        ),
         *_wattmeter(record),
-        ("idle energy in that time", _kwh(record.idle_energy), why.get("idle_energy", "baseline")),
-        (
-            "net energy",
-            _limited(record, "net_energy"),
-            why.get("net_energy", "energy less idle energy"),
-        ),
-        (
-            "emissions",
-            _limited(record, "emissions"),
-            why.get("emissions", f"energy × {intensity}"),
-        ),
+        ("idle energy in that time", idle, why.get("idle_energy", "baseline")),
+        ("net energy", net, why.get("net_energy", "energy less idle energy")),
+        ("emissions", emissions, why.get("emissions", f"energy × {intensity}")),
         *((name.replace("_", " "), number(record.value(name)), "result") for name in qualities),
     ]
     if record.accuracy is not None:
@@ -132,15 +127,11 @@ def _inference(record: Record) -> list[tuple[str, str, str]]:
     net = known["inference_net_energy_per_1000"]
     how = "net of idle" if net is not None else "of the whole machine"
     spent = known["inference_energy_per_1000"] if net is None else net
-    seconds = known["inference_seconds_per_1000"]
+    seconds, count = known["inference_seconds_per_1000"], "" if like is None else f"{like:,.0f}"
     return [
         ("energy of 1,000 inferences", _kwh(spent), how),
         ("time of 1,000 inferences", f"{seconds:.3g} s", "clock"),
-        (
-            "inferences that take what the training took",
-            "" if like is None else f"{like:,.0f}",
-            how,
-        ),
+        ("inferences that take what the training took", count, how),
     ]
 
 
@@ -188,10 +179,6 @@ def _limited(record: Record, figure: str) -> str:
 
 def _kwh(value: float | None) -> str:
     return "" if value is None else text.energy(value)
-
-
-def _depth(network: Network) -> str:
-    return NO_DEPTH if network.depth is None else f"{network.depth}"
 
 
 def _flops(value: int | None) -> str:

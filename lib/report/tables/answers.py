@@ -165,11 +165,10 @@ def scores(study: Analysis) -> Table:
 def methods(study: Analysis) -> Table:
     """How each component of energy was obtained, and what share of the energy it is."""
     runs = study.believed
-    parts = ["cpu", "gpu", "ram"]
     columns = ["component", "method", "runs", "mean_energy_consumed", "share_percent"]
     total = pd.to_numeric(runs["energy_consumed"]).sum()
     rows = []
-    for part in parts:
+    for part in ("cpu", "gpu", "ram"):
         if f"{part}_method" not in runs:
             continue
         energy = pd.to_numeric(runs[f"{part}_energy"])

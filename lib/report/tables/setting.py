@@ -56,27 +56,16 @@ def _fields(study: Analysis) -> list[str]:
 
 def machines(study: Analysis) -> Table:
     """The machines that the runs ran on."""
-    columns = [
-        "machine",
-        "cpu_model",
-        "cpu_count",
-        "gpu_model",
-        "gpu_count",
-        "ram_total_size",
-        "os",
-    ]
-    known = [name for name in columns if name in study.completed]
-    if not study.completed[known].notna().any(axis=None):
-        return Table(
-            "machines", "", pd.DataFrame(), "Machines: the runs do not say on which they ran."
-        )
-    described = study.completed[known]
+    columns = ["machine", "cpu_model", "cpu_count", "gpu_model", "gpu_count", "ram_total_size"]
+    known = shared.present(study.completed, [*columns, "os"])
+    if known.empty or not len(known.columns):
+        said = "Machines: the runs do not say on which they ran."
+        return Table("machines", "", pd.DataFrame(), said)
     if "ram_total_size" in known:
-        size = pd.to_numeric(described["ram_total_size"], errors="coerce").round(1)
-        described = described.assign(ram_total_size=size)
-    groups = described.groupby(known, dropna=False, sort=False)
-    frame = groups.size().reset_index(name="runs").dropna(axis="columns", how="all")
-    return Table("machines", "Machines", frame)
+        size = pd.to_numeric(known["ram_total_size"], errors="coerce").round(1)
+        known = known.assign(ram_total_size=size)
+    groups = known.groupby([*known], dropna=False, sort=False)
+    return Table("machines", "Machines", groups.size().reset_index(name="runs"))
 
 
 def versions(study: Analysis) -> Table:
@@ -93,15 +82,7 @@ def versions(study: Analysis) -> Table:
 
 def runs(study: Analysis) -> Table:
     """Every run, planned and ended, with a link to its page."""
-    columns = [
-        "position",
-        "run_id",
-        "status",
-        *study.configuration,
-        "repetition",
-        "seed",
-        "accuracy",
-    ]
+    columns = ["run_id", "status", *study.configuration, "repetition", "seed", "accuracy"]
     columns += ["energy_consumed", "energy_consumed_logged", "emissions", "duration", "score"]
     frame = shared.present(study.results, [*columns, "started_at", "error"])
     if study.planned:
@@ -128,9 +109,7 @@ def _page(study: Analysis, run_id: str) -> Link | str:
 def all_tests(study: Analysis) -> Table:
     """Every test that was made, those too that no other table shows."""
     if is_renamed("architecture"):
-        return Table(
-            "tests", "Every test", pd.DataFrame(), "Tests: those of the paper are not made."
-        )
+        return Table("tests", "", pd.DataFrame(), "Tests: those of the paper are not made.")
     frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
     note = "Family: tests whose p-values Holm adjusts together."
     if (tested := len(results.tested_variants(study.runs))) < (every := _variants(study)):
