@@ -1,4 +1,4 @@
-"""Figures that follow from a run's energy: per image, per epoch, until it was good enough.
+"""Figures that follow from a run's energy: per image, per epoch, to a target accuracy.
 
 All take gross energy. What can't be computed is NaN.
 """
@@ -39,7 +39,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
         - joules_per_image: J for one training image once, validation included
         - joules_per_epoch: J
         - mean_power: W, energy over duration (not CodeCarbon's mean of samples)
-        - peak_power: W, the highest second
+        - peak_power: W, the highest one-second mean
         - threshold: the validation accuracy that `energy_to_threshold` is about; NaN where guessing
           reaches it
         - energy_to_threshold: kWh until an epoch ended with it; NaN if none did

@@ -27,16 +27,16 @@ from lib.stats.budget import (
     Uncertainty,
     combine,
     compare,
-    t,
+    log_t,
 )
 from lib.stats.pairs import Pair
 
 REPETITIONS = Source(
     "the scatter of the repetitions",
     None,
-    t(1.0, 0.0, 1),
+    log_t(0.0, 1),
     RUN,
-    "Standard deviation over √n of the runs at hand, with n - 1 degrees of freedom (type A).",
+    "Standard error of the runs' mean, with n - 1 degrees of freedom (type A).",
     "more repetitions",
 )
 
@@ -205,7 +205,7 @@ def _repeated(budget: Budget, values: NDArray) -> Budget:
         return budget
     common = tuple(source for source in budget.sources if source.level != RUN)
     spread = float(values.std(ddof=1) / values.mean() / values.size**0.5)
-    scatter = dataclasses.replace(REPETITIONS, law=t(1.0, spread, values.size - 1))
+    scatter = dataclasses.replace(REPETITIONS, law=log_t(spread, values.size - 1))
     return dataclasses.replace(budget, sources=(*common, scatter))
 
 

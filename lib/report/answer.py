@@ -143,7 +143,7 @@ def _energies(study: Analysis) -> list[str]:
         if len(means) == 1:
             parts.append(f"{names[0]} took {least} {shown.unit} {within(dataset)}")
             continue
-        times = f", {_times(highest / lowest)}" if lowest > 0 else ""
+        times = f", {significant(highest / lowest, 3)} times as much" if lowest > 0 else ""
         parts.append(
             f"{within(dataset)} a training took from {least} {shown.unit} ({names[0]}) to {most} "
             f"{shown.unit} ({names[-1]}){times}"
@@ -166,7 +166,7 @@ def _choices(study: Analysis) -> list[str]:
             said.append(f"{chosen.name} {within(dataset)} ({_next(chosen)})")
     if not said:
         return []
-    head = f"Least energy among those that are not shown to be {_worse()}: "
+    head = f"Lowest energy among those that are not shown to be {_worse()}: "
     return [f"{head}{'; '.join(said)}."]
 
 
@@ -178,15 +178,12 @@ def _next(found: choice.Choice) -> str:
     """How accurate the chosen one is, and how sure it is that no other takes less."""
     accuracy = reached(found.accuracy)
     if found.runner_up is None:
-        return f"{accuracy}; every other was shown to be {_worse()}"
-    words = f"{accuracy}; next is {found.runner_up} with {_times(found.energy_ratio)}"
+        return f"{accuracy}; all others were shown to be {_worse()}"
+    ratio = significant(found.energy_ratio or 0, 3)
+    words = f"{accuracy}; next: {found.runner_up}, {ratio} times the energy"
     if found.p is None:
         return f"{words}, of single runs, so that may be chance"
     return f"{words}, {'' if found.is_sure else 'not decided, '}{text.p_value(found.p)}"
-
-
-def _times(ratio: float | None) -> str:
-    return f"{significant(ratio or 0, 3)} times as much"
 
 
 def _saved(study: Analysis) -> list[str]:
@@ -224,10 +221,10 @@ def _guessing(study: Analysis) -> list[str]:
     names = [f"{_named(key[:-1])} on {key[-1]}" for key in study.guessing]
     if not names:
         return []
-    are = "does" if len(names) == 1 else "do"
+    stay, they = ("stays", "it is") if len(names) == 1 else ("stay", "they are")
     return [
-        f"{text.first(names, most=_MOST_NAMED)} {are} no better than guessing, so they are in no "
-        "ranking and on no front."
+        f"{text.first(names, most=_MOST_NAMED)} {stay} at chance level, so {they} in no ranking "
+        "and not on the Pareto front."
     ]
 
 
@@ -255,10 +252,10 @@ def _worst(study: Analysis) -> list[str]:
     named = {audit.FAULT: "fault", audit.DOUBT: "doubt"}
     said = []
     for severity, word in named.items():
-        found = [one.what for one in study.findings if one.severity == severity]
+        found = [one.what.rstrip(".") for one in study.findings if one.severity == severity]
         if found:
-            head = f"{counts[severity]} {word}{'s' if len(found) > 1 else ''}: "
-            said.append(head + text.first(found, "; ", most=3).rstrip(".") + ".")
+            head = f"{counts[severity]} {word}{'s' if len(found) > 1 else ''}. "
+            said.append(head + text.first(found, ". ", most=3) + ".")
     if not said and counts[audit.UNCHECKED] < len(study.findings):
         said.append("No check of the results found a fault or a doubt.")
     return said

@@ -136,10 +136,10 @@ def _wrapped(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
 
 
 def _not_here(absent: list[str]) -> Iterator[NotebookNode]:
-    """A line for each thing that the study has nothing on."""
+    """A line for each thing that is not in the study."""
     if not absent:
         return
-    heading = Heading(2, "What this study has nothing on", _NOT_HERE, False)
+    heading = Heading(2, "Not in this study", _NOT_HERE, False)
     lines = "".join(f"<li>{escape(line)}</li>" for line in absent)
     cell = _markup(f'<h2 id="{_NOT_HERE}">{heading.text}</h2><ul class="prose">{lines}</ul>')
     cell.metadata["heading"] = heading

@@ -15,6 +15,13 @@ from lib.text import listed, p_value
 MOST_PAIRS = 3
 """Of a context, that are told one by one."""
 
+_WORDS = {
+    DIFFERS: ("differs", "differ"),
+    ALIKE: ("is alike within the margin", "are alike within the margin"),
+    NOT_DECIDED: ("is not decided", "are not decided"),
+}
+"""Of one pair, and of several."""
+
 TARGET = 0.05
 """The precision that what is still missing is told for, where a study names no margin."""
 
@@ -55,7 +62,8 @@ def _overall(found: Answer) -> str | None:
         found.verdict(pair) == ALIKE for pair in found.pairs
     ):
         p = p_value(found.effect.p_holm)
-        return f"Whether {compared} matters is not decided ({p}, permutation within contexts)."
+        energy = f"Whether the energy depends on the {listed(map(word, found.design.compared))}"
+        return f"{energy} is not decided ({p}, permutation test)."
     return None
 
 
@@ -71,15 +79,10 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
             verdict: sum(found.verdict(pair) == verdict for pair in pairs)
             for verdict in (DIFFERS, ALIKE, NOT_DECIDED)
         }
-        words = {
-            DIFFERS: "differ",
-            ALIKE: "are alike within the margin",
-            NOT_DECIDED: "not decided",
-        }
         known = [pair for pair in pairs if not math.isnan(pair.ratio)]
         widest = max(known, key=lambda pair: pair.ratio, default=None)
         text = f"of {len(pairs)} pairs " + listed(
-            f"{count} {words[verdict]}" for verdict, count in counts.items() if count
+            f"{count} {_WORDS[verdict][count > 1]}" for verdict, count in counts.items() if count
         )
         if not found.is_final or found.effect.verdict == CANT_SHOW:
             text = f"{len(pairs)} pairs were measured"
@@ -118,13 +121,13 @@ def _pair(found: Answer, pair: Pair) -> str:
     if pair.p_holm < ALPHA and pair.is_in_doubt:
         settled = f"; {pair.settled_by} would tell" if pair.settled_by else ""
         return f"{took} ({limits}), but the instruments leave open which takes more{settled}"
-    return f"between {pair.first} and {pair.second} it is not decided ({limits}{_needed(found)})"
+    return f"{took}, which is not decided ({limits}{_needed(found)})"
 
 
 def _needed(found: Answer) -> str:
     target = found.design.margin or TARGET
     needed = found.repetitions_for(target)
-    return "" if needed is None else f"; ± {100 * target:.3g} % takes {needed} repetitions"
+    return "" if needed is None else f"; ± {100 * target:.3g} % takes {needed:,} repetitions"
 
 
 def _interaction(found: Answer) -> str | None:
@@ -153,8 +156,11 @@ def precision(found: Answer) -> str | None:
     if math.isnan(found.reach):
         return None
     needed = found.repetitions_for(TARGET)
-    more = f"; ± {100 * TARGET:.0f} % would take {needed} repetitions" if needed else ""
-    return f"Every ratio is known to ± {100 * found.reach:.2g} % or better{more}."
+    more = f"; ± {100 * TARGET:.0f} % would take {needed:,} repetitions" if needed else ""
+    reach = f"to ± {number(100 * found.reach, 2)} %"
+    if found.reach >= 1:
+        reach = f"within a factor of {number(1 + found.reach, 2)}"
+    return f"Every ratio is known {reach} or better{more}."
 
 
 def _sentence(text: str) -> str:

@@ -93,6 +93,11 @@ def t(centre: float, scale: float, dof: float) -> Law:
     return Law("t", centre, scale, dof)
 
 
+def log_t(spread: float, dof: float) -> Law:
+    """A factor around 1, which is above 0: its logarithm is Student's t with this scale."""
+    return Law("t", 1.0, float(np.exp(spread)), dof, log=True)
+
+
 def rectangular(low: float, high: float) -> Law:
     """All values between two limits alike."""
     return Law("rectangular", (low + high) / 2, (high - low) / 2)

@@ -42,8 +42,8 @@ def test_the_question_is_the_studys(tmp_path, options, asks):
 def test_the_answer_says_what_differs_and_what_it_comes_down_to(tmp_path):
     said = answer.found(load(tmp_path / "s")).sentences
     assert "furthest apart: VGG19 took 1.67 times the energy of ResNet50" in " ".join(said)
-    assert said[-1].startswith("Least energy among those that are not shown to be less accurate:")
-    assert "VGG16 on mnist (accuracy 0.840; next is VGG19 with 1.25 times as much" in said[-1]
+    assert said[-1].startswith("Lowest energy among those that are not shown to be less accurate:")
+    assert "VGG16 on mnist (accuracy 0.840; next: VGG19, 1.25 times the energy" in said[-1]
 
 
 def test_of_one_configuration_the_energy_is_the_answer(tmp_path):
@@ -65,7 +65,7 @@ def test_networks_that_guess_are_named_and_not_chosen(tmp_path):
     guesses = study.completed["architecture"] == "ResNet50"
     study.completed.loc[guesses, ["accuracy", "energy_consumed"]] = 0.1, 1e-9
     assert "less accurate: VGG16 on digits" in answer.found(study).sentences[-1]
-    assert answer.rest(study).sentences[0].startswith("ResNet50 on digits does no better than")
+    assert answer.rest(study).sentences[0].startswith("ResNet50 on digits stays at chance level")
     everything = load(tmp_path / "t", datasets=("digits",))
     everything.completed["accuracy"] = 0.1
     assert "less accurate:" not in repr(answer.found(everything)), "none is chosen"

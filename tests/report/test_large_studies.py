@@ -160,4 +160,4 @@ def test_sentences_and_findings_name_the_first_of_many(runs, tmp_path):
     assert guessed.severity == DOUBT
     assert len(guessed.what) < 2000
     assert len(guessed.rows) == COUNT - 100
-    assert "; and 5,870 more" in findings["No instrument had a doubt"].what
+    assert "; and 5,870 more" in findings["No run recorded a doubt"].what

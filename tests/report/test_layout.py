@@ -30,7 +30,7 @@ def test_what_shows_nothing_is_a_line_at_the_end_and_its_heading_is_gone():
     page = layout.laid_out(notebook)
     assert nbformat.writes(notebook) == before, "the notebook keeps all"
     texts = [heading.text for heading in layout.contents(page)]
-    assert texts == ["Energy", "Runs", "What this study has nothing on"]
+    assert texts == ["Energy", "Runs", "Not in this study"]
     markup = "".join(cell.source for cell in page.cells if cell.cell_type == "raw")
     assert markup.startswith('<div class="first"></div>')
     assert markup.count("<details") == markup.count("</details>") == 1

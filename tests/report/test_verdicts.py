@@ -20,7 +20,9 @@ def test_each_of_the_four_words():
     same = results((1, 1, 1), repetitions=5, cv=0.01)
     assert "are alike within 5 % (" in words(same, study(margin="5 %"))
     undecided = words(same)
-    assert undecided.startswith("Whether architecture matters is not decided (p = ")
+    assert undecided.startswith(
+        "Whether the energy depends on the architecture is not decided (p = "
+    )
     assert "; ± 5 % takes " in undecided
     few = words(results((1, 1.3, 2), repetitions=2, datasets=("mnist",)))
     assert few.startswith("This design can't show a difference between levels of architecture")

@@ -176,7 +176,8 @@ def modelled_cpu(results: pd.DataFrame) -> Found | None:
         return None
     power = _power(results, "cpu")[modelled]
     names = ", ".join(sorted(set(method[modelled]) - {""})) or "one power in every run"
-    what = f"Not measured in {runs(int(modelled.sum()))}: {names}; {span(power, '.1f')} W."
+    what = f"CPU power was not measured in {runs(int(modelled.sum()))}: {names}; "
+    what += f"{span(power, '.1f')} W."
     return Found(DOUBT, what, results[modelled])
 
 
@@ -201,7 +202,7 @@ def modelled_ram(results: pd.DataFrame) -> Found | None:
         dict.fromkeys(f"{_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine"))
     )
     part = f", {100 * share:.0f} % of their energy" if whole else ""
-    what = f"A model in {runs(len(some))}: {power}{part}."
+    what = f"RAM power is a model in {runs(len(some))}: {power}{part}."
     return Found(DOUBT if share > 0.1 else NOTE, what, some)
 
 
@@ -316,7 +317,7 @@ def all_gpus_counted(results: pd.DataFrame) -> Found | None:
 
 
 @check(
-    "No instrument had a doubt",
+    "No run recorded a doubt",
     "Instruments say themselves what makes a reading less trustworthy.",
     ("doubts",),
 )

@@ -1,4 +1,4 @@
-"""How many times as much: every pair that a study compares, and whether that depends on context."""
+"""Ratios of energy: every pair that a study compares, and whether that depends on context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lib.report.figures import palette, style
 from lib.report.verdicts import within
 from lib.stats.pairs import ALIKE, DIFFERS, Pair
 
-TITLE = "How many times as much energy"
+TITLE = "Ratios of energy"
 
 _LOOKS = {DIFFERS: (palette.COLOURS[0], "square"), ALIKE: (palette.COLOURS[2], "diamond")}
 _OPEN = (palette.INK, "circle-open")
@@ -73,9 +73,9 @@ def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:
         found: What a study's runs answered.
         runs: The completed runs of the study.
     """
-    title = "Does the effect depend on the context?"
+    title = "Mean energy in each context"
     if not found.design.context or found.response not in runs:
-        return style.sentence(title, "There is one context only.")
+        return style.sentence(title, "There is one context only, so no interaction.")
     energy = pd.to_numeric(runs[found.response])
     rows = pd.DataFrame(
         {

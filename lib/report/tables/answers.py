@@ -72,10 +72,11 @@ def answer(study: Analysis) -> Table:
         "answer",
         "What each training took and reached, mean of its runs",
         shared.present(frame.join(against), [*columns, "runs"]),
-        "Behind an energy: 95 % limits of what instruments and scatter leave open."
+        "After each energy: its 95 % limits, for the errors of the instruments and the scatter of "
+        "the repetitions."
         + (
-            f" Energy over the reference's: ratio of geometric means to {reference}, with "
-            "simultaneous 95 % intervals. Not decided: these runs can't tell the two apart."
+            f" Energy / reference: ratio of geometric means to {reference}, with simultaneous 95 % "
+            "intervals. Not decided: these runs can't tell the two apart."
             if reference
             else ""
         ),
@@ -134,8 +135,16 @@ def places(study: Analysis) -> Table:
         "emissions_by_place",
         "What the energy of the whole study would have emitted elsewhere",
         shared.present(frame, ["name", "carbon_intensity", "year", "emissions", "reason"]),
-        f"Energy of the whole study: {text.energy(energy)}.{why}",
+        f"Energy of the whole study: {text.energy(energy)}.{_no_location(study)}{why}",
     )
+
+
+def _no_location(study: Analysis) -> str:
+    """That the runs have no emissions, and what to do."""
+    if study.completed.get("emissions", pd.Series(dtype=float)).notna().any():
+        return ""
+    said = " Emissions of the runs: no location is configured, so they are empty;"
+    return f"{said} name one (location: USA/oregon) among the defaults of the study."
 
 
 def scores(study: Analysis) -> Table:
@@ -173,6 +182,8 @@ def methods(study: Analysis) -> Table:
             continue
         energy = pd.to_numeric(runs[f"{part}_energy"])
         for method, group in energy.groupby(runs[f"{part}_method"].fillna("unknown")):
+            if method == "none" and group.isna().all():
+                continue
             share = 100 * group.sum(min_count=1) / total if total else float("nan")
             rows.append((part.upper(), method, len(group), group.mean(), share))
     return Table(
@@ -213,11 +224,15 @@ def questions(study: Analysis) -> Table:
         frame = frame.iloc[:1]
     return Table(
         "questions",
-        "The two questions of the study",
+        "The questions of the study" if len(frame) > 1 else "The question of the study",
         shared.present(frame, list(frame)),
-        "Fixed by the study file before it ran. The first is answered by the orders in which the "
-        "runs could have come (permutation within each context and place), the second by the model "
-        "of the logarithms; p (Holm) is adjusted for their number.",
+        "Set by the study file before its first run. The effect is tested by permuting the runs "
+        "within each context and place"
+        + (
+            ", the interaction by the linear model of log energy; p (Holm) is adjusted for the two."
+            if len(frame) > 1
+            else "."
+        ),
     )
 
 
@@ -230,10 +245,10 @@ def pairs(study: Analysis) -> Table:
     frame, why = shared.reasoned(shared.present(frame, list(frame)))
     return Table(
         "pairs",
-        "How many times as much energy, pair by pair",
+        "Ratio of energies, pair by pair",
         frame.rename(columns={"ratio": "times_as_much"}),
-        "Ratios of geometric means, within machines and repetitions. All intervals hold their "
-        "ratios at once in 95 % of such studies, so that of a pair that was chosen does too. "
+        "Ratios of geometric means, within machines and repetitions. The intervals are "
+        "simultaneous: in 95 % of such studies each of them contains the true ratio. "
         + (verdicts.precision(found) or "")
         + why,
     )

@@ -1,4 +1,4 @@
-"""What follows from the energy: net of idle, per image, until good enough, and predicted."""
+"""What follows from the energy: net of idle, per image, to a target accuracy, and predicted."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def frugality(study: Analysis) -> Table:
         "What the energy bought, mean of a configuration's runs",
         frame,
         (
-            f"Good enough is {_SHARE} of the best accuracy that any run reached on the dataset. "
-            "Runs that never got there, or that guess no better than chance, have no value."
+            f"The target accuracy is {_SHARE} of the best that any run reached on the dataset. "
+            "Runs that never reached it, or that stay at chance level, have no value."
             if "threshold" in frame
             else ""
         ),
@@ -66,7 +66,11 @@ def predictions(study: Analysis) -> Table:
     histories = {run: history for run, history in study.histories.items() if run not in cached}
     errors = derived.prediction_errors(histories)
     if errors.empty:
-        reason = "Predicting a run: no run has the energy of at least two epochs."
+        reason = "Predicting a run from its first epochs: " + (
+            "with cached features the first epoch is unlike the others."
+            if cached
+            else "no run has the energy of at least two epochs."
+        )
         return Table("predictions", "", pd.DataFrame(), reason)
     groups = errors.assign(size=errors["error"].abs()).groupby("first_epochs")
     frame = groups.agg(runs=("run_id", "size"), error=("error", "mean"), largest=("size", "max"))

@@ -24,13 +24,13 @@ def audits(study: Analysis) -> Table:
         for severity in (audit.PASSED, audit.UNCHECKED)
     }
     shown = frame[~frame["severity"].isin(quiet)].rename(
-        columns={"name": "check", "what": "finding", "why": "why_it_matters"}
+        columns={"name": "expected", "what": "finding", "why": "why_it_matters"}
     )
     said = [
         f"{words}: {'; '.join(quiet[severity])}."
         for severity, words in (
-            (audit.PASSED, "Checked, and nothing found"),
-            (audit.UNCHECKED, "Not checked, because these results do not have what it takes"),
+            (audit.PASSED, "Checks without a finding"),
+            (audit.UNCHECKED, "Not checked, for want of the data"),
         )
         if quiet[severity]
     ]

@@ -356,7 +356,7 @@ def test_scores_that_do_not_divide(results):
 def test_doubts_of_the_instruments_are_counted(results):
     doubts = [("late sample; and more", "busy machine"), ("late sample; and more",)]
     results["doubts"] = doubts + [()] * (len(results) - 2)
-    found = finding(results, "No instrument had a doubt")
+    found = finding(results, "No run recorded a doubt")
     assert "late sample; and more (2 runs)" in found.what
     assert len(found.rows) == 2
 

@@ -31,4 +31,4 @@ def test_where_nothing_is_compared_there_is_a_sentence():
     runs = results((1.0,), datasets=("mnist",))
     found = questions.answer(runs, study(("VGG16",), ("mnist",)))
     assert figures.ratios(found).layout.meta["alt"].endswith("nothing was varied.")
-    assert figures.interaction(found, runs).layout.meta["alt"].endswith("one context only.")
+    assert figures.interaction(found, runs).layout.meta["alt"].endswith("so no interaction.")
