@@ -116,5 +116,8 @@ def with_limits(
     digits = max(-place, 0)
     size = math.floor(math.log10(abs(value))) if value else 0
     middle = f"{value:,.{max(2 - size, digits, 0)}f}".replace("-", "−")
-    span = " to ".join(f"{end:,.{digits}f}" for end in ends).replace("-", "−")
+    texts = [f"{end:,.{digits}f}" for end in ends]
+    if 0 < ends[0] < 0.5 * 10.0**-digits:  # an energy has no limit at 0
+        texts[0] = significant(ends[0], 1)
+    span = " to ".join(texts).replace("-", "−")
     return f"{middle}{unit} ({span})"

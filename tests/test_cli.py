@@ -101,7 +101,7 @@ def test_results_are_there_after_every_run_and_the_summary_names_the_last_error(
         "ValueError: no such thing",
         said,
     )
-    assert "2 runs: 2 missing" in said
+    assert "2 runs: 2 to run" in said
 
 
 def test_the_report_is_refreshed_between_runs_and_may_fail_then(

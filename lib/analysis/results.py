@@ -198,23 +198,10 @@ class Analysis:
     @cached_property
     def ranked(self) -> pd.DataFrame:
         """Configurations ranked by Score within a place and dataset, by treatment."""
-        return self._ranked(("architecture", *self._variant), ("location", "dataset"))
-
-    @cached_property
-    def compared(self) -> pd.DataFrame:
-        """Configurations of all places ranked within their dataset, by treatment."""
-        return self._ranked(("architecture", *self._variant, "location"), ("dataset",))
-
-    @property
-    def _variant(self) -> list[str]:
-        return variants.column_of(self.completed)
-
-    def _ranked(self, by: tuple[str, ...], within: tuple[str, ...]) -> pd.DataFrame:
+        by, within = ("architecture", *variants.column_of(self.completed)), ("location", "dataset")
+        scored = self._scored.items()
         return self.stacked(
-            {
-                name: score.rank(self.learned(runs), by, within)
-                for name, runs in self._scored.items()
-            }
+            {name: score.rank(self.learned(runs), by, within) for name, runs in scored}
         )
 
     @cached_property
@@ -229,15 +216,18 @@ class Analysis:
 
     @property
     def best_scored(self) -> pd.DataFrame:
-        """The runs to believe, with the energy that Scores are made of."""
-        return list(self._scored.values())[-1]
+        """The runs that the answer is about, with the energy that Scores are made of."""
+        runs, column = self.best_energy
+        if column == "energy_consumed":
+            return list(self._scored.values())[-1]
+        energy = pd.to_numeric(runs[column])
+        return runs.assign(energy_consumed=energy, score=score.score(runs["accuracy"], energy))
 
     @property
     def best_compared(self) -> pd.DataFrame:
         """Their configurations, ranked within their dataset."""
-        table = self.compared
-        last = list(self.treatments)[-1]
-        return table[table["treatment"] == last] if "treatment" in table else table
+        by = tuple(name for name in self.configuration if name != "dataset")
+        return score.rank(self.learned(self.best_scored), by, ("dataset",))
 
     def stacked(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         """Put one table a treatment under each other, with the column `treatment` if several."""

@@ -24,7 +24,7 @@ from lib.study.folder import StudyFolder
 
 _ASIDE = ".aside-"
 _REASON = "aside.txt"
-COMPLETE, FAILED, MISSING = "complete", "failed", "missing"
+COMPLETE, FAILED, MISSING = "complete", "failed", "to run"
 ROOM = 2**20
 """Bytes that must be free for a study to go on: a record and a results table need some of it."""
 

@@ -71,6 +71,9 @@ def execute(call: Call, console: Console) -> bool:
     ended = [known[run.run_id] for run in chosen if run.run_id not in gone]
     console.print(terminal.summary_table(ended, call.study.quality.name))
     console.print(readable(terminal.summary(ended, len(chosen))))
+    if any(run.status == "failed" for run in ended):
+        again = f"python run_all.py {call.source} --retry-failed"
+        console.print(f"To run the failed ones again: {readable(again)}", soft_wrap=True)
     reported = report(console, call.study_dir, figures=call.figures)
     return reported and not gone and all(run.status == "completed" for run in ended)
 
@@ -84,10 +87,11 @@ def _execute(
     alone: Alone,
 ) -> None:
     """Execute those chosen runs that are not known, and learn of them."""
-    pending = [run for run in call.of_this_call(runs) if run.run_id not in known]
-    total = len(pending)
+    chosen = call.of_this_call(runs)
+    pending = [run for run in chosen if run.run_id not in known]
+    total, counts = len(pending), (len(chosen), len(chosen) - len(pending))
     bars = console.is_terminal
-    watcher = terminal.BarWatcher(console, total) if bars else terminal.PlainWatcher(total)
+    watcher = terminal.BarWatcher(console, *counts) if bars else terminal.PlainWatcher(*counts)
     executed = execute_all(pending, call.study_dir, watcher, call.study.run_timeout)
     so_far = LiveReport(call.study_dir, watcher.say, alone)
     results = Results(known, [run.run_id for run in runs], call.study_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from lib.execution.forecast import Left
 from lib.execution.local import Watcher
+from lib.quantities import quantity
 from lib.records import Record
 from lib.records.progress import Progress
 from lib.study.config import RunConfig, RunFields, Use
@@ -23,7 +25,7 @@ from lib.text import runs as number_of_runs
 MOST_ROWS = 200
 """Of a table on the terminal; `plan.csv` and `results.csv` hold every run."""
 
-STATES = ("complete", "failed", "missing")
+STATES = ("complete", "failed", "to run")
 
 
 def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
@@ -47,7 +49,7 @@ def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
 
 
 def counts(states: Sequence[str]) -> str:
-    """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 missing`."""
+    """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 to run`."""
     numbers = Counter(state if state in STATES else "to be set aside" for state in states)
     parts = (f"{number} {state}" for state, number in numbers.items())
     return f"{number_of_runs(len(states))}: {', '.join(parts)}"
@@ -83,22 +85,39 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
 
     `quality` is the column of what the trainings are to reach.
     """
-    table = Table("run", quality, "energy", "duration", "Score (1/kWh)", "state")
-    for record in sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]:
+    shown = sorted(records, key=lambda record: record.status != "failed")[:MOST_ROWS]
+    factors = _varied(shown)
+    spent = [record.energy_consumed for record in shown]
+    factor, named = quantity("energy_consumed").scaled_to(v for v in spent if v is not None)
+    energies = _even([None if value is None else value * factor for value in spent], 3)
+    scores = _even([record.score for record in shown], 4)
+    heads = ["run", *factors, quality, f"energy ({named.unit})", "duration", "Score (1/kWh)"]
+    table = Table(*heads, "state")
+    for record, spent_here, score in zip(shown, energies, scores, strict=True):
+        cells = [record.run_id, *(readable(str(record.config.get(name, ""))) for name in factors)]
         if record.status == "failed":
             why = Text.assemble(("failed", "red"), f": {_error(record)}")
-            table.add_row(record.run_id, *[""] * 4, why)
+            table.add_row(*cells, *[""] * 4, why)
             continue
-        reached, score = record.value(quality), record.score
-        table.add_row(
-            record.run_id,
-            "" if reached is None else f"{reached:.4f}",
-            energy(record.energy_consumed),
-            duration(record.duration),
-            "" if score is None else f"{score:.4g}",
-            "complete",
-        )
+        reached = _even([record.value(quality)], 4)
+        table.add_row(*cells, *reached, spent_here, duration(record.duration), score, "complete")
     return table
+
+
+def _varied(records: Sequence[Record]) -> list[str]:
+    """What the runs differ in beside what their ids say."""
+    configs = [record.config for record in records]
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    differ = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
+    return [name for name in differ if name not in (*names[:2], "repetition", "seed")]
+
+
+def _even(values: Sequence[float | None], digits: int) -> list[str]:
+    """Numbers with the decimals that give the largest of them so many digits."""
+    known = (abs(value) for value in values if value and math.isfinite(value))
+    largest = max(known, default=1.0)
+    decimals = max(digits - 1 - math.floor(math.log10(largest)), 0)
+    return ["" if value is None else f"{value:,.{decimals}f}" for value in values]
 
 
 def summary(records: Sequence[Record], total: int) -> str:
@@ -109,7 +128,7 @@ def summary(records: Sequence[Record], total: int) -> str:
     ]
     parts = [f"{len(done)} of {total} runs complete"]
     if total > len(records):
-        parts.append(f"{total - len(records)} missing: their folders were taken away")
+        parts.append(f"{total - len(records)} to run: their folders were taken away")
     known = [record.energy_consumed for record in done if record.energy_consumed is not None]
     if known:
         parts.append(f"{energy(sum(known))} measured")
@@ -153,10 +172,15 @@ def _error(record: Record) -> str:
 
 
 class PlainWatcher(Watcher):
-    """One line for each phase and each epoch: for logs and pipes."""
+    """One line for each phase and each epoch: for logs and pipes.
 
-    def __init__(self, total: int):
-        self._total, self._ended = total, 0
+    Args:
+        total: Runs of the study, or those chosen of it.
+        ended: How many of them have ended before.
+    """
+
+    def __init__(self, total: int, ended: int = 0):
+        self._total, self._ended = total, ended
         self._last: dict[str, tuple[str, int]] = {}
 
     def begin(self, config: RunFields) -> None:
@@ -187,7 +211,7 @@ class PlainWatcher(Watcher):
 class BarWatcher(Watcher):
     """A bar for the study and one for each run under way."""
 
-    def __init__(self, console: Console, total: int):
+    def __init__(self, console: Console, total: int, ended: int = 0):
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -196,8 +220,8 @@ class BarWatcher(Watcher):
             console=console,
             transient=True,
         )
-        self._total, self._ended = total, 0
-        self._study = self._bars.add_task("study", total=total, facts="")
+        self._total, self._ended = total, ended
+        self._study = self._bars.add_task("study", total=total, completed=ended, facts="")
         self._runs: dict[str, TaskID] = {}
         self._bars.start()
 

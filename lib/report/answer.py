@@ -255,7 +255,8 @@ def _worst(study: Analysis) -> list[str]:
         found = [one.what.rstrip(".") for one in study.findings if one.severity == severity]
         if found:
             head = f"{counts[severity]} {word}{'s' if len(found) > 1 else ''}. "
-            said.append(head + text.first(found, ". ", most=3) + ".")
+            rest = f" And {len(found) - 3} more, below." if len(found) > 3 else ""
+            said.append(f"{head}{'. '.join(found[:3])}.{rest}")
     if not said and counts[audit.UNCHECKED] < len(study.findings):
         said.append("No check of the results found a fault or a doubt.")
     return said

@@ -82,11 +82,11 @@ def test_runs_of_several_variants_are_kept_apart(tmp_path):
     names = {"reference", "features: cached", "head: linear, features: cached"}
     assert set(study.completed["variant"]) == names
     assert set(study.completed.groupby(study.configuration).size()) == {3}
-    for table in (study.ranked, study.compared, study.configurations):
+    for table in (study.ranked, study.best_compared, study.configurations):
         assert len(table) == 9
         assert set(table["variant"]) == names
     # The frugal ones reach less; the front has both.
-    best = study.compared[study.compared["pareto"]]
+    best = study.best_compared[study.best_compared["pareto"]]
     assert set(best["variant"]) == names
 
 
@@ -103,7 +103,7 @@ def test_the_papers_tests_are_made_within_a_variant(tmp_path):
 def test_an_ordinary_study_has_no_variants(tmp_path):
     study = results.load(small_study.make(tmp_path / "s", datasets=("digits",)))
     assert study.configuration == ["architecture", "dataset"]
-    for table in (study.results, study.tests, study.ranked, study.compared):
+    for table in (study.results, study.tests, study.ranked, study.best_compared):
         assert "variant" not in table
     assert study.saved.empty
 

@@ -163,7 +163,7 @@ def test_a_run_that_was_taken_away_meanwhile_is_missing(study, monkeypatch):
     outcomes(monkeypatch, outcome)
     done, said = execute(study)
     assert not done
-    assert "1 of 4 runs complete, 3 missing" in said
+    assert "1 of 4 runs complete, 3 to run" in said
 
 
 def test_what_was_set_aside_is_listed_with_its_reason(study, executed, monkeypatch):

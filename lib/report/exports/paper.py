@@ -13,6 +13,7 @@ from lib import program, text
 from lib.analysis import audit
 from lib.analysis.results import Analysis
 from lib.report import budgets, latex, sentences
+from lib.report.page import Prose
 
 _REFERENCES = """@article{xu2023energy,
   author = {Xu, Yinlena and Mart{\\'i}nez-Fern{\\'a}ndez, Silverio and Martinez, Matias and Franch, Xavier},
@@ -39,8 +40,8 @@ Sections = dict[str, list[str]]
 def files(study: Analysis) -> dict[str, str]:
     """`methods.md`, `methods.tex` and `references.bib`."""
     sections = {
-        "Methods": methods(study),
-        **{f"Threats to {kind} validity": said for kind, said in threats(study).items() if said},
+        "Methods": methods(study).sentences,
+        **{f"Threats to {kind} validity": said for kind, said in by_kind(study).items() if said},
     }
     markdown = "\n".join(
         f"## {head}\n\n" + "\n\n".join(paragraphs) + "\n" for head, paragraphs in sections.items()
@@ -52,26 +53,28 @@ def files(study: Analysis) -> dict[str, str]:
     return {"methods.md": markdown, "methods.tex": tex, "references.bib": _REFERENCES}
 
 
-def methods(study: Analysis) -> list[str]:
+def methods(study: Analysis) -> Prose:
     """Design, protocol, instruments, statistics, software, machines and cost."""
-    return [
-        said
-        for said in (
-            " ".join(sentences.design(study).sentences),
-            _protocol(study),
-            _instruments(study),
-            " ".join(sentences.uncertain(study).sentences),
-            "Levels are compared by ratios of geometric means with simultaneous 95 % intervals; "
-            "two are called different only if scatter and instruments allow it.",
-            _software(study),
-            _cost(study),
-        )
-        if said
-    ]
+    said = (
+        " ".join(sentences.design(study).sentences),
+        " ".join(filter(None, [_protocol(study), _instruments(study)])),
+        "Levels are compared by ratios of geometric means with simultaneous 95 % intervals; "
+        "two are called different only if both the scatter of the repetitions and the errors of "
+        "the instruments allow it.",
+        _software(study),
+        _cost(study),
+    )
+    return Prose(tuple(filter(None, said)))
 
 
-def threats(study: Analysis) -> Sections:
-    """By kind of validity: construct, internal, external, conclusion."""
+def threats(study: Analysis) -> Prose:
+    """The threats to validity, an item a kind."""
+    said = {kind: " ".join(said) for kind, said in by_kind(study).items() if said}
+    return Prose(tuple(f"{kind.title()} validity: {words}" for kind, words in said.items()), "ul")
+
+
+def by_kind(study: Analysis) -> Sections:
+    """The threats by kind of validity: construct, internal, external, conclusion."""
     return {
         "construct": list(_construct(study)),
         "internal": [
@@ -90,7 +93,7 @@ def _protocol(study: Analysis) -> str:
         for phase in ("checks", "idle", "warmup", "training", "cooldown")
         if f"{phase}_duration" in study.completed
     }
-    parts = [f"{name} {text.duration(s)}" for name, s in means.items() if s > 0]
+    parts = [f"{name} {text.duration(s)}" for name, s in means.items() if s >= 0.1]
     return f"Mean duration of each part of a run: {text.listed(parts)}." if parts else ""
 
 
@@ -106,7 +109,7 @@ def _instruments(study: Analysis) -> str:
 def _software(study: Analysis) -> str:
     found = []
     for column in study.completed:
-        if column.startswith("version_"):
+        if column.startswith("version_") and "program" not in column:
             known = study.completed[column].dropna().unique()
             if len(known):
                 found.append(f"{column.removeprefix('version_')} {text.listed(known)}")
@@ -133,9 +136,10 @@ def _construct(study: Analysis) -> list[str]:
     if not found:
         return []
     wide = max(found, key=lambda one: (one.high - one.low) / abs(one.value))
+    low, high = (f"{100 * (end / wide.value - 1):+.0f}" for end in (wide.low, wide.high))
     said = [
-        f"The energy of a configuration may be off by {100 * (wide.low / wide.value - 1):+.0f} to "
-        f"{100 * (wide.high / wide.value - 1):+.0f} % (95 %, the least certain one)."
+        f"The energy of the least certain configuration may be off by {low.replace('-', '−')} to "
+        f"{high} % (95 % limits)."
     ]
     if line := wide.largest:
         said.append(

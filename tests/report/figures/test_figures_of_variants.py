@@ -24,7 +24,7 @@ def legend(figure):
 
 
 def test_the_plane_has_a_colour_an_architecture_and_a_symbol_a_variant(study):
-    figure = figures.accuracy_energy(study.best_scored, study.compared)
+    figure = figures.accuracy_energy(study.best_scored, study.best_compared)
     names = legend(figure)
     assert names[-7:] == ["VGG16", "VGG19", "ResNet50", *NAMES]
     means = [t for t in figure.data if t.marker.size == 12]
@@ -35,7 +35,7 @@ def test_the_plane_has_a_colour_an_architecture_and_a_symbol_a_variant(study):
     for trace in means:
         assert keys[trace.hovertext[0].split(" · ")[2].partition("</b>")[0]] == trace.marker.symbol
     front = next(t for t in figure.data if t.name == "Pareto front")
-    assert len(front.x) == study.compared["pareto"].sum() == 5
+    assert len(front.x) == study.best_compared["pareto"].sum() == 5
     assert "VGG16 with reference (" in figure.layout.meta["alt"]
     assert "ResNet50 with head: linear, features: cached (" in figure.layout.meta["alt"]
 
@@ -115,8 +115,8 @@ def test_without_the_studys_reference_each_is_set_against_its_own(study):
 def test_text_of_a_variant_is_never_markup(study):
     hostile = "<b onclick=x>"
     runs = study.runs.assign(variant=study.runs["variant"].replace("precision: mixed", hostile))
-    means = study.compared.assign(
-        variant=study.compared["variant"].replace("precision: mixed", hostile)
+    means = study.best_compared.assign(
+        variant=study.best_compared["variant"].replace("precision: mixed", hostile)
     )
     saved = study.saved.assign(variant=study.saved["variant"].replace("precision: mixed", hostile))
     for figure in (

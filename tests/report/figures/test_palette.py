@@ -168,7 +168,7 @@ def test_figures_of_a_run_and_of_variants_have_the_same_colours(tmp_path):
     folder = small_study.make(tmp_path / "varied", datasets=("digits",), variants=variants)
     study = results.load(folder)
     drawn = [
-        figures.accuracy_energy(study.best_scored, study.compared),
+        figures.accuracy_energy(study.best_scored, study.best_compared),
         figures.savings(study.saved),
         figures.learning_curves(study.histories, variants=study.variant_of),
         figures.violins(study.runs, "energy_consumed", "variant"),
