@@ -82,7 +82,8 @@ class Run:
             RunError: If the run was measured before.
             ValueError: If `meter` describes no wattmeter.
         """
-        self._step_to("measuring", {"new"}, "a run is measured once; begin another for a second")
+        self._must_be({"new"}, "measured", "a run is measured once; begin another for a second")
+        self._state = "measuring"
         config, folder = self.config, self.folder
         _keep_earlier(folder, StudyFolder(Path(config.output_dir).expanduser()).aside)
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,21 +123,12 @@ class Run:
         self._state = "measured"
 
     def step(self, fraction: float, epoch: int = 0, accuracy: float | None = None) -> None:
-        """Tell how far the training is, for whoever watches.
-
-        Args:
-            fraction: Of the training that is done, 0 to 1.
-            epoch: The one under way, from 1.
-            accuracy: In this epoch so far.
-        """
+        """Tell whoever watches how far (0 to 1) the training is, and its epoch (from 1) so far."""
         if self._state == "measuring":
             self._phases.show(fraction, epoch, accuracy, self._meter)
 
     def epoch(self, **values: Any) -> None:
-        """Note what an epoch came to: one line of `history.csv`.
-
-        Args:
-            **values: Numbers, e.g. `loss` and `val_accuracy`.
+        """Note what an epoch came to, e.g. `loss` and `val_accuracy`: one line of `history.csv`.
 
         Raises:
             RunError: If one is no number, or no training is under way.
@@ -150,7 +142,8 @@ class Run:
         self._phases.accuracy = row.get("val_accuracy", row.get("accuracy"))
         if self._phases.epochs:
             self.step(len(self.history) / self._phases.epochs, len(self.history))
-        self._phases.epoch_ended(self.history)
+        if self._phases.watcher is not None:
+            self._phases.watcher.epoch(self.history)
 
     def inference(self, predict: Callable[[], object], samples: int) -> None:
         """Measure what the trained model costs in use, for `inference_seconds`; 0 measures nothing.
@@ -245,10 +238,6 @@ class Run:
         self._must_be({"measured"}, what, "the run is finished")
         return self._measured
 
-    def _step_to(self, state: str, before: set[str], problem: str) -> None:
-        self._must_be(before, "measured", problem)
-        self._state = state
-
     def _must_be(self, states: set[str], what: str, problem: str) -> None:
         if self._state not in states:
             raise RunError(f"{what}: {problem}")
@@ -291,23 +280,13 @@ class _Phases:
         return begin.timestamp(), end.timestamp()
 
     def show(self, fraction: float, epoch: int, accuracy: float | None, meter: CodeCarbon) -> None:
-        latest = meter.latest
+        accuracy = accuracy if self.accuracy is None else self.accuracy
         progress = Progress(
-            phase="training",
-            epoch=epoch,
-            epochs=self.epochs,
-            fraction=fraction,
-            accuracy=accuracy if self.accuracy is None else self.accuracy,
-            watts=latest.watts,
-            energy_consumed=latest.energy_consumed,
-            duration=self.seconds(),
+            *("training", epoch, self.epochs, fraction, accuracy),
+            *(meter.latest.watts, meter.latest.energy_consumed, self.seconds()),
         )
         self._say(progress)
         self.latest = replace(progress, watts=None)
-
-    def epoch_ended(self, history: list[dict[str, float]]) -> None:
-        if self.watcher is not None:
-            self.watcher.epoch(history)
 
     def _say(self, progress: Progress, *, now: bool = False) -> None:
         self.file.write(progress, now=now)

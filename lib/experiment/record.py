@@ -29,8 +29,8 @@ class Measured:
 
     Attributes:
         readings: What each instrument found during the training; CodeCarbon's is the first.
-        idle: What CodeCarbon found before it, or None where no baseline was asked for.
-        phases: Every part of the protocol with its seconds.
+        idle: What CodeCarbon found before it, where a baseline was asked for.
+        phases: Every part of the protocol.
         doubts: What the checks of the machine and the instruments found.
         epochs: How many were told.
         use: What inference took, where it was measured.
@@ -124,14 +124,7 @@ def _emissions(location: carbon.Location, energy: float | None) -> _Part:
 
 
 def _net(prefix: str, meter: Reading, idle: Reading | None, idle_seconds: float) -> _Part:
-    """Net energy: what was measured, less what the idle machine would have used in that time.
-
-    Args:
-        prefix: Of the columns.
-        meter: CodeCarbon's reading of the work.
-        idle: Its reading of the idle machine; None where there was no baseline.
-        idle_seconds: That the baseline was to last.
-    """
+    """Net energy: what was measured, less what the idle machine would have used in that time."""
     energy, baseline = meter.energy_consumed, None
     if idle is not None and idle.energy_consumed is not None and idle.duration:
         baseline = idle.energy_consumed / idle.duration * meter.duration

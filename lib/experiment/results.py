@@ -26,13 +26,8 @@ class RunError(UserError):
 def number(name: str, value: Any, *, finite: bool = True) -> int | float:
     """A number as Python has it, of any library's scalar.
 
-    Args:
-        name: What it is called, for the message.
-        value: Anything that `float` takes, but text and truth values.
-        finite: Whether NaN and infinity are refused.
-
     Raises:
-        RunError: If it is none.
+        RunError: If it is none: text, a truth value, or not `finite`.
     """
     try:
         if isinstance(value, bool | str | bytes):
@@ -47,16 +42,7 @@ def number(name: str, value: Any, *, finite: bool = True) -> int | float:
 
 @dataclass
 class Results:
-    """What came out of a training.
-
-    Attributes:
-        fields: Of the run, whose names results may not have.
-        values: Numbers by their names.
-        facts: Text by its names.
-        data: What it was trained on.
-        doubts: What makes it less trustworthy.
-        reasons: Why a value is None.
-    """
+    """What came out of a training; results may not have the names of the run's `fields`."""
 
     fields: frozenset[str]
     values: dict[str, int | float] = field(default_factory=dict)

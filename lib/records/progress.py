@@ -21,9 +21,8 @@ class Progress:
         epochs: How many there will be.
         fraction: Of the training that is done, 0 to 1; it stays 1 after it.
         accuracy: Validation accuracy of the last complete epoch; in the first, of its batches.
-        watts: Power of the last sample, W.
-        energy_consumed: kWh since the training began.
-        duration: Seconds since the training began.
+        watts: Of the last sample.
+        energy_consumed: kWh since the training began, as `duration` is s.
     """
 
     phase: str

@@ -28,13 +28,8 @@ def with_limits(record: Record) -> Record:
 def columns(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> dict[str, Any]:
     """The limits of each figure of a run that has a budget, and what they are mostly due to.
 
-    Args:
-        run: A row of the results table.
-        calibrations: Of the study; in place of the defaults of `lib.instruments.accuracy`.
-
-    Returns:
-        `<figure>_low` and `<figure>_high`, the 95 % limits in the figure's unit, for
-        energy_consumed, net_energy, emissions and wattmeter_energy; and `MAIN`, `MAIN_SHARE`.
+    `<figure>_low` and `<figure>_high` are 95 % limits in the figure's unit, for each of `BUDGETS`;
+    calibrations of the study take the place of defaults.
     """
     known: dict[str, Any] = {}
     for figure in BUDGETS:
