@@ -12,8 +12,8 @@ import pandas as pd
 from lib.analysis import variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
-from lib.stats import groups
-from lib.stats.ratios import ratio_of_means
+from lib.stats.estimate import ratio_of_means
+from lib.stats.observations import numbers
 from lib.study.catalog import DATASETS
 from lib.study.config import RunConfig, Use, names
 from lib.study.errors import UserError
@@ -174,7 +174,7 @@ def _values(
         return np.array([])
     architecture, dataset = _texts(runs, keys)
     mine = runs[(architecture == pair[0]) & (dataset == pair[1])]
-    return groups.numbers(mine[response]).dropna().to_numpy()
+    return numbers(mine[response]).dropna().to_numpy()
 
 
 def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:

@@ -17,7 +17,7 @@ import pandas as pd
 from lib.analysis import variants
 from lib.stats import ALPHA, hypotests
 from lib.stats.agreement import limits_of_agreement, line
-from lib.stats.ratios import ratio_of_means
+from lib.stats.estimate import ratio_of_means
 from lib.units import mean_power
 
 

@@ -18,9 +18,8 @@ from lib.analysis import frugality
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
 from lib.stats import ALPHA, equal_accuracy, multitest
 from lib.stats.equal_accuracy import Curves
-from lib.stats.estimate import Estimate
-from lib.stats.groups import numbers
-from lib.stats.ratios import ratio_of_means
+from lib.stats.estimate import Estimate, ratio_of_means
+from lib.stats.observations import numbers
 from lib.study.config import RunConfig
 
 COMPARED_WITH = "compared_with"

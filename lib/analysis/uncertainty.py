@@ -22,7 +22,7 @@ from lib.stats.budget import (
     MACHINE,
     RUN,
     Budget,
-    Line,
+    Comparison,
     Source,
     Uncertainty,
     combine,
@@ -42,22 +42,14 @@ REPETITIONS = Source(
 
 
 @dataclass(frozen=True)
-class Beyond:
+class Beyond(Comparison):
     """What instruments leave uncertain about a ratio of energies, beside the runs' scatter.
 
     Attributes:
-        low: 2.5 % quantile of ln(true ratio / reported ratio), of the components that were read.
-        middle: Its median; not 0 where a known bias concerns the two sets differently.
-        high: 97.5 % quantile.
-        with_unseen: The same three, if the machine drew 0 to 60 W beside its components.
-        lines: The sources that matter, the largest first; empty unless asked for.
+        with_unseen: Low, middle and high, if the machine drew 0 to 60 W beside its components.
     """
 
-    low: float
-    middle: float
-    high: float
-    with_unseen: tuple[float, float, float]
-    lines: tuple[Line, ...] = ()
+    with_unseen: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def settled_by(self) -> str:
@@ -65,7 +57,7 @@ class Beyond:
         return self.lines[0].source.remedy if self.lines else ""
 
 
-NOTHING = Beyond(0.0, 0.0, 0.0, (0.0, 0.0, 0.0))
+NOTHING = Beyond(0.0, 0.0, 0.0)
 """Of runs whose instruments nothing is known of, or of a quantity that is exact."""
 
 
@@ -101,13 +93,11 @@ def beyond_scatter(
     kept = [[pair for m, pair in side.items() if m in shared or not shared] for side in sides]
     if not all(kept):
         return NOTHING
-    above, below = ([seen for seen, _ in side] for side in kept)
-    seen = compare(above, below, itemised=itemised)
-    above, below = ([unseen for _, unseen in side] for side in kept)
-    unseen = compare(above, below)
-    return Beyond(
-        seen.low, seen.middle, seen.high, (unseen.low, unseen.middle, unseen.high), seen.lines
+    seen, unseen = (
+        compare(*([budgets[n] for budgets in side] for side in kept), itemised=itemised and not n)
+        for n in (0, 1)
     )
+    return Beyond(*seen.limits, seen.lines, unseen.limits)
 
 
 def _budgets(
@@ -160,7 +150,7 @@ def judged(
     if beyond == NOTHING or math.isnan(pair.low):
         return pair
     logs = (math.log(pair.low), math.log(pair.ratio), math.log(pair.high))
-    both = ((beyond.low, beyond.middle, beyond.high), beyond.with_unseen)
+    both = (beyond.limits, beyond.with_unseen)
     limits = [widened(*logs, extra) for extra in both]
     return dataclasses.replace(
         pair,

@@ -22,7 +22,7 @@ from lib.paper.wattmeter_runs import (
     wattmeter_power,
     with_power,
 )
-from lib.stats import hypotests, multitest
+from lib.stats import hypotests
 from lib.stats.model import LogModel
 from lib.stats.observations import Observations
 from lib.stats.permutation import permutation_test
@@ -63,7 +63,7 @@ def questions(results: pd.DataFrame) -> pd.DataFrame:
     Holm adjusts over the responses of one question to one part of the data.
     """
     asked = list(_asked(results))
-    adjusted = multitest.by_family(test for _, test in asked)
+    adjusted = hypotests.by_family(test for _, test in asked)
     frame = hypotests.to_frame(adjusted)
     frame.insert(0, "data", [data for data, _ in asked])
     return frame

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.paper.package import KAGGLE, WATTMETER
 from lib.paper.reproduction import campaign
-from lib.stats import hypotests, multitest
+from lib.stats import hypotests
 from lib.units import JOULES_PER_KWH, mean_power
 
 RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
@@ -99,6 +99,6 @@ def instrument_agreement(results: pd.DataFrame) -> pd.DataFrame:
         )
         for _, table, column in asked
     ]
-    frame = hypotests.to_frame(multitest.by_family(tests))
+    frame = hypotests.to_frame(hypotests.by_family(tests))
     frame.insert(0, "comparison", [what for what, *_ in asked])
     return frame

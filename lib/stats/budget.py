@@ -11,15 +11,17 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-CONFIDENCE = 0.95
-_LIMITS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+from lib.stats import ALPHA
+
+_LIMITS = (ALPHA / 2, 1 - ALPHA / 2)
+_QUANTILES = (_LIMITS[0], 0.5, _LIMITS[1])
 TRIALS = 20_000
 SEED = 20_231
 MOST_KEPT = 500
@@ -174,42 +176,38 @@ class Budget:
     scopes: Mapping[str, Hashable] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
 class Draws:
     """Seeded draws from the distributions of sources.
 
     The same source in the same scope is drawn once, so that its error is the same wherever it
-    enters and cancels where it can.
+    enters and cancels where it can. Draws depend on seed and source, not on the order of calls.
 
-    Args:
+    Attributes:
         trials: How many draws.
-        seed: Of the random numbers; they depend on it and on the source, not on the order of calls.
+        seed: Of the random numbers.
     """
 
-    def __init__(self, trials: int = TRIALS, seed: int = SEED):
-        self.trials = trials
-        self._seed = seed
-        self._kept: dict[tuple, NDArray] = {}
+    trials: int = TRIALS
+    seed: int = SEED
 
     def of(self, source: Source, scope: Hashable = None) -> NDArray:
         """Draws of one source, shape (trials,)."""
-        key = (scope, source.level, *source.key)
-        if source.level != MACHINE and scope is not None:
-            return np.asarray(source.law.at(self._uniform(key)))  # seldom asked for again
-        if len(self._kept) > MOST_KEPT:
-            self._kept.clear()
-        if key not in self._kept:
-            self._kept[key] = self._uniform(key)
-        if source.adds:
-            return np.asarray(source.law.at(self._kept[key]))
-        if (key, source.law) not in self._kept:
-            self._kept[key, source.law] = np.asarray(source.law.at(self._kept[key]))
-        return self._kept[key, source.law]
+        return _drawn(source.law, repr((scope, source.level, *source.key)), self)
 
-    def _uniform(self, key: tuple) -> NDArray:
-        """One draw from each of `trials` equally likely strata (Latin hypercube)."""
-        digest = hashlib.sha256(repr(key).encode()).digest()
-        rng = np.random.default_rng([self._seed, *digest[:8]])
-        return (rng.permutation(self.trials) + rng.random(self.trials)) / self.trials
+
+STANDARD = Draws()
+"""Those that all figures share."""
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _drawn(law: Law, key: str, draws: Draws) -> NDArray:
+    """One draw from each of `trials` equally likely strata (Latin hypercube)."""
+    digest = hashlib.sha256(key.encode()).digest()
+    rng = np.random.default_rng([draws.seed, *digest[:8]])
+    return np.asarray(
+        law.at((rng.permutation(draws.trials) + rng.random(draws.trials)) / draws.trials)
+    )
 
 
 def possible(
@@ -293,15 +291,13 @@ class Uncertainty:
         return self.lines[0] if self.lines and self.lines[0].share > 0 else None
 
 
-def combine(budget: Budget, draws: Draws | None = None) -> Uncertainty:
+def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
     """Combine the sources of a budget."""
     alone = dataclasses.replace(budget, scopes={})
-    whole = possible(alone, draws or standard_draws())
-    low, middle, high = np.quantile(whole, [*_LIMITS[:1], 0.5, *_LIMITS[1:]])
+    whole = possible(alone, draws)
+    low, middle, high = map(float, np.quantile(whole, _QUANTILES))
     ends = [(source, _alone(alone, source)) for source in budget.sources]
-    return Uncertainty(
-        budget.value, float(middle), float(whole.std()), float(low), float(high), _lines(ends)
-    )
+    return Uncertainty(budget.value, middle, float(whole.std()), low, high, _lines(ends))
 
 
 def _alone(budget: Budget, uncertain: Source) -> NDArray:
@@ -324,15 +320,16 @@ class Comparison:
     low: float
     middle: float
     high: float
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def limits(self) -> tuple[float, float, float]:
+        """Low, middle and high."""
+        return self.low, self.middle, self.high
 
 
 def compare(
-    a: Sequence[Budget],
-    b: Sequence[Budget],
-    draws: Draws | None = None,
-    *,
-    itemised: bool = False,
+    a: Sequence[Budget], b: Sequence[Budget], draws: Draws = STANDARD, *, itemised: bool = False
 ) -> Comparison:
     """How far the ratio a / b of geometric means may be off, beyond what repetitions show.
 
@@ -345,18 +342,17 @@ def compare(
         draws: To take errors from.
         itemised: Whether to say what each source contributes, which takes a moment for each.
     """
-    draws = draws or standard_draws()
-    whole = _log_ratio(a, b, draws)
-    low, middle, high = np.quantile(whole, [*_LIMITS[:1], 0.5, *_LIMITS[1:]])
+    low, middle, high = map(float, np.quantile(_log_ratio(a, b, draws), _QUANTILES))
     lines: tuple[Line, ...] = ()
     if itemised:
         sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
-        ends = [
-            (one, np.quantile(_log_ratio(a, b, draws, key), _LIMITS))
-            for key, one in sources.items()
-        ]
-        lines = _lines(ends)
-    return Comparison(float(low), float(middle), float(high), lines)
+        lines = _lines(
+            [
+                (one, np.quantile(_log_ratio(a, b, draws, key), _LIMITS))
+                for key, one in sources.items()
+            ]
+        )
+    return Comparison(low, middle, high, lines)
 
 
 def _log_ratio(
@@ -383,9 +379,3 @@ def _lines(ends: Sequence[tuple[Source, NDArray]]) -> tuple[Line, ...]:
         for (source, limits), square in zip(ends, squares, strict=True)
     ]
     return tuple(sorted(lines, key=lambda line: -line.share))
-
-
-@cache
-def standard_draws() -> Draws:
-    """The draws that all figures of a process share."""
-    return Draws()

@@ -150,27 +150,23 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
         )
     found = _log_ratio(curves, reference)
     percent = 100 * (1 - energies[0] / energies[1])
-    return Saving(accuracy, *energies, percent, found, *reached, found.reason)
+    reason = f"not tested: {found.reason}" if found.reason else None
+    return Saving(accuracy, *energies, percent, found, *reached, reason)
 
 
 def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
     value = float(_log_ratios(curves.means, reference.means))
     runs = np.array([len(curves), len(reference)])
     if runs.min() < 2:
-        return Estimate(value, reason="not tested: one run alone has no spread")
+        return Estimate(value, reason="one run alone has no spread")
     drawn = (
         _log_ratios(curves.resampled(), reference.means),
         _log_ratios(curves.means, reference.resampled()),
     )
     if not np.isfinite(drawn).all():
-        reason = "not tested: without some of the runs the energy is not above 0"
-        return Estimate(value, reason=reason)
+        return Estimate(value, reason="without some of the runs the energy is not above 0")
     # Resamples of n runs scatter by (n - 1) / n of what the mean of n does.
-    variances = np.var(drawn, axis=1) * runs / (runs - 1)
-    if variances.sum() <= _ROUNDING**2:
-        return Estimate(value, reason="not tested: all runs agree")
-    df = variances.sum() ** 2 / (variances**2 / (runs - 1)).sum()
-    return Estimate(value, math.sqrt(variances.sum()), float(df))
+    return Estimate.of_variances(value, np.var(drawn, axis=1) * runs / (runs - 1), runs - 1)
 
 
 def _log_ratios(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import stats
 
 from lib.stats import ALPHA
@@ -12,10 +13,13 @@ from lib.stats import ALPHA
 _LARGEST_LOG = 700.0
 """Whose exponential is a number."""
 
+ROUNDING = 1e-9
+"""Up to which relative spread runs agree."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference of mean logs, or the logarithm of a ratio.
+    """A difference of means, or the logarithm of a ratio.
 
     Source:
         Welch (1947), doi:10.1093/biomet/34.1-2.28; Schuirmann (1987), doi:10.1007/BF01068419, for
@@ -33,11 +37,18 @@ class Estimate:
     df: float = math.nan
     reason: str | None = None
 
+    @classmethod
+    def of_variances(cls, value: float, variances: np.ndarray, freedom: np.ndarray) -> Estimate:
+        """Of independent parts, with the variance and degrees of freedom of each (Welch)."""
+        if variances.sum() <= ROUNDING**2:
+            return cls(value, reason="all runs agree")
+        df = variances.sum() ** 2 / (variances**2 / freedom).sum()
+        return cls(value, math.sqrt(variances.sum()), float(df))
+
     def __sub__(self, other: Estimate) -> Estimate:
-        """The difference of two independent estimates, with Welch's degrees of freedom."""
-        variances = self.error**2, other.error**2
-        df = sum(variances) ** 2 / (variances[0] ** 2 / self.df + variances[1] ** 2 / other.df)
-        return Estimate(self.value - other.value, math.sqrt(sum(variances)), df)
+        """The difference of two independent estimates."""
+        variances = np.array([self.error, other.error]) ** 2
+        return self.of_variances(self.value - other.value, variances, np.array([self.df, other.df]))
 
     @property
     def is_known(self) -> bool:
@@ -63,3 +74,40 @@ class Estimate:
         """The same limits, of the ratio whose logarithm was estimated."""
         low, high = (math.exp(min(end, _LARGEST_LOG)) for end in self.interval(alpha))
         return low, high
+
+
+def difference_of_means(*samples: np.ndarray) -> Estimate:
+    """Estimate the mean of one sample, or how much larger that of the first of two is."""
+    means = [float(sample.mean()) for sample in samples]
+    value = means[0] - sum(means[1:])
+    runs = np.array([len(sample) for sample in samples])
+    if runs.min() < 2:
+        return Estimate(value, reason="one run alone has no spread")
+    variances = np.array([np.var(sample, ddof=1) for sample in samples]) / runs
+    return Estimate.of_variances(value, variances, runs - 1)
+
+
+def ratio_of_means(
+    numerator: np.ndarray, denominator: np.ndarray, *, paired: bool = False
+) -> Estimate:
+    """Estimate the logarithm of a ratio of means.
+
+    Each value counts as a share of its mean (the delta method), of which Welch's t gives the
+    interval; or Student's, of the differences between the shares, where the values are paired.
+
+    Args:
+        numerator: Numbers whose mean is above 0, shape (n,).
+        denominator: The same, shape (m,).
+        paired: Values at the same place are of the same run.
+
+    Source:
+        Welch (1947), doi:10.1093/biomet/34.1-2.28; Fieller (1954) for the ratio.
+    """
+    if not len(numerator) or not len(denominator):
+        return Estimate(reason="one of the two has no value")
+    means = numerator.mean(), denominator.mean()
+    if min(means) <= 0:
+        return Estimate(reason="no ratio: a mean is not above 0")
+    shares = numerator / means[0], denominator / means[1]
+    found = difference_of_means(*([shares[0] - shares[1]] if paired else shares))
+    return replace(found, value=math.log(means[0] / means[1]))

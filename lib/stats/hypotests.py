@@ -7,6 +7,7 @@ result all the same: an empty one, with the reason in words.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
@@ -15,12 +16,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.quantities import quantity
 from lib.stats import ALPHA
-from lib.stats.effect_sizes import correlation_interval, magnitude, spearman_rho
-from lib.stats.groups import Groups, grouped, paired
+from lib.stats.multitest import holm
+from lib.stats.observations import numbers
 
 EXACT_UP_TO = 8
 CORRELATIONS = ("point-biserial", "Spearman", "Pearson")
+FEWEST_IN_GROUP = 2
+FEWEST_PAIRS = 3
+FEWEST_FOR_INTERVAL = 4
+
+WORDS = {
+    0: "negligible",
+    0.1: "weak",
+    0.2: "moderate",
+    0.4: "relatively strong",
+    0.6: "strong",
+    0.8: "very strong",
+}
+"""Least absolute value of a correlation for each word.
+
+Rea and Parker (1992), "Designing and conducting survey research"; it agrees with the paper's Table
+3 (-0.41 and -0.62 strong; -0.06 weak)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class TestResult:
         dropped: Rows left out because the response or the factor is empty or infinite.
         statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation.
         p: Two-sided p-value.
-        p_holm: p adjusted within the family by `multitest`; NaN until then.
+        p_holm: p adjusted by `by_family`; NaN until then.
         statistic_low: Lower limit of the 95 % interval of a correlation.
         statistic_high: Upper limit.
         reason: Why the result is empty; None where nothing is.
@@ -75,6 +93,10 @@ class TestResult:
         return f"{magnitude(self.statistic)}, {significance}"
 
 
+Values = tuple[np.ndarray, ...]
+"""Finite numbers: one array a group, or two columns of the same shape."""
+
+
 def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     """Correlate a response with a factor of two levels.
 
@@ -82,24 +104,17 @@ def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     says that the response is lower in the base. That is the sign of the paper's Table 3, whose base
     is CIFAR10.
 
-    Args:
-        df: One row a run.
-        response: Numeric column.
-        factor: Column with two levels.
-
     Source:
         Paper, sections 3.5 and 4.1; `scipy.stats.pointbiserialr`.
     """
-    found = grouped(df, response, factor)
-    result = _untested("point-biserial", response, factor, found)
+    result, values = _grouped("point-biserial", df, response, factor)
     if result.reason:
         return result
     if len(result.groups) != 2:
         levels = ", ".join(result.groups)
         return replace(result, reason=f"{factor} has {len(result.groups)} levels ({levels}), not 2")
     coding = np.repeat([1, 0], result.n)
-    r, p = stats.pointbiserialr(coding, np.concatenate(found.values))
-    return _correlation(result, r, p)
+    return _correlation(result, *stats.pointbiserialr(coding, np.concatenate(values)))
 
 
 def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -107,60 +122,40 @@ def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
 
     p is that of chi squared, as in the paper; with three values a group it is conservative.
 
-    Args:
-        df: One row a run.
-        response: Numeric column.
-        factor: Column with two or more levels.
-
     Source:
         Paper, section 3.5; `scipy.stats.kruskal`.
     """
-    found = grouped(df, response, factor)
-    result = _untested("Kruskal-Wallis", response, factor, found)
+    result, values = _grouped("Kruskal-Wallis", df, response, factor)
     if result.reason:
         return result
-    h, p = stats.kruskal(*found.values)
+    h, p = stats.kruskal(*values)
     return replace(result, statistic=float(h), p=float(p))
 
 
-def dunn(df: pd.DataFrame, response: str, factor: str, base: str | None = None) -> list[TestResult]:
+def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
     """Compare every two levels of a factor, after a Kruskal-Wallis test over all of them.
 
-    The pairs of one response are a family.
-
-    Args:
-        df: One row a run.
-        response: Numeric column.
-        factor: Column with two or more levels.
-        base: A level: only pairs with it, as their second group, are of interest; None: all pairs.
-
     Returns:
-        One result a pair; a single empty one where there is nothing to compare.
+        One result a pair, which are a family; a single empty one where nothing can be compared.
 
     Source:
         Dunn (1964), doi:10.1080/00401706.1964.10490181; `scikit_posthocs.posthoc_dunn`.
     """
-    found = grouped(df, response, factor)
-    result = _untested("Dunn", response, factor, found)
+    result, values = _grouped("Dunn", df, response, factor)
     result = replace(result, family=f"Dunn, {response} by {factor}")
     if result.reason:
         return [result]
     import scikit_posthocs  # brings matplotlib and seaborn along
 
     long = pd.DataFrame(
-        {"value": np.concatenate(found.values), "group": np.repeat(found.names, result.n)}
+        {"value": np.concatenate(values), "group": np.repeat(result.groups, result.n)}
     )
     p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
-    groups = list(zip(found.names, found.values, strict=True))
-    compared: Iterable = combinations(groups, 2)
-    if base is not None:
-        (first,) = [group for group in groups if group[0] == base]
-        compared = ((group, first) for group in groups if group[0] != base)
     pairs = []
-    for (a, x), (b, y) in compared:
+    for (a, n_a), (b, n_b) in combinations(zip(result.groups, result.n, strict=True), 2):
         p = float(p_values.loc[a, b])
         z = float(stats.norm.isf(p / 2))
-        pairs.append(replace(result, groups=(a, b), n=(len(x), len(y)), statistic=z, p=p))
+        pairs.append(replace(result, groups=(a, b), n=(n_a, n_b), statistic=z, p=p))
     return pairs
 
 
@@ -170,19 +165,13 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     p is exact, over all pairings, for up to 8 pairs; beyond, that of Student's t, which would call
     six pairs in perfect order p = 0 where 2 of 720 orders are as extreme.
 
-    Args:
-        df: One row a pair.
-        response: Numeric column.
-        factor: Numeric column.
-
     Source:
         Paper, section 3.5; `scipy.stats.spearmanr`, `scipy.stats.permutation_test`.
     """
-    found = paired(df, response, factor)
-    result = _untested("Spearman", response, factor, found)
+    result, values = _paired("Spearman", df, response, factor)
     if result.reason:
         return result
-    x, y = found.values
+    x, y = values
     rho, p = stats.spearmanr(x, y)
     if len(x) <= EXACT_UP_TO:
         p = stats.permutation_test(
@@ -196,22 +185,9 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
 
 
 def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
-    """Correlate two numeric columns.
-
-    Args:
-        df: One row a pair.
-        response: Numeric column.
-        factor: Numeric column.
-
-    Source:
-        `scipy.stats.pearsonr`.
-    """
-    found = paired(df, response, factor)
-    result = _untested("Pearson", response, factor, found)
-    if result.reason:
-        return result
-    r, p = stats.pearsonr(*found.values)
-    return _correlation(result, r, p)
+    """Correlate two numeric columns, by `scipy.stats.pearsonr`."""
+    result, values = _paired("Pearson", df, response, factor)
+    return result if result.reason else _correlation(result, *stats.pearsonr(*values))
 
 
 def by_level(
@@ -222,14 +198,7 @@ def by_level(
     *,
     within: str,
 ) -> list[TestResult]:
-    """Repeat a test within each level of another factor, as an unbalanced design needs.
-
-    Args:
-        df: One row a run.
-        test: A test of this module, such as `kruskal_wallis`.
-        response: Numeric column.
-        factor: Column that explains it.
-        within: Column whose levels part the table.
+    """Repeat a test within each level of the column `within`, as an unbalanced design needs.
 
     Returns:
         The results of each level; one empty result more where rows have no level.
@@ -237,14 +206,28 @@ def by_level(
     levels = df[within] if within in df else pd.Series(np.nan, index=df.index)
     results = []
     for level in sorted(levels.dropna().unique(), key=str):
-        found = _listed(test(df[levels == level], response, factor))
+        found = as_list(test(df[levels == level], response, factor))
         results += [replace(result, within=f"{within} = {level}") for result in found]
     unknown = int(levels.isna().sum())
     if unknown or df.empty:
         reason = f"{unknown} of {len(df)} rows have no {within}" if unknown else "no rows"
-        blank = _listed(test(df.iloc[:0], response, factor))[0]
+        blank = as_list(test(df.iloc[:0], response, factor))[0]
         results.append(replace(blank, within=f"{within} unknown", dropped=unknown, reason=reason))
     return [replace(result, family=f"{result.family}, within {within}") for result in results]
+
+
+def as_list(found: TestResult | list[TestResult]) -> list[TestResult]:
+    """What a test gave, one result or several, as a list."""
+    return found if isinstance(found, list) else [found]
+
+
+def by_family(results: Iterable[TestResult]) -> list[TestResult]:
+    """Adjust the p-values of each family of tests among themselves, by `holm`."""
+    results = list(results)
+    families = pd.Series([result.family for result in results], dtype=object)
+    p_values = pd.Series([result.p for result in results], dtype=float)
+    adjusted = p_values.groupby(families).transform(holm)
+    return [replace(one, p_holm=float(p)) for one, p in zip(results, adjusted, strict=True)]
 
 
 def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
@@ -254,7 +237,10 @@ def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
     rows = [
         asdict(result)
         | {
-            "groups": _separator(result.groups).join(result.groups),
+            # A comma, where no name has one.
+            "groups": ("; " if any(", " in name for name in result.groups) else ", ").join(
+                result.groups
+            ),
             "n": ", ".join(map(str, result.n)),
             "assessment": result.assessment,
         }
@@ -275,30 +261,99 @@ def with_sizes(groups: str, n: str) -> str:
     return separator.join(f"{name} ({size})" for name, size in zip(names, sizes, strict=True))
 
 
-def _separator(names: Iterable[str]) -> str:
-    """A comma, where no name has one."""
-    return "; " if any(", " in name for name in names) else ", "
+def magnitude(correlation: float) -> str:
+    """Put a correlation into words, see `WORDS`."""
+    return list(WORDS.values())[bisect_right(list(WORDS), abs(correlation)) - 1]
 
 
-def _untested(test: str, response: str, factor: str, found: Groups) -> TestResult:
-    return TestResult(
-        family=f"{test}, by {factor}",
-        test=test,
-        response=response,
-        factor=factor,
-        groups=found.names,
-        n=found.n,
-        dropped=found.dropped,
-        reason=found.reason,
-    )
+def correlation_interval(r: float, n: int, *, of_ranks: bool = False) -> tuple[float, float]:
+    """Give the 95 % interval of a correlation of n pairs; NaN where they are few or in line.
+
+    Args:
+        r: Pearson's or, `of_ranks`, Spearman's correlation.
+        n: Pairs.
+        of_ranks: Whether it is Spearman's.
+
+    Source:
+        Fisher (1921) for Pearson's, as in `scipy.stats.pearsonr`; Bonett and Wright (2000),
+        doi:10.1007/BF02294183, for Spearman's.
+    """
+    if n < FEWEST_FOR_INTERVAL or abs(r) >= 1:
+        return math.nan, math.nan
+    error = math.sqrt((1 + r**2 / 2 if of_ranks else 1) / (n - 3))
+    reach = float(stats.norm.isf(ALPHA / 2)) * error
+    return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
-def _listed(found: TestResult | list[TestResult]) -> list[TestResult]:
-    return found if isinstance(found, list) else [found]
+def spearman_rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Give Spearman's rank correlation of two arrays of shape (..., n)."""
+    ranks = (stats.rankdata(one, axis=axis) for one in (x, y))
+    return stats.pearsonr(*ranks, axis=axis).statistic
+
+
+def _grouped(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:
+    """The response parted by the levels of the factor, sorted by name; or why there is no test."""
+    result = TestResult(f"{test}, by {factor}", test, response, factor)
+    if reason := _absent(df, response, factor):
+        return replace(result, reason=reason), ()
+    values = numbers(df[response])
+    kept = df[factor].notna() & values.notna()
+    result = replace(result, dropped=int((~kept).sum()))
+    if not kept.any():
+        return replace(result, reason=_nothing(df, response, factor)), ()
+    names = df.loc[kept, factor].astype(str).to_numpy()
+    groups = {name: part.to_numpy() for name, part in values[kept].groupby(names)}
+    result = replace(result, groups=tuple(groups), n=tuple(map(len, groups.values())))
+    single = [name for name, part in groups.items() if len(part) < FEWEST_IN_GROUP]
+    if len(groups) == 1:
+        reason = f"{factor} has one level only, {result.groups[0]}"
+    elif single:
+        named = f"{quantity(response).inline} in {', '.join(single)}"
+        reason = f"only one value of {named}: its spread is unknown"
+    else:
+        reason = _constant(response, values[kept].to_numpy())
+    return replace(result, reason=reason), tuple(groups.values())
+
+
+def _paired(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:
+    """The rows in which both columns have a value; or why there is no test."""
+    result = TestResult(f"{test}, by {factor}", test, response, factor)
+    if reason := _absent(df, response, factor):
+        return replace(result, reason=reason), ()
+    x, y = numbers(df[factor]), numbers(df[response])
+    kept = x.notna() & y.notna()
+    result = replace(result, dropped=int((~kept).sum()))
+    if not kept.any():
+        return replace(result, reason=_nothing(df, response, factor)), ()
+    columns = (x[kept].to_numpy(), y[kept].to_numpy())
+    count = len(columns[0])
+    if count < FEWEST_PAIRS:
+        reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {count}"
+    else:
+        reason = _constant(factor, columns[0]) or _constant(response, columns[1])
+    return replace(result, n=(count,), reason=reason), columns
+
+
+def _absent(df: pd.DataFrame, *columns: str) -> str | None:
+    missing = [column for column in columns if column not in df]
+    return f"the table has no column {' or '.join(missing)}" if missing else None
+
+
+def _nothing(df: pd.DataFrame, response: str, factor: str) -> str:
+    if df.empty:
+        return "the table has no rows"
+    both = f"{quantity(response).inline} and {quantity(factor).inline}"
+    return f"none of {len(df)} rows has both {both}"
+
+
+def _constant(column: str, values: np.ndarray) -> str | None:
+    """Says so where values differ by no more than rounding."""
+    if np.ptp(values) <= 1e-11 * np.abs(values).max():
+        return f"every value of {quantity(column).inline} is {values[0]:.6g}"
+    return None
 
 
 def _correlation(result: TestResult, r: float, p: float) -> TestResult:
-    """The result with a correlation, its p and its interval."""
     n = sum(result.n)
     low, high = correlation_interval(float(r), n, of_ranks=result.test == "Spearman")
     return replace(result, statistic=float(r), statistic_low=low, statistic_high=high, p=float(p))

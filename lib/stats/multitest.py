@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
-
-from lib.stats.hypotests import TestResult
 
 
 def holm(p_values: Iterable[float]) -> np.ndarray:
@@ -25,16 +22,3 @@ def holm(p_values: Iterable[float]) -> np.ndarray:
     factors = np.arange(len(ordered), 0, -1)
     p[ordered] = np.maximum.accumulate(np.minimum(1.0, factors * p[ordered]))
     return p
-
-
-def by_family(results: Iterable[TestResult]) -> list[TestResult]:
-    """Adjust the p-values of each family of tests among themselves, by `holm`."""
-    results = list(results)
-    families: dict[str, list[int]] = {}
-    for index, result in enumerate(results):
-        families.setdefault(result.family, []).append(index)
-    for members in families.values():
-        adjusted = holm(results[index].p for index in members)
-        for index, p in zip(members, adjusted, strict=True):
-            results[index] = replace(results[index], p_holm=float(p))
-    return results

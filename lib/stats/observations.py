@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.stats.groups import numbers
 from lib.text import listed
+
+LARGEST = 1e150
+"""Beyond this, squares overflow: as good as infinite for any statistic."""
+
+
+def numbers(column: pd.Series) -> pd.Series:
+    """Read a column as floats; NaN where a cell is empty, infinite or no number."""
+    values = pd.to_numeric(column, errors="coerce").astype("float64")
+    return values.where(values.abs() <= LARGEST)
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,9 @@ class Observations:
         """Take them from a table, one row a run.
 
         Args:
-            df: The table.
-            response: Column of positive numbers; rows without one are left out.
-            compared: Column of the factor whose effect is asked for; rows without are left out.
+            df: The table; rows without a response above 0 or a level compared are left out.
+            response: Column of positive numbers.
+            compared: Column of the factor whose effect is asked for.
             context: Columns of the factors that it is compared within.
             place: Columns of machine and location.
             block: Column that tells the repetitions of everything apart, if they are blocks.

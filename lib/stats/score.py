@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lib.stats import ALPHA
-from lib.stats.estimate import Estimate
-from lib.stats.groups import LARGEST, numbers
-from lib.stats.ratios import ratio_of_means
+from lib.stats.estimate import Estimate, ratio_of_means
+from lib.stats.observations import LARGEST, numbers
 
 # What a column of `rank` says, for captions: three numbers go by the name of Score.
 DEFINITIONS = {
@@ -131,10 +130,6 @@ def rank(
 
 def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
     """Mark the configurations that no other beats in accuracy and energy at once.
-
-    Args:
-        accuracy: More is better, shape (n,).
-        energy: Less is better, in any unit.
 
     Returns:
         True where no other has at least the accuracy for at most the energy with one of the two

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.stats.effect_sizes import correlation_interval, magnitude, spearman_rho
+from lib.stats.hypotests import correlation_interval, magnitude, spearman_rho
 
 
 def test_a_statistic_of_many_resamples_is_that_of_each():
