@@ -42,25 +42,12 @@ class Line:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class LimitsOfAgreement:
+def limits_of_agreement(differences: np.ndarray) -> tuple[float, float, float, float]:
     """Between which 95 % of the differences between two instruments lie.
 
-    Attributes:
-        bias: Mean difference.
-        low: Bias less 1.96 standard deviations of the differences.
-        high: Bias and 1.96 standard deviations.
-        reach: How far the 95 % interval of each limit reaches to both of its sides.
-    """
-
-    bias: float
-    low: float
-    high: float
-    reach: float
-
-
-def limits_of_agreement(differences: np.ndarray) -> LimitsOfAgreement:
-    """Give the limits of agreement; NaN where there are fewer than two differences.
+    Returns:
+        Bias, the mean difference; lower and upper limit, 1.96 standard deviations from it; and how
+        far the 95 % interval of each limit reaches to both of its sides. NaN of too few.
 
     Source:
         Bland and Altman (1986), doi:10.1016/S0140-6736(86)90837-8; (1999),
@@ -69,13 +56,12 @@ def limits_of_agreement(differences: np.ndarray) -> LimitsOfAgreement:
     n = len(differences)
     bias = float(np.mean(differences)) if n else math.nan
     if n < 2:
-        return LimitsOfAgreement(bias, math.nan, math.nan, math.nan)
+        return bias, math.nan, math.nan, math.nan
     z = float(stats.norm.isf(ALPHA / 2))
     sd = float(np.std(differences, ddof=1))
     error = sd * math.sqrt(1 / n + z**2 / (2 * (n - 1)))
-    return LimitsOfAgreement(
-        bias, bias - z * sd, bias + z * sd, float(stats.t.isf(ALPHA / 2, n - 1)) * error
-    )
+    reach = float(stats.t.isf(ALPHA / 2, n - 1)) * error
+    return bias, bias - z * sd, bias + z * sd, reach
 
 
 def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
@@ -123,11 +109,7 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
     )
     errors = np.std(k * whole - (k - 1) * parts, axis=0, ddof=1) / math.sqrt(k)
     reach = float(stats.t.isf(ALPHA / 2, k - 2)) * errors
-    low, high = whole - reach, whole + reach
-    return Line(
-        *(float(whole[0]), float(low[0]), float(high[0])),
-        *(float(whole[1]), float(low[1]), float(high[1])),
-    )
+    return Line(*np.array([whole, whole - reach, whole + reach]).T.ravel().tolist())
 
 
 def _deming(x: np.ndarray, y: np.ndarray, proportion: float) -> tuple[float, float]:

@@ -69,19 +69,15 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
     ranked = []
     for y, x in parts:
         order = np.argsort(x, kind="stable")
-        ranked.append((_doubled_ranks(y[order]), tuple(np.unique(x, return_counts=True)[1])))
+        ranks = np.rint(2 * stats.rankdata(y[order])).astype(int)  # whole where some are tied too
+        ranked.append((ranks, tuple(np.unique(x, return_counts=True)[1])))
     statistic = sum(_h(np.array([ranks]), ranks, sizes)[0] for ranks, sizes in ranked)
     distribution = _distribution([(tuple(sorted(ranks)), sizes) for ranks, sizes in ranked])
     if distribution is not None:
         sums, shares = distribution
         p = float(shares[sums >= round(statistic, _DECIMALS) - 10**-_DECIMALS].sum())
     else:
-        rng = np.random.default_rng(SEED)
-        drawn = np.zeros(DRAWS)
-        for ranks, sizes in ranked:
-            shuffled = rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1)
-            drawn += _h(shuffled, ranks, sizes)
-        p = (1 + int((drawn >= statistic - 10**-_DECIMALS).sum())) / (1 + DRAWS)
+        p = (1 + int((_drawn(ranked) >= statistic - 10**-_DECIMALS).sum())) / (1 + DRAWS)
     least = smallest_p(sizes for _, sizes in ranked)
     return Permutation(float(statistic), min(p, 1.0), least, distribution is not None)
 
@@ -92,23 +88,16 @@ def smallest_p(sizes: Iterable[Sizes]) -> float:
     Args:
         sizes: Of each stratum the number of observations of each level, zeros included.
     """
-    distribution = _null(sizes)
-    if distribution is None:
-        return 1 / (1 + DRAWS)
-    return float(distribution[1][-1])
+    distribution = _distribution(_untied(sizes))
+    return 1 / (1 + DRAWS) if distribution is None else float(distribution[1][-1])
 
 
 def critical_sum(sizes: Iterable[Sizes], alpha: float) -> float:
     """The least sum of H whose p is at most `alpha` in a design; infinite where there is none."""
-    known = [tuple(part) for part in sizes]
-    distribution = _null(known)
+    parts = _untied(sizes)
+    distribution = _distribution(parts)
     if distribution is None:
-        rng = np.random.default_rng(SEED)
-        drawn = np.zeros(DRAWS)
-        for part in _testable(known):
-            ranks = _doubled_ranks(np.arange(sum(part)))
-            drawn += _h(rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1), ranks, part)
-        return float(np.quantile(drawn, 1 - alpha))
+        return float(np.quantile(_drawn(parts), 1 - alpha))
     sums, shares = distribution
     tails = shares[::-1].cumsum()[::-1]
     enough = np.flatnonzero(tails <= alpha * (1 + 1e-12))
@@ -121,25 +110,23 @@ def sums_of_h(values: np.ndarray, sizes: Sizes) -> np.ndarray:
     return _h(ranks, ranks[0], sizes)
 
 
-def _null(
-    sizes: Iterable[Sizes],
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The distribution of the sum in a design without ties."""
-    parts = [(tuple(range(2, 2 * sum(one) + 1, 2)), one) for one in _testable(sizes)]
-    return _distribution(parts) if parts else (np.zeros(1), np.ones(1))
-
-
-def _testable(sizes: Iterable[Sizes]) -> list[tuple[int, ...]]:
+def _untied(sizes: Iterable[Sizes]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Doubled ranks and sizes of each stratum that can be tested, without ties."""
     known = [tuple(int(n) for n in part if n) for part in sizes]
-    return [part for part in known if len(part) > 1 and sum(part) > 2]
+    testable = [part for part in known if len(part) > 1 and sum(part) > 2]
+    return [(tuple(range(2, 2 * sum(part) + 1, 2)), part) for part in testable]
 
 
-def _doubled_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks times two, so that those of ties are whole too."""
-    return np.rint(2 * stats.rankdata(values)).astype(int)
+def _drawn(parts: Sequence[tuple[Sizes, Sizes]]) -> np.ndarray:
+    """The sum of H in arrangements that are drawn, with a seed."""
+    rng = np.random.default_rng(SEED)
+    sums = np.zeros(DRAWS)
+    for ranks, sizes in parts:
+        sums += _h(rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1), ranks, sizes)
+    return sums
 
 
-def _h(ranks: np.ndarray, all_ranks: np.ndarray, sizes: Sizes) -> np.ndarray:
+def _h(ranks: np.ndarray, all_ranks: Sizes, sizes: Sizes) -> np.ndarray:
     """H of each row of doubled ranks, the levels' one after another; 0 where all are tied."""
     ends = np.cumsum([0, *sizes])[:-1]
     sums = np.add.reduceat(ranks, ends, axis=1) / 2

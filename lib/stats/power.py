@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from lib.stats import ALPHA, permutation
+from lib.stats.estimate import Estimate
 from lib.stats.model import LogModel
 from lib.stats.observations import Observations
 
@@ -54,10 +56,13 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
 
     Args:
         design: Of the runs; their responses don't matter.
-        cv: Standard deviation of a response over its mean among repetitions, such as 0.05.
+        cv: Standard deviation over mean among repetitions, such as 0.05.
         alpha: Largest p that counts, such as half of `ALPHA` where there are two questions.
     """
-    sizes = _sizes(design)
+    sizes = [
+        np.bincount(design.compared.codes[design.strata == one], minlength=len(design.compared))
+        for one in np.unique(design.strata)
+    ]
     least = permutation.smallest_p(sizes)
     if least > alpha:
         return Detectable(least, reason="no data of this design could show a difference")
@@ -97,30 +102,6 @@ def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detect
     return replace(Detectable(0.0), **_smallest(power))
 
 
-def pair(repetitions: int, pairs: int, cv: float) -> Detectable:
-    """How much one pair must differ for its simultaneous interval to miss 1.
-
-    Args:
-        repetitions: Of each of the two.
-        pairs: That are compared in all.
-        cv: See `effect`.
-
-    Source:
-        Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2.
-    """
-    if repetitions < 2:
-        return Detectable(1.0, reason="one run alone has no spread")
-    df = 2 * (repetitions - 1)
-    error = _log_sd(cv) * math.sqrt(2 / repetitions)
-    critical = stats.t.isf(ALPHA / pairs / 2, df)
-
-    def power(shift: float) -> float:
-        found = stats.nct.sf(critical, df, shift / error)
-        return 1.0 if math.isnan(found) else float(found)
-
-    return replace(Detectable(0.0), **_smallest(power))
-
-
 def upper_sd(sd: float, df: int) -> float:
     """The limit that a standard deviation estimated with `df` is below, with 80 % confidence."""
     return sd * math.sqrt(df / stats.chi2.isf(UPPER, df))
@@ -134,8 +115,8 @@ def precision(sd: float, repetitions: int, pairs: int) -> float:
         repetitions: Of each of the two, at least 2.
         pairs: That are compared in all.
     """
-    critical = float(stats.t.isf(ALPHA / pairs / 2, 2 * (repetitions - 1)))
-    return math.expm1(min(critical * sd * math.sqrt(2 / repetitions), 700))
+    found = Estimate(0.0, sd * math.sqrt(2 / repetitions), 2 * (repetitions - 1))
+    return found.ratio_within(ALPHA / pairs)[1] - 1
 
 
 def repetitions_for(target: float, sd: float, pairs: int) -> int | None:
@@ -146,21 +127,9 @@ def repetitions_for(target: float, sd: float, pairs: int) -> int | None:
         sd: See `precision`; best its `upper_sd`.
         pairs: See `precision`.
     """
-    low, high = 2, MOST
-    if precision(sd, high, pairs) > target:
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if precision(sd, middle, pairs) <= target else (middle + 1, high)
-    return low
-
-
-def _sizes(design: Observations) -> list[np.ndarray]:
-    """Of each stratum the number of runs of each compared level."""
-    return [
-        np.bincount(design.compared.codes[design.strata == one], minlength=len(design.compared))
-        for one in np.unique(design.strata)
-    ]
+    candidates = range(2, MOST + 1)
+    place = bisect_left(candidates, -target, key=lambda n: -precision(sd, n, pairs))
+    return candidates[place] if place < len(candidates) else None
 
 
 def _sums_of_h(design: Observations, logs: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.power import TTestIndPower
 
 from lib.stats import power
 from lib.stats.model import LogModel
@@ -55,12 +54,6 @@ def test_the_smallest_interaction_is_found_in_four_of_five_studies():
     rng = np.random.default_rng(6)
     logs = rng.normal(0, 0.05, (200, 18)) + math.log(ratio) * (planned.cells == 5)
     assert 0.7 <= (LogModel(planned).interaction_p(logs) < 0.05).mean() <= 0.9
-
-
-def test_a_pair_alone_is_statsmodels():
-    found = power.pair(5, 1, 0.05)
-    effect = math.log(found.ratio) / 0.05
-    assert TTestIndPower().power(effect, 5, 0.05) == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.mark.parametrize("repetitions", [2, 5])
