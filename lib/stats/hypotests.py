@@ -231,34 +231,19 @@ def by_family(results: Iterable[TestResult]) -> list[TestResult]:
 
 
 def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
-    """Give one row a result: a column for every field, and the assessment before the reason."""
+    """Give one row a result: its fields, groups with sizes, and the assessment before the reason."""
     columns = [field.name for field in fields(TestResult)]
     columns.insert(columns.index("reason"), "assessment")
     rows = [
         asdict(result)
         | {
-            # A comma, where no name has one.
-            "groups": ("; " if any(", " in name for name in result.groups) else ", ").join(
-                result.groups
-            ),
+            "groups": ", ".join(map("{} ({})".format, result.groups, result.n)),
             "n": ", ".join(map(str, result.n)),
             "assessment": result.assessment,
         }
         for result in results
     ]
     return pd.DataFrame(rows, columns=columns)
-
-
-def with_sizes(groups: str, n: str) -> str:
-    """`groups` and `n` of a row of `to_frame` as one text: "VGG16 (3), VGG19 (3)"."""
-    sizes = n.split(", ")
-    separator = "; " if "; " in groups else ", "
-    names = groups.split(separator) if len(sizes) > 1 else [groups]
-    if not groups:
-        return ""
-    if len(names) != len(sizes):  # an imported name may have both separators in it
-        return f"{groups} ({n})"
-    return separator.join(f"{name} ({size})" for name, size in zip(names, sizes, strict=True))
 
 
 def magnitude(correlation: float) -> str:

@@ -12,32 +12,13 @@ from lib.stats import ALPHA
 from lib.stats.estimate import Estimate, ratio_of_means
 from lib.stats.observations import LARGEST, numbers
 
-# What a column of `rank` says, for captions: three numbers go by the name of Score.
-DEFINITIONS = {
-    "runs": "runs of the configuration",
-    "n": "runs with a Score; every figure of the row is of these",
-    "mean_accuracy": "mean validation accuracy, 0 to 1",
-    "mean_energy_consumed": "mean energy of a run in kWh",
-    "score_ratio_of_means": "mean accuracy / mean energy: the two columns before it divide",
-    "score_ratio_of_means_low": "lower limit of its 95 % interval; those of a group hold "
-    "their Scores all at once, so that of the best does too",
-    "score_ratio_of_means_high": "upper limit of the same",
-    "score_mean_of_ratios": "mean of the runs' own Scores, as in the paper's Table 6",
-    "score_median": "median of the runs' own Scores",
-    "score_min": "lowest Score of a run",
-    "score_max": "highest Score of a run",
-    "rank": "place by score_ratio_of_means, 1 is best",
-    "among_best": "whether no other configuration of the group has been shown to have a better "
-    "Score (all pairs, p by Bonferroni)",
-    "rank_mean_of_ratios": "place by score_mean_of_ratios",
-    "pareto": "no other configuration has at least its mean accuracy for at most its mean energy, "
-    "and one of the two better",
-    "reason": "why something of the row is empty",
-}
-
+_COLUMNS = (
+    *("runs", "n", "mean_accuracy", "mean_energy_consumed", "score_ratio_of_means"),
+    *("score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"),
+    *("score_min", "score_max", "rank", "among_best", "pareto", "reason"),
+)
 _ESTIMATE = "_estimate"
 _LIMITS = ("score_ratio_of_means_low", "score_ratio_of_means_high")
-_RANKED_BY = {"rank": "score_ratio_of_means", "rank_mean_of_ratios": "score_mean_of_ratios"}
 
 
 def score(accuracy: float | pd.Series, energy: float | pd.Series) -> float | pd.Series:
@@ -95,8 +76,18 @@ def rank(
             dataset; (): compare all.
 
     Returns:
-        One row a configuration, best first in each group: the columns of `within` and `by`, and
-        those of `DEFINITIONS`.
+        One row a configuration, best first in each group, by the columns of `within` and `by`:
+
+        - runs; and n, those with a Score, of which every other figure is
+        - mean_accuracy (0 to 1), mean_energy_consumed (kWh)
+        - score_ratio_of_means: the one divided by the other, with a 95 % interval `_low`, `_high`;
+          those of a group hold their Scores all at once, so that of the best does too
+        - score_mean_of_ratios: of the runs' own Scores, as in the paper's Table 6; from score_min
+          to score_max
+        - rank: place by score_ratio_of_means, 1 is best; among_best: whether no other of the group
+          has been shown to have a better Score (all pairs, p by Bonferroni)
+        - pareto: whether it is on the `pareto_front` of its group
+        - reason: why something of the row is empty
 
     Raises:
         ValueError: A column is missing.
@@ -109,12 +100,12 @@ def rank(
             dict(zip(keys, key, strict=True)) | _summary(runs)
             for key, runs in with_scores(df).groupby(keys, dropna=False, observed=True)
         ],
-        columns=[*keys, *DEFINITIONS, _ESTIMATE],
+        columns=[*keys, *_COLUMNS, _ESTIMATE],
     )
     estimates = table.pop(_ESTIMATE)
     peers = table.groupby(within or (lambda _: 0), dropna=False)
-    for place, column in _RANKED_BY.items():
-        table[place] = peers[column].rank(ascending=False, method="min").astype("Int64")
+    places = peers["score_ratio_of_means"].rank(ascending=False, method="min")
+    table["rank"] = places.astype("Int64")
     table["pareto"] = pd.array([pd.NA] * len(table), dtype="boolean")
     table["among_best"] = table["pareto"]
     for _, group in peers:
@@ -171,7 +162,6 @@ def _summary(runs: pd.DataFrame) -> dict[str, Any]:
             "score_ratio_of_means": accuracy.mean() / energy.mean(),
             _ESTIMATE: of_means if of_means.is_known else None,
             "score_mean_of_ratios": scores.mean(),
-            "score_median": np.median(scores),
             "score_min": scores.min(),
             "score_max": scores.max(),
         }

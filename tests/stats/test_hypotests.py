@@ -343,16 +343,11 @@ def test_the_table_has_every_field():
     frame = hypotests.to_frame([found, result(NAN, reason="why")])
     assert set(frame) == {field.name for field in fields(found)} | {"assessment"}
     first = frame.iloc[0]
-    assert (first["groups"], first["n"], first["assessment"]) == ("a, b", "3, 3", found.assessment)
+    assert (first["groups"], first["n"], first["assessment"]) == (
+        "a (3), b (3)",
+        "3, 3",
+        found.assessment,
+    )
     assert first["p"] == found.p
     assert frame.iloc[1]["reason"] == "why"
     assert list(hypotests.to_frame([])) == list(frame)
-
-
-def test_groups_and_sizes_are_joined_whatever_the_names():
-    with_sizes = hypotests.with_sizes
-    assert with_sizes("a, b", "3, 4") == "a (3), b (4)"
-    assert with_sizes("head: x, views: 2; b", "3, 4") == "head: x, views: 2 (3); b (4)"
-    assert with_sizes("head: x, views: 2", "3") == "head: x, views: 2 (3)"
-    assert with_sizes("", "") == ""
-    assert with_sizes("a; b; c, d", "3, 4") == "a; b; c, d (3, 4)"
