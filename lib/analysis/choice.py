@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-LEVEL = 0.05
+from lib.stats import ALPHA
+from lib.stats.estimate import difference_of_means
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Choice:
             one, the chosen one among them, by energy.
         runner_up: The candidate with the next higher energy; None where there is no other.
         energy_ratio: Energy of the runner-up over the chosen one's.
-        p: One-sided p of Welch's test that the runner-up takes more energy, on logarithms; None
-            where one of the two has a single run.
+        p: One-sided p of Welch's test that every other candidate takes more energy, on logarithms;
+            None where one of them has a single run.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Choice:
     @property
     def is_sure(self) -> bool:
         """Whether the chosen one was shown to take less than every other candidate."""
-        return self.runner_up is None or (self.p is not None and self.p < LEVEL)
+        return self.runner_up is None or (self.p is not None and self.p < ALPHA)
 
 
 def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
@@ -55,54 +55,32 @@ def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
         None where no configuration has both an accuracy and an energy above 0.
     """
     known = runs.dropna(subset=["accuracy", energy])
-    known = known[known[energy] > 0]
+    known = known[known[energy] > 0].astype({"accuracy": float, energy: float})
     if known.empty:
         return None
-    groups = dict(iter(known.groupby("name", sort=False)))
-    accuracies = {name: group["accuracy"].mean() for name, group in groups.items()}
-    best = max(accuracies, key=accuracies.__getitem__)
-    level = LEVEL / max(len(groups) - 1, 1)
-    candidates = [
-        name
-        for name, group in groups.items()
-        if name == best or not _is_lower(group["accuracy"], groups[best]["accuracy"], level)
-    ]
-    candidates.sort(key=lambda name: groups[name][energy].mean())
-    chosen, others = candidates[0], candidates[1:]
-    means = {name: groups[name][energy].mean() for name in candidates}
-    found = Choice(chosen, accuracies[chosen], means[chosen], tuple(candidates))
+    groups = known.groupby("name", sort=False)
+    means = groups[["accuracy", energy]].mean()
+    accuracies, energies = (
+        {name: values.to_numpy() for name, values in groups[column]}
+        for column in ("accuracy", energy)
+    )
+    best = means["accuracy"].idxmax()
+    level = ALPHA / max(len(means) - 1, 1)
+    worse = [name for name in means.index if _p_lower(accuracies[name], accuracies[best]) < level]
+    chosen, *others = means.drop(index=worse).sort_values(energy, kind="stable").index
+    found = Choice(chosen, *means.loc[chosen], (chosen, *others))
     if not others:
         return found
-    ratio = means[others[0]] / means[chosen]
-    p = max(
-        (_p_lower(_log(groups[chosen][energy]), _log(groups[name][energy])) or 1.0)
-        for name in others
-    )
-    alone = any(len(groups[name]) < 2 for name in candidates)
-    return Choice(
-        found.name,
-        found.accuracy,
-        found.energy,
-        found.candidates,
-        others[0],
-        ratio,
-        None if alone else p,
-    )
+    logs = {name: np.log(energies[name]) for name in (chosen, *others)}
+    alone = min(map(len, logs.values())) < 2
+    p = None if alone else max(_p_lower(logs[chosen], logs[name]) for name in others)
+    ratio = means.loc[others[0], energy] / means.loc[chosen, energy]
+    return Choice(chosen, found.accuracy, found.energy, found.candidates, others[0], ratio, p)
 
 
-def _log(values: pd.Series) -> pd.Series:
-    return np.log(values.astype(float))
-
-
-def _is_lower(values: pd.Series, best: pd.Series, level: float) -> bool:
-    p = _p_lower(values, best)
-    return bool(values.mean() < best.mean()) if p is None else p < level
-
-
-def _p_lower(values: pd.Series, than: pd.Series) -> float | None:
-    """One-sided p of Welch's test that `values` are lower; None of single runs."""
-    if len(values) < 2 or len(than) < 2:
-        return None
-    if values.std() == than.std() == 0:
-        return 0.0 if values.mean() < than.mean() else 1.0
-    return float(stats.ttest_ind(values, than, equal_var=False, alternative="less").pvalue)
+def _p_lower(values: np.ndarray, than: np.ndarray) -> float:
+    """One-sided p of Welch's test that `values` are lower; 0 or 1 where nothing scatters."""
+    found = difference_of_means(values, than)
+    if not found.is_known:
+        return 0.0 if found.value < 0 else 1.0
+    return found.p / 2 if found.value < 0 else 1 - found.p / 2

@@ -7,7 +7,7 @@ regression and the limits of agreement say what one sees and the other does not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
@@ -78,31 +78,20 @@ class Agreement:
         n: Runs.
         n_medians: Configurations.
         rho_medians: Spearman's rho of the configurations' medians, as the paper has it.
-        rho: Spearman's rho of all runs, with its 95 % interval and p.
-        rho_low: Lower limit.
-        rho_high: Upper limit.
-        p: Of rho.
+        rho: Spearman's rho of all runs, with its 95 % interval `rho_low`, `rho_high` and p.
         pearson: Pearson's r of all runs.
         same_ranking: Whether both put the configurations' medians in the same order; False only
             where two configurations are surely one way round for one instrument and the other way
             for the other; None where neither can be said.
-        gap_percent: Median of how much less than the reference the other says.
-        gap_percent_low: Least of all runs.
-        gap_percent_high: Most of all runs.
-        gap_W: The same in mean power, median of the runs.
+        gap_percent: Median of how much less than the reference the other says, from the least of
+            all runs, `gap_percent_low`, to the most; and the same in mean power, `gap_W`.
         constant_power_W: What the reference shows where the other shows 0 W: the intercept of
             `lib.stats.agreement.line` through the configurations' mean powers, with its 95 %
             interval. It is the constant power that the other can't see, as far as a line is right.
-        constant_power_low_W: Lower limit.
-        constant_power_high_W: Upper limit.
-        slope: W of the reference for each W of the other, on that line.
-        slope_low: Lower limit of its 95 % interval.
-        slope_high: Upper limit.
+        slope: W of the reference for each W of the other, on that line, with its 95 % interval.
         bias: kWh, mean of reference minus other (Bland and Altman 1986,
-            doi:10.1016/S0140-6736(86)90837-8).
-        limit_low: kWh, bias minus 1.96 standard deviations of the differences.
-        limit_high: kWh, bias plus 1.96 standard deviations.
-        limit_reach: kWh, how far the 95 % interval of each limit reaches to both of its sides.
+            doi:10.1016/S0140-6736(86)90837-8), with the limits of agreement, `limit_low` and
+            `limit_high`; the 95 % interval of each reaches `limit_reach` to both of its sides.
         reason: Why something is empty; None where nothing is.
     """
 
@@ -142,7 +131,8 @@ def pairs(results: pd.DataFrame) -> list[Pair]:
         results: Completed runs, as in a study's results table.
     """
     present = [one for one in INSTRUMENTS if _has(results, one)]
-    return list(_joined(results, combinations(present, 2)))
+    found = (_joined(results, *both) for both in combinations(present, 2))
+    return [pair for pair in found if len(pair.runs)]
 
 
 def _has(results: pd.DataFrame, instrument: Instrument) -> bool:
@@ -155,26 +145,19 @@ def _has(results: pd.DataFrame, instrument: Instrument) -> bool:
     return any(results[name].notna().any() for name in columns)
 
 
-def _joined(
-    results: pd.DataFrame, together: Iterable[tuple[Instrument, Instrument]]
-) -> Iterator[Pair]:
-    keys = [name for name in ("run_id", *_configuration(results)) if name in results]
-    for reference, other in together:
-        shared = [part for part in reference.columns if part in other.columns]
-        part = shared[0] if shared else next(iter(reference.columns))
-        other_part = part if shared else next(iter(other.columns))
-        measured = {"reference": (reference, part), "other": (other, other_part)}
-        frame = results[keys].copy()
-        for role, (one, of) in measured.items():
-            energy = pd.to_numeric(results[one.columns[of]])
-            seconds = pd.to_numeric(results.get(one.duration, results["duration"]))
-            seconds = seconds.fillna(results["duration"])
-            frame[role] = energy
-            frame[f"{role}_power"] = mean_power(energy, seconds)
-        frame = frame.dropna(subset=["reference", "other"]).reset_index(drop=True)
-        if len(frame):
-            what = part if part == other_part else f"{other_part} and {part}"
-            yield Pair(reference.name, other.name, what, frame)
+def _joined(results: pd.DataFrame, reference: Instrument, other: Instrument) -> Pair:
+    shared = [part for part in reference.columns if part in other.columns]
+    part = shared[0] if shared else next(iter(reference.columns))
+    other_part = part if shared else next(iter(other.columns))
+    frame = results[[name for name in ("run_id", *_configuration(results)) if name in results]]
+    for role, one, of in (("reference", reference, part), ("other", other, other_part)):
+        energy = pd.to_numeric(results[one.columns[of]])
+        seconds = pd.to_numeric(results.get(one.duration, results["duration"]))
+        power = mean_power(energy, seconds.fillna(results["duration"]))
+        frame = frame.assign(**{role: energy, f"{role}_power": power})
+    what = part if part == other_part else f"{other_part} and {part}"
+    runs = frame.dropna(subset=["reference", "other"]).reset_index(drop=True)
+    return Pair(reference.name, other.name, what, runs)
 
 
 def _configuration(frame: pd.DataFrame) -> list[str]:
@@ -192,7 +175,7 @@ def agreement(pair: Pair) -> Agreement:
     all_runs = hypotests.spearman(runs, "other", "reference")
     difference = runs["reference"] - runs["other"]
     gap = (100 * difference / runs["reference"].where(runs["reference"] > 0)).dropna()
-    limits = limits_of_agreement(difference.to_numpy())
+    bias, limit_low, limit_high, limit_reach = limits_of_agreement(difference.to_numpy())
     powers = runs[["other_power", "reference_power"]].astype(float)
     finite = np.isfinite(powers).all(axis=1)
     which = runs[by].astype(str).agg(", ".join, axis=1)
@@ -222,10 +205,10 @@ def agreement(pair: Pair) -> Agreement:
         slope=through.slope,
         slope_low=through.slope_low,
         slope_high=through.slope_high,
-        bias=limits.bias,
-        limit_low=limits.low,
-        limit_high=limits.high,
-        limit_reach=limits.reach,
+        bias=bias,
+        limit_low=limit_low,
+        limit_high=limit_high,
+        limit_reach=limit_reach,
         reason="; ".join(dict.fromkeys(filter(None, reasons))) or None,
     )
 
@@ -256,9 +239,7 @@ def _same_order(runs: pd.DataFrame, which: pd.Series) -> bool | None:
 def _direction(one: pd.Series, other: pd.Series, alpha: float) -> int:
     """1 where the first mean is surely larger, -1 where it is surely smaller, else 0."""
     ratio = ratio_of_means(one.to_numpy(), other.to_numpy())
-    if not ratio.is_known or ratio.p >= alpha:
-        return 0
-    return 1 if ratio.value > 0 else -1
+    return int(np.sign(ratio.value)) if ratio.is_known and ratio.p < alpha else 0
 
 
 def in_words(found: Agreement) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lib.stats import multitest
-from lib.stats.hypotests import TestResult, by_level, dunn, kruskal_wallis, point_biserial
+from lib.analysis import variants
+from lib.quantities import ordered
+from lib.stats import hypotests
+from lib.stats.hypotests import TestResult, as_list, by_level, dunn, kruskal_wallis, point_biserial
 
 RESPONSES = (
     "emissions",
@@ -19,8 +21,10 @@ RESPONSES = (
     "ram_energy",
     "accuracy",
 )
-MEASURED = tuple(name for name in RESPONSES if name != "flops")
 CONFIGURATION = ["architecture", "dataset", "flops"]
+
+MOST_TESTED = 40
+"""Variants: nobody reads the paper's tests of more, and of hundreds they take minutes."""
 
 
 def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[TestResult]:
@@ -49,10 +53,23 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
         results.append(kruskal_wallis(rows, response, "dataset"))
         for factor in ("architecture",) if fixed else ("architecture", *places):
             for test in (kruskal_wallis, dunn):
-                results += _listed(test(rows, response, factor))
+                results += as_list(test(rows, response, factor))
                 results += by_level(rows, test, response, factor, within="dataset")
-    return multitest.by_family(results)
+    return hypotests.by_family(results)
 
 
-def _listed(found: TestResult | list[TestResult]) -> list[TestResult]:
-    return found if isinstance(found, list) else [found]
+def table(runs: pd.DataFrame) -> pd.DataFrame:
+    """`study_tests` as a table, within each of the `tested_variants` where there are several."""
+    if variants.COLUMN not in runs:
+        return hypotests.to_frame(study_tests(runs))
+    tables = []
+    for name in tested_variants(runs):
+        found = hypotests.to_frame(study_tests(runs[runs[variants.COLUMN] == name]))
+        tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
+    tests = pd.concat(tables, ignore_index=True)
+    return tests[["variant", *tests.columns.drop("variant")]]
+
+
+def tested_variants(runs: pd.DataFrame) -> list[str]:
+    """Those within which the paper's tests are made: the first of very many."""
+    return ordered(runs[variants.COLUMN])[:MOST_TESTED] if variants.COLUMN in runs else []

@@ -25,9 +25,8 @@ from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
 from lib.paper.package import KAGGLE
-from lib.quantities import ordered
 from lib.records import uncertainty
-from lib.stats import hypotests, score
+from lib.stats import score
 from lib.study import plan
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
@@ -193,7 +192,9 @@ class Analysis:
     @cached_property
     def tests(self) -> pd.DataFrame:
         """The paper's own tests, by treatment; within each variant, where there are several."""
-        return self.stacked({name: _tested(runs) for name, runs in self.treatments.items()})
+        return self.stacked(
+            {name: papers_tests.table(runs) for name, runs in self.treatments.items()}
+        )
 
     @cached_property
     def ranked(self) -> pd.DataFrame:
@@ -344,26 +345,6 @@ def _with_flops(results: pd.DataFrame) -> pd.DataFrame:
     known = results.groupby(network, dropna=False)[columns].transform("first")
     filled = results[columns].where(results[columns].notna(), known)
     return results.assign(**{name: filled[name].where(missing, results[name]) for name in columns})
-
-
-MOST_TESTED = 40
-"""Variants: nobody reads the paper's tests of more, and of hundreds they take minutes."""
-
-
-def tested_variants(runs: pd.DataFrame) -> list[str]:
-    """Those within which the paper's tests are made: the first of very many."""
-    return ordered(runs[variants.COLUMN])[:MOST_TESTED] if variants.COLUMN in runs else []
-
-
-def _tested(runs: pd.DataFrame) -> pd.DataFrame:
-    if variants.COLUMN not in runs:
-        return hypotests.to_frame(papers_tests.study_tests(runs))
-    tables = []
-    for name in tested_variants(runs):
-        found = hypotests.to_frame(papers_tests.study_tests(runs[runs[variants.COLUMN] == name]))
-        tables.append(found.assign(family=f"variant {name}: " + found["family"], variant=name))
-    tests = pd.concat(tables, ignore_index=True)
-    return tests[["variant", *tests.columns.drop("variant")]]
 
 
 def _with_power(runs: pd.DataFrame) -> pd.DataFrame:

@@ -231,7 +231,7 @@ def by_family(results: Iterable[TestResult]) -> list[TestResult]:
 
 
 def to_frame(results: Iterable[TestResult]) -> pd.DataFrame:
-    """Give one row a result: its fields, groups with sizes, and the assessment before the reason."""
+    """Give one row a result: its fields, groups with sizes, an assessment before the reason."""
     columns = [field.name for field in fields(TestResult)]
     columns.insert(columns.index("reason"), "assessment")
     rows = [

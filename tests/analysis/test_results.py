@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lib import records
-from lib.analysis import results
+from lib.analysis import papers_tests, results
 from lib.paper import published
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
@@ -141,10 +141,10 @@ def test_the_papers_tests_are_made_within_the_first_of_very_many_variants(monkey
     """Within hundreds they would take minutes, and nobody reads them."""
     asked = []
     monkeypatch.setattr(
-        results.papers_tests, "study_tests", lambda runs: asked.append(set(runs["variant"])) or []
+        papers_tests, "study_tests", lambda runs: asked.append(set(runs["variant"])) or []
     )
-    count = 3 * results.MOST_TESTED
+    count = 3 * papers_tests.MOST_TESTED
     runs = pd.DataFrame({"variant": [f"batch_size: {n}" for n in range(count)]})
-    results._tested(runs)
-    assert len(asked) == results.MOST_TESTED
-    assert len(results.tested_variants(runs)) == results.MOST_TESTED
+    papers_tests.table(runs)
+    assert len(asked) == papers_tests.MOST_TESTED
+    assert len(papers_tests.tested_variants(runs)) == papers_tests.MOST_TESTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib.analysis import audit, results, variants
+from lib.analysis import audit, papers_tests, variants
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed, ordered, word
 from lib.report.page import MOST_ROWS, Link, Table
@@ -112,7 +112,7 @@ def all_tests(study: Analysis) -> Table:
         return Table("tests", "", pd.DataFrame(), "Tests: those of the paper are not made.")
     frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
     note = "Family: tests whose p-values Holm adjusts together."
-    if (tested := len(results.tested_variants(study.runs))) < (every := _variants(study)):
+    if (tested := len(papers_tests.tested_variants(study.runs))) < (every := _variants(study)):
         note += f" Of {every:,} variants the first {tested} are tested."
     return Table("tests", "Every test", frame, note)
 
