@@ -8,7 +8,6 @@ All else that a report says is description.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -113,7 +112,6 @@ def answer(
     study: Study | None,
     *,
     is_final: bool = True,
-    findings: Iterable[audit.Finding] = (),
 ) -> Answer:
     """Answer a study's questions.
 
@@ -121,18 +119,16 @@ def answer(
         runs: Completed runs, one row each, as in a study's results table.
         study: As it was run; None where that isn't known.
         is_final: Whether all planned runs are in.
-        findings: Of the audits; those that confound the comparison are taken up.
     """
     runs = variants.named(runs, study)
     asked = design.of(runs, study)
     response = primary_response(runs)
-    confounded = tuple(one.what for one in findings if one.confounds)
     if not asked.compared or response not in runs:
         reason = "nothing was varied" if not asked.compared else "no run has an energy"
         nothing = Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
         alone = _spread_alone(runs, asked, response)
         spread, df = (alone.residual_sd, alone.df_residual) if alone else (math.nan, 0)
-        return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final, confounded)
+        return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
     found = [_judged(pair, runs, asked, response, study) for pair in _pairs(model, asked)]
@@ -150,7 +146,7 @@ def answer(
         model.residual_sd if len(observed) else math.nan,
         model.df_residual if len(observed) else 0,
         is_final,
-        confounded,
+        audit.confounders(runs[runs[response].notna()], study),
     )
 
 

@@ -256,9 +256,7 @@ class Analysis:
         """What the runs say to the study's questions; while some are missing, without p."""
         # Of the paper's data the machine with the wattmeter is the one that measured soundly.
         runs = self.metered if self.is_the_papers else self.believed
-        return questions.answer(
-            runs, self.settings, is_final=not self.missing, findings=self.findings
-        )
+        return questions.answer(runs, self.settings, is_final=not self.missing)
 
     @cached_property
     def reanalysis(self) -> dict[str, pd.DataFrame]:

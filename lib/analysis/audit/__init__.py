@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 import pandas as pd
 
 from lib.analysis import design
-from lib.analysis.audit import instruments, logs, program, protocol, sensors
+from lib.analysis.audit import instruments, logs, protocol
 from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
@@ -36,44 +36,15 @@ __all__ = [
     "Check",
     "Finding",
     "audit",
+    "confounders",
     "to_frame",
 ]
 
-CHECKS: tuple[Check, ...] = (
-    instruments.growing_counters,
-    instruments.shared_trackers,
-    logs.counted_once,
-    logs.known_place,
-    protocol.independent_repetitions,
-    instruments.sampled_gpu,
-    instruments.gpu_modes,
-    instruments.idle_gpu,
-    instruments.negative_energy,
-    instruments.energy_matches_power,
-    instruments.components_add_up,
-    logs.wattmeter_above_software,
-    instruments.missing_energy,
-    instruments.modelled_cpu,
-    instruments.modelled_ram,
-    instruments.all_gpus_counted,
-    logs.tracking_modes,
-    logs.without_building,
-    sensors.long_enough,
-    sensors.partly_seen,
-    sensors.one_instrument,
-    program.one_measurement,
-    program.one_software,
-    program.steady_clock,
-    protocol.shuffled_order,
-    protocol.balanced_factors,
-    protocol.crossed_machines,
-    protocol.one_way_of_measuring,
-    protocol.attainable,
-    protocol.distinct_runs,
-    protocol.outliers,
-    protocol.accuracy_above_chance,
-    protocol.scores_that_divide,
-    instruments.recorded_doubts,
+CHECKS: tuple[Check, ...] = tuple(
+    one
+    for module in (protocol, instruments, logs)
+    for one in vars(module).values()
+    if isinstance(one, Check)
 )
 
 _TEXTS = (
@@ -108,6 +79,12 @@ def audit(
     )
     findings = [check(done.reset_index(drop=True)) for check in checks]
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def confounders(runs: pd.DataFrame, study: Study | None) -> tuple[str, ...]:
+    """What stands in the way of comparing these runs, a sentence or more each."""
+    found = audit(runs, (one for one in CHECKS if one.confounds), study=study)
+    return tuple(one.what for one in found if one.confounds)
 
 
 def _together(runs: pd.DataFrame, columns: Sequence[str]) -> pd.Series:

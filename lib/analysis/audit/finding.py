@@ -39,26 +39,14 @@ class Finding:
     confounds: bool = False
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a check answers that found something.
-
-    Attributes:
-        severity: `FAULT`, `DOUBT` or `NOTE`.
-        what: In words, with figures.
-        runs: The rows of the results concerned.
-    """
-
-    severity: str
-    what: str
-    runs: pd.DataFrame
-
-
 class NotCheckedError(Exception):
     """A check can't be done on these results; the message says why."""
 
 
-Look = Callable[[pd.DataFrame], Found | None]
+Said = tuple[str, pd.Series, str]
+"""How bad it is, which rows it concerns (True; those that are left out, not), and what it is."""
+
+Look = Callable[[pd.DataFrame], Iterator[Said]]
 
 
 @dataclass(frozen=True)
@@ -74,16 +62,20 @@ class Check:
     def __call__(self, results: pd.DataFrame) -> Finding:
         """Look at results, and say so where that is not possible."""
         try:
-            found = self._looked(results)
+            self._require(results)
+            found = [said for said in self.look(results) if said[1].any()]
         except NotCheckedError as reason:
             return Finding(self.name, UNCHECKED, f"Not checked, because {reason}.", self.why)
-        if found is None:
+        if not found:
             return Finding(self.name, PASSED, f"Nothing found in {runs(len(results))}.", self.why)
-        ids = tuple(found.runs["run_id"].astype(str))
-        confounds = self.confounds and found.severity in (FAULT, DOUBT)
-        return Finding(self.name, found.severity, found.what, self.why, ids, confounds)
+        concerned = pd.concat([rows[rows] for _, rows, _ in found]).index
+        ids = results.loc[results.index.isin(concerned), "run_id"].astype(str)
+        severity = min((said[0] for said in found), key=SEVERITIES.index)
+        what = " ".join(said for _, _, said in found)
+        confounds = self.confounds and severity in (FAULT, DOUBT)
+        return Finding(self.name, severity, what, self.why, tuple(ids), confounds)
 
-    def _looked(self, results: pd.DataFrame) -> Found | None:
+    def _require(self, results: pd.DataFrame) -> None:
         if results.empty:
             raise NotCheckedError("no run has been completed")
         for column in self.needs:
@@ -91,16 +83,15 @@ class Check:
                 raise NotCheckedError(f"the table has no column {column}")
             if results[column].isna().all():
                 raise NotCheckedError(f"{column} is empty in every run")
-        return self.look(results)
 
 
 def check(
     name: str, why: str, needs: Iterable[str] = (), *, confounds: bool = False
 ) -> Callable[[Look], Check]:
-    """Make a check of a function that takes completed runs and gives what it found, or None.
+    """Make a check of a function that takes completed runs and gives what it finds.
 
-    Beside their own columns the runs have `compared` and `context`, what the study compares and
-    what it compares it within, as text.
+    What concerns no row is not said. Beside their own columns the runs have `compared` and
+    `context`, what the study compares and what it compares it within, as text.
     """
     return lambda look: Check(name, why, tuple(needs), look, confounds)
 
@@ -112,3 +103,13 @@ def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFram
         return
     for name, part in results.groupby(column, sort=False, dropna=False):
         yield str(name), part
+
+
+def all_of(results: pd.DataFrame) -> pd.Series:
+    """All rows, as concerned."""
+    return pd.Series(True, results.index)
+
+
+def texts(results: pd.DataFrame, column: str) -> pd.Series:
+    """A column as text; empty where it has no value or isn't there."""
+    return results.get(column, pd.Series("", results.index)).fillna("").astype(str)

@@ -1,6 +1,8 @@
-"""Checks of what the instruments said: could it have been measured, and was it?"""
+"""Checks of what the instruments said: could it have been measured, was it, and all of the time?"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,14 @@ from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
     NOTE,
-    Found,
     NotCheckedError,
+    Said,
+    all_of,
     check,
     parts,
+    texts,
 )
-from lib.instruments import RAM_TOLERANCE
+from lib.instruments import COMPONENTS, RAM_TOLERANCE, accuracy
 from lib.logs.codecarbon import ONE_READING_TOLERANCE, last_readings, one_gpu_reading
 from lib.logs.counters import ENERGIES
 from lib.text import first, runs, span
@@ -33,6 +37,12 @@ IDLE_BELOW = 0.75
 MODES_APART = 1.5
 """Ratio of the medians of two groups of runs from which on they are two modes of power."""
 
+FEWEST_SAMPLES = 60
+"""Of a run, as MLPerf Training asks of power measurements (training_policies)."""
+
+FEWEST_PERIODS = 50
+"""Update periods of a counter that a run is to last: then its lag is less than 2 %."""
+
 
 @check(
     "Each run has its own energy",
@@ -40,28 +50,26 @@ MODES_APART = 1.5
     "and whatever ran later seems to take more.",
     ("energy_consumed", "duration", "started_at"),
 )
-def growing_counters(results: pd.DataFrame) -> Found | None:
+def growing_counters(results: pd.DataFrame) -> Iterator[Said]:
     """Logged energy that isn't the run's own, or that grows from each run to the next."""
     if "energy_consumed_logged" in results:
         logged, own = results["energy_consumed_logged"], results["energy_consumed"]
-        grown = results[(logged - own).abs() > 1e-9 * logged.abs()]
-        if grown.empty:
-            return None
-        trackers = grown["tracker_run_id"].nunique()
-        return Found(
+        grown = (logged - own).abs() > 1e-9 * logged.abs()
+        yield (
             FAULT,
-            f"{runs(len(grown))} of {trackers} trackers hold the runs before them; the log says up "
-            f"to {(logged / own.where(own > 0)).max():.1f} times the run's own energy. The "
-            "corrected reading takes differences.",
             grown,
+            f"{runs(grown.sum())} of {results['tracker_run_id'][grown].nunique()} trackers hold "
+            "the runs before them; the log says up to "
+            f"{(logged / own.where(own > 0))[grown].max():.1f} times the run's own energy. The "
+            "corrected reading takes differences.",
         )
+        return
     energy = results.sort_values("started_at")["energy_consumed"].dropna()
     if len(energy) < 5:
         raise NotCheckedError(f"{runs(len(energy))} can't show whether energy grows with time")
     if energy.is_monotonic_increasing:
         what = f"Energy grows from every run to the next, in all {len(energy)}."
-        return Found(DOUBT, what, results)
-    return None
+        yield DOUBT, all_of(results), what
 
 
 @check(
@@ -70,29 +78,26 @@ def growing_counters(results: pd.DataFrame) -> Found | None:
     "that the first network took.",
     ("tracker_run_id", "architecture"),
 )
-def shared_trackers(results: pd.DataFrame) -> Found | None:
+def shared_trackers(results: pd.DataFrame) -> Iterator[Said]:
     """Trackers whose rows belong to more than one architecture."""
     several = results.groupby("tracker_run_id")["architecture"].transform("nunique") > 1
-    if not several.any():
-        return None
-    shared = results[several]
-    names = " and ".join(dict.fromkeys(shared.sort_values("ended_at")["architecture"]))
-    trackers = shared["tracker_run_id"].nunique()
-    return Found(FAULT, f"{names} share a tracker, {trackers} times.", shared)
+    if several.any():
+        shared = results[several]
+        names = " and ".join(dict.fromkeys(shared.sort_values("ended_at")["architecture"]))
+        trackers = shared["tracker_run_id"].nunique()
+        yield FAULT, several, f"{names} share a tracker, {trackers} times."
 
 
 @check(
     "Every run has an energy",
     "A run without energy is missing from every comparison of energy.",
 )
-def missing_energy(results: pd.DataFrame) -> Found | None:
+def missing_energy(results: pd.DataFrame) -> Iterator[Said]:
     """Completed runs whose energy is empty."""
     if "energy_consumed" not in results:
         raise NotCheckedError("the table has no column energy_consumed")
-    missing = results[results["energy_consumed"].isna()]
-    if missing.empty:
-        return None
-    return Found(DOUBT, f"{runs(len(missing))} of {len(results)} have no energy.", missing)
+    missing = results["energy_consumed"].isna()
+    yield DOUBT, missing, f"{runs(missing.sum())} of {len(results)} have no energy."
 
 
 @check(
@@ -101,19 +106,17 @@ def missing_energy(results: pd.DataFrame) -> Found | None:
     "same counter are no better.",
     ("energy_consumed",),
 )
-def negative_energy(results: pd.DataFrame) -> Found | None:
+def negative_energy(results: pd.DataFrame) -> Iterator[Said]:
     """Any component, sum or reading of a wattmeter below zero."""
     meters = [name for name in results if name.endswith("_energy") and "wattmeter" in name]
     names = [*(name for name in ENERGIES if name in results), *meters]
     below = results[names].fillna(0) < 0
-    if not below.any(axis=None):
-        return None
     which = "; ".join(
-        f"{name} in {runs(int(below[name].sum()))} (down to {results[name].min():.3f} kWh)"
+        f"{name} in {runs(below[name].sum())} (down to {results[name].min():.3f} kWh)"
         for name in names
         if below[name].any()
     )
-    return Found(FAULT, f"Below zero: {which}.", results[below.any(axis=1)])
+    yield FAULT, below.any(axis=1), f"Below zero: {which}."
 
 
 @check(
@@ -121,14 +124,12 @@ def negative_energy(results: pd.DataFrame) -> Found | None:
     "If CPU, GPU and RAM don't add up to the total, something was counted twice or not at all.",
     ("energy_consumed", "cpu_energy"),
 )
-def components_add_up(results: pd.DataFrame) -> Found | None:
+def components_add_up(results: pd.DataFrame) -> Iterator[Said]:
     """Sum of the measured components against the total, within 1 %."""
     names = [name for name in ENERGIES[1:] if name in results]
     total = results["energy_consumed"]
     apart = (results[names].sum(axis=1) - total).abs() > 0.01 * total.abs()
-    if not apart.any():
-        return None
-    return Found(FAULT, f"They don't in {runs(int(apart.sum()))}.", results[apart])
+    yield FAULT, apart, f"They don't in {runs(apart.sum())}."
 
 
 @check(
@@ -137,27 +138,25 @@ def components_add_up(results: pd.DataFrame) -> Found | None:
     "counter overflowed: CodeCarbon 2 did not mind that RAPL counters start again at 0.",
     ("cpu_energy", "cpu_power", "duration"),
 )
-def energy_matches_power(results: pd.DataFrame) -> Found | None:
+def energy_matches_power(results: pd.DataFrame) -> Iterator[Said]:
     """RAM within 3 % of its constant power; CPU within a factor of 2 of its last reading."""
-    sentences, concerned = [], pd.Series(False, index=results.index)
     cpu = _power(results, "cpu")
     off = ~(cpu / results["cpu_power"]).between(0.5, 2) & cpu.notna() & results["cpu_power"].notna()
-    if off.any():
-        concerned |= off
-        sentences.append(
-            f"CPU energy of {runs(int(off.sum()))} would be {span(cpu[off])} W, the log's last "
-            f"readings are {span(results.loc[off, 'cpu_power'])} W."
-        )
+    yield (
+        FAULT,
+        off,
+        f"CPU energy of {runs(off.sum())} would be {span(cpu[off])} W, the log's last readings are "
+        f"{span(results.loc[off, 'cpu_power'])} W.",
+    )
     if {"ram_energy", "ram_power"} <= set(results):
         ratio = _power(results, "ram") / results["ram_power"].where(results["ram_power"] > 0)
         off = (ratio - 1).abs() > RAM_TOLERANCE
-        if off.any():
-            concerned |= off
-            sentences.append(
-                f"RAM energy of {runs(int(off.sum()))} is {span(ratio[off], '.2f')} times its "
-                "power times the duration."
-            )
-    return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
+        yield (
+            FAULT,
+            off,
+            f"RAM energy of {runs(off.sum())} is {span(ratio[off], '.2f')} times its power times "
+            "the duration.",
+        )
 
 
 @check(
@@ -166,19 +165,15 @@ def energy_matches_power(results: pd.DataFrame) -> Found | None:
     "unit, or load.",
     ("cpu_energy", "duration"),
 )
-def modelled_cpu(results: pd.DataFrame) -> Found | None:
+def modelled_cpu(results: pd.DataFrame) -> Iterator[Said]:
     """A method that isn't a counter, or one mean power in all runs of a machine."""
-    method = results.get("cpu_method", pd.Series("", index=results.index)).fillna("").astype(str)
-    modelled = method.str.contains("constant|model", case=False)
-    for _, part in parts(results, "machine"):
-        modelled.loc[part.index] |= _is_constant(_power(part, "cpu"))
-    if not modelled.any():
-        return None
-    power = _power(results, "cpu")[modelled]
-    names = ", ".join(sorted(set(method[modelled]) - {""})) or "one power in every run"
-    what = f"CPU power was not measured in {runs(int(modelled.sum()))}: {names}; "
-    what += f"{span(power, '.1f')} W."
-    return Found(DOUBT, what, results[modelled])
+    modelled = _is_modelled(results, "cpu")
+    names = ", ".join(sorted(set(texts(results[modelled], "cpu_method")) - {""}))
+    power = span(_power(results, "cpu")[modelled], ".1f")
+    count = runs(modelled.sum())
+    names = names or "one power in every run"
+    what = f"CPU power was not measured in {count}: {names}; {power} W."
+    yield DOUBT, modelled, what
 
 
 @check(
@@ -187,14 +182,9 @@ def modelled_cpu(results: pd.DataFrame) -> Found | None:
     "network uses it; and the model changed in version 3.",
     ("ram_energy", "duration", "energy_consumed"),
 )
-def modelled_ram(results: pd.DataFrame) -> Found | None:
+def modelled_ram(results: pd.DataFrame) -> Iterator[Said]:
     """A method that isn't a counter, or one mean power in all runs of a machine."""
-    method = results.get("ram_method", pd.Series("", index=results.index)).fillna("").astype(str)
-    modelled = method.str.contains("constant|model", case=False)
-    for _, part in parts(results, "machine"):
-        modelled.loc[part.index] |= _is_constant(_power(part, "ram"))
-    if not modelled.any():
-        return None
+    modelled = _is_modelled(results, "ram")
     some = results[modelled]
     whole = some["energy_consumed"].sum()
     share = some["ram_energy"].sum() / whole if whole else 0.0
@@ -202,13 +192,17 @@ def modelled_ram(results: pd.DataFrame) -> Found | None:
         dict.fromkeys(f"{_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine"))
     )
     part = f", {100 * share:.0f} % of their energy" if whole else ""
-    what = f"RAM power is a model in {runs(len(some))}: {power}{part}."
-    return Found(DOUBT if share > 0.1 else NOTE, what, some)
+    severity = DOUBT if share > 0.1 else NOTE
+    yield severity, modelled, f"RAM power is a model in {runs(len(some))}: {power}{part}."
 
 
-def _is_constant(power: pd.Series) -> bool:
-    known = power.dropna()
-    return len(known) > 2 and np.ptp(known) <= CONSTANT * abs(known.mean())
+def _is_modelled(results: pd.DataFrame, component: str) -> pd.Series:
+    modelled = texts(results, f"{component}_method").str.contains("constant|model", case=False)
+    for _, part in parts(results, "machine"):
+        known = _power(part, component).dropna()
+        if len(known) > 2 and np.ptp(known) <= CONSTANT * abs(known.mean()):
+            modelled[part.index] = True
+    return modelled
 
 
 def _needs_a_gpu(results: pd.DataFrame) -> None:
@@ -224,20 +218,18 @@ def _needs_a_gpu(results: pd.DataFrame) -> None:
     "training, then stands for the whole run, and says whether the GPU had calmed down by then.",
     ("gpu_energy", "gpu_power", "duration", "architecture"),
 )
-def sampled_gpu(results: pd.DataFrame) -> Found | None:
+def sampled_gpu(results: pd.DataFrame) -> Iterator[Said]:
     """Runs whose mean GPU power is the log's last reading, to the hundredth of a watt."""
     _needs_a_gpu(results)
     one = one_gpu_reading(results)
-    if not one.any():
-        return None
-    each = results.groupby("architecture")["run_id"].size()
-    parts_of = one.groupby(results["architecture"]).sum()
-    which = ", ".join(f"{count} of {each[name]} of {name}" for name, count in parts_of.items())
-    what = (
-        f"In {runs(int(one.sum()))} ({which}) mean GPU power equals the last reading within "
-        f"{ONE_READING_TOLERANCE} W: {span(_power(results, 'gpu')[one])} W."
+    each = one.groupby(results["architecture"]).agg(["sum", "size"])
+    which = ", ".join(f"{row['sum']} of {row['size']} of {name}" for name, row in each.iterrows())
+    yield (
+        FAULT,
+        one,
+        f"In {runs(one.sum())} ({which}) mean GPU power equals the last reading within "
+        f"{ONE_READING_TOLERANCE} W: {span(_power(results, 'gpu')[one])} W.",
     )
-    return Found(FAULT, what, results[one])
 
 
 @check(
@@ -246,7 +238,7 @@ def sampled_gpu(results: pd.DataFrame) -> Found | None:
     "between networks.",
     ("gpu_energy", "duration", "architecture", "dataset"),
 )
-def gpu_modes(results: pd.DataFrame) -> Found | None:
+def gpu_modes(results: pd.DataFrame) -> Iterator[Said]:
     """Two groups of runs on one machine, far apart, one configuration in both."""
     for machine, part in parts(results, "machine"):
         power = _power(part, "gpu")
@@ -259,14 +251,15 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
         configuration = part.groupby(keys).ngroup()
         both = set(configuration[low.index]) & set(configuration[high.index])
         if min(len(low), len(high)) > 2 and both and high.median() > MODES_APART * low.median():
-            what = (
+            yield (
+                FAULT,
+                low > 0,
                 f"{span(low)} W in {runs(len(low))} and {span(high)} W in {len(high)}, for "
-                f"the same configuration in {len(both)} cases{f' ({machine})' if machine else ''}."
+                f"the same configuration in {len(both)} cases{f' ({machine})' if machine else ''}.",
             )
-            return Found(FAULT, what, part.loc[low.index])
+            return
     if (_power(results, "gpu") > 0).sum() < 6:
         raise NotCheckedError("fewer than 6 runs have GPU energy")
-    return None
 
 
 @check(
@@ -275,31 +268,29 @@ def gpu_modes(results: pd.DataFrame) -> Found | None:
     "training. Its energy is then duration in another unit.",
     ("gpu_energy", "gpu_power", "duration"),
 )
-def idle_gpu(results: pd.DataFrame) -> Found | None:
+def idle_gpu(results: pd.DataFrame) -> Iterator[Said]:
     """Sampled runs with the power of the time after; single readings below all sampled means."""
     _needs_a_gpu(results)
     power, one = _power(results, "gpu"), one_gpu_reading(results)
     flat = ((power / results["gpu_power"] - 1).abs() < SAME_POWER) & ~one & last_readings(results)
-    sentences = []
-    if flat.any():
-        count = results.loc[flat, "gpu_count"].max() if "gpu_count" in results else np.nan
-        each = f", {power[flat].mean() / count:.0f} W for each of {count:.0f}" if count > 1 else ""
-        sentences.append(
-            f"{runs(int(flat.sum()))} drew {span(power[flat])} W all along and the same after "
-            f"the training{each}."
-        )
-    concerned = flat
+    count = results.loc[flat, "gpu_count"].max() if "gpu_count" in results else np.nan
+    each = f", {power[flat].mean() / count:.0f} W for each of {count:.0f}" if count > 1 else ""
+    yield (
+        FAULT,
+        flat,
+        f"{runs(flat.sum())} drew {span(power[flat])} W all along and the same after the "
+        f"training{each}.",
+    )
     for _, part in parts(results, "machine"):
-        single = one[part.index]
-        least = power[part.index][~single].min()
-        low = single & (power[part.index] < IDLE_BELOW * least)
-        if low.any():
-            concerned = concerned | low.reindex(results.index, fill_value=False)
-            sentences.append(
-                f"{runs(int(low.sum()))} of a single reading have {span(power[low[low].index])} "
-                f"W, where sampled runs on the same machine drew at least {least:.0f} W."
-            )
-    return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
+        single, mine = one[part.index], power[part.index]
+        least = mine[~single].min()
+        low = single & (mine < IDLE_BELOW * least)
+        yield (
+            FAULT,
+            low,
+            f"{runs(low.sum())} of a single reading have {span(mine[low])} W, where sampled runs "
+            f"on the same machine drew at least {least:.0f} W.",
+        )
 
 
 @check(
@@ -307,13 +298,73 @@ def idle_gpu(results: pd.DataFrame) -> Found | None:
     "CodeCarbon counts every GPU of the machine unless told otherwise; one network trains on one.",
     ("gpu_count",),
 )
-def all_gpus_counted(results: pd.DataFrame) -> Found | None:
+def all_gpus_counted(results: pd.DataFrame) -> Iterator[Said]:
     """Runs with more than one GPU."""
-    several = results[results["gpu_count"] > 1]
-    if several.empty:
-        return None
-    what = f"{span(several['gpu_count'])} GPUs were counted in {runs(len(several))}."
-    return Found(DOUBT, what, several)
+    several = results["gpu_count"] > 1
+    counts = span(results["gpu_count"][several])
+    yield DOUBT, several, f"{counts} GPUs were counted in {runs(several.sum())}."
+
+
+@check(
+    "Runs are long enough for their sensors",
+    "A run of a few samples is mostly its edges: whether a sample fell before or after the end "
+    "then decides its energy.",
+    ("duration",),
+)
+def long_enough(results: pd.DataFrame) -> Iterator[Said]:
+    """Runs of fewer than 60 samples, or 50 update periods of a GPU's counter."""
+    interval = results.get("measure_power_secs", pd.Series(1.0, results.index)).fillna(1.0)
+    least = pd.Series(0.0, results.index)
+    for name in ("cpu", "gpu"):
+        sampled = texts(results, f"{name}_method").str.contains("load model|sampled")
+        least = least.where(~sampled, np.maximum(least, FEWEST_SAMPLES * interval))
+    counter = texts(results, "gpu_method").str.contains("counter")
+    periods = FEWEST_PERIODS * accuracy.COUNTER_PERIOD
+    short = results["duration"] < least.where(~counter, least.clip(lower=periods))
+    if "wattmeter_samples" in results:
+        short |= results["wattmeter_samples"] < FEWEST_SAMPLES
+    yield (
+        DOUBT,
+        short,
+        f"{runs(short.sum())} of {len(results)} last {span(results['duration'][short], '.3g')} s. "
+        f"Power that is sampled, be it modelled or measured, takes {FEWEST_SAMPLES} samples, a "
+        f"GPU's counter {periods:g} s; more images or epochs make runs longer.",
+    )
+
+
+@check(
+    "The GPU's sensor sees all of the time",
+    "The sensors of A100 and H100 average a quarter of the time. A load that swings in step with "
+    "them is measured wrongly, and alike in every repetition.",
+    ("gpu_energy",),
+)
+def partly_seen(results: pd.DataFrame) -> Iterator[Said]:
+    """Runs on a card whose power is seen for 25 of every 100 ms (arXiv:2312.02741)."""
+    model = texts(results, "gpu_model")
+    seen = model.map(accuracy.is_partly_seen).astype(bool) & (results["gpu_energy"] > 0)
+    cards = first(dict.fromkeys(model[seen]))
+    yield NOTE, seen, f"{runs(seen.sum())} on {cards}: seen a quarter of the time."
+
+
+@check(
+    "One instrument for all that is compared",
+    "A counter and a model differ by more than most networks do: a difference between runs of "
+    "which one was measured and the other modelled is one of instruments.",
+    ("energy_consumed",),
+)
+def one_instrument(results: pd.DataFrame) -> Iterator[Said]:
+    """Components that were measured in some runs and modelled in others."""
+    for name in COMPONENTS:
+        method = texts(results, f"{name}_method")
+        modelled = method.str.contains("model|constant")
+        measured = method.str.contains("measured|NVML") & ~modelled
+        if modelled.any() and measured.any():
+            yield (
+                DOUBT,
+                modelled if modelled.sum() <= measured.sum() else measured,
+                f"{name.upper()} was measured in {runs(measured.sum())} and modelled in "
+                f"{modelled.sum()}.",
+            )
 
 
 @check(
@@ -321,13 +372,11 @@ def all_gpus_counted(results: pd.DataFrame) -> Found | None:
     "Instruments say themselves what makes a reading less trustworthy.",
     ("doubts",),
 )
-def recorded_doubts(results: pd.DataFrame) -> Found | None:
+def recorded_doubts(results: pd.DataFrame) -> Iterator[Said]:
     """The doubts that came with the records, each with the number of runs."""
     counts = results["doubts"].explode().dropna().value_counts()
-    if counts.empty:
-        return None
     what = first((f"{doubt} ({runs(count)})" for doubt, count in counts.items()), "; ")
-    return Found(NOTE, f"{what}.", results[results["doubts"].map(len) > 0])
+    yield NOTE, results["doubts"].map(len) > 0, f"{what}."
 
 
 def _power(results: pd.DataFrame, component: str) -> pd.Series:

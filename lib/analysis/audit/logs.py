@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
-from lib.analysis.audit.finding import DOUBT, FAULT, NOTE, Found, NotCheckedError, check
+from lib.analysis.audit.finding import DOUBT, FAULT, NOTE, NotCheckedError, Said, check, texts
 from lib.logs.folder import UNKNOWN_PLACE, alike, overlap
 from lib.text import runs, span
 
@@ -30,18 +32,15 @@ WHOLE = {
     "If its lookup fails, CodeCarbon takes Canada, Quebec, whose electricity has one of the "
     "lowest carbon intensities of all: emissions may then be a hundred times too low.",
 )
-def known_place(results: pd.DataFrame) -> Found | None:
+def known_place(results: pd.DataFrame) -> Iterator[Said]:
     """Rows with the place that CodeCarbon takes when it finds none."""
-    if "location_source" not in results:
-        return None
-    lost = results[results["location_source"] == UNKNOWN_PLACE]
-    if lost.empty:
-        return None
-    what = (
-        f"In {runs(len(lost))} of {len(results)} the lookup failed (Canada, Quebec, longitude "
-        "-71.2, latitude 46.8): their emissions and their place are left empty."
+    lost = texts(results, "location_source") == UNKNOWN_PLACE
+    yield (
+        FAULT,
+        lost,
+        f"In {runs(lost.sum())} of {len(results)} the lookup failed (Canada, Quebec, longitude "
+        "-71.2, latitude 46.8): their emissions and their place are left empty.",
     )
-    return Found(FAULT, what, lost)
 
 
 @check(
@@ -49,26 +48,25 @@ def known_place(results: pd.DataFrame) -> Found | None:
     "CodeCarbon counts the whole machine: trackers that run at the same time on one machine, as "
     "the ranks of a job do, each count what the others count too.",
 )
-def counted_once(results: pd.DataFrame) -> Found | None:
+def counted_once(results: pd.DataFrame) -> Iterator[Said]:
     """Rows that overlap in time on one machine."""
     if not {IMPORTED, "machine", "source_file", "source_row"} <= set(results):
-        return None  # runs of our own wait for each other
+        return  # runs of our own wait for each other
     times = {name: pd.to_datetime(results[name]) for name in ("started_at", "ended_at")}
     # What an import leaves empty of such rows was logged.
     frame = results.assign(**times, energy_consumed=results[IMPORTED])
-    same, overlapping = alike(frame), overlap(frame) > OVERLAP
-    if same.any():
-        what = (
-            f"Rows overlap in time on one machine: {runs(int(same.sum()))} hold the same "
-            f"{span(frame.loc[same, 'energy_consumed'], '.3g')} kWh of the same time, and are left "
-            "empty. If these are several machines, name them in a column machine of the table "
-            "beside the logs."
-        )
-        return Found(FAULT, what, results[same])
-    if overlapping.any():
-        what = f"{runs(int(overlapping.sum()))} began before another one on their machine ended."
-        return Found(DOUBT, what, results[overlapping])
-    return None
+    same = alike(frame)
+    yield (
+        FAULT,
+        same,
+        f"Rows overlap in time on one machine: {runs(same.sum())} hold the same "
+        f"{span(frame.loc[same, 'energy_consumed'], '.3g')} kWh of the same time, and are left "
+        "empty. If these are several machines, name them in a column machine of the table "
+        "beside the logs.",
+    )
+    if not same.any():
+        apart = overlap(frame) > OVERLAP
+        yield DOUBT, apart, f"{runs(apart.sum())} began before another one on their machine ended."
 
 
 @check(
@@ -76,16 +74,15 @@ def counted_once(results: pd.DataFrame) -> Found | None:
     "With tracking_mode: process CodeCarbon counts CPU and RAM of one process, else those of the "
     "machine: the one can't be compared with the other.",
 )
-def tracking_modes(results: pd.DataFrame) -> Found | None:
+def tracking_modes(results: pd.DataFrame) -> Iterator[Said]:
     """Rows of one process."""
-    process = results.get("tracking_mode", pd.Series(None, results.index)) == "process"
-    if not process.any():
-        return None
-    what = (
-        f"tracking_mode is process in {runs(int(process.sum()))} (CPU and RAM of one process only) "
-        f"and machine in {int((~process).sum())}."
+    process = texts(results, "tracking_mode") == "process"
+    yield (
+        DOUBT,
+        process,
+        f"tracking_mode is process in {runs(process.sum())} (CPU and RAM of one process only) "
+        f"and machine in {(~process).sum()}.",
     )
-    return Found(DOUBT, what, results[process])
 
 
 @check(
@@ -93,16 +90,16 @@ def tracking_modes(results: pd.DataFrame) -> Found | None:
     "CodeCarbon multiplies energy by the PUE that it is given, for cooling and the like, which no "
     "network has a part in.",
 )
-def without_building(results: pd.DataFrame) -> Found | None:
+def without_building(results: pd.DataFrame) -> Iterator[Said]:
     """Rows whose energy was multiplied by a PUE."""
-    if "pue" not in results or results["pue"].isna().all():
-        return None
-    some = results[(results["pue"] > 0) & (results["pue"] != 1)]
-    what = (
-        f"A PUE of {span(some['pue'], '.3g')} was in the energies of {runs(len(some))} of "
-        f"{len(results)}; it was taken out of them."
+    pue = results.get("pue", pd.Series(1.0, results.index))
+    some = (pue > 0) & (pue != 1)
+    yield (
+        NOTE,
+        some,
+        f"A PUE of {span(pue[some], '.3g')} was in the energies of {runs(some.sum())} of "
+        f"{len(results)}; it was taken out of them.",
     )
-    return Found(NOTE, what, some)
 
 
 @check(
@@ -110,25 +107,24 @@ def without_building(results: pd.DataFrame) -> Found | None:
     "A wattmeter sees all that the software sees and more: where it shows less, one of them is "
     "wrong, or they look at different machines. A factor of a thousand is a unit.",
 )
-def wattmeter_above_software(results: pd.DataFrame) -> Found | None:
+def wattmeter_above_software(results: pd.DataFrame) -> Iterator[Said]:
     """Readings of a wattmeter below the software's, or a thousand times off."""
     pairs = {m: s for m, s in WHOLE.items() if {m, s} <= set(results) and results[m].notna().any()}
     if not pairs:
         raise NotCheckedError("no run was measured by a wattmeter and by software")
-    sentences, concerned = [], pd.Series(False, results.index)
     for meter, software in pairs.items():
         ratio = results[meter] / results[software].where(results[software] > 0)
         unit = ratio.between(300, 30_000) | ratio.between(1 / 30_000, 1 / 300)
         low = (ratio < 1 - LESS) & ~unit
-        if unit.any():
-            sentences.append(
-                f"In {runs(int(unit.sum()))} {meter} is {span(ratio[unit], '.3g')} times "
-                f"{software}, about a thousand: is the unit of the log right?"
-            )
-        if low.any():
-            sentences.append(
-                f"In {runs(int(low.sum()))} {meter} is only {span(100 * ratio[low])} % of "
-                f"{software}, which is impossible if both see the machine."
-            )
-        concerned |= unit | low
-    return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
+        yield (
+            FAULT,
+            unit,
+            f"In {runs(unit.sum())} {meter} is {span(ratio[unit], '.3g')} times {software}, about "
+            "a thousand: is the unit of the log right?",
+        )
+        yield (
+            FAULT,
+            low,
+            f"In {runs(low.sum())} {meter} is only {span(100 * ratio[low])} % of {software}, which "
+            "is impossible if both see the machine.",
+        )

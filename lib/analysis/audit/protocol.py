@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -13,17 +14,23 @@ from lib.analysis.audit.finding import (
     DOUBT,
     FAULT,
     NOTE,
-    Found,
     NotCheckedError,
+    Said,
+    all_of,
     check,
     parts,
 )
 from lib.logs import treatments
 from lib.stats import ALPHA, permutation
 from lib.study.config import RunConfig
-from lib.text import first, runs
+from lib.text import first, listed, runs
 
 FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
+
+SOFTWARE = ("tensorflow", "keras", "codecarbon")
+
+CLOCK_TOLERANCE = 2.0
+"""Seconds, and besides a hundredth of the duration, by which a clock may be set right."""
 
 UNEQUAL = 0.1
 """Difference of shares from which on machines ran something unequally."""
@@ -42,23 +49,74 @@ SCORE_TOLERANCE = 0.05
 
 
 @check(
+    "One way of measuring",
+    "Figures that were measured in different ways differ by that, whatever was trained.",
+)
+def one_measurement(results: pd.DataFrame) -> Iterator[Said]:
+    """Runs of several versions of the measurement."""
+    known = results.get("measurement_version", pd.Series(dtype=float)).dropna()
+    counts = known.astype(int).value_counts().sort_index()
+    if len(counts) > 1:
+        said = first(f"version {version} in {runs(count)}" for version, count in counts.items())
+        yield FAULT, all_of(results), f"{said}: they are kept apart, and can't be compared."
+
+
+@check(
+    "One software",
+    "Another version of what computes or measures may take another time and energy: a difference "
+    "between runs may be one between programs.",
+)
+def one_software(results: pd.DataFrame) -> Iterator[Said]:
+    """Runs with several versions of what computes and measures, or of this program."""
+    columns = [f"version_{name}" for name in SOFTWARE]
+    content = "version_program_content"
+    known = content in results and results[content].notna().all()
+    mixed, rows = [], pd.Series(False, results.index)
+    for column in [*columns, content if known else "git_commit"]:
+        if column in results and results[column].nunique() > 1:
+            counts = results[column].value_counts()
+            name = column.removeprefix("version_").replace("_", " ")
+            said = (f"{str(value)[:12]} in {runs(count)}" for value, count in counts.items())
+            mixed.append(f"{name} {first(said)}")
+            rows |= results[column] != counts.index[0]
+    yield DOUBT, rows, f"Mixed: {first(mixed, '; ')}."
+
+
+@check(
+    "The clock did not jump",
+    "Where a clock is set during a training, what is laid beside the run by the time, such as a "
+    "wattmeter's log, is that of another time.",
+    ("started_at", "ended_at", "duration"),
+)
+def steady_clock(results: pd.DataFrame) -> Iterator[Said]:
+    """Runs whose end minus start is not their duration, which no clock that can be set tells."""
+    begin, end = (
+        pd.to_datetime(results[name], utc=True, errors="coerce", format="ISO8601")
+        for name in ("started_at", "ended_at")
+    )
+    jump = (end - begin).dt.total_seconds() - results["duration"]
+    jumped = jump.abs() > CLOCK_TOLERANCE + 0.01 * results["duration"]
+    worst = max(jump[jumped], key=abs, default=0.0)
+    yield DOUBT, jumped, f"In {runs(jumped.sum())} it did, by up to {worst:+.0f} s."
+
+
+@check(
     "Repetitions are independent",
     "Repetitions in one process share its state: a model that goes on training is one run cut in "
     "three, and three equal failures are one failure.",
     ("tracker_run_id", "architecture", "dataset"),
 )
-def independent_repetitions(results: pd.DataFrame) -> Found | None:
+def independent_repetitions(results: pd.DataFrame) -> Iterator[Said]:
     """Several repetitions of one configuration under one tracker, so in one process."""
     keys = ["tracker_run_id", "architecture", "dataset"]
     shared = results.groupby(keys)["run_id"].transform("size") > 1
-    if not shared.any():
-        return None
-    some = results[shared]
-    what = (
-        f"{runs(len(some))} come from {some['tracker_run_id'].nunique()} processes, each with all "
-        "repetitions of a configuration."
+    processes = results["tracker_run_id"][shared].nunique()
+    yield (
+        FAULT,
+        shared,
+        f"{runs(shared.sum())} come from {processes} processes, each with all repetitions of a "
+        "configuration.",
     )
-    return Found(FAULT, what, some)
 
 
 @check(
@@ -67,15 +125,14 @@ def independent_repetitions(results: pd.DataFrame) -> Found | None:
     "out, whatever is measured.",
     ("compared",),
 )
-def attainable(results: pd.DataFrame) -> Found | None:
+def attainable(results: pd.DataFrame) -> Iterator[Said]:
     """The smallest p that a permutation of what is compared could give, within its context."""
     columns = ["context", *(name for name in ("machine", "location") if name in results)]
     strata = results.groupby(columns, dropna=False).ngroup()
     least = permutation.smallest_p(pd.crosstab(strata, results["compared"]).to_numpy())
-    if least < ALPHA:
-        return None
-    what = f"{runs(len(results))}: the smallest p that they could give is {least:.2g}."
-    return Found(DOUBT, what, results)
+    if least >= ALPHA:
+        what = f"{runs(len(results))}: the smallest p that they could give is {least:.2g}."
+        yield DOUBT, all_of(results), what
 
 
 @check(
@@ -85,26 +142,17 @@ def attainable(results: pd.DataFrame) -> Found | None:
     ("compared",),
     confounds=True,
 )
-def one_way_of_measuring(results: pd.DataFrame) -> Found | None:
+def one_way_of_measuring(results: pd.DataFrame) -> Iterator[Said]:
     """Methods of a component that some levels of what is compared have and others don't."""
-    sentences, concerned = [], pd.Series(False, index=results.index)
     for part in ("cpu", "gpu", "ram"):
         if f"{part}_method" not in results:
             continue
-        known = results.dropna(subset=[f"{part}_method"])
-        methods = known.groupby("compared")[f"{part}_method"].agg(
-            lambda said: frozenset(map(str, said))
-        )
+        known = results[f"{part}_method"].dropna().astype(str)
+        methods = known.groupby(results["compared"]).agg(frozenset)
         if methods.nunique() > 1:
-            concerned[known.index] = True
-            which = (
-                f"{level}: {' and '.join(sorted(map(str, some)))}"
-                for level, some in methods.items()
-            )
-            sentences.append(
-                f"{part.upper()} energy is not by the same methods ({first(which, '; ')})."
-            )
-    return Found(FAULT, " ".join(sentences), results[concerned]) if sentences else None
+            which = first((f"{level}: {listed(sorted(m))}" for level, m in methods.items()), "; ")
+            said = f"{part.upper()} energy is not by the same methods ({which})."
+            yield FAULT, known.notna(), said
 
 
 @check(
@@ -114,23 +162,17 @@ def one_way_of_measuring(results: pd.DataFrame) -> Found | None:
     ("repetition",),
     confounds=True,
 )
-def distinct_runs(results: pd.DataFrame) -> Found | None:
+def distinct_runs(results: pd.DataFrame) -> Iterator[Said]:
     """Runs of one configuration with the same seed, or the same accuracy and loss to all digits."""
     fields = [name for name in RunConfig.model_fields if name in results and name != "repetition"]
     keys = [*dict.fromkeys(["architecture", "dataset", *fields])]
-    sentences, concerned = [], pd.Series(False, index=results.index)
     if "seed" in results:
         same = results.duplicated(keys, keep=False) & results["seed"].notna()
-        concerned |= same
-        if same.any():
-            sentences.append(f"{runs(int(same.sum()))} have the configuration and seed of another.")
+        yield DOUBT, same, f"{runs(same.sum())} have the configuration and seed of another."
     if {"accuracy", "loss"} <= set(results):
         alike = [*(name for name in keys if name != "seed"), "accuracy", "loss"]
         same = results.duplicated(alike, keep=False) & results["loss"].notna()
-        concerned |= same
-        if same.any():
-            sentences.append(f"{runs(int(same.sum()))} have the accuracy and loss of another.")
-    return Found(DOUBT, " ".join(sentences), results[concerned]) if sentences else None
+        yield DOUBT, same, f"{runs(same.sum())} have the accuracy and loss of another."
 
 
 @check(
@@ -138,24 +180,21 @@ def distinct_runs(results: pd.DataFrame) -> Found | None:
     "One run that was disturbed moves a mean, and can make a difference or hide one.",
     ("energy_consumed", "compared"),
 )
-def outliers(results: pd.DataFrame) -> Found | None:
+def outliers(results: pd.DataFrame) -> Iterator[Said]:
     """Runs whose energy is far from the median of their configuration, beside the usual spread."""
     energy = results["energy_consumed"].where(results["energy_consumed"] > 0)
-    keys = [results[name].astype(str) for name in (*_factors(results), "compared", "context")]
-    keys += [results[name].astype(str) for name in ("machine",) if name in results]
-    median = energy.groupby(keys).transform("median")
+    names = [*_factors(results), "compared", "context", *({"machine"} & set(results))]
+    median = energy.groupby([results[name].astype(str) for name in names]).transform("median")
     away = np.log(energy / median).abs()
     usual = away[away > 0].median()  # a median itself is no distance
     if not (away > 0).sum() >= 6:
         raise NotCheckedError("too few repetitions tell what is usual")
     far = (away > MOST_SPREADS * usual) & (away > np.log1p(FAR))
-    if not far.any():
-        return None
     which = first(
         f"{run} ({ratio:.2g} times)"
         for run, ratio in zip(results.loc[far, "run_id"], (energy / median)[far], strict=True)
     )
-    return Found(DOUBT, f"Far from the median of their configuration: {which}.", results[far])
+    yield DOUBT, far, f"Far from the median of their configuration: {which}."
 
 
 @check(
@@ -164,45 +203,34 @@ def outliers(results: pd.DataFrame) -> Found | None:
     "may be one between datasets.",
     ("architecture",),
 )
-def balanced_factors(results: pd.DataFrame) -> Found | None:
+def balanced_factors(results: pd.DataFrame) -> Iterator[Said]:
     """Combinations of factors that are missing or rarer than others, in each campaign."""
-    sentences, concerned = [], []
+    sentences, concerned = [], pd.Series(False, results.index)
     for name, part in parts(results, "campaign"):
         keys = [key for key in _factors(part) if part[key].nunique() > 1]
         if len(keys) < 2:
             continue
-        counts = part.groupby(keys)["run_id"].size()
-        full = counts.reindex(pd.MultiIndex.from_product(counts.index.levels), fill_value=0)
         head = f"{name}: " if name else ""
         for pair in combinations(keys, 2):
-            incomplete, lacking = _gaps(part, *pair)
+            together = pd.crosstab(*(part[key] for key in pair))
+            lacking = []
+            for key, table in zip(pair, (together, together.T), strict=True):
+                for level, row in table[(table == 0).any(axis=1)].iterrows():
+                    missing = ", ".join(sorted(map(str, row.index[row == 0])))
+                    lacking.append(f"{level} has no {missing}.")
+                    concerned[part.index[part[key] == level]] = True
             if len(lacking) > MOST_GAPS:
-                together = pd.crosstab(*(part[key] for key in pair))
                 lacking = [
                     f"{(together == 0).sum(axis=None)} of the {together.size} combinations of "
                     f"{' and '.join(pair)} have no run."
                 ]
             sentences += [head + sentence for sentence in lacking]
-            concerned += incomplete
+        counts = part.groupby(keys)["run_id"].size()
+        full = counts.reindex(pd.MultiIndex.from_product(counts.index.levels), fill_value=0)
         if (full > 0).all() and full.nunique() > 1:
             sentences.append(f"{head}{full.min()} to {full.max()} runs a combination.")
-            concerned.append(part)
-    if not sentences:
-        return None
-    rows = pd.concat(concerned).drop_duplicates("run_id")
-    return Found(DOUBT, first(dict.fromkeys(sentences), " "), rows)
-
-
-def _gaps(part: pd.DataFrame, *pair: str) -> tuple[list[pd.DataFrame], list[str]]:
-    """Levels of one factor that lack levels of the other: their runs, a sentence for each."""
-    incomplete, sentences = [], []
-    for one, other in (pair, pair[::-1]):
-        for level, group in part.groupby(one):
-            missing = sorted(set(part[other]) - set(group[other]))
-            if missing:
-                incomplete.append(group)
-                sentences.append(f"{level} has no {', '.join(map(str, missing))}.")
-    return incomplete, sentences
+            concerned[part.index] = True
+    yield DOUBT, concerned, first(dict.fromkeys(sentences), " ")
 
 
 @check(
@@ -212,31 +240,24 @@ def _gaps(part: pd.DataFrame, *pair: str) -> tuple[list[pd.DataFrame], list[str]
     ("machine", "compared"),
     confounds=True,
 )
-def crossed_machines(results: pd.DataFrame) -> Found | None:
+def crossed_machines(results: pd.DataFrame) -> Iterator[Said]:
     """Levels that some machines never ran, a fault if no two machines share one; or unequally."""
-    known = results.dropna(subset=["machine"])
-    runs_each = pd.crosstab(known["machine"], known["compared"])
+    runs_each = pd.crosstab(results["machine"], results["compared"])
     if len(runs_each) < 2:
-        return None
+        return
     lacking = runs_each[(runs_each == 0).any(axis=1)]
-    if lacking.empty:
-        shares = runs_each.div(runs_each.sum(axis=1), axis=0)
-        if np.ptp(shares, axis=0).max() < UNEQUAL:
-            return None
+    severity = FAULT if ((runs_each > 0).sum(axis=0) == 1).all() else DOUBT
+    for machine, row in lacking.iterrows():
+        ran_no = f"Machine {machine} ran no {', '.join(row.index[row == 0])}."
+        yield severity, results["machine"] == machine, ran_no
+    shares = runs_each.div(runs_each.sum(axis=1), axis=0)
+    if lacking.empty and np.ptp(shares, axis=0).max() >= UNEQUAL:
         which = first(
             f"{machine}: {', '.join(f'{count} of {level}' for level, count in row.items())}"
             for machine, row in runs_each.iterrows()
         )
-        return Found(
-            NOTE, f"Machines ran them unequally ({which}); they are compared within each.", known
-        )
-    sentences = [
-        f"Machine {machine} ran no {', '.join(row.index[row == 0])}."
-        for machine, row in lacking.iterrows()
-    ]
-    confounded = ((runs_each > 0).sum(axis=0) == 1).all()
-    concerned = known[known["machine"].isin(lacking.index)]
-    return Found(FAULT if confounded else DOUBT, " ".join(sentences), concerned)
+        said = f"Machines ran them unequally ({which}); they are compared within each."
+        yield NOTE, results["machine"].notna(), said
 
 
 @check(
@@ -246,9 +267,9 @@ def crossed_machines(results: pd.DataFrame) -> Found | None:
     ("started_at", "compared", "repetition"),
     confounds=True,
 )
-def shuffled_order(results: pd.DataFrame) -> Found | None:
+def shuffled_order(results: pd.DataFrame) -> Iterator[Said]:
     """The same order of what is compared in every block, less likely than 5 % by chance."""
-    sentences, concerned, unsure = [], [], []
+    fixed, unsure = False, []
     for name, part in parts(results, "campaign"):
         count = part["compared"].nunique()
         blocks = [key for key in ("context", "machine", "location", "repetition") if key in part]
@@ -262,17 +283,11 @@ def shuffled_order(results: pd.DataFrame) -> Found | None:
         if (1 / math.factorial(count)) ** (len(orders) - 1) >= ALPHA:
             unsure.append(f"{len(orders)} complete repetitions of {count} levels")
         elif len(set(orders)) == 1:
-            head = f"{name}: " if name else ""
-            sentences.append(
-                f"{head}{', '.join(orders[0])} in this order, {len(orders)} times out of "
-                f"{len(orders)}."
-            )
-            concerned.append(part)
-    if sentences:
-        return Found(FAULT, " ".join(sentences), pd.concat(concerned))
-    if unsure:
+            fixed = True
+            said = f"{', '.join(orders[0])} in this order, {len(orders)} times out of {len(orders)}"
+            yield FAULT, all_of(part), f"{name}: {said}." if name else f"{said}."
+    if unsure and not fixed:
         raise NotCheckedError(f"{' and '.join(unsure)} can't tell a fixed order from chance")
-    return None
 
 
 @check(
@@ -281,23 +296,21 @@ def shuffled_order(results: pd.DataFrame) -> Found | None:
     "comparison of networks it says nothing.",
     ("accuracy", "dataset"),
 )
-def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
+def accuracy_above_chance(results: pd.DataFrame) -> Iterator[Said]:
     """Accuracies within three standard errors of guessing, or below."""
     guessing = frugality.guessing(results)
     if guessing.isna().all():
         raise NotCheckedError("the number of classes of the datasets isn't known")
-    guessed = results[results["accuracy"] <= guessing]
-    if guessed.empty:
-        return None
-    keys = _factors(guessed)
+    guessed = results["accuracy"] <= guessing
+    groups = results[guessed].groupby(_factors(results), dropna=False)["accuracy"]
     which = first(
         (
             f"{', '.join(map(str, key))} ({first(f'{value:.3g}' for value in group)})"
-            for key, group in guessed.groupby(keys, dropna=False)["accuracy"]
+            for key, group in groups
         ),
         "; ",
     )
-    return Found(DOUBT, f"At the level of guessing: {which}.", guessed)
+    yield DOUBT, guessed, f"At the level of guessing: {which}."
 
 
 @check(
@@ -306,7 +319,7 @@ def accuracy_above_chance(results: pd.DataFrame) -> Found | None:
     "another Score than the one printed beside them.",
     ("architecture", "accuracy", "score", "energy_consumed"),
 )
-def scores_that_divide(results: pd.DataFrame) -> Found | None:
+def scores_that_divide(results: pd.DataFrame) -> Iterator[Said]:
     """Mean Score against mean accuracy over mean energy, within 5 %, under the first treatment."""
     name, treated = next(iter(treatments.treatments(results).items()))
     energy = treatments.SCORE_ENERGY if treatments.SCORE_ENERGY in treated else "energy_consumed"
@@ -315,16 +328,17 @@ def scores_that_divide(results: pd.DataFrame) -> Found | None:
     means = groups[["accuracy", energy, "score"]].transform("mean")
     ratio = means["score"] / (means["accuracy"] / means[energy])
     apart = (ratio - 1).abs()
-    off = results[apart > SCORE_TOLERANCE]
-    if off.empty:
-        return None
-    worst = apart.idxmax()
-    what = (
-        f"{len(off[keys].drop_duplicates())} of {groups.ngroups} mean Scores ({name}) differ from "
-        f"mean accuracy over mean energy by more than {100 * SCORE_TOLERANCE:.0f} %, "
-        f"{', '.join(map(str, results.loc[worst, keys]))} by {100 * (ratio[worst] - 1):+.0f} %."
-    )
-    return Found(NOTE, what, off)
+    off = apart > SCORE_TOLERANCE
+    if off.any():
+        worst = apart.idxmax()
+        yield (
+            NOTE,
+            off,
+            f"{len(results.loc[off, keys].drop_duplicates())} of {groups.ngroups} mean Scores "
+            f"({name}) differ from mean accuracy over mean energy by more than "
+            f"{100 * SCORE_TOLERANCE:.0f} %, {', '.join(map(str, results.loc[worst, keys]))} by "
+            f"{100 * (ratio[worst] - 1):+.0f} %.",
+        )
 
 
 def _factors(results: pd.DataFrame) -> list[str]:

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from lib.analysis.audit import DOUBT, NOTE, PASSED, UNCHECKED, sensors
+from lib.analysis.audit import DOUBT, NOTE, PASSED, UNCHECKED, instruments
 from tests.instruments.test_accuracy import LAPTOP, SERVER
 
 
@@ -22,21 +22,21 @@ def table(*runs):
     ],
 )
 def test_how_long_a_run_is_to_be_for_its_sensors(run, severity):
-    assert sensors.long_enough(table(run)).severity == severity
+    assert instruments.long_enough(table(run)).severity == severity
 
 
 def test_cards_that_are_seen_a_quarter_of_the_time():
-    finding = sensors.partly_seen(table(SERVER))
+    finding = instruments.partly_seen(table(SERVER))
     assert finding.severity == NOTE
     assert "A100" in finding.what
     other = {**SERVER, "gpu_model": "1 x Tesla V100-SXM2-32GB"}
-    assert sensors.partly_seen(table(other)).severity == PASSED
-    assert sensors.partly_seen(table(LAPTOP)).severity == UNCHECKED
+    assert instruments.partly_seen(table(other)).severity == PASSED
+    assert instruments.partly_seen(table(LAPTOP)).severity == UNCHECKED
 
 
 def test_a_counter_beside_a_model():
-    finding = sensors.one_instrument(table(SERVER, SERVER, LAPTOP))
+    finding = instruments.one_instrument(table(SERVER, SERVER, LAPTOP))
     assert finding.severity == DOUBT
     assert finding.what == "CPU was measured in 2 runs and modelled in 1."
     assert finding.rows == ("r2",)
-    assert sensors.one_instrument(table(SERVER, SERVER)).severity == PASSED
+    assert instruments.one_instrument(table(SERVER, SERVER)).severity == PASSED

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from lib.analysis.audit import DOUBT, FAULT, PASSED, program
+from lib.analysis.audit import DOUBT, FAULT, PASSED, protocol
 
 
 def runs(**columns):
@@ -13,7 +13,7 @@ def runs(**columns):
     "column", ["version_tensorflow", "version_keras", "version_codecarbon", "git_commit"]
 )
 def test_mixed_software_is_a_doubt(column):
-    found = program.one_software(runs(**{column: ["1", "1", "1", "2"]}))
+    found = protocol.one_software(runs(**{column: ["1", "1", "1", "2"]}))
     assert found.severity == DOUBT
     assert found.rows == ("r3",)
     assert "1 in 3 runs, 2 in 1 run" in found.what
@@ -21,18 +21,18 @@ def test_mixed_software_is_a_doubt(column):
 
 def test_the_programs_content_tells_more_than_its_commit():
     commits = ["a", "b", "a", "b"]
-    same = program.one_software(runs(git_commit=commits, version_program_content="c"))
+    same = protocol.one_software(runs(git_commit=commits, version_program_content="c"))
     assert same.severity == PASSED
     mixed = runs(git_commit="a", version_program_content=["c", "c", "d", "d"])
-    assert "program content" in program.one_software(mixed).what
+    assert "program content" in protocol.one_software(mixed).what
 
 
 def test_another_backend_that_is_not_used_is_no_doubt():
-    assert program.one_software(runs(version_jax=["1", "2", "3", None])).severity == PASSED
+    assert protocol.one_software(runs(version_jax=["1", "2", "3", None])).severity == PASSED
 
 
 def test_two_ways_of_measuring_are_a_fault():
-    found = program.one_measurement(runs(measurement_version=[1, 1, 2, 2]))
+    found = protocol.one_measurement(runs(measurement_version=[1, 1, 2, 2]))
     assert found.severity == FAULT
     assert "version 1 in 2 runs, version 2 in 2 runs" in found.what
 
@@ -45,7 +45,7 @@ def test_a_clock_that_jumped_during_a_training_is_a_doubt():
         ended_at=[f"2026-03-29T{end}.000+00:00" for end in ends],
         duration=60.0,
     )
-    found = program.steady_clock(frame)
+    found = protocol.steady_clock(frame)
     assert found.severity == DOUBT
     assert found.rows == ("r2", "r3")
     assert "by up to -7200 s" in found.what
