@@ -87,13 +87,6 @@ _COUNT = ("", (("million", 1e-6), ("", 1.0)))
 QUANTITIES: dict[str, Quantity] = {
     "energy_consumed": Quantity("Energy", *_KWH),
     "mean_energy_consumed": Quantity("Mean energy", *_KWH),
-    **{
-        f"{energy}_{end}": Quantity(f"95 % {word}", *_KWH)
-        for energy in ("energy_consumed", "net_energy", "wattmeter_energy")
-        for end, word in (("low", "from"), ("high", "to"))
-    },
-    "emissions_low": Quantity("95 % from", *_KG),
-    "emissions_high": Quantity("95 % to", *_KG),
     "energy_consumed_logged": Quantity("Logged energy", *_KWH),
     "cpu_energy": Quantity("CPU energy", *_KWH),
     "gpu_energy": Quantity("GPU energy", *_KWH),
@@ -121,32 +114,20 @@ QUANTITIES: dict[str, Quantity] = {
     "limit_reach": Quantity("Limits, each ±", *_KWH),
     "gap_percent_low": Quantity("Least gap", "%"),
     "gap_percent_high": Quantity("Largest gap", "%"),
-    "constant_power_low_W": Quantity("95 % from", "W"),
-    "constant_power_high_W": Quantity("95 % to", "W"),
-    "slope_low": Quantity("95 % from"),
-    "slope_high": Quantity("95 % to"),
     "n_medians": Quantity("Configurations"),
     "rho_medians": Quantity("rho of medians"),
     "rho": Quantity("rho of runs"),
-    "rho_low": Quantity("95 % from"),
-    "rho_high": Quantity("95 % to"),
     "pearson": Quantity("Pearson's r"),
     "carbon_intensity": Quantity("Carbon intensity", "g CO₂-eq/kWh"),
     "duration": Quantity("Duration", "s"),
     "power": Quantity("Mean power", "W"),
     "accuracy": Quantity("Validation accuracy"),
-    "mean_accuracy": Quantity("Mean accuracy"),
     "loss": Quantity("Validation loss"),
     "energy_ratio": Quantity("Energy / reference"),
-    "energy_ratio_low": Quantity("95 % from"),
-    "energy_ratio_high": Quantity("95 % to"),
     "accuracy_difference": Quantity("Accuracy difference", "points"),
-    "equal_accuracy": Quantity("Equal accuracy"),
     "energy_to_equal": Quantity("Energy until then", *_KWH),
     "reference_energy_to_equal": Quantity("Reference's until then", *_KWH),
     "saved_percent": Quantity("Saved at equal accuracy", "%"),
-    "saved_percent_low": Quantity("95 % from", "%"),
-    "saved_percent_high": Quantity("95 % to", "%"),
     "times_as_much": Quantity("Ratio of energies"),
     "n_first": Quantity("Runs of the first"),
     "n_second": Quantity("Runs of the second"),
@@ -157,12 +138,8 @@ QUANTITIES: dict[str, Quantity] = {
     "residual_sd_percent": Quantity("Spread of the runs", "%"),
     "smallest_p": Quantity("Least p of this design", is_p=True),
     "ratio": Quantity("B / A"),
-    "ratio_low": Quantity("95 % from"),
-    "ratio_high": Quantity("95 % to"),
     "score": Quantity("Score", _PER_KWH),
     "score_ratio_of_means": Quantity("Score", _PER_KWH),
-    "score_ratio_of_means_low": Quantity("95 % from", _PER_KWH),
-    "score_ratio_of_means_high": Quantity("95 % to", _PER_KWH),
     "score_mean_of_ratios": Quantity("Score, mean of runs", _PER_KWH),
     "score_min": Quantity("Lowest run", _PER_KWH),
     "score_max": Quantity("Highest run", _PER_KWH),
@@ -179,8 +156,6 @@ QUANTITIES: dict[str, Quantity] = {
     "image_size": Quantity("Image size", "pixels"),
     "p": Quantity("p", is_p=True),
     "p_holm": Quantity("p (Holm)", is_p=True),
-    "statistic_low": Quantity("95 % from"),
-    "statistic_high": Quantity("95 % to"),
     "n": Quantity("n"),
     "run_id": Quantity("Run"),
     "cpu_model": Quantity("CPU"),
@@ -227,12 +202,19 @@ QUANTITIES: dict[str, Quantity] = {
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 _SUFFIXES = {"_percent": "%", "_W": "W"}
+_LIMIT = re.compile(r"(.+)_(low|high)(_W)?")
+_LIMITS = {"low": "95 % from", "high": "95 % to"}
 
 
 def quantity(column: str) -> Quantity:
-    """What `column` is called; one without an entry is its own name, underscores removed."""
+    """What `column` is called; one without an entry is its own name, underscores removed.
+
+    The limits `_low` and `_high` of a column have its unit.
+    """
     if column in QUANTITIES:
         return QUANTITIES[column]
+    if limit := _LIMIT.fullmatch(column):
+        return replace(quantity(limit[1] + (limit[3] or "")), name=_LIMITS[limit[2]])
     suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
     text = column.removesuffix(suffix).replace("_", " ").replace("%", " %").strip()
     return Quantity(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))

@@ -92,40 +92,35 @@ def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison
         NothingSharedError: If the two share no architecture on the same dataset.
     """
     sides = {"A": _runs(first), "B": _runs(second)}
-    notes = [
-        note
-        for name, study in zip(sides, (first, second), strict=True)
-        for note in _notes(name, study)
-    ]
     keys = ["architecture", "dataset"]
-    configurations = [_pairs(runs, keys) for runs in sides.values()]
-    shared = [pair for pair in configurations[0] if pair in configurations[1]]
+    configurations = {name: _configurations(runs, keys) for name, runs in sides.items()}
+    shared = [pair for pair in configurations["A"] if pair in configurations["B"]]
     if not shared:
         has = [
             f"{name} has {listed(' on '.join(pair) for pair in pairs) or 'no complete run'}"
-            for name, pairs in zip(sides, configurations, strict=True)
+            for name, pairs in configurations.items()
         ]
         said = f"A and B share no architecture on the same dataset: {'; '.join(has)}."
         raise NothingSharedError(said)
-    parts = {
-        name: runs[[pair in shared for pair in zip(*_texts(runs, keys), strict=True)]]
-        for name, runs in sides.items()
+    chosen = {
+        name: pd.concat([groups[pair] for pair in shared]).sort_index()
+        for name, groups in configurations.items()
     }
     means = [
         dict(zip(keys, pair, strict=True))
-        | _means(*(_values(runs, keys, pair, response) for runs in parts.values()))
+        | _means(*(_values(each[pair], response) for each in configurations.values()))
         for pair in shared
     ]
     columns = [*keys, "runs_A", "mean_A", "runs_B", "mean_B"]
     columns += ["ratio", "ratio_low", "ratio_high", "reason"]
     return Comparison(
         response=response,
-        runs=pd.concat([runs.assign(study=name) for name, runs in parts.items()]),
+        runs=pd.concat([runs.assign(study=name) for name, runs in chosen.items()]),
         means=pd.DataFrame(means, columns=columns),
-        unlike=_differences(parts["A"], parts["B"], _MEASUREMENT),
+        unlike=_differences(*chosen.values(), _MEASUREMENT),
         # A field that one of them did not record may still have been the same.
-        settings=_differences(parts["A"], parts["B"], _TRAINING, known=True),
-        notes=tuple(notes),
+        settings=_differences(*chosen.values(), _TRAINING, known=True),
+        notes=(*_notes("A", first), *_notes("B", second)),
     )
 
 
@@ -137,12 +132,8 @@ def _runs(study: Analysis) -> pd.DataFrame:
     sizes = runs["dataset"].map({name: one.image_size for name, one in DATASETS.items()})
     return runs.assign(
         image_size=runs.get("image_size", absent).fillna(sizes),
-        **{_CODECARBON: version.map(_major, na_action="ignore")},
+        **{_CODECARBON: version.map(lambda text: str(text).partition(".")[0], na_action="ignore")},
     )
-
-
-def _major(version: object) -> str:
-    return str(version).partition(".")[0]
 
 
 def _notes(name: str, study: Analysis) -> Iterable[str]:
@@ -152,29 +143,19 @@ def _notes(name: str, study: Analysis) -> Iterable[str]:
         yield f"{name} has several variants, of which the reference is compared."
 
 
-def _texts(runs: pd.DataFrame, columns: list[str]) -> list[pd.Series]:
-    return [runs[column].astype(str) for column in columns]
-
-
-def _pairs(runs: pd.DataFrame, keys: list[str]) -> list[tuple[str, ...]]:
-    """Every architecture and dataset of a study, in the order of all tables."""
-    present = set(zip(*_texts(runs, keys), strict=True))
-    return [
-        (architecture, dataset)
+def _configurations(runs: pd.DataFrame, keys: list[str]) -> dict[tuple[str, ...], pd.DataFrame]:
+    """The runs of every architecture on every dataset of a study, in the order of all tables."""
+    groups = dict(list(runs.groupby([runs[key].astype(str) for key in keys])))
+    return {
+        (architecture, dataset): groups[architecture, dataset]
         for dataset in ordered(runs["dataset"])
         for architecture in ordered(runs["architecture"])
-        if (architecture, dataset) in present
-    ]
+        if (architecture, dataset) in groups
+    }
 
 
-def _values(
-    runs: pd.DataFrame, keys: list[str], pair: tuple[str, ...], response: str
-) -> np.ndarray:
-    if response not in runs:
-        return np.array([])
-    architecture, dataset = _texts(runs, keys)
-    mine = runs[(architecture == pair[0]) & (dataset == pair[1])]
-    return numbers(mine[response]).dropna().to_numpy()
+def _values(runs: pd.DataFrame, response: str) -> np.ndarray:
+    return numbers(runs.get(response, pd.Series(dtype=float))).dropna().to_numpy()
 
 
 def _means(a: np.ndarray, b: np.ndarray) -> dict[str, object]:

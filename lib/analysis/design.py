@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from lib.analysis import variants
+from lib.analysis.variants import texts
 from lib.stats.observations import Observations
-from lib.study.config import RunConfig, Use, names
+from lib.study.config import Use, names
 from lib.study.study import VARIANT, Study
 
 PLACES = ("machine", "location")
@@ -37,7 +38,7 @@ class Design:
 
     def observations(self, runs: pd.DataFrame, response: str) -> Observations:
         """The runs that have a response, as the statistics take them."""
-        rows = runs.assign(**{column: _texts(runs[column]) for column in self.columns})
+        rows = runs.assign(**{column: texts(runs[column]) for column in self.columns})
         rows = rows.assign(_compared=self.levels(runs))
         return Observations.of(
             rows,
@@ -50,7 +51,12 @@ class Design:
 
     def levels(self, runs: pd.DataFrame) -> pd.Series:
         """What is compared, as text: `VGG16`, or `VGG16, head: linear`."""
-        return runs[[*self.compared]].apply(_texts).agg(", ".join, axis=1)
+        return runs[[*self.compared]].apply(texts).agg(", ".join, axis=1)
+
+    def contexts(self, runs: pd.DataFrame) -> list[tuple[str, ...]]:
+        """Of each run what it is compared within, as text."""
+        columns = [texts(runs[column]) for column in self.context]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(runs)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -92,17 +98,17 @@ def _varied(runs: pd.DataFrame, study: Study | None) -> list[str]:
     apart = (*names(Use.REPETITION), *PLACES)
     said = dict.fromkeys([*names(Use.CONFIGURATION), *named])
     fields = [name for name in said if name in runs and name not in apart]
-    texts = {name: _texts(runs[name]) for name in fields}
-    several = [name for name in fields if texts[name].nunique() > 1]
+    columns = {name: texts(runs[name]) for name in fields}
+    several = [name for name in fields if columns[name].nunique() > 1]
     main = [name for name in several if name in ("architecture", "dataset")]
-    kept = list(main)
-    for name in several:
-        if name in kept:
-            continue
-        if main and (texts[name].groupby([texts[one] for one in main]).nunique() == 1).all():
-            continue  # weights of an architecture, the image size of a dataset
-        kept.append(name)
-    return kept
+    # Others may be implied: the weights of an architecture, the image size of a dataset.
+    within = [columns[name] for name in main]
+    others = [name for name in several if name not in main]
+    return main + [
+        name
+        for name in others
+        if not main or not (columns[name].groupby(within).nunique() == 1).all()
+    ]
 
 
 def _block(runs: pd.DataFrame, place: tuple[str, ...]) -> str | None:
@@ -118,11 +124,3 @@ def _block(runs: pd.DataFrame, place: tuple[str, ...]) -> str | None:
         if (part["max"].iloc[:-1].to_numpy() > part["min"].iloc[1:].to_numpy()).any():
             return None
     return "repetition"
-
-
-def _texts(column: pd.Series) -> pd.Series:
-    """A column as text; what is empty is a level where that is a value of the field."""
-    field = RunConfig.model_fields.get(str(column.name))
-    empty = "none" if field is not None and field.default is None else None
-    texts = column.map(str, na_action="ignore").astype(object)
-    return texts.where(column.notna(), empty)

@@ -175,11 +175,9 @@ def _judged(
     pair: Pair, runs: pd.DataFrame, asked: Design, response: str, study: Study | None
 ) -> Pair:
     """The pair, with what the instruments of its runs leave uncertain."""
-    here = pd.Series(True, index=runs.index)
-    for column, level in zip(asked.context, pair.context, strict=True):
-        here &= runs[column].astype(str) == level
-    levels = asked.levels(runs)
-    first, second = (runs[here & (levels == name)] for name in (pair.first, pair.second))
+    here = runs[[context == pair.context for context in asked.contexts(runs)]]
+    levels = asked.levels(here)
+    first, second = (here[levels == name] for name in (pair.first, pair.second))
     return uncertainty.judged(pair, first, second, response, study.calibration if study else None)
 
 

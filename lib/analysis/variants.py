@@ -7,6 +7,7 @@ reference, such as "features: cached, head: linear".
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +66,10 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
         settings: The study; None where it is not known.
     """
     fields = [name for name in VARIED if name in results]
-    texts = {name: _texts(results[name], name) for name in fields}
+    columns = {name: texts(results[name]) for name in fields}
     varied = {
         name: column
-        for name, column in texts.items()
+        for name, column in columns.items()
         if column.nunique() > 1 and not _belongs(column, results)
     }
     reference = {name: _reference(name, column, settings) for name, column in varied.items()}
@@ -98,7 +99,7 @@ def column_of(runs: pd.DataFrame) -> list[str]:
 
 def first_architecture(results: pd.DataFrame, settings: Study | None) -> str:
     """The architecture of the study's reference, chosen as `of` chooses the value of a field."""
-    return _reference("architecture", _texts(results["architecture"], "architecture"), settings)
+    return _reference("architecture", texts(results["architecture"]), settings)
 
 
 def reference_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -106,6 +107,23 @@ def reference_runs(runs: pd.DataFrame) -> pd.DataFrame:
     if COLUMN not in runs or runs.empty:
         return runs
     return runs[runs[COLUMN].astype(str) == ordered(runs[COLUMN])[0]]
+
+
+def texts(column: pd.Series) -> pd.Series:
+    """A column as text; what is empty is a level where that is a value of the field."""
+    name = str(column.name)
+    # Where None is no value of the field, an empty cell says that it is not known.
+    empty = "none" if name in RunConfig.model_fields and _default(name) is None else None
+    if column.dtype == object:  # a list may be a level too
+        column = column.map(lambda value: value if isinstance(value, Hashable) else str(value))
+    # Levels are few and runs many: each level is worded once.
+    places, levels = column.factorize()
+    words = np.array([*map(_text, levels), empty], dtype=object)
+    return pd.Series(words[places], index=column.index, name=name)
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else level(value)
 
 
 def _belongs(column: pd.Series, results: pd.DataFrame) -> bool:
@@ -120,12 +138,11 @@ def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
     default = _default(name)
     candidates = [default]
     if settings is not None:
-        candidates = [
-            *(one[name] for one in [settings.defaults] if name in one),
-            *settings.factors.get(name, []),
-            default,
-            *(one[name] for one in settings.variants if name in one),
-        ]
+        first, last = (
+            [one[name] for one in some if name in one]
+            for some in ([settings.defaults], settings.variants)
+        )
+        candidates = [*first, *settings.factors.get(name, []), default, *last]
     present = ordered(column)
     said = (_text(as_field(name, value)) for value in candidates)
     return next((text for text in said if text in present), present[0])
@@ -134,16 +151,3 @@ def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
 def _default(name: str) -> Any:
     field = RunConfig.model_fields.get(name)
     return None if field is None else field.default
-
-
-def _texts(column: pd.Series, name: str) -> pd.Series:
-    # Where None is no value of the field, an empty cell says that it is not known.
-    empty = "none" if name in RunConfig.model_fields and _default(name) is None else None
-    # Levels are few and runs many: each level is worded once.
-    places, levels = column.factorize()
-    words = np.array([*map(_text, levels), empty], dtype=object)
-    return pd.Series(words[places], index=column.index, name=name)
-
-
-def _text(value: Any) -> str:
-    return "none" if value is None else level(value)

@@ -80,7 +80,7 @@ def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:
     rows = pd.DataFrame(
         {
             "level": found.design.levels(runs),
-            "context": runs[[*found.design.context]].astype(str).agg(", ".join, axis=1),
+            "context": list(map(", ".join, found.design.contexts(runs))),
             "log": np.log(energy.where(energy > 0)),
         }
     ).dropna()

@@ -92,8 +92,7 @@ def _against(study: Analysis, frame: pd.DataFrame) -> tuple[str | None, pd.DataF
     reference = found.design.reference or levels.iloc[0]
     known = {(pair.context, pair.first, pair.second): pair for pair in found.pairs}
     rows: list[tuple[float | None, float | None, float | None, str]] = []
-    for level, (_, row) in zip(levels, frame.iterrows(), strict=True):
-        context = tuple(str(row[name]) for name in found.design.context)
+    for level, context in zip(levels, found.design.contexts(frame), strict=True):
         if (pair := known.get((context, level, reference))) is not None:
             rows.append((pair.ratio, pair.low, pair.high, found.verdict(pair)))
         elif (pair := known.get((context, reference, level))) is not None:
