@@ -8,7 +8,7 @@ All else that a report says is description.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -107,12 +107,7 @@ class Answer:
         return power.repetitions_for(target, upper, len(self.pairs))
 
 
-def answer(
-    runs: pd.DataFrame,
-    study: Study | None,
-    *,
-    is_final: bool = True,
-) -> Answer:
+def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) -> Answer:
     """Answer a study's questions.
 
     Args:
@@ -125,26 +120,23 @@ def answer(
     response = primary_response(runs)
     if not asked.compared or response not in runs:
         reason = "nothing was varied" if not asked.compared else "no run has an energy"
-        nothing = Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
-        alone = _spread_alone(runs, asked, response)
-        spread, df = (alone.residual_sd, alone.df_residual) if alone else (math.nan, 0)
-        return Answer(asked, response, len(runs), 0, *nothing, (), spread, df, is_final)
+        return Answer(
+            *(asked, response, len(runs), 0, *_unanswered(reason), ()),
+            *_spread(_alone(runs, asked, response)),
+            is_final,
+        )
     observed = asked.observations(runs, response)
     model = LogModel(observed)
-    found = [_judged(pair, runs, asked, response, study) for pair in _pairs(model, asked)]
-    effect, interaction = _tested(observed, model) if is_final else _untested()
+    found = [
+        _judged(pair, runs, asked, response, study)
+        for pair in pairs(model, margin=asked.margin, reference=asked.reference)
+    ]
+    effect, interaction = _tested(model) if is_final else _unanswered("no p before all runs are in")
     if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
-        effect = _with(effect, verdict=ALIKE)
+        effect = replace(effect, verdict=ALIKE)
     return Answer(
-        asked,
-        response,
-        len(observed),
-        observed.dropped,
-        effect,
-        interaction,
-        tuple(found),
-        model.residual_sd if len(observed) else math.nan,
-        model.df_residual if len(observed) else 0,
+        *(asked, response, len(observed), observed.dropped, effect, interaction, tuple(found)),
+        *_spread(observed),
         is_final,
         audit.confounders(runs[runs[response].notna()], study),
     )
@@ -160,17 +152,6 @@ def primary_response(runs: pd.DataFrame) -> str:
     return next(complete, known[-1])
 
 
-def _pairs(model: LogModel, asked: Design) -> list[Pair]:
-    if not len(model.observations):
-        return []
-    reference = asked.reference
-    return pairs(
-        model,
-        margin=asked.margin,
-        wanted=lambda first, second: reference is None or reference in (first, second),
-    )
-
-
 def _judged(
     pair: Pair, runs: pd.DataFrame, asked: Design, response: str, study: Study | None
 ) -> Pair:
@@ -181,7 +162,8 @@ def _judged(
     return uncertainty.judged(pair, first, second, response, study.calibration if study else None)
 
 
-def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question]:
+def _tested(model: LogModel) -> tuple[Question, Question]:
+    observed = model.observations
     found = permutation_test(observed.response, observed.compared.codes, observed.strata)
     tests = [
         Question(
@@ -199,7 +181,7 @@ def _tested(observed: Observations, model: LogModel) -> tuple[Question, Question
     adjusted = multitest.holm(one.p for one in tests)
     asked = sum(not math.isnan(one.p) for one in tests)
     effect, interaction = (
-        _with(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm), asked))
+        replace(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm), asked))
         for one, p_holm in zip(tests, adjusted, strict=True)
     )
     return effect, interaction
@@ -224,22 +206,24 @@ def _verdict(question: Question, p_holm: float, asked: int) -> str | None:
     return CANT_SHOW if unattainable else NOT_DECIDED
 
 
-def _untested() -> tuple[Question, Question]:
-    reason = "no p before all runs are in"
+def _unanswered(reason: str) -> tuple[Question, Question]:
     return Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
 
 
-def _with(question: Question, **fields: object) -> Question:
-    return Question(**{**question.__dict__, **fields})
+def _spread(observed: Observations | None) -> tuple[float, int]:
+    """Standard deviation of the logs among repetitions, and its degrees of freedom."""
+    if observed is None or len(observed) < 2:
+        return math.nan, 0
+    model = LogModel(observed)
+    return model.residual_sd, model.df_residual
 
 
-def _spread_alone(runs: pd.DataFrame, asked: Design, response: str) -> LogModel | None:
-    """The spread among repetitions where nothing is compared."""
-    if response not in runs or runs.empty:
+def _alone(runs: pd.DataFrame, asked: Design, response: str) -> Observations | None:
+    """All runs as repetitions of one, where nothing is compared."""
+    if response not in runs:
         return None
     same = runs.assign(_compared="all")
-    observed = Observations.of(same, response, "_compared", place=asked.place)
-    return LogModel(observed) if len(observed) > 1 else None
+    return Observations.of(same, response, "_compared", place=asked.place)
 
 
 def to_frame(answered: Answer) -> pd.DataFrame:

@@ -131,8 +131,7 @@ class LogModel:
         variance = float(shares**2 @ squares)
         if variance <= _ROUNDING**2:
             return Estimate(value, reason="all runs agree")
-        weights = self._of_residuals(shares**2)
-        covariance = self._covariance
+        weights, covariance = self._of_residuals(shares**2), self._covariance
         df = float(weights @ np.diag(covariance)) ** 2 / float(weights @ covariance**2 @ weights)
         return Estimate(value, math.sqrt(variance), df)
 
@@ -239,9 +238,9 @@ class LogModel:
         """
         shares = contrasts @ self._inverse[: len(self.cells)]
         products = shares.T @ shares
-        form = (self._maker * self._of_residuals(np.diag(products))) @ self._maker
         squares = self._squares(logs)
         variances = self._variances(squares)
+        form = (self._maker * self._of_residuals(np.diag(products))) @ self._maker
         df, df_residual = (
             (variances @ np.diag(one)) ** 2 / ((variances @ (one * one.T)) * variances).sum(axis=-1)
             for one in (products, form)

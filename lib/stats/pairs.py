@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -86,10 +86,7 @@ class Pair:
 
 
 def pairs(
-    model: LogModel,
-    *,
-    margin: float | None = None,
-    wanted: Callable[[str, str], bool] = lambda first, second: True,
+    model: LogModel, *, margin: float | None = None, reference: str | None = None
 ) -> list[Pair]:
     """Compare every two levels within each context.
 
@@ -97,7 +94,7 @@ def pairs(
         model: Of the observations.
         margin: Up to which share two levels count as alike, such as 0.05 for 5 %: their ratio is
             between 1 / 1.05 and 1.05.
-        wanted: Which pairs (first, second) are of interest; the others are no part of the family.
+        reference: The level that all others are compared with; None: every two are.
 
     Returns:
         One a pair, those of a context together, the larger of the two first.
@@ -106,9 +103,17 @@ def pairs(
         Welch (1947), doi:10.1093/biomet/34.1-2.28; Schuirmann (1987), doi:10.1007/BF01068419, for
         two one-sided tests; Holm (1979), and Bonferroni for simultaneous intervals.
     """
-    found = list(_estimated(model, wanted))
+    found = list(_estimated(model, reference))
     tested = sum(estimate.reason is None for _, estimate in found)
-    results = [_filled(pair, estimate, tested, margin) for pair, estimate in found]
+    results = []
+    for pair, estimate in found:
+        pair = replace(pair, ratio=math.exp(estimate.value), reason=estimate.reason)
+        if estimate.reason is None:
+            low, high = estimate.ratio_within(ALPHA / tested)
+            pair = replace(pair, low=low, high=high, p=estimate.p, df=estimate.df, margin=margin)
+            if margin is not None:
+                pair = replace(pair, p_alike=estimate.p_within(math.log1p(margin)))
+        results.append(pair)
     adjusted = multitest.holm(pair.p for pair in results)
     alike = multitest.holm(pair.p_alike for pair in results)
     return [
@@ -117,41 +122,18 @@ def pairs(
     ]
 
 
-def _estimated(
-    model: LogModel, wanted: Callable[[str, str], bool]
-) -> Iterator[tuple[Pair, Estimate]]:
+def _estimated(model: LogModel, reference: str | None) -> Iterator[tuple[Pair, Estimate]]:
     observed = model.observations
-    counts = dict(zip(*np.unique(observed.cells, return_counts=True), strict=True))
-    place = {cell: number for number, cell in enumerate(model.cells)}
+    counts = np.bincount(observed.cells, minlength=len(observed.context) * len(observed.compared))
     names = [level for (level,) in observed.compared.levels]
     for context, levels in enumerate(observed.context.levels):
-        known = [code for code in range(len(names)) if context * len(names) + code in place]
-        for a, b in combinations(known, 2):
-            if not wanted(names[a], names[b]):
+        cells = [context * len(names) + code for code in range(len(names))]
+        for a, b in combinations((cell for cell in cells if counts[cell]), 2):
+            first, second = (names[cell % len(names)] for cell in (a, b))
+            if reference not in (None, first, second):
                 continue
-            cells = [context * len(names) + code for code in (a, b)]
-            weights = np.zeros(len(place))
-            weights[[place[cell] for cell in cells]] = 1, -1
-            estimate = model.contrast(weights)
+            estimate = model.contrast((model.cells == a) * 1.0 - (model.cells == b))
             if estimate.value < 0:
-                a, b, cells = b, a, cells[::-1]
+                a, b, first, second = b, a, second, first
                 estimate = replace(estimate, value=-estimate.value)
-            n = (int(counts[cells[0]]), int(counts[cells[1]]))
-            yield Pair(levels, names[a], names[b], n), estimate
-
-
-def _filled(pair: Pair, estimate: Estimate, tested: int, margin: float | None) -> Pair:
-    ratio = math.exp(estimate.value)
-    if estimate.reason is not None:
-        return replace(pair, ratio=ratio, reason=estimate.reason)
-    low, high = estimate.ratio_within(ALPHA / tested)
-    return replace(
-        pair,
-        ratio=ratio,
-        low=low,
-        high=high,
-        p=estimate.p,
-        p_alike=math.nan if margin is None else estimate.p_within(math.log1p(margin)),
-        df=estimate.df,
-        margin=margin,
-    )
+            yield Pair(levels, first, second, (int(counts[a]), int(counts[b]))), estimate
