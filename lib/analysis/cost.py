@@ -34,9 +34,11 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
         One row a stage that took time: stage, runs, duration (s), energy_consumed (kWh), how
         (measured or estimated), and emissions (kg CO2-eq), empty where no intensity is known.
     """
-    number = _numbers(completed)
-    training = number("energy_consumed")
-    seconds = number("duration")
+
+    def number(column: str) -> pd.Series:
+        return pd.to_numeric(completed.get(column, pd.Series(np.nan, completed.index)))
+
+    training, seconds = number("energy_consumed"), number("duration")
     powers = {"power": training / seconds, "idle_power": number("idle_energy") / seconds}
     powers["idle_power"] = powers["idle_power"].fillna(powers["idle_power"].mean())
     intensity = number("carbon_intensity") / 1000
@@ -72,14 +74,6 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
         )
     columns = ["stage", "runs", "duration", "energy_consumed", "how", "emissions"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _numbers(frame: pd.DataFrame):
-    def column(name: str) -> pd.Series:
-        absent = pd.Series(np.nan, index=frame.index)
-        return pd.to_numeric(frame[name]) if name in frame else absent
-
-    return column
 
 
 def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:

