@@ -88,12 +88,7 @@ QUANTITIES: dict[str, Quantity] = {
     "energy_consumed": Quantity("Energy", *_KWH),
     "mean_energy_consumed": Quantity("Mean energy", *_KWH),
     "energy_consumed_logged": Quantity("Logged energy", *_KWH),
-    "cpu_energy": Quantity("CPU energy", *_KWH),
-    "gpu_energy": Quantity("GPU energy", *_KWH),
-    "ram_energy": Quantity("RAM energy", *_KWH),
-    "idle_energy": Quantity("Idle energy", *_KWH),
     "net_energy": Quantity("Energy above idle", *_KWH),
-    "wattmeter_energy": Quantity("Wattmeter energy", *_KWH),
     "inference_energy_per_1000": Quantity("Energy of 1,000 inferences", *_KWH),
     "inference_net_energy_per_1000": Quantity("Above idle, of 1,000 inferences", *_KWH),
     "inference_seconds_per_1000": Quantity("Time of 1,000 inferences", "s"),
@@ -165,9 +160,6 @@ QUANTITIES: dict[str, Quantity] = {
     "ram_total_size": Quantity("RAM", "GB"),
     "os": Quantity("Operating system"),
     "codecarbon_major": Quantity("Major version of CodeCarbon"),
-    "cpu_method": Quantity("CPU method"),
-    "gpu_method": Quantity("GPU method"),
-    "ram_method": Quantity("RAM method"),
     "relative_sd": Quantity("Relative SD"),
     "pareto": Quantity("On the Pareto front"),
     "flops_cifar10": Quantity("FLOPs on cifar10", *_FLOPS),
@@ -179,17 +171,9 @@ QUANTITIES: dict[str, Quantity] = {
     "gpu_VGG16_W": Quantity("GPU of VGG16", "W"),
     "gpu_VGG19_W": Quantity("GPU of VGG19", "W"),
     "vgg19_takes_more_percent": Quantity("VGG19 takes more", "%"),
-    "lowest_energy": Quantity("Lowest energy", *_KWH),
-    "highest_energy": Quantity("Highest energy", *_KWH),
-    "sampled_energy": Quantity("Sampled energy", *_KWH),
     "kaggle_duration": Quantity("Duration on Kaggle", "s"),
-    "codecarbon_W": Quantity("CodeCarbon", "W"),
     "codecarbon_estimated_W": Quantity("CodeCarbon, estimated", "W"),
-    "gpu_W": Quantity("GPU", "W"),
-    "ram_W": Quantity("RAM", "W"),
-    "cpu_W": Quantity("CPU", "W"),
     "cpu_last_reading_W": Quantity("CPU, last reading", "W"),
-    "codecarbon_energy": Quantity("CodeCarbon energy", *_KWH),
     "codecarbon_energy_estimated": Quantity("CodeCarbon energy, estimated", *_KWH),
     "carbon_intensity_spread": Quantity("Its spread", "g CO₂-eq/kWh"),
     "spearman_rho": Quantity("Spearman's rho"),
@@ -203,6 +187,7 @@ QUANTITIES: dict[str, Quantity] = {
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 _SUFFIXES = {"_percent": "%", "_W": "W"}
 _LIMIT = re.compile(r"(.+)_(low|high)(_W)?")
+_WORDS = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM", "flops": "FLOPs", "codecarbon": "CodeCarbon"}
 _LIMITS = {"low": "95 % from", "high": "95 % to"}
 
 
@@ -216,8 +201,10 @@ def quantity(column: str) -> Quantity:
     if limit := _LIMIT.fullmatch(column):
         return replace(quantity(limit[1] + (limit[3] or "")), name=_LIMITS[limit[2]])
     suffix = next((end for end in _SUFFIXES if column.endswith(end)), "")
-    text = column.removesuffix(suffix).replace("_", " ").replace("%", " %").strip()
-    return Quantity(text[:1].upper() + text[1:], _SUFFIXES.get(suffix, ""))
+    words = column.removesuffix(suffix).replace("%", " %").split("_")
+    text = " ".join(_WORDS.get(word, word) for word in words).strip()
+    unit = _KWH if column.endswith("_energy") else (_SUFFIXES.get(suffix, ""),)
+    return Quantity(text[:1].upper() + text[1:], *unit)
 
 
 _RENAMED: set[str] = set()

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,16 @@ def test_a_column_without_an_entry_is_called_by_its_own_name():
     assert quantity("image_colour").label == "Image colour"
     assert quantity("gap_estimated_percent").label == "Gap estimated (%)"
     assert quantity("for_5%_difference").label == "For 5 % difference"
+    assert quantity("lowest_gpu_energy").label == "Lowest GPU energy (kWh)"
+
+
+def test_limits_have_the_unit_of_what_they_limit():
+    for column in ("energy_consumed", "net_energy", "emissions", "score_ratio_of_means", "slope"):
+        for end, word in {"low": "95 % from", "high": "95 % to"}.items():
+            limit = quantity(f"{column}_{end}")
+            assert limit == replace(quantity(column), name=word)
+            assert limit.is_limit
+    assert quantity("constant_power_low_W").label == "95 % from (W)"
 
 
 def test_levels_stand_in_the_papers_order_and_then_in_that_of_the_alphabet():

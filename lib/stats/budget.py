@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -85,14 +85,17 @@ _UNIT = {
 }
 
 
-def normal(centre: float, spread: float) -> Law:
-    """Normal with this mean and standard deviation."""
-    return Law("normal", centre, spread)
+normal = partial(Law, "normal")
+"""With this mean and standard deviation."""
 
+t = partial(Law, "t")
+"""Student's, moved to a centre and scaled, with degrees of freedom."""
 
-def t(centre: float, scale: float, dof: float) -> Law:
-    """Student's t, moved to `centre` and scaled."""
-    return Law("t", centre, scale, dof)
+triangular = partial(Law, "triangular", 0.0)
+"""Around 0, with this half-width: the sum of two alike rectangular errors."""
+
+lognormal = partial(Law, "normal", log=True)
+"""With this median and geometric standard deviation."""
 
 
 def log_t(spread: float, dof: float) -> Law:
@@ -103,16 +106,6 @@ def log_t(spread: float, dof: float) -> Law:
 def rectangular(low: float, high: float) -> Law:
     """All values between two limits alike."""
     return Law("rectangular", (low + high) / 2, (high - low) / 2)
-
-
-def triangular(half_width: float) -> Law:
-    """Around 0: the sum of two alike rectangular errors."""
-    return Law("triangular", 0.0, half_width)
-
-
-def lognormal(median: float, gsd: float) -> Law:
-    """Lognormal with this geometric standard deviation."""
-    return Law("normal", median, gsd, log=True)
 
 
 def loguniform(low: float, high: float) -> Law:
