@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -68,14 +68,15 @@ def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
     level = ALPHA / max(len(means) - 1, 1)
     worse = [name for name in means.index if _p_lower(accuracies[name], accuracies[best]) < level]
     chosen, *others = means.drop(index=worse).sort_values(energy, kind="stable").index
-    found = Choice(chosen, *means.loc[chosen], (chosen, *others))
+    accuracy, used = means.loc[chosen]
+    found = Choice(chosen, accuracy, used, (chosen, *others))
     if not others:
         return found
     logs = {name: np.log(energies[name]) for name in (chosen, *others)}
     alone = min(map(len, logs.values())) < 2
     p = None if alone else max(_p_lower(logs[chosen], logs[name]) for name in others)
-    ratio = means.loc[others[0], energy] / means.loc[chosen, energy]
-    return Choice(chosen, found.accuracy, found.energy, found.candidates, others[0], ratio, p)
+    ratio = means.loc[others[0], energy] / used
+    return replace(found, runner_up=others[0], energy_ratio=ratio, p=p)
 
 
 def _p_lower(values: np.ndarray, than: np.ndarray) -> float:

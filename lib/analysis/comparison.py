@@ -117,9 +117,9 @@ def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison
         response=response,
         runs=pd.concat([runs.assign(study=name) for name, runs in chosen.items()]),
         means=pd.DataFrame(means, columns=columns),
-        unlike=_differences(*chosen.values(), _MEASUREMENT),
+        unlike=_differences(chosen["A"], chosen["B"], _MEASUREMENT),
         # A field that one of them did not record may still have been the same.
-        settings=_differences(*chosen.values(), _TRAINING, known=True),
+        settings=_differences(chosen["A"], chosen["B"], _TRAINING, known=True),
         notes=(*_notes("A", first), *_notes("B", second)),
     )
 

@@ -244,7 +244,8 @@ class Analysis:
         first = variants.first_architecture(self.results, self.settings)
         runs = self.believed
         varied = runs if variants.COLUMN in runs else runs.iloc[:0]
-        return savings.savings(varied, self.histories, first)
+        known = self.settings.calibration if self.settings else None
+        return savings.savings(varied, self.histories, first, known)
 
     @cached_property
     def findings(self) -> list[audit.Finding]:

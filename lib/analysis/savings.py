@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lib.analysis import frugality
+from lib.analysis.uncertainty import beyond_scatter, in_all
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
+from lib.instruments.accuracy import Calibrations
 from lib.stats import ALPHA, equal_accuracy, multitest
 from lib.stats.equal_accuracy import Curves
-from lib.stats.estimate import Estimate, ratio_of_means
+from lib.stats.estimate import ratio_of_means
 from lib.stats.observations import numbers
 from lib.study.config import RunConfig
 
 COMPARED_WITH = "compared_with"
 
-_RATIO, _SAVING = "_ratio", "_saving"
-"""Estimates that a row holds until it is known how many there are."""
+_RATIO, _SAVING, _BEYOND = "_ratio", "_saving", "_beyond"
+"""Estimates that a row holds until it is known how many there are, and their doubt."""
 
 _ANY = ""
 CHANGES: dict[str, dict[str, str]] = {
@@ -103,7 +105,10 @@ def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
 
 
 def savings(
-    runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame], first_architecture: str
+    runs: pd.DataFrame,
+    histories: Mapping[str, pd.DataFrame],
+    first_architecture: str,
+    calibrations: Calibrations | None = None,
 ) -> pd.DataFrame:
     """Set every configuration against the reference of its architecture, and of the study.
 
@@ -114,6 +119,7 @@ def savings(
         runs: Completed runs, with the column `variant`.
         histories: `history.csv` by run id: val_accuracy, energy_consumed (kWh since the start).
         first_architecture: Of the study's reference.
+        calibrations: Of the study.
 
     Returns:
         One row a configuration and reference, by location (where several), dataset, architecture,
@@ -121,16 +127,18 @@ def savings(
 
         - compared_with: the reference; "" in the row of the study's own
         - runs, accuracy (mean at the end, 0 to 1), energy_consumed (mean, kWh)
-        - energy_ratio: mean energy over the reference's, with a 95 % interval
-          `_low`, `_high`
+        - energy_ratio: mean energy over the reference's
         - accuracy_difference: percentage points above the reference
         - equal_accuracy, energy_to_equal, reference_energy_to_equal (kWh)
-        - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), with a 95 %
-          interval `_low`, `_high`, its p, and p_holm: adjusted for all comparisons with the same
-          reference. Intervals are simultaneous: all that are set against the same reference hold
-          their true value at once in 95 % of studies, so that of the best one does too
+        - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), its p, and p_holm:
+          adjusted for all comparisons with the same reference
         - reached, reference_reached: runs that had the equal accuracy in some epoch
         - reason: why something of the row is empty
+
+        Ratio and saving have 95 % intervals, `_low` and `_high`, of the scatter and of what the
+        instruments leave uncertain beside it. They are simultaneous: all that are set against the
+        same reference hold their true value at once in 95 % of studies, so that of the best one
+        does too. p is of the scatter alone.
     """
     several = "location" in runs and runs["location"].nunique() > 1
     place = [*(["location"] if several else []), "dataset"]
@@ -142,11 +150,15 @@ def savings(
         }
         for (architecture, variant), group in groups.items():
             row = dict(zip(place, where, strict=True))
-            row |= {"architecture": architecture, COLUMN: variant} | group.means()
-            for base in _references(architecture, variant, first_architecture):
-                rows.append(row | _against(group, groups.get(base), base))
-            if (architecture, variant) == (first_architecture, REFERENCE):
-                rows.append(row | {COMPARED_WITH: "", "reason": None})
+            row |= {"architecture": architecture, COLUMN: variant, "runs": len(group.runs)}
+            row |= {"accuracy": _mean(group.accuracy), "energy_consumed": _mean(group.energy)}
+            for base in dict.fromkeys((architecture, first_architecture)):
+                if (base, REFERENCE) == (architecture, variant):
+                    rows += [row | {COMPARED_WITH: ""}] * (base == first_architecture)
+                else:
+                    reference = groups.get((base, REFERENCE))
+                    found = _against(group, reference, reference_name(base), calibrations)
+                    rows.append(row | {COMPARED_WITH: reference_name(base)} | found)
     columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
     columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
     columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
@@ -162,38 +174,24 @@ def reference_name(architecture: str) -> str:
     return f"{architecture}, {REFERENCE}"
 
 
-def _references(architecture: str, variant: str, first: str) -> list[tuple[str, str]]:
-    own, overall = (architecture, REFERENCE), (first, REFERENCE)
-    return [base for base in dict.fromkeys((own, overall)) if base != (architecture, variant)]
-
-
 class _Group:
     """The runs of one configuration in one place."""
 
     def __init__(self, runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame]):
-        self.size = len(runs)
+        self.runs = runs
         self.energy = numbers(runs["energy_consumed"]).dropna().to_numpy()
         self.accuracy = numbers(runs["accuracy"]).dropna().to_numpy()
-        self.guessing = runs["guessing"].max()
         self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
 
-    def means(self) -> dict[str, float]:
-        return {
-            "runs": self.size,
-            "accuracy": _mean(self.accuracy),
-            "energy_consumed": _mean(self.energy),
-        }
 
-
-def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[str, object]:
-    found: dict[str, object] = {COMPARED_WITH: reference_name(name[0])}
+def _against(
+    group: _Group, base: _Group | None, name: str, calibrations: Calibrations | None
+) -> dict[str, Any]:
     if base is None:
-        return found | {"reason": f"there is no run of {reference_name(name[0])}"}
+        return {"reason": f"there is no run of {name}"}
     ratio = ratio_of_means(group.energy, base.energy)
-    saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
-    return found | {
-        _RATIO: ratio,
-        _SAVING: saving.log_ratio,
+    saving = equal_accuracy.saving(group.curves, base.curves, group.runs["guessing"].max())
+    return {
         "energy_ratio": math.exp(ratio.value),
         "accuracy_difference": 100 * (_mean(group.accuracy) - _mean(base.accuracy)),
         "equal_accuracy": saving.accuracy,
@@ -202,34 +200,30 @@ def _against(group: _Group, base: _Group | None, name: tuple[str, str]) -> dict[
         "saved_percent": saving.percent,
         "reached": saving.reached,
         "reference_reached": saving.reference_reached,
+        "p": saving.log_ratio.p if saving.log_ratio.is_known else math.nan,
         "reason": "; ".join(filter(None, [ratio.reason, saving.reason])) or None,
+        _RATIO: ratio,
+        _SAVING: saving.log_ratio,
+        _BEYOND: beyond_scatter(group.runs, base.runs, calibrations=calibrations),
     }
 
 
-def _with_limits(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows with p and intervals, each as wide as the number of its kind calls for."""
-    known = {
-        name: Counter(row[COMPARED_WITH] for row in rows if _is_known(row.get(name)))
-        for name in (_RATIO, _SAVING)
-    }
-    for row in rows:
-        limits: dict[str, float | None] = {}
-        if _is_known(ratio := row.get(_RATIO)):
-            low, high = ratio.ratio_within(ALPHA / known[_RATIO][row[COMPARED_WITH]])
-            limits |= {"energy_ratio_low": low, "energy_ratio_high": high}
-        if _is_known(saving := row.get(_SAVING)):
-            low, high = saving.ratio_within(ALPHA / known[_SAVING][row[COMPARED_WITH]])
-            limits |= {
-                "saved_percent_low": 100 * (1 - high),
-                "saved_percent_high": 100 * (1 - low),
-                "p": saving.p,
-            }
-        yield row | limits
+def _with_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with intervals, each as wide as the number of its kind calls for."""
+    for name in (_RATIO, _SAVING):
+        known = [row for row in rows if name in row and row[name].is_known]
+        number = Counter(row[COMPARED_WITH] for row in known)
+        for row in known:
+            low, high = row[name].interval(ALPHA / number[row[COMPARED_WITH]])
+            logs = in_all(low, row[name].value, high, row[_BEYOND])
+            low, high = (math.exp(min(end, 700)) for end in logs)
+            row |= (
+                {"energy_ratio_low": low, "energy_ratio_high": high}
+                if name == _RATIO
+                else {"saved_percent_low": 100 * (1 - high), "saved_percent_high": 100 * (1 - low)}
+            )
+    return rows
 
 
-def _is_known(estimate: Estimate | None) -> TypeGuard[Estimate]:
-    return estimate is not None and estimate.is_known
-
-
-def _mean(values: np.ndarray | list[float]) -> float:
+def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else np.nan

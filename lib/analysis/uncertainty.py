@@ -93,10 +93,10 @@ def beyond_scatter(
     kept = [[pair for m, pair in side.items() if m in shared or not shared] for side in sides]
     if not all(kept):
         return NOTHING
-    seen, unseen = (
-        compare(*([budgets[n] for budgets in side] for side in kept), itemised=itemised and not n)
-        for n in (0, 1)
-    )
+    above, below = ([seen for seen, _ in side] for side in kept)
+    seen = compare(above, below, itemised=itemised)
+    above, below = ([unseen for _, unseen in side] for side in kept)
+    unseen = compare(above, below)
     return Beyond(*seen.limits, seen.lines, unseen.limits)
 
 
@@ -134,10 +134,7 @@ def judged(
     response: str = "energy_consumed",
     calibrations: Calibrations | None = None,
 ) -> Pair:
-    """A pair with the limits that hold scatter and instruments together.
-
-    They hold the ratio of the components that were read, and that of the whole machine if it drew
-    0 to 60 W beside them: what is to be called different must be so by both.
+    """A pair with the limits that hold scatter and instruments together, see `in_all`.
 
     Args:
         pair: As `lib.stats.pairs` gives it.
@@ -149,15 +146,23 @@ def judged(
     beyond = beyond_scatter(a, b, response, calibrations, itemised=True)
     if beyond == NOTHING or math.isnan(pair.low):
         return pair
-    logs = (math.log(pair.low), math.log(pair.ratio), math.log(pair.high))
-    both = (beyond.limits, beyond.with_unseen)
-    limits = [widened(*logs, extra) for extra in both]
+    low, high = in_all(math.log(pair.low), math.log(pair.ratio), math.log(pair.high), beyond)
     return dataclasses.replace(
         pair,
-        low_in_all=math.exp(min(low for low, _ in limits)),
-        high_in_all=math.exp(max(high for _, high in limits)),
+        low_in_all=math.exp(low),
+        high_in_all=math.exp(high),
         settled_by=beyond.settled_by,
     )
+
+
+def in_all(low: float, middle: float, high: float, beyond: Beyond) -> tuple[float, float]:
+    """The limits of a log ratio that hold scatter and instruments, see `widened`.
+
+    They hold the ratio of the components that were read, and that of the whole machine if it drew
+    0 to 60 W beside them.
+    """
+    ends = [widened(low, middle, high, extra) for extra in (beyond.limits, beyond.with_unseen)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def of_configurations(

@@ -150,8 +150,8 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
         )
     found = _log_ratio(curves, reference)
     percent = 100 * (1 - energies[0] / energies[1])
-    reason = f"not tested: {found.reason}" if found.reason else None
-    return Saving(accuracy, *energies, percent, found, *reached, reason)
+    untested = f"not tested: {found.reason}" if found.reason else None
+    return Saving(accuracy, *energies, percent, found, *reached, untested)
 
 
 def _log_ratio(curves: Curves, reference: Curves) -> Estimate:

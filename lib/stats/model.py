@@ -9,16 +9,21 @@ scatters five times as much; see `benchmarks/calibration.py`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.linalg import pinv
 from scipy import stats
 
 from lib.stats.estimate import Estimate
 from lib.stats.observations import Observations
 
 _ROUNDING = 1e-9
+
+LEAST_VARIANCE = 0.05
+"""Of a cell, as a share of what its residuals say by themselves."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class LogModel:
         if len(compared) < 2:
             return FTest(reason="nothing is compared: the factor has one level")
         additive = np.hstack([self._nuisance, compared.indicators])
-        return self._test(self._nuisance, additive, self._between())
+        return self._test(self._nuisance, additive, self.effect_p)
 
     @cached_property
     def interaction(self) -> FTest:
@@ -88,7 +93,7 @@ class LogModel:
         if len(observed.context) < 2 or len(observed.compared) < 2:
             return FTest(reason="there is one context only")
         additive = np.hstack([self._nuisance, observed.compared.indicators])
-        return self._test(additive, self._design, self._interactions)
+        return self._test(additive, self._design, self.interaction_p)
 
     def effect_p(self, logs: np.ndarray) -> np.ndarray:
         """The `p_unequal` of the effect in each of many studies of this design.
@@ -96,7 +101,7 @@ class LogModel:
         Args:
             logs: Of their responses, shape (studies, n).
         """
-        return self._unequal(self._between(), logs)
+        return self._unequal(self._between, logs, self._variances(self._squares(logs)))
 
     def interaction_p(self, logs: np.ndarray) -> np.ndarray:
         """The `p_unequal` of the interaction in each of many studies of this design.
@@ -104,7 +109,7 @@ class LogModel:
         Args:
             logs: Of their responses, shape (studies, n).
         """
-        return self._unequal(self._interactions, logs)
+        return self._unequal(self._interactions, logs, self._unmixed(self._squares(logs)))
 
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Estimate a contrast of the cells' mean logs, within places and blocks.
@@ -154,7 +159,7 @@ class LogModel:
 
     @cached_property
     def _inverse(self) -> np.ndarray:
-        return np.linalg.pinv(self._design)
+        return pinv(self._design)
 
     @cached_property
     def _maker(self) -> np.ndarray:
@@ -184,6 +189,18 @@ class LogModel:
         runs = self._design[:, : len(self.cells)]
         return squares @ (runs / runs.sum(axis=0)) @ runs.T
 
+    def _unmixed(self, squares: np.ndarray) -> np.ndarray:
+        """The same, without what residuals of a block take over from each other.
+
+        Where spreads differ, a residual has a part of its neighbours' noise: cells then seem more
+        alike than they are, and of 1 : 1 : 5 the interaction has a p below 5 % in 6.3 % of studies.
+        """
+        runs = self._design[:, : len(self.cells)]
+        mixing = runs.T @ self._maker**2 @ runs
+        found = squares * np.where(self._alone, 0, np.diag(self._maker)) @ runs @ pinv(mixing)
+        mixed = squares @ runs / runs.sum(axis=0)
+        return np.maximum(found, LEAST_VARIANCE * mixed) @ runs.T
+
     def _of_residuals(self, weights: np.ndarray) -> np.ndarray:
         """Of squared residuals, that make a sum of corrected ones with these weights."""
         return np.where(self._alone, 0, weights / np.where(self._alone, 1, np.diag(self._maker)))
@@ -195,6 +212,7 @@ class LogModel:
 
     # Questions.
 
+    @cached_property
     def _between(self) -> np.ndarray:
         """Contrasts of the levels' means over all contexts: what the compared factor does."""
         observed = self.observations
@@ -213,7 +231,12 @@ class LogModel:
         first = np.unique(self._cell_of, return_index=True)[1]
         return design[first]
 
-    def _test(self, without: np.ndarray, with_it: np.ndarray, contrasts: np.ndarray) -> FTest:
+    def _test(
+        self,
+        without: np.ndarray,
+        with_it: np.ndarray,
+        unequal: Callable[[np.ndarray], np.ndarray],
+    ) -> FTest:
         makers = [_residual_maker(design) for design in (without, with_it)]
         squares = [float(self._y @ maker @ self._y) for maker in makers]
         df = round(float(np.trace(makers[0]) - np.trace(makers[1])))
@@ -223,14 +246,17 @@ class LogModel:
             return FTest(df=df, reason="repetitions show no spread")
         f = (squares[0] - squares[1]) / df / self.residual_sd**2
         p = float(stats.f.sf(f, df, self.df_residual))
-        return FTest(f, df, self.df_residual, p, float(self._unequal(contrasts, self._y)))
+        return FTest(f, df, self.df_residual, p, float(unequal(self._y)))
 
-    def _unequal(self, contrasts: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    def _unequal(
+        self, contrasts: np.ndarray, logs: np.ndarray, variances: np.ndarray
+    ) -> np.ndarray:
         """p of contrasts of the cells' means where spreads differ: the ANOVA-type statistic.
 
         Args:
             contrasts: Of the cells, shape (any, cells).
             logs: Of the response, shape (n,); or (studies, n), of as many studies.
+            variances: Of each run, the same shape.
 
         Source:
             Brunner, Dette and Munk (1997), "Box-type approximations in nonparametric factorial
@@ -239,7 +265,6 @@ class LogModel:
         shares = contrasts @ self._inverse[: len(self.cells)]
         products = shares.T @ shares
         squares = self._squares(logs)
-        variances = self._variances(squares)
         form = (self._maker * self._of_residuals(np.diag(products))) @ self._maker
         df, df_residual = (
             (variances @ np.diag(one)) ** 2 / ((variances @ (one * one.T)) * variances).sum(axis=-1)
