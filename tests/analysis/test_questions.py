@@ -8,7 +8,7 @@ from lib.analysis.questions import CANT_SHOW
 from lib.paper import published
 from lib.paper.package import WATTMETER
 from lib.stats.model import LogModel
-from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED
+from lib.stats.pairs import DIFFERS, NOT_DECIDED
 from lib.study.study import Study
 from tests import needs
 from tests.analysis.studies import LEVELS, results, study
@@ -27,88 +27,12 @@ def pair(found, first, second, context=()):
     return one
 
 
-def test_a_hundredfold_difference_is_seen_with_the_papers_repetitions():
-    runs = results((1, 1.01, 100), datasets=("mnist",))
-    found = answer(runs, study(datasets=("mnist",)))
-    assert found.effect.verdict == DIFFERS
-    assert found.effect.p_holm < 0.05
-    one = pair(found, "ResNet50", "VGG16")
-    assert found.verdict(one) == DIFFERS
-    assert one.low < 100 < one.high
-
-
-def test_other_columns_of_the_table_change_no_p():
-    runs = results()
-    more = runs.assign(gpu_energy=1.0, emissions=runs["energy_consumed"] * 300, location="FRA")
-    assert answer(more).effect == answer(runs).effect
-
-
-def test_ratios_are_taken_within_machines():
-    """Pooled over an unequal number of runs, VGG16 would take more; on each machine it is less."""
-    runs = results((1, 1.2), machines=("slow", "fast"), machine_ratios=(5.0, 1.0), repetitions=6)
-    slow = runs["machine"] == "slow"
-    few = (slow & (runs["architecture"] == "VGG19")) | (~slow & (runs["architecture"] == "VGG16"))
-    runs = runs[~few | (runs["repetition"] <= 2)]
-    means = runs.groupby("architecture")["energy_consumed"].mean()
-    assert means["VGG16"] > means["VGG19"]
-    found = answer(runs, study(levels=("VGG16", "VGG19")))
-    for dataset in ("cifar10", "mnist"):
-        one = pair(found, "VGG19", "VGG16", (dataset,))
-        assert one.ratio == pytest.approx(1.2, rel=0.05)
-    assert found.design.place == ("machine",)
-
-
-def test_third_levels_do_not_hide_that_neighbours_differ():
-    runs = results((1.0, 1.2, 50.0), datasets=("mnist",), repetitions=5, cv=0.01)
-    found = answer(runs, study(datasets=("mnist",)))
-    assert found.verdict(pair(found, "VGG19", "VGG16")) == DIFFERS
-
-
-def test_mixed_contexts_hide_no_effect():
-    """Over both datasets at once the ranks of the larger one would cover all."""
-    runs = results((1.0, 1.05, 1.1), cv=0.01)
-    assert answer(runs).effect.p < 0.001
-
-
-def test_absence_is_claimed_within_a_margin_only():
-    same = results((1, 1, 1), repetitions=5, cv=0.01)
-    assert answer(same).effect.verdict == NOT_DECIDED
-    found = answer(same, study(margin="5 %"))
-    assert found.effect.verdict == ALIKE
-    assert {found.verdict(one) for one in found.pairs} == {ALIKE}
-
-
-def test_a_design_that_can_show_nothing_claims_nothing():
-    runs = results((1, 1.3, 2), repetitions=2, datasets=("mnist",))
-    found = answer(runs, study(datasets=("mnist",), repetitions=2))
-    assert found.effect.verdict == CANT_SHOW
-    assert found.effect.smallest_p == pytest.approx(1 / 15)
-    assert {found.verdict(one) for one in found.pairs} == {CANT_SHOW}
-
-
 def test_an_interaction_is_found_and_none_is_invented():
     assert answer(results(interaction=1.4, repetitions=5)).interaction.verdict == DIFFERS
     assert answer(results(repetitions=5)).interaction.verdict == NOT_DECIDED
     alone = answer(results(datasets=("mnist",)), study(datasets=("mnist",)))
     assert alone.interaction.verdict is None
     assert math.isnan(alone.interaction.p)
-
-
-def test_before_all_runs_are_in_there_is_no_p():
-    found = answer(results(), is_final=False)
-    assert math.isnan(found.effect.p)
-    assert found.effect.verdict is None
-    assert "p" not in questions.to_frame(found)
-    assert found.pairs
-
-
-def test_one_configuration_with_a_single_run_blocks_nothing():
-    runs = results(repetitions=4)
-    lost = (runs["architecture"] == "VGG19") & (runs["dataset"] == "mnist")
-    found = answer(runs[~lost | (runs["repetition"] == 1)])
-    assert found.effect.verdict == DIFFERS
-    assert found.verdict(pair(found, "ResNet50", "VGG16", ("mnist",))) == DIFFERS
-    assert pair(found, "VGG19", "VGG16", ("mnist",)).reason == "one run alone has no spread"
 
 
 def test_what_confounds_is_taken_up():
