@@ -139,7 +139,7 @@ def test_7_mixed_contexts_hide_no_effect():
 
 
 def test_8_absence_is_claimed_within_a_margin_only():
-    """Said was "Nothing saves energy" with an interval of −43 to +24 % around a true saving of 10 %."""
+    """It was "nothing saves energy" with an interval of −43 to +24 % around a true 10 %."""
     same = results((1, 1, 1), repetitions=5, cv=0.01)
     assert answer(same).effect.verdict == NOT_DECIDED
     found = answer(same, study(margin="5 %"))

@@ -127,11 +127,14 @@ def test_an_interaction_is_found_and_named():
 @pytest.mark.parametrize("repetitions", [2, 3, 5, 10])
 @pytest.mark.parametrize("times", [1, 5])
 def test_an_interaction_that_is_not_there_is_seldom_found(repetitions, times):
-    """The F test finds one in 9 to 11 % where one network scatters five times as much."""
+    """The F test finds one in 9 to 11 % where one network scatters five times as much.
+
+    With spreads as residuals in blocks mix them it would be 6.3 %.
+    """
     runs = observed(study(THREE, repetitions), block=True)
     spreads = np.where(runs.compared.codes == 2, times, 1)
-    logs = np.random.default_rng(1).normal(size=(4000, len(runs))) * spreads
-    assert (LogModel(runs).interaction_p(logs) < 0.05).mean() <= 0.07
+    logs = np.random.default_rng(1).normal(size=(8000, len(runs))) * spreads
+    assert (LogModel(runs).interaction_p(logs) < 0.05).mean() <= 0.058
 
 
 @pytest.mark.parametrize("repetitions", [2, 3, 5, 10])
@@ -189,7 +192,7 @@ def test_the_interval_of_the_best_of_twelve_holds_its_ratio(repetitions):
 def test_only_wanted_pairs_are_a_family():
     model = LogModel(observed(study(THREE)))
     every = pairs(model)
-    some = pairs(model, wanted=lambda first, second: "a" in (first, second))
+    some = pairs(model, reference="a")
     assert len(every) == 6
     assert len(some) == 4
     assert some[0].precision < every[0].precision
