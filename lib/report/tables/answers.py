@@ -305,10 +305,11 @@ _NOTHING_VARIED = (
 )
 _READ = (
     f"Equal accuracy is {100 * SHARE_OF_BEST:.0f} % of what the less accurate of the two reaches "
-    "at its best, and the energy until then is read off both mean learning curves. The interval "
-    "and p are Student's, with the spread between runs found by leaving out each in turn; p (Holm) "
-    "is adjusted for all comparisons with the same reference. How many runs had the equal accuracy "
-    "in some epoch is told. Accuracy and energy are those at the end of the training."
+    "at its best, and the energy until then is read off both mean learning curves. Intervals are "
+    "simultaneous, of the spread between resampled runs and of what the instruments leave "
+    "uncertain in a ratio; p is of the spread alone, and p (Holm) adjusted for all comparisons "
+    "with the same reference. How many runs had the equal accuracy in some epoch is told. Accuracy "
+    "and energy are those at the end of the training."
 )
 
 
