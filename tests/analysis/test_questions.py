@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.analysis import design, questions
@@ -41,6 +42,16 @@ def test_what_confounds_is_taken_up():
     found = answer(runs, study(levels=("VGG16", "VGG19")))
     assert "Machine a ran no VGG19." in " ".join(found.confounded)
     assert {found.verdict(one) for one in found.pairs} <= {CANT_SHOW, NOT_DECIDED}
+
+
+def test_only_what_confounds_the_runs_that_are_compared_is_named():
+    """The order of runs that have no energy is no matter of a comparison of energies."""
+    fixed = results(repetitions=4).sort_values(["repetition", "dataset", "architecture"])
+    fixed["started_at"] = [f"2025-01-01T00:{n:02}:00+00:00" for n in range(len(fixed))]
+    assert "in this order" in " ".join(answer(fixed).confounded)
+    lost = fixed.assign(energy_consumed=np.nan, machine="another")
+    both = pd.concat([lost, results(repetitions=4)], ignore_index=True)
+    assert answer(both).confounded == ()
 
 
 def test_energy_is_that_of_the_best_instrument_that_all_runs_have():
@@ -112,6 +123,7 @@ def test_the_authors_wattmeter_data():
     assert mnist.effect.p == pytest.approx(0.0036, abs=1e-4)
     assert found.spread == pytest.approx(0.017, abs=0.001)
     assert found.interaction.statistic == pytest.approx(58, abs=1)
+    assert "Kaggle" not in " ".join(found.confounded)
 
 
 def test_nothing_varied_tells_the_spread():
