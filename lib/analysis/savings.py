@@ -154,7 +154,9 @@ def savings(
             row |= {"accuracy": _mean(group.accuracy), "energy_consumed": _mean(group.energy)}
             for base in dict.fromkeys((architecture, first_architecture)):
                 if (base, REFERENCE) == (architecture, variant):
-                    rows += [row | {COMPARED_WITH: ""}] * (base == first_architecture)
+                    rows += [row | {COMPARED_WITH: "", "reason": None}] * (
+                        base == first_architecture
+                    )
                 else:
                     reference = groups.get((base, REFERENCE))
                     found = _against(group, reference, reference_name(base), calibrations)
