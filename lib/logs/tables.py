@@ -9,6 +9,7 @@ are, so that factors are whatever the table has.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lib.instruments import COMPONENTS
+from lib.instruments.integrate import integrate_counter, integrate_power
 from lib.logs.codecarbon import LogError, Skipped
 from lib.logs.counters import ENERGIES
 from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported
@@ -26,6 +29,9 @@ from lib.stats.score import score
 from lib.units import JOULES, JOULES_PER_KWH
 
 MAPPING = "import.yaml"
+
+_SENSOR = ("run id", "device_group", "hostname", "sensor", "magnitude")
+"""Columns of a table with one row a sample."""
 
 UNITS: dict[str, dict[str, float]] = {
     **{
@@ -139,8 +145,23 @@ def _head(path: Path, said: Mapping[str, Any]) -> set[str]:
         return set()
 
 
+def _one_row_a_run(samples: pd.DataFrame) -> pd.DataFrame:
+    """What perun exports, a row a sample of each sensor since its run's start, as a row a run."""
+    samples = samples.assign(value=samples["value"] * samples["magnitude"])
+    runs = samples.groupby("run id")["timestep"].max().to_frame("runtime [s]")
+    reckon = {"J": integrate_counter, "W": integrate_power}
+    told = samples[samples["unit"].isin(reckon) & samples["device_group"].isin(COMPONENTS)]
+    for (run, part, _, _, unit), its in told.groupby([*_SENSOR[:4], "unit"]):
+        energy = reckon[unit](its["timestep"], its["value"]).energy
+        before = runs.get(f"{part} [kWh]", pd.Series(0.0, runs.index))
+        runs[f"{part} [kWh]"] = before
+        runs.loc[run, f"{part} [kWh]"] += math.nan if energy is None else energy
+    return runs.reset_index()
+
+
 def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Imported:
     table = _frame(path, said)
+    table = _one_row_a_run(table) if set(_SENSOR) <= tool.header else table
     named = said.get("columns", {})
     units = {**dict.fromkeys(ENERGIES, tool.unit), **said.get("units", {})}
     columns, taken = {}, set()

@@ -20,7 +20,7 @@ EARLIEST, LATEST = (pd.Timestamp(f"{year}-01-01", tz="UTC").timestamp() for year
 PATTERNS = (
     *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p"),
     *("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%m-%d-%Y %H:%M:%S.%f"),
-    *("%Y- %m- %d  %H: %M: %S. %f", "%a %b %d %H:%M:%S %Y", "%H:%M:%S"),
+    *("%Y-%m-%d %H:%M:%S.%f", "%Y- %m- %d  %H: %M: %S. %f", "%a %b %d %H:%M:%S %Y", "%H:%M:%S"),
 )
 """Forms of time that logs have besides; to be said, since some texts are of two of them."""
 
@@ -89,9 +89,9 @@ class Clock:
     def _written(self, texts: pd.Series) -> NDArray:
         form = self._mapping.time_format.strip().replace("iso", "ISO8601")
         texts = texts.str.strip()
-        if ". %f" in form:  # counts milliseconds, without leading zeros
+        if form.endswith("%f") and (". %f" in form or _counts_milliseconds(texts)):
             texts = texts.str.replace(
-                r"\. (\d{1,3})$", lambda found: f". {found[1].zfill(3)}", regex=True
+                r"(\. ?)(\d{1,3})$", lambda found: found[1] + found[2].zfill(3), regex=True
             )
         try:
             times = pd.to_datetime(texts, format=form, errors="coerce")
@@ -158,6 +158,19 @@ class Clock:
             hour.last, hour.passes = float(shown[mine][-1]), int(turn[-1])
             seconds[mine] = np.where(turn == 0, first[mine], second[mine])
         return seconds
+
+
+def _counts_milliseconds(texts: pd.Series) -> bool:
+    """Whether what follows the point is a number of ms, without leading zeros, and no fraction.
+
+    Then it has one to three digits, never a zero before others; both happens within ten samples.
+    """
+    digits = texts.str.extract(r"\.(\d+)$")[0].dropna()
+    return (
+        digits.str.len().max() == 3
+        and digits.str.len().min() < 3
+        and not digits.str.fullmatch(r"0\d+").any()
+    )
 
 
 def _zone(name: str | None) -> tzinfo | None:

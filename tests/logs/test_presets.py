@@ -53,7 +53,7 @@ LOGS = {
         "timestamp, index, power.draw [W]",
         lambda t, w, j: f"{t:%Y/%m/%d %H:%M:%S}.000, 0, {w:.2f} W",
     ),
-    # shelly-api-docs: EMData.GetData and /emdata/0/data.csv, Wh a minute
+    # shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/EMData: /emdata/0/data.csv, Wh a minute
     "shelly": shelly(),
     # tasmota.github.io/docs/Power-Monitoring: tele/PLUG/SENSOR
     "tasmota": lines(
@@ -64,7 +64,7 @@ LOGS = {
     ),
     # home-assistant frontend, src/panels/history: "entity_id,state,last_changed"
     "home-assistant": home_assistant(),
-    # joular/powerjoular src/csv_power.adb
+    # joular/powerjoular src/csv_power.adb, Save_To_CSV_File
     "powerjoular": lines(
         "Date,CPU Utilization,Total Power,CPU Power,GPU Power",
         lambda t, w, j: f"{t:%Y-%m-%d %H:%M:%S},0.08000,{w + 9:.5f},{w:.5f},9.00000",
@@ -74,12 +74,12 @@ LOGS = {
         "Delta,Time,CPU_USAGE_0,PACKAGE_ENERGY (J),TOTAL_MEMORY",
         lambda t, w, j: f"1000,{int(t.timestamp() * 1000)},12.5,{7000 + j:.6f},33554432",
     ),
-    # turbostat(8): tabs between columns, --Summary for the line of all CPUs
+    # turbostat(8): --show Time_Of_Day_Seconds,PkgWatt, tabs between columns, --Summary for the line of all CPUs
     "turbostat": lines(
         "Time_Of_Day_Seconds\tPkgWatt\tRAMWatt",
         lambda t, w, j: f"{t.timestamp():.6f}\t{w:.2f}\t3.10",
     ),
-    # Grid'5000 metrics API (Kwollect): value by metric and device
+    # grid5000.fr/w/Monitoring_Using_Kwollect: timestamp, device_id, metric_id, value, labels
     "kwollect": lines(
         "timestamp,device_id,metric_id,value,labels",
         lambda t, w, j: (
@@ -87,18 +87,20 @@ LOGS = {
             f"{t:%Y-%m-%dT%H:%M:%S}+00:00,taurus-1,wattmetre_power_watt,{w},{{}}"
         ),
     ),
-    # wattmetre-read: "#timestamp,#frame_is_ok,#U1,...,#activepow1,..."
+    # AIPowerMeter, docs/source/omegawatt.rst: the output of wattmetre-read
     "omegawatt": lines(
         "#timestamp,#frame_is_ok,#U1,#current1,#activepow1",
         lambda t, w, j: (
             f"{t.timestamp() - 0.5:.9f},false,,,\n{t.timestamp():.9f},true,232.3,0.4,{w}"
         ),
     ),
+    # No real file was found; the columns are those of this program's documentation.
     "yokogawa": lines(
         "Store No.,Date,Time,U-1,I-1,P-1",
         lambda t, w, j: f"1,{t:%Y/%m/%d},{t:%H:%M:%S},230.1,0.43,{w:.4E}",
     ),
-    # mlcommons/power-dev ptd_client_server: the log of PTDaemon, month first
+    # mlcommons/power-dev compliance/check.py: PTDaemon's dates are MM-DD-YYYY hh:mm:ss.mmm; the
+    # columns (Time, Watts, Volts, Amps, PF, Mark) are those of its log spl.txt
     "ptdaemon": lines(
         None,
         lambda t, w, j: (

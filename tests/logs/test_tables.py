@@ -73,6 +73,32 @@ def test_mlflow_runs(tmp_path):
     assert "Column run_id is left out: in results it means something else." in found.notes
 
 
+def test_perun_export(tmp_path):
+    """Helmholtz-AI-Energy/perun, perun/io/pandas.py (exportCSV): a row a sample; units J of
+    counters and W, magnitudes as numbers (perun/data_model/measurement_type.py)."""
+    rows = ["run id,hostname,device_group,sensor,unit,magnitude,timestep,value"]
+    for run, watts in ((0, 100), (1, 200)):
+        for second in range(0, 61, 5):
+            joules = 7e9 + 1e6 * 50 * second  # a counter in uJ
+            rows += [
+                f"{run},n1,cpu,CPU_0_package-0,J,1e-06,{second},{joules}",
+                f"{run},n1,gpu,GPU_0,W,0.001,{second},{watts * 1000}",
+                f"{run},n1,gpu,GPU_1,W,0.001,{second},10000",
+                f"{run},n1,cpu,CPU_USAGE,%,1.0,{second},12",
+                f"{run},n1,other,psys,J,1e-06,{second},{2 * joules}",
+            ]
+    lines = [f"{'' if n == 0 else n - 1},{row}" for n, row in enumerate(rows)]  # pandas' index
+    found, results = read(write(tmp_path, "\n".join(lines) + "\n"))
+    joules = results[["cpu_energy", "gpu_energy", "energy_consumed"]] * JOULES_PER_KWH
+    assert joules.to_numpy().tolist() == [
+        pytest.approx([3000, 6600, 9600]),
+        pytest.approx([3000, 12600, 15600]),
+    ]
+    assert results["duration"].tolist() == [60, 60]
+    assert results["repetition"].tolist() == [1, 2]
+    assert "energy_consumed is cpu_energy + gpu_energy." in found.notes
+
+
 MINE = """\
 Model,Optimiser,Energy (J),Time [min],Top-1,CO2
 A,adam,3600000,2,91,12
