@@ -53,7 +53,7 @@ LOGS = {
         "timestamp, index, power.draw [W]",
         lambda t, w, j: f"{t:%Y/%m/%d %H:%M:%S}.000, 0, {w:.2f} W",
     ),
-    # shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/EMData: /emdata/0/data.csv, Wh a minute
+    # shelly-api-docs.shelly.cloud/gen2, EMData: /emdata/0/data.csv?add_keys=true, Wh a minute
     "shelly": shelly(),
     # tasmota.github.io/docs/Power-Monitoring: tele/PLUG/SENSOR
     "tasmota": lines(
@@ -74,7 +74,7 @@ LOGS = {
         "Delta,Time,CPU_USAGE_0,PACKAGE_ENERGY (J),TOTAL_MEMORY",
         lambda t, w, j: f"1000,{int(t.timestamp() * 1000)},12.5,{7000 + j:.6f},33554432",
     ),
-    # turbostat(8): --show Time_Of_Day_Seconds,PkgWatt, tabs between columns, --Summary for the line of all CPUs
+    # turbostat(8): tabs between columns, --Summary for the line of all CPUs
     "turbostat": lines(
         "Time_Of_Day_Seconds\tPkgWatt\tRAMWatt",
         lambda t, w, j: f"{t.timestamp():.6f}\t{w:.2f}\t3.10",
