@@ -6,6 +6,7 @@ The first sentence of a report is made here.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 
@@ -79,7 +80,8 @@ def found(study: Analysis) -> Prose:
     if study.completed.empty:
         return Prose(("No run is complete yet, so nothing was found.",), lead=True)
     if study.is_the_papers:
-        return Prose((_verdicts(study), *verdicts.in_words(study.answer, most=1)), lead=True)
+        shown = replace(study.answer, confounded=())  # the faults say that
+        return Prose((_verdicts(study), *verdicts.in_words(shown, most=1)), lead=True)
     said = verdicts.in_words(study.answer, most=1)
     if not study.answer.pairs:
         said = (*_energies(study), *said)

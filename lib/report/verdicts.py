@@ -39,6 +39,8 @@ def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
         return (f"Nothing can be compared: {found.effect.reason}.",)
     how = "By the wattmeter" if found.response == "wattmeter_energy" else ""
     said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found, most)]
+    if most == 1:  # of each context its extremes only, which is one answer
+        said = [" ".join(said)]
     if (overall := _overall(found)) is not None:
         said.insert(0, overall)
     if (depends := _interaction(found)) is not None:
@@ -81,9 +83,14 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
         }
         known = [pair for pair in pairs if not math.isnan(pair.ratio)]
         widest = max(known, key=lambda pair: pair.ratio, default=None)
+        same = [verdict for verdict, count in counts.items() if count == len(pairs)]
         text = f"of {len(pairs)} pairs " + listed(
             f"{count} {_WORDS[verdict][count > 1]}" for verdict, count in counts.items() if count
         )
+        if same == [NOT_DECIDED]:
+            text = f"none of {len(pairs)} pairs is decided"
+        elif same:
+            text = f"all {len(pairs)} pairs {_WORDS[same[0]][1]}"
         if not found.is_final or found.effect.verdict == CANT_SHOW:
             text = f"{len(pairs)} pairs were measured"
         if widest is not None:

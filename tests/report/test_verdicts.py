@@ -61,7 +61,7 @@ def test_of_many_pairs_the_furthest_apart_is_told():
     runs = results((1, 1.1, 1.25), datasets=("mnist",), repetitions=5)
     twice = runs.assign(architecture="MobileNetV2", energy_consumed=runs["energy_consumed"] * 3)
     said = words(pd.concat([runs, twice[runs["architecture"] == "VGG16"]]))
-    assert "Of 6 pairs" in said
+    assert "All 6 pairs differ" in said
     assert "furthest apart: MobileNetV2 takes" in said
 
 
