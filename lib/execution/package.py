@@ -114,6 +114,7 @@ def _of_study(folder: StudyFolder) -> tuple[dict[str, bytes], dict[str, str]]:
     for run_id in folder.run_ids():
         wanted |= {path for name in _OF_RUNS for path in folder.run(run_id).glob(name)}
     inside, left_out = {}, {}
+    outputs = str(folder.path.resolve().parent)  # which executed notebooks name
     for path in sorted(folder.path.rglob("*")):
         name = path.relative_to(folder.path).as_posix()
         if path.is_dir():
@@ -121,7 +122,7 @@ def _of_study(folder: StudyFolder) -> tuple[dict[str, bytes], dict[str, str]]:
         if path not in wanted or path.is_symlink():
             left_out[name] = "is no result" if not path.is_symlink() else "is a link"
             continue
-        content = path.read_bytes()
+        content = path.read_bytes().replace(f"{outputs}/".encode(), b"outputs/")
         if private := _private(content):
             left_out[name] = private
         else:

@@ -25,6 +25,7 @@ def study(tmp_path_factory):
     (folder / "notes.txt").write_text("mine")
     (folder / "figures").mkdir()
     (folder / "figures" / "secret.svg").write_text(f"<svg>{Path.home()}/data</svg>")
+    (folder / "figures" / "where.svg").write_text(f"<svg>{folder.resolve()}</svg>")
     (folder / "figures" / "host.svg").write_text("<svg>at node-17 of a cluster</svg>")
     return folder
 
@@ -58,7 +59,7 @@ def changed(source, target, name, change):
     return target
 
 
-def test_what_is_no_result_or_private_stays_and_is_named(packed):
+def test_what_is_no_result_or_private_stays_and_is_named(packed, study):
     (_, left_out), target = packed
     assert left_out["notes.txt"] == "is no result"
     assert left_out["figures/secret.svg"] == "names the home folder"
@@ -68,6 +69,8 @@ def test_what_is_no_result_or_private_stays_and_is_named(packed):
         home = str(Path.home()).encode()
         of_study = [name for name in archive.namelist() if name.startswith("study/")]
         assert not [name for name in of_study if home + b"/" in archive.read(name)]
+        outputs = str(study.parent.resolve()).encode()
+        assert not [name for name in of_study if outputs + b"/" in archive.read(name)]
 
 
 def test_the_crate_describes_every_file_and_every_run(packed, study):
