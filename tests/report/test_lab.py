@@ -67,9 +67,9 @@ def _make_short(path):
     """Let train.ipynb train for some ten seconds."""
     notebook = nbformat.read(path, as_version=4)
     (cell,) = [cell for cell in notebook.cells if cell.id == "parameters"]
-    cell.source += (
-        "\ntrain_limit = 960\ntest_limit = 32\nhead = 'linear'\nepochs = 2\nfeatures = 'online'"
-    )
+    values = {"train_limit": 960, "test_limit": 32, "head": "linear", "epochs": 2}
+    values |= {"features": "online", "idle_seconds": 1}
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
     nbformat.write(notebook, path)
 
 
@@ -160,7 +160,7 @@ def test_a_reader_chooses_study_measure_and_factor(page):
     inside = page.locator(".jp-CodeCell", has_text=cell)
     inside.get_by_text("is not the table of a study").wait_for()
     dropdown(page, cell, "Study").select_option("quick")
-    wait_for_title(page, cell, "by architecture")
+    wait_for_title(page, cell, "Duration by dataset")
 
 
 def test_a_reader_compares_two_studies(page):
