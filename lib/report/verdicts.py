@@ -22,6 +22,8 @@ _WORDS = {
 }
 """Of one pair, and of several."""
 
+_OPEN = ", which is not decided"
+
 TARGET = 0.05
 """The precision that what is still missing is told for, where a study names no margin."""
 
@@ -87,14 +89,15 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
         text = f"of {len(pairs)} pairs " + listed(
             f"{count} {_WORDS[verdict][count > 1]}" for verdict, count in counts.items() if count
         )
-        if same == [NOT_DECIDED]:
-            text = f"none of {len(pairs)} pairs is decided"
-        elif same:
+        if same:
             text = f"all {len(pairs)} pairs {_WORDS[same[0]][1]}"
         if not found.is_final or found.effect.verdict == CANT_SHOW:
             text = f"{len(pairs)} pairs were measured"
-        if widest is not None:
-            text += f"; furthest apart: {_pair(found, widest)}"
+        apart = "" if widest is None else f"furthest apart: {_pair(found, widest)}"
+        if same == [NOT_DECIDED] and apart and found.is_final:  # which is said once
+            text = f"of {len(pairs)} pairs, none of which is decided, " + apart.replace(_OPEN, "")
+        elif apart:
+            text += f"; {apart}"
         yield where + text
 
 
@@ -128,7 +131,7 @@ def _pair(found: Answer, pair: Pair) -> str:
     if pair.p_holm < ALPHA and pair.is_in_doubt:
         settled = f"; {pair.settled_by} would tell" if pair.settled_by else ""
         return f"{took} ({limits}), but the instruments leave open which takes more{settled}"
-    return f"{took}, which is not decided ({limits}{_needed(found)})"
+    return f"{took}{_OPEN} ({limits}{_needed(found)})"
 
 
 def _needed(found: Answer) -> str:

@@ -75,6 +75,8 @@ def threats(study: Analysis) -> Prose:
 
 def by_kind(study: Analysis) -> Sections:
     """The threats by kind of validity: construct, internal, external, conclusion."""
+    if study.completed.empty:
+        return {}
     return {
         "construct": list(_construct(study)),
         "internal": [

@@ -83,6 +83,7 @@ _UNITS = {
     "cifar10": "flops_cifar10",
     "mnist": "flops_mnist",
     "ratio": "mnist_over_cifar10",
+    "least_energy": "lowest_energy_architecture",
     "lowest": "lowest_energy",
     "highest": "highest_energy",
     "sampled": "sampled_energy",
