@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,9 +35,14 @@ def files() -> dict[str, bytes]:
 
 @functools.cache
 def digest() -> str:
-    """First 16 hex digits of a SHA-256 of the package's files: equal where the program is."""
+    """That of the package's files: equal where the program is."""
+    return digest_of(files())
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """First 16 hex digits of a SHA-256 of the names and contents of files."""
     whole = hashlib.sha256()
-    for name, content in files().items():
+    for name, content in sorted(files.items()):
         whole.update(f"{name} {len(content)}\n".encode())
         whole.update(content)
     return whole.hexdigest()[:16]

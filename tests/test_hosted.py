@@ -55,7 +55,7 @@ def test_attached_weights_are_found(on_kaggle):
     (on_kaggle / "mine.h5").write_bytes(b"no weights")
 
     def build(file):
-        return architectures.build_model("VGG16", image_size=32, classes=10, weights=file, seed=1)
+        return architectures.build_model(RunConfig(weights=file), 32, 10)
 
     with pytest.raises(architectures.WeightsError, match="does not hold weights of VGG16"):
         build("elsewhere/mine.h5")

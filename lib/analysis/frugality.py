@@ -75,7 +75,7 @@ def guessing(results: pd.DataFrame) -> pd.Series:
 
     Three standard errors above chance; NaN where the number of classes isn't known.
     """
-    known = {name: dataset.classes for name, dataset in DATASETS.items()}
+    known = {name: len(dataset.class_names) for name, dataset in DATASETS.items()}
     chance = 1 / _number(results, "data_classes").fillna(results["dataset"].map(known))
     images = _number(results, "data_test_images").fillna(TEST_IMAGES)
     return chance + 3 * np.sqrt(chance * (1 - chance) / images)

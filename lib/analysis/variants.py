@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib.quantities import REFERENCE, ordered
-from lib.study.config import RunConfig, Use, as_field, names
+from lib.study.config import RunConfig, Use, names
 from lib.study.study import Study
 from lib.text import level
 
@@ -144,7 +144,7 @@ def _reference(name: str, column: pd.Series, settings: Study | None) -> str:
         )
         candidates = [*first, *settings.factors.get(name, []), default, *last]
     present = ordered(column)
-    said = (_text(as_field(name, value)) for value in candidates)
+    said = (_text(RunConfig.as_field(name, value)) for value in candidates)
     return next((text for text in said if text in present), present[0])
 
 

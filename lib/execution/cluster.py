@@ -23,7 +23,7 @@ from distributed import Client, Future, KilledWorker
 from distributed.comm import CommClosedError
 
 from lib import program, records
-from lib.execution import bundle, cluster_admission, local, run_files, run_folders
+from lib.execution import bundle, cluster_admission, local, run_folders
 from lib.execution.forecast import Forecast, Underway
 from lib.execution.run_process import failed_record, one_line
 from lib.instruments import machine
@@ -249,8 +249,8 @@ def _taken(content: object, staged: RunFields) -> str | None:
     if not isinstance(content, bytes):
         return f"it is a {type(content).__name__}"
     try:
-        run_files.unpack(content, staged.run_dir)
-    except run_files.RefusedError as error:
+        bundle.unpack(content, staged.run_dir)
+    except bundle.RefusedError as error:
         return str(error)
     found = run_folders.look(staged)
     if found.record is None:

@@ -39,9 +39,7 @@ class BusyError(UserError):
 def alone_on_this_machine(what: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the machine's measurement lock; two measurements would spoil each other.
 
-    Args:
-        what: Said to whom the lock is refused.
-        wait: Wait for the lock where another process holds it.
+    `what` is said to whom the lock is refused.
 
     Raises:
         BusyError: If another process holds it; says which, and since when.

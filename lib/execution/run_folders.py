@@ -114,25 +114,18 @@ def recover(runs: Iterable[RunFields]) -> list[str]:
     for config in runs:
         found = look(config)
         if found.folder is not None and found.record is not None:
-            _take_back(config, found.record, found.folder)
+            _move(found.folder, config.run_dir)
+            if found.record.run_id != config.run_id:
+                found.record.model_copy(update={"run_id": config.run_id}).write(config.run_dir)
+            (config.run_dir / _REASON).unlink(missing_ok=True)
             said.append(f"{config.run_id}: fits the plan, taken back from {found.folder}")
     return said
-
-
-def _take_back(config: RunFields, record: Record, folder: Path) -> None:
-    _move(folder, config.run_dir)
-    if record.run_id != config.run_id:
-        record.model_copy(update={"run_id": config.run_id}).write(config.run_dir)
-    (config.run_dir / _REASON).unlink(missing_ok=True)
 
 
 def set_aside(folder: Path, shelf: Path | None = None, reason: str | None = None) -> Path:
     """Move a folder that is in the way onto a shelf (default: beside it); overwrites nothing.
 
-    Args:
-        folder: To be moved.
-        shelf: Where to.
-        reason: Why, to be left in it as a file.
+    The reason is left in it as a file.
     """
     shelf = shelf or folder.parent
     shelf.mkdir(exist_ok=True)
@@ -145,20 +138,12 @@ def set_aside(folder: Path, shelf: Path | None = None, reason: str | None = None
     return target
 
 
-@dataclass(frozen=True)
-class Aside:
-    """A folder that was set aside: where it is, and why as far as that was written down."""
-
-    folder: Path
-    reason: str
-
-
-def all_aside(study_dir: Path) -> list[Aside]:
-    """What was set aside of a study's runs, and of the study as a whole."""
+def all_aside(study_dir: Path) -> dict[Path, str]:
+    """What was set aside of a study's runs, and of the study as a whole: folders, and why."""
     shelf = StudyFolder(study_dir).aside
     whole = sorted(study_dir.parent.glob(f"{glob.escape(study_dir.name)}{_ASIDE}*"))
     runs = sorted(shelf.iterdir()) if shelf.is_dir() else []
-    return [Aside(folder, _reason(folder)) for folder in (*runs, *whole)]
+    return {folder: _reason(folder) for folder in (*runs, *whole)}
 
 
 def _reason(folder: Path) -> str:
@@ -182,9 +167,7 @@ def _move(source: Path, target: Path) -> None:
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(source, partial, symlinks=True)
-        for path in partial.rglob("*"):
-            if path.is_file():
-                sync(path)
+        _sync_files(partial)
         partial.rename(target)
         shutil.rmtree(source)
     sync(target.parent)
@@ -206,8 +189,9 @@ def check_room(study_dir: Path) -> None:
 def clear(study_dir: Path) -> None:
     """Take away what is left of runs that were interrupted, and of files half written."""
     remove_unfinished(study_dir)
-    if StudyFolder(study_dir).unfinished.path.exists():
-        shutil.rmtree(StudyFolder(study_dir).unfinished.path)
+    unfinished = StudyFolder(study_dir).unfinished.path
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
 
 
 def staged(config: RunFields, study_dir: Path) -> RunFields:
@@ -218,7 +202,11 @@ def staged(config: RunFields, study_dir: Path) -> RunFields:
 def settle(config: RunFields, study_dir: Path) -> None:
     """Move the folder of a run that is over from among the unfinished into its place."""
     folder = staged(config, study_dir).run_dir
+    _sync_files(folder)
+    _move(folder, config.run_dir)
+
+
+def _sync_files(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             sync(path)
-    _move(folder, config.run_dir)

@@ -76,7 +76,8 @@ def execute(config: RunFields) -> str | None:
     except DeadKernelError:
         if memory_kills() > kills:
             return f"{OUT_OF_MEMORY}: the system killed the kernel"
-        if _MEMORY_WORDS.search(_last_words(folder / LOG_NAME)):
+        log = folder / LOG_NAME
+        if _MEMORY_WORDS.search(log.read_bytes()[-10_000:] if log.is_file() else b""):
             return f"{OUT_OF_MEMORY}: the kernel died; {LOG_NAME} says where"
         return f"the kernel died; the last lines of {LOG_NAME} may say why"
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
@@ -96,10 +97,6 @@ def memory_kills() -> int:
     except OSError:
         return 0
     return int(found[1]) if found else 0
-
-
-def _last_words(log: Path) -> bytes:
-    return log.read_bytes()[-10_000:] if log.is_file() else b""
 
 
 def leave_out_private_paths(notebook: Path) -> None:

@@ -231,10 +231,9 @@ def show_aside(call: Call, console: Console) -> bool:
     """List what was set aside, why, and what of it fits the plan again."""
     fits = {run_folders.look(run).folder for run in call.everything}
     found = run_folders.all_aside(call.study_dir)
-    for one in found:
-        again = " (it fits the plan again: the next call takes it back)"
-        said = f"{one.folder}: {one.reason}{again if one.folder in fits else ''}"
-        console.print(readable(said), soft_wrap=True)
+    for folder, reason in found.items():
+        again = " (it fits the plan again: the next call takes it back)" if folder in fits else ""
+        console.print(readable(f"{folder}: {reason}{again}"), soft_wrap=True)
     if not found:
         console.print(f"Nothing of {call.study_dir} was set aside.")
     return True

@@ -33,12 +33,7 @@ def resumed(call: Call) -> Call:
 
 
 def next_block(call: Call, ended: Iterable[Record]) -> tuple[Call | None, str]:
-    """The call with one repetition more, or None where it is over; and why, in a sentence.
-
-    Args:
-        call: All of whose runs have ended.
-        ended: Their records.
-    """
+    """The call with one repetition more, or None where it is over; and why, in a sentence."""
     from lib.analysis import questions  # pandas and statistics, once the runs are over
 
     rule = call.study.repetitions

@@ -46,20 +46,19 @@ def verify(path: Path, console: Console) -> bool:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         _unpack(path, root)
-        found = list(_sums(root))
-        console.print(f"Checksums: {_said(found)}", soft_wrap=True)
-        study = root / STUDY
-        results = list(_results(study))
-        console.print(f"Results from the records: {_said(results)}", soft_wrap=True)
-        tables = list(_tables(study))
-        console.print(f"Tables from the records: {_said(tables)}", soft_wrap=True)
-    total = len(found) + len(results) + len(tables)
+        checks = {
+            "Checksums": _sums(root),
+            "Results from the records": _results(StudyFolder(root / STUDY)),
+            "Tables from the records": _tables(StudyFolder(root / STUDY)),
+        }
+        total = 0
+        for name, check in checks.items():
+            found = list(check)
+            total += len(found)
+            said = readable(first(found, "; ", MOST_NAMED)) if found else "no difference."
+            console.print(f"{name}: {said}", soft_wrap=True)
     console.print(f"{total} differences." if total != 1 else "1 difference.")
     return total == 0
-
-
-def _said(found: list[str]) -> str:
-    return readable(first(found, "; ", MOST_NAMED)) if found else "no difference."
 
 
 def _unpack(path: Path, root: Path) -> None:
@@ -84,9 +83,8 @@ def _sums(root: Path) -> Iterator[str]:
     """Files that are missing, changed, or not in the list."""
     lines = (root / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} - {
-        CHECKSUMS
-    }
+    files = (path for path in root.rglob("*") if path.is_file())
+    there = {path.relative_to(root).as_posix() for path in files} - {CHECKSUMS}
     yield from (f"{name} is missing" for name in sorted(listed.keys() - there))
     yield from (f"{name} is in no list" for name in sorted(there - listed.keys()))
     for name in sorted(there & listed.keys()):
@@ -94,11 +92,10 @@ def _sums(root: Path) -> Iterator[str]:
             yield f"{name} was changed"
 
 
-def _results(study: Path) -> Iterator[str]:
+def _results(folder: StudyFolder) -> Iterator[str]:
     """Cells of results.csv that the records say otherwise."""
-    folder = StudyFolder(study)
     said = from_csv(folder.results)
-    merged = records.merge(study, plan.read(study) or None)
+    merged = records.merge(folder.path, plan.read(folder.path) or None)
     yield from merged.damaged
     with tempfile.TemporaryDirectory() as place:
         records.write_results(merged.results, Path(place))
@@ -106,13 +103,12 @@ def _results(study: Path) -> Iterator[str]:
     yield from _differences("results.csv", said, anew, "run_id")
 
 
-def _tables(study: Path) -> Iterator[str]:
+def _tables(folder: StudyFolder) -> Iterator[str]:
     """Cells of the tables that the analysis of the records says otherwise."""
-    folder = StudyFolder(study)
     said = {path.name: from_csv(path) for path in sorted(folder.tables.glob("*.csv"))}
     for path in folder.tables.glob("*"):
         path.unlink()
-    build.build(study)
+    build.build(folder.path)
     anew = {path.name: from_csv(path) for path in sorted(folder.tables.glob("*.csv"))}
     yield from (f"tables/{name} is not made" for name in said.keys() - anew.keys())
     yield from (f"tables/{name} is new" for name in anew.keys() - said.keys())
@@ -134,8 +130,7 @@ def _differences(
         return
     tolerance = TOLERANCE if key is None else 0.0  # what is read off a record is exact
     for column in said:
-        pairs = zip(said.index, said[column], anew[column], strict=True)
-        for row, one, other in pairs:
+        for row, one, other in zip(said.index, said[column], anew[column], strict=True):
             if not _same(one, other, tolerance):
                 yield f"{name}, {column} of {row}: {one}, from the records {other}"
 

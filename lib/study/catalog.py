@@ -97,19 +97,11 @@ def architecture_of(name: str) -> Architecture:
 
 
 def too_small(architecture: str, image_size: int) -> str | None:
-    """Say what would be right where images are smaller than the architecture takes; else None.
-
-    Args:
-        architecture: A name in `ARCHITECTURES`.
-        image_size: Pixels a side.
-    """
+    """Say what would be right where images are smaller than the architecture takes; else None."""
     least = architecture_of(architecture).smallest_side
-    if image_size >= least:
-        return None
-    return (
-        f"image_size: {architecture} takes images of {least} x {least} pixels or more; "
-        f"set image_size to at least {least}"
-    )
+    takes = f"{architecture} takes images of {least} x {least} pixels or more"
+    right = f"image_size: {takes}; set image_size to at least {least}"
+    return None if image_size >= least else right
 
 
 SMALLEST_SIDE = 32
@@ -118,24 +110,14 @@ SMALLEST_SIDE = 32
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A dataset that a study can name without a file.
-
-    Attributes:
-        name: What a study calls it.
-        class_names: One word a class, in the order of the labels.
-        image_size: Pixels a side that its images are brought to by default.
-        source: Where it comes from, for people.
+    """A dataset that a study can name without a file: its classes in the order of the labels, the
+    pixels a side that its images are brought to by default, and where it comes from.
     """
 
     name: str
     class_names: tuple[str, ...]
     image_size: int
     source: str
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
 
 
 _DIGITS = tuple("0123456789")

@@ -48,24 +48,14 @@ PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_named
 
 
 class Use(Enum):
-    """What a field of a run is for. Whoever lists fields asks for them by it.
+    """What a field of a run is for. Whoever lists fields asks for them by it."""
 
-    Attributes:
-        CONFIGURATION: It says what is trained and how. A field that doesn't say is this.
-        REPETITION: It tells repetitions of a configuration apart.
-        FILES: It says where this machine has what a run reads.
-        PLACE: It says where, and beside which instrument, a run is measured; it changes nothing
-            in the training.
-        PROTOCOL: It says what surrounds the training.
-        RESULTS: It says where results go.
-    """
-
-    CONFIGURATION = "configuration"
-    REPETITION = "repetition"
-    FILES = "files"
-    PLACE = "place"
-    PROTOCOL = "protocol"
-    RESULTS = "results"
+    CONFIGURATION = "what is trained and how; a field that doesn't say is this"
+    REPETITION = "which of the repetitions of a configuration it is"
+    FILES = "where this machine has what a run reads"
+    PLACE = "where, beside which instrument, a run is measured; it changes nothing in the training"
+    PROTOCOL = "what surrounds the training"
+    RESULTS = "where results go"
 
 
 class Later:
@@ -138,13 +128,13 @@ class RunFields(Strict):
         Ids outlive releases: those of runs that came before `location` left them still hold, and a
         field that is `Later` counts where it is not its default.
         """
-        fields = {
+        said = {
             name: value
             for name, value in self.recorded.items()
-            if name not in self.names(Use.PLACE) and not _left_out(self.model_fields[name], value)
+            if name not in self.names(Use.PLACE)
+            and not (Later in (info := self.model_fields[name]).metadata and value == info.default)
         }
-        said = fields | {"location": location}
-        said |= {str(file): digest for file, digest in self.code.items()}
+        said |= {"location": location, **self.code}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -169,7 +159,7 @@ class RunFields(Strict):
 
     def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
-        if self.meter is not None and not _there(Path(self.meter).expanduser().is_file):
+        if self.meter is not None and not _there(self.meter, Path.is_file):
             return [f"meter: no file '{self.meter}'; it describes a wattmeter"]
         return []
 
@@ -251,41 +241,27 @@ class RunConfig(RunFields):
         return value
 
     @model_validator(mode="after")
-    def _own_network_has_no_base(self) -> RunConfig:
-        if own_network.parse(self.architecture) is None:
-            return self
-        needed = {"weights": "none", "features": "online", "preprocessing": "rescale"}
-        for name, right in needed.items():
-            if getattr(self, name) != right:
-                raise ValueError(
-                    f"{name}: a network of one's own has no base of keras.applications; "
-                    f"set {name} to {right}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _features_of_a_frozen_base(self) -> RunConfig:
+    def _fields_fit_together(self) -> RunConfig:
+        known = catalog.DATASETS.get(self.dataset)
+        if own_network.parse(self.architecture):
+            needed = {"weights": "none", "features": "online", "preprocessing": "rescale"}
+            for name, right in needed.items():
+                if getattr(self, name) != right:
+                    raise ValueError(
+                        f"{name}: a network of one's own has no base of keras.applications; "
+                        f"set {name} to {right}"
+                    )
         if self.features == "cached" and self.trainable == "all":
             raise ValueError(
                 "features: a base that learns can't be cached; set features to online, "
                 "or trainable to head"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _dataset_has_a_source(self) -> RunConfig:
-        if self.dataset not in catalog.DATASETS and self.data_dir is None:
-            known = ", ".join(catalog.DATASETS)
+        if known is None and self.data_dir is None:
             raise ValueError(
-                f"dataset '{self.dataset}' is unknown; known are {known}, "
+                f"dataset '{self.dataset}' is unknown; known are {', '.join(catalog.DATASETS)}, "
                 f"or set data_dir to a folder that holds {self.dataset}.npz"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _architecture_can_be_built(self) -> RunConfig:
         # How large the images of a file are is not known yet: they may be as small as allowed.
-        known = catalog.DATASETS.get(self.dataset)
         size = self.image_size or (known.image_size if known else catalog.SMALLEST_SIDE)
         if problem := catalog.too_small(self.architecture, size):
             raise ValueError(problem)
@@ -304,22 +280,18 @@ class RunConfig(RunFields):
     def missing(self) -> list[str]:
         """Name what the run would need and isn't there, one sentence each."""
         problems = [*filter(None, [catalog.missing_backend(self.backend)]), *super().missing()]
-        if self.weights not in ("imagenet", "none") and not _there(
-            Path(self.weights).expanduser().is_file
-        ):
+        if self.weights not in ("imagenet", "none") and not _there(self.weights, Path.is_file):
             problems.append(
                 f"weights: no file '{self.weights}'; allowed are imagenet, none or a weights file"
             )
-        if self.data_dir is not None:
-            folder = Path(self.data_dir).expanduser()
-            if not _there(folder.is_dir):
-                problems.append(f"data_dir: no folder '{self.data_dir}'")
-            elif self.dataset not in catalog.DATASETS and not _there(
-                (folder / f"{self.dataset}.npz").is_file
-            ):
-                problems.append(
-                    f"dataset: no file '{self.dataset}.npz' in data_dir '{self.data_dir}'"
-                )
+        if self.data_dir is None:
+            return problems
+        if not _there(self.data_dir, Path.is_dir):
+            problems.append(f"data_dir: no folder '{self.data_dir}'")
+        elif self.dataset not in catalog.DATASETS and not _there(
+            f"{self.data_dir}/{self.dataset}.npz", Path.is_file
+        ):
+            problems.append(f"dataset: no file '{self.dataset}.npz' in data_dir '{self.data_dir}'")
         return problems
 
 
@@ -333,27 +305,16 @@ def _in_a_path(value: object) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "_", str(value)).strip("._")[:40] or "_"
 
 
-def _there(look: Callable[[], bool]) -> bool:
+def _there(path: str, look: Callable[[Path], bool]) -> bool:
     """What `Path.is_file` or `is_dir` says; no, where the path is none that can be."""
     try:
-        return look()
+        return look(Path(path).expanduser())
     except OSError:
         return False
 
 
-def _left_out(field: FieldInfo, value: Any) -> bool:
-    return Later in field.metadata and value == field.default
-
-
-def use(name: str) -> Use:
-    """What a field of `RunConfig` is for; one that does not say is of the configuration."""
-    return _use(RunConfig.model_fields[name])
-
-
-def names(*uses: Use) -> tuple[str, ...]:
-    """The fields of `RunConfig` for any of `uses`, in its order."""
-    return RunConfig.names(*uses)
-
+names = RunConfig.names
+"""The fields of `RunConfig` for any of some uses."""
 
 COMMON = {
     name: RunConfig.model_fields[name]
@@ -363,8 +324,3 @@ COMMON = {
 
 RECORDED = names(*(one for one in Use if one is not Use.RESULTS))
 """Fields that a record says, and columns of `results.csv`: all but where results go."""
-
-
-def as_field(name: str, value: Any) -> Any:
-    """A value as a `RunConfig` has it, if it can have it."""
-    return RunConfig.as_field(name, value)

@@ -65,22 +65,22 @@ def _made(
     said: Mapping[str, Any], base: type[RunFields], known: Mapping[str, FieldInfo], source: str
 ) -> type[RunFields]:
     """A class of the fields that are said, and of the others that are known."""
-    problems = []
+    taken = [
+        name
+        for name in said.keys() - known.keys()
+        if name in COLUMNS or hasattr(RunFields, name) or name.startswith("_")
+    ]
+    if taken:
+        why = "is a word of the program or its results; give the parameter another name"
+        raise StudyError([f"{source}: '{name}' {why}" for name in sorted(taken)])
     fields: dict[str, Any] = {}
-    for name, value in said.items():
+    for name in dict.fromkeys([*said, *known]):
         if name in known:
             info = copy.copy(known[name])
-            info.default = value
+            info.default = said.get(name, info.default)
             fields[name] = (info.annotation, info)
-        elif name in COLUMNS or hasattr(RunFields, name) or name.startswith("_"):
-            problems.append(
-                f"'{name}' is a word of the program or its results; give the parameter another name"
-            )
         else:
-            fields[name] = (_TYPES.get(type(value), Anything), value)
-    if problems:
-        raise StudyError([f"{source}: {problem}" for problem in problems])
-    fields |= {name: (info.annotation, info) for name, info in known.items() if name not in said}
+            fields[name] = (_TYPES.get(type(said[name]), Anything), said[name])
     made: type[RunFields] = create_model("RunOf", __base__=base, **fields)
     checked(made, {**said}, source)
     return made

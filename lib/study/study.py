@@ -96,12 +96,6 @@ class Study(Strict):
         return notebooks.fields_of(found)
 
     @property
-    def fewest_repetitions(self) -> int:
-        """How many there are in any case."""
-        rule = self.repetitions
-        return rule.at_least if isinstance(rule, Precision) else rule
-
-    @property
     def compared(self) -> str | None:
         """The factor whose effect is asked for: the variants where there are any; None: nothing."""
         several = [name for name, levels in self.factors.items() if len(levels) > 1]
@@ -118,22 +112,19 @@ class Study(Strict):
         `{architecture}`, or any other field, within a text is the run's own: `weights` may name a
         folder with a file for each.
 
-        Args:
-            name: The study's name, which is its folder under `outputs`.
-            outputs: Where studies leave their results.
-            repetitions: How many, of a study that goes on until its ratios are known well enough;
-                None: the fewest.
+        Results go to the folder `name` under `outputs`. A study that goes on until its ratios are
+        known well enough has at least as many repetitions as `repetitions` says, or its rule.
 
         Raises:
             StudyError: With every mistake of every run, each said once.
         """
-        count = repetitions or self.fewest_repetitions
+        rule = self.repetitions
+        count = repetitions or (rule.at_least if isinstance(rule, Precision) else rule)
         total = math.prod(map(len, self.factors.values())) * max(len(self.variants), 1) * count
         if total > MOST_RUNS:
             several = f"{total:,} runs"
             raise StudyError([f"{several} are more than a study may have, {MOST_RUNS:,}"])
-        problems = self._misplaced_fields()
-        if problems:
+        if problems := self._misplaced_fields():
             raise StudyError(problems)
         folder = StudyFolder(outputs / name)
         runs = []
@@ -161,7 +152,7 @@ class Study(Strict):
         """Every combination that is trained."""
         for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
             cell = dict(zip(self.factors, values, strict=True))
-            if not any(_matches(cell, partial) for partial in self.exclude):
+            if not any(partial and partial.items() <= cell.items() for partial in self.exclude):
                 yield cell | variant
 
     def as_yaml(self) -> str:
@@ -177,32 +168,28 @@ class Study(Strict):
         return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
     def _misplaced_fields(self) -> list[str]:
-        allowed = self.fields.model_fields.keys() - {
-            "repetition",
-            *self.fields.names(Use.RESULTS),
-        }
-        variants = [(f"variants.{n}", fields) for n, fields in enumerate(self.variants, start=1)]
+        """A sentence for each field or value that can't stand where it does."""
+        fields = self.fields
+        allowed = fields.model_fields.keys() - {"repetition", *fields.names(Use.RESULTS)}
+        variants = [(f"variants.{n}", said) for n, said in enumerate(self.variants, start=1)]
+        varied: list[tuple[str, dict[str, Any]]] = [("factors", self.factors), *variants]
         problems = [
             f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
-            for place, fields in (
-                ("defaults", self.defaults),
-                ("factors", self.factors),
-                *variants,
-            )
-            for field in fields
+            for place, said in [("defaults", self.defaults), *varied]
+            for field in said
             if field not in allowed
         ]
         problems += [
             f"{place}: '{field}' says where runs are measured and makes no other runs; set it for "
             "all of them, and name further locations under places"
-            for place, fields in (("factors", self.factors), *variants)
-            for field in fields
-            if field in self.fields.names(Use.PLACE)
+            for place, said in varied
+            for field in said
+            if field in fields.names(Use.PLACE)
         ]
         problems += [
             f"{place}: '{field}' is a factor too; a field varies in one place"
-            for place, fields in variants
-            for field in fields
+            for place, said in variants
+            for field in said
             if field in self.factors
         ]
         problems += [
@@ -210,38 +197,34 @@ class Study(Strict):
             for field, values in self.factors.items()
             for value in {str(v): v for v in values if values.count(v) > 1}
         ]
+        several = {"factors": len(self.factors.get("seed", [])) > 1}
+        several |= {place: "seed" in said for place, said in variants}
         problems += [
             f"{place}: 'seed' varies here, and with repetitions; set repetitions to 1, or runs of "
             "one seed would count as several"
-            for place, several in (
-                ("factors", len(self.factors.get("seed", [])) > 1),
-                *((place, "seed" in fields) for place, fields in variants),
-            )
-            if several and self.repetitions != 1
+            for place in several
+            if several[place] and self.repetitions != 1
         ]
         comparable = [*self.factors, *([VARIANT] if self.variants else [])]
         if self.compare is not None and self.compare not in comparable:
+            known = listed(comparable) or "none"
             problems.append(
-                f"compare: '{self.compare}' is no factor of this study; there is "
-                f"{listed(comparable) or 'none'}"
+                f"compare: '{self.compare}' is no factor of this study; there is {known}"
             )
-        for partial in self.exclude:
-            for field, value in partial.items():
-                if field not in self.factors:
-                    problems.append(f"exclude: '{field}' is not a factor of this study")
-                elif value not in self.factors[field]:
-                    problems.append(f"exclude: '{value}' is not a level of factor {field}")
+        for field, value in (pair for partial in self.exclude for pair in partial.items()):
+            if field not in self.factors:
+                problems.append(f"exclude: '{field}' is not a factor of this study")
+            elif value not in self.factors[field]:
+                problems.append(f"exclude: '{value}' is not a level of factor {field}")
         return problems
 
 
 def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
-    """Read a study file.
+    """Read a study file, and override fields of it from the command line.
 
-    Args:
-        path: The YAML file.
-        overrides: Fields from the command line. A field of the study itself (`repetitions`,
-            `run_timeout`) is replaced there; any other is a RunConfig field for every run: a
-            factor of that name is reduced to this one value, and variants no longer set it.
+    A field of the study itself (`repetitions`, `run_timeout`) is replaced there; any other is a
+    field of every run: a factor of that name is reduced to this one value, and variants no longer
+    set it.
 
     Raises:
         StudyError: If the file is missing, is no YAML or says what a study does not know.
@@ -252,7 +235,8 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     try:
         content = yaml_file.read(path)
     except FileNotFoundError:
-        problem = f"no such file; studies lie in params/, e.g. {_examples()}"
+        there = ", ".join(sorted(map(str, Path("params").glob("*.yaml")))) or "quick.yaml"
+        problem = f"no such file; studies lie in params/, e.g. {there}"
         raise StudyError([problem], str(path)) from None
     except ValueError as error:
         raise StudyError([str(error)], str(path)) from None
@@ -347,11 +331,3 @@ def _filled_in(config: RunFields) -> dict[str, Any]:
         for other in config.own():
             values[name] = values[name].replace(f"{{{other}}}", str(values[other]))
     return values
-
-
-def _matches(cell: dict[str, Any], partial: dict[str, Any]) -> bool:
-    return bool(partial) and all(cell.get(field) == value for field, value in partial.items())
-
-
-def _examples() -> str:
-    return ", ".join(sorted(str(path) for path in Path("params").glob("*.yaml"))) or "quick.yaml"

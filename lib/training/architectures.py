@@ -5,34 +5,28 @@ Keras is imported when a model is built, so that a study can be planned without 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lib import hosted
 from lib.study import own_network as own_networks
-from lib.study.catalog import ARCHITECTURES, architecture_of, too_small, unknown_architecture
+from lib.study.catalog import architecture_of, too_small
 from lib.study.errors import UserError
 from lib.training import backends, optimizers, own_network
 
 if TYPE_CHECKING:
     import keras
 
+    from lib.study.config import RunConfig
 
 STEPS_PER_CALL = 32
 """Of small steps."""
 
 
 def doubts(architecture: str, preprocessing: str) -> tuple[str, ...]:
-    """What a reader of the results should know about the pixels that an architecture is fed.
-
-    Args:
-        architecture: A name in `catalog.ARCHITECTURES`.
-        preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
-    """
+    """What a reader of the results should know about the pixels that an architecture is fed."""
     if preprocessing == "rescale" and architecture_of(architecture).preprocessing_mode == "none":
         return (
             f"preprocessing: {architecture} brings pixels of 0 to 255 to its own range, and "
@@ -45,32 +39,8 @@ class WeightsError(UserError, ValueError):
     """The weights that a configuration asks for can't be loaded into its architecture."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """How large a network is: all parameters, those that learn, and its depth in layers.
-
-    `depth` is None where the authors of the architecture don't state one.
-    """
-
-    parameters: int
-    trainable_parameters: int
-    depth: int | None
-
-
-def build_model(
-    architecture: str,
-    *,
-    image_size: int,
-    classes: int,
-    weights: str = "none",
-    trainable: Literal["head", "all"] = "head",
-    head: Literal["paper", "linear"] = "paper",
-    optimizer: str = "adam",
-    learning_rate: float | None = None,
-    precision: Literal["float32", "mixed"] = "float32",
-    seed: int,
-) -> keras.Model:
-    """Build and compile a network for the classification of images.
+def build_model(config: RunConfig, image_size: int, classes: int) -> keras.Model:
+    """Build and compile the network of a run, for the classification of images.
 
     The model bears the architecture's name and has two layers, themselves models: the architecture
     without its classifier (the base), and `head`; a network of one's own is one layer, all of
@@ -78,57 +48,43 @@ def build_model(
     training too: its batch normalization keeps its statistics, and it drops nothing. The loss is
     the cross-entropy with integer labels, the metric `accuracy`.
 
-    Args:
-        architecture: A name in `catalog.ARCHITECTURES`, or `FILE.py:FUNCTION`.
-        image_size: Pixels a side; the input is float32 [batch, image_size, image_size, 3].
-        classes: Number of classes; the output is float32 [batch, classes], each row adds to 1.
-        weights: Of the base: `imagenet` (`keras.applications` downloads them), `none` (random), or
-            a file in any format that `keras.Model.load_weights` reads: the `..._notop.h5` that
-            `keras.applications` downloads, or a `.weights.h5`, `.keras` or `.h5` saved from
-            `keras.applications.<architecture>(include_top=False)`.
-        trainable: `head` freezes the base, as the paper does.
-        head: `paper` is Flatten, Dense 4096, Dense 4096, Dropout 0.5, Dense. `linear` is the
-            usual linear probe, GlobalAveragePooling2D and Dense, whose size does not depend on
-            that of the images.
-        optimizer: A name that `keras.optimizers` knows.
-        learning_rate: None for the optimizer's default.
-        precision: `mixed` computes in 16 bits and keeps weights, their updates and the output in
-            32: float16 with a scaled loss on a GPU (every one that is fast in 16 bits has it),
-            bfloat16 on a CPU.
-        seed: Of all random numbers of Python, NumPy and Keras from here on, through
-            `keras.utils.set_random_seed`: the weights, and later the dropout. The same seed gives
-            the same weights, however many models were built before.
+    - The input is float32 [batch, image_size, image_size, 3]; the output is float32
+      [batch, classes], each row adds to 1.
+    - `weights` of the base may be a file in any format that `keras.Model.load_weights` reads: the
+      `..._notop.h5` that `keras.applications` downloads, or a `.weights.h5`, `.keras` or `.h5`
+      saved from `keras.applications.<architecture>(include_top=False)`.
+    - `head: paper` is Flatten, Dense 4096, Dense 4096, Dropout 0.5, Dense. `linear` is the usual
+      linear probe, GlobalAveragePooling2D and Dense, whose size does not depend on that of images.
+    - `precision: mixed` computes in 16 bits and keeps weights, their updates and the output in 32:
+      float16 with a scaled loss on a GPU (every one that is fast in 16 bits has it), bfloat16 on a
+      CPU.
+    - From here on the seed is that of all random numbers of Python, NumPy and Keras: the weights,
+      and later the dropout. The same seed gives the same weights, whatever was built before.
 
     Raises:
         NetworkError: A function does not build such a network.
         WeightsError: The weights can't be had, or belong to another network.
-        ValueError: An argument has a value that is not listed here.
+        ValueError: The images are too small.
     """
-    own = own_networks.parse(architecture)
-    if own is None and architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture: '{architecture}' {unknown_architecture(architecture)}")
-    if problem := too_small(architecture, image_size):
+    if problem := too_small(config.architecture, image_size):
         raise ValueError(problem)
-    if trainable not in ("head", "all"):
-        raise ValueError(f"trainable: '{trainable}' is unknown; known are head, all")
-
+    own = own_networks.parse(config.architecture)
     import keras
 
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(config.seed)
     inputs = keras.Input((image_size, image_size, 3), name="image")
-    with _computing_in(precision):
+    with _computing_in(config.precision):
         if own is not None:
             whole = own_network.build(own, image_size, classes)
             model = keras.Model(inputs, whole(inputs), name=own.function)
-            compile_classifier(model, optimizers.make(optimizer, learning_rate))
-            return model
-        base = _base(architecture, image_size, weights)
-        base.trainable = trainable == "all"
-        if not base.trainable:
-            _drop_nothing(base)
-        top = _head(head, base.output_shape[1:], classes)
-        model = keras.Model(inputs, top(base(inputs)), name=architecture)
-    compile_classifier(model, optimizers.make(optimizer, learning_rate))
+        else:
+            base = _base(config.architecture, image_size, config.weights)
+            base.trainable = config.trainable == "all"
+            if not base.trainable:
+                _drop_nothing(base)
+            top = _head(config.head, base.output_shape[1:], classes)
+            model = keras.Model(inputs, top(base(inputs)), name=config.architecture)
+        compile_classifier(model, optimizers.make(config.optimizer, config.learning_rate))
     return model
 
 
@@ -137,12 +93,9 @@ def compile_classifier(
 ) -> None:
     """Make a network learn integer labels: cross-entropy, and the metric `accuracy`.
 
-    Args:
-        model: It ends in probabilities of classes.
-        optimizer: Of its weights.
-        small_steps: Whether a step takes no longer than what Python does between two, as those of
-            a head alone; then several are one call. Only TensorFlow does that at no cost: JAX would
-            compile a larger program, PyTorch can't.
+    Small steps take no longer than what Python does between two, as those of a head alone; then
+    several are one call. Only TensorFlow does that at no cost: JAX would compile a larger program,
+    PyTorch can't.
     """
     several = small_steps and backends.current() == "tensorflow"
     model.compile(
@@ -153,23 +106,11 @@ def compile_classifier(
     )
 
 
-def size(model: keras.Model) -> Size:
-    """Count the parameters of a model that `build_model` made."""
-    known = ARCHITECTURES.get(model.name)
-    return Size(
-        parameters=model.count_params(),
-        trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
-        depth=known.depth if known else None,
-    )
-
-
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     """Layers that are made meanwhile compute in this precision."""
     import keras
 
-    if precision not in ("float32", "mixed"):
-        raise ValueError(f"precision: '{precision}' is unknown; known are float32, mixed")
     before = keras.config.dtype_policy()
     if precision == "mixed":
         kind = "mixed_float16" if backends.has_gpu() else "mixed_bfloat16"
@@ -257,18 +198,14 @@ def _head(head: str, features: tuple[int, ...], classes: int) -> keras.Sequentia
     import keras
     from keras import layers
 
-    match head:
-        case "paper":
-            hidden = [
-                layers.Flatten(),
-                layers.Dense(4096, activation="relu"),
-                layers.Dense(4096, activation="relu"),
-                layers.Dropout(0.5),
-            ]
-        case "linear":
-            hidden = [layers.GlobalAveragePooling2D()]
-        case _:
-            raise ValueError(f"head: '{head}' is unknown; known are paper, linear")
+    hidden = [layers.GlobalAveragePooling2D()]
+    if head == "paper":
+        hidden = [
+            layers.Flatten(),
+            layers.Dense(4096, activation="relu"),
+            layers.Dense(4096, activation="relu"),
+            layers.Dropout(0.5),
+        ]
     # In 16 bits a probability near 0 or 1 would be 0 or 1.
     output = layers.Dense(classes, activation="softmax", dtype="float32")
     return keras.Sequential([keras.Input(features), *hidden, output], name="head")

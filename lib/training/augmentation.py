@@ -30,11 +30,8 @@ def augment(images: Tensor, draws: Tensor) -> Tensor:
     mirrored left to right: the distributions of `ImageDataGenerator.get_random_transform`.
 
     Args:
-        images: float32 [batch, side, side, channels].
+        images: float32 [batch, side, side, channels], as what is returned.
         draws: Uniform in -1 to 1, float32 [DRAWS, batch].
-
-    Returns:
-        float32 [batch, side, side, channels].
     """
     side = images.shape[1]
     return warp(
@@ -54,14 +51,11 @@ def warp(images: Tensor, theta: Tensor, tx: Tensor, ty: Tensor, flip: Tensor) ->
     rotation · shift takes a place in the result to its place in the source.
 
     Args:
-        images: float32 [batch, side, side, channels].
+        images: float32 [batch, side, side, channels], as what is returned.
         theta: Rotation in radians, float32 [batch].
         tx: Shift along the rotated columns in pixels, float32 [batch].
         ty: Shift along the rotated rows in pixels, float32 [batch].
         flip: Whether to mirror, bool [batch].
-
-    Returns:
-        float32 [batch, side, side, channels].
     """
     from keras import ops
 

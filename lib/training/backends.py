@@ -39,21 +39,18 @@ def use(name: str) -> None:
         gpu = has_gpu()
     if not gpu and visible_gpus().selected:
         # There is a GPU which it does not find: why may be among them.
-        print(notes.text, file=sys.stderr)
-
-
-class _Notes:
-    text = ""
+        print(*notes, file=sys.stderr)
 
 
 @contextmanager
-def _notes_held_back() -> Iterator[_Notes]:
+def _notes_held_back() -> Iterator[list[str]]:
     """Hold back what is written to standard error, from C++ too; show it if an error is raised.
 
     TensorFlow 2.21 says there that it has found no GPU, and why its sums may differ in the last
     digit, whatever TF_CPP_MIN_LOG_LEVEL says.
     """
-    notes = _Notes()
+    notes: list[str] = []
+    failed = True
     sys.stderr.flush()
     shown = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -61,16 +58,13 @@ def _notes_held_back() -> Iterator[_Notes]:
         try:
             yield notes
             failed = False
-        except BaseException:
-            failed = True
-            raise
         finally:
             os.dup2(shown, 2)
             os.close(shown)
             held.seek(0)
-            notes.text = held.read().decode(errors="replace")
+            notes.append(held.read().decode(errors="replace"))
             if failed:
-                print(notes.text, file=sys.stderr)
+                print(*notes, file=sys.stderr)
 
 
 def current() -> str:

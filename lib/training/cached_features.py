@@ -43,12 +43,8 @@ def cache(
     """Let the frozen base of a network see every image, and feed its features.
 
     Without augmentation there is one view, and training on it is training the whole network.
-
-    Args:
-        model: As `lib.training.architectures.build_model` makes it, with a frozen base.
-        dataset: float32 features of it are kept in memory, all views of all training images.
-        config: `views` says how many there are of an image.
-        on_batch: Called after every batch with the fraction of the work that is done.
+    float32 features are kept in memory, all views of all training images. `on_batch` is called
+    after every batch with the fraction of the work that is done.
 
     Returns:
         Batches of features and labels for `classifier`.

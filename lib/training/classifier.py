@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lib.study.catalog import NO_DEPTH
 from lib.training import architectures, cached_features, fit, frozen_base, input_pipeline, network
@@ -15,22 +14,8 @@ if TYPE_CHECKING:
     from lib.training.fit import Epoch
 
 
-class Listener(Protocol):
-    """Is told how a training goes, as `lib.experiment.Run` is."""
-
-    def step(self, fraction: float, epoch: int, accuracy: float | None) -> None:
-        """So much of the training is done."""
-
-    def epoch(self, **values: float) -> None:
-        """An epoch is over."""
-
-
 class Training:
     """One network and its images, from random weights to what it learned.
-
-    Args:
-        config: The run.
-        data: What the network is trained and validated on.
 
     Attributes:
         model: Built and compiled.
@@ -59,13 +44,9 @@ class Training:
         with fit.variables_put_back(self.model):
             fit.learn(short, self.model, few)
 
-    def learn(self, run: Listener) -> None:
+    def learn(self, run: fit.Listener) -> None:
         """Train as the configuration says, and tell `run` how it goes."""
-        watch = fit.Watch(
-            on_step=lambda step: run.step(step.fraction, step.epoch, step.accuracy),
-            on_epoch=lambda epoch: run.epoch(**asdict(epoch)),
-        )
-        self.history = fit.learn(self.config, self.model, self.data, watch)
+        self.history = fit.learn(self.config, self.model, self.data, run)
 
     def predict(self) -> None:
         """Classify every validation image once."""

@@ -21,31 +21,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images of one run, at the size that the network takes.
+class Dataset(npz.Arrays):
+    """Images of one run, at the size that the network takes: uint8 [images, side, side, 3].
 
     Attributes:
         name: What the study calls it.
-        x_train: uint8 [images, side, side, 3], 0 to 255.
-        y_train: int32 [images], 0 to classes - 1.
-        x_test: uint8 [images, side, side, 3], 0 to 255.
-        y_test: int32 [images], 0 to classes - 1.
-        class_names: One word a class, in the order of the labels.
         fingerprint: First 16 hex digits of the SHA-256 of the images and labels in use, as they
             were before they were enlarged: equal for equal data, wherever it was read from.
-        source: Where the arrays came from, for people.
-        notes: What a reader of the results should know about the data, one sentence each.
     """
 
     name: str
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    class_names: tuple[str, ...]
     fingerprint: str
-    source: str
-    notes: tuple[str, ...]
 
     @property
     def classes(self) -> int:
@@ -72,35 +58,32 @@ def load(config: RunConfig) -> Dataset:
     """
     arrays = _read(config)
     notes = list(arrays.notes)
-    for split, labels, limit in (
-        ("train", arrays.y_train, config.train_limit),
-        ("test", arrays.y_test, config.test_limit),
-    ):
+    used: dict[str, np.ndarray] = {}
+    for split, limit in (("train", config.train_limit), ("test", config.test_limit)):
+        images, labels = getattr(arrays, f"x_{split}"), getattr(arrays, f"y_{split}")
         if limit is not None and limit > len(labels):
             notes.append(f"{split}_limit is {limit}; all of the {len(labels)} images are used.")
-    kept_train = balanced(arrays.y_train, config.train_limit)
-    kept_test = balanced(arrays.y_test, config.test_limit)
-    x_train, y_train = arrays.x_train[kept_train], arrays.y_train[kept_train]
-    x_test, y_test = arrays.x_test[kept_test], arrays.y_test[kept_test]
-
+        kept = balanced(labels, limit)
+        used |= {f"x_{split}": images[kept], f"y_{split}": labels[kept]}
     classes = len(arrays.class_names)
-    if unseen := classes - len(np.unique(y_train)):
+    if unseen := classes - len(np.unique(used["y_train"])):
         notes.append(f"{unseen} of {classes} classes have no image to train on.")
-    height, width = x_train.shape[1:3]
+    height, width = used["x_train"].shape[1:3]
     known = DATASETS.get(config.dataset)
     size = config.image_size or (known.image_size if known else max(height, width, SMALLEST_SIDE))
     if height != width:
         notes.append(f"Images of {height} x {width} were stretched to {size} x {size}.")
-    if config.grey_to_rgb == "as_run" and x_train.ndim == 4:
+    if config.grey_to_rgb == "as_run" and used["x_train"].ndim == 4:
         notes.append("grey_to_rgb: as_run changes nothing, the images are in colour.")
+    in_rgb = {
+        key: to_rgb(used[key], size, config.grey_to_rgb) if key.startswith("x") else used[key]
+        for key in used
+    }
     return Dataset(
+        **in_rgb,
         name=config.dataset,
-        x_train=to_rgb(x_train, size, config.grey_to_rgb),
-        y_train=y_train,
-        x_test=to_rgb(x_test, size, config.grey_to_rgb),
-        y_test=y_test,
         class_names=arrays.class_names,
-        fingerprint=_fingerprint(x_train, y_train, x_test, y_test),
+        fingerprint=_fingerprint(*used.values()),
         source=arrays.source,
         notes=tuple(notes),
     )
@@ -192,12 +175,9 @@ def to_rgb(images: np.ndarray, size: int, grey_to_rgb: str) -> np.ndarray:
     Both enlarge as `PIL.Image.resize` does by default (bicubic), which is what the authors called.
 
     Args:
-        images: uint8 [images, height, width] or [images, height, width, 3].
+        images: uint8 [images, height, width], or in colour [images, height, width, 3].
         size: Pixels a side.
-        grey_to_rgb: `repeat` or `as_run`; images in colour stay as they are.
-
-    Returns:
-        uint8 [images, size, size, 3].
+        grey_to_rgb: `repeat` or `as_run`.
     """
     if images.ndim == 4:
         return _resize(images, size)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lib.training import cached_features, input_pipeline
 from lib.training.batches import Feed
@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 
 WARM_UP_BATCHES = 2
 SECONDS_BETWEEN_STEPS = 0.25
-"""Between two calls of `on_step`: to read the accuracy is to wait for the accelerator."""
+"""Of which a listener is told: to read the accuracy is to wait for the accelerator."""
+
+_Step = tuple[float, int, float | None]
 
 
-@dataclass(frozen=True)
-class Step:
-    """Where a training stands: in which epoch (from 1; 0 while features are computed), how much of
-    all its batches is done, and the accuracy in this epoch.
-    """
+class Listener(Protocol):
+    """Is told how a training goes, as `lib.experiment.Run` is."""
 
-    epoch: int
-    fraction: float
-    accuracy: float | None
+    def step(self, fraction: float, epoch: int, accuracy: float | None) -> None:
+        """So much of the training is done, in this epoch (from 1; 0 while features are computed).
+
+        At most every `SECONDS_BETWEEN_STEPS`, after the last step of an epoch in any case, and
+        with that one again while the network is validated.
+        """
+
+    def epoch(self, **values: float) -> None:
+        """An epoch is over; the fields of `Epoch`."""
 
 
 @dataclass(frozen=True)
@@ -43,47 +48,25 @@ class Epoch:
     val_loss: float
 
 
-@dataclass(frozen=True)
-class Watch:
-    """Who is told how a training goes.
-
-    Attributes:
-        on_step: Called after steps, at most every `SECONDS_BETWEEN_STEPS`, and after the last of an
-            epoch; with that one again while the network is validated.
-        on_epoch: Called after every epoch.
-    """
-
-    on_step: Callable[[Step], None] = lambda step: None
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None
-
-
 def learn(
-    config: RunConfig, model: keras.Model, data: Dataset, watch: Watch | None = None
+    config: RunConfig, model: keras.Model, data: Dataset, listener: Listener | None = None
 ) -> list[Epoch]:
     """Train as a configuration says: a network on images, or its head on cached features.
 
-    Args:
-        config: Of the run.
-        model: As `lib.training.network.build` makes it; it is trained.
-        data: What it is trained and validated on.
-        watch: Who is told.
-
-    Returns:
-        One `Epoch` for each epoch.
+    `model` is as `lib.training.network.build` makes it; it is trained.
     """
-    watch = watch or Watch()
     if config.features == "online":
         feeds = input_pipeline.images(data, config)
-        return fit(model, *feeds, config.epochs, config.early_stopping, watch)
+        return fit(model, *feeds, config.epochs, config.early_stopping, listener)
 
     views = cached_features.views_of(config)
     share = views / (views + config.epochs)
-    said = _Throttle(watch.on_step)
+    say = _Throttle(listener)
     feeds = cached_features.cache(
-        model, data, config, lambda done: said(lambda: Step(0, share * done, None))
+        model, data, config, lambda done: say(lambda: (share * done, 0, None))
     )
     head = cached_features.classifier(model)
-    return fit(head, *feeds, config.epochs, config.early_stopping, watch, done=share)
+    return fit(head, *feeds, config.epochs, config.early_stopping, listener, done=share)
 
 
 @contextmanager
@@ -98,16 +81,12 @@ def variables_put_back(model: keras.Model) -> Iterator[None]:
 
     model.optimizer.build(model.trainable_variables)
     # The frozen base can't change, and is by far the largest part: no need to copy it.
-    frozen = {id(v) for layer in _frozen_layers(model) for v in layer.variables}
+    frozen = {id(v) for layer in model.layers if not layer.trainable for v in layer.variables}
     variables = [v for v in [*model.variables, *model.optimizer.variables] if id(v) not in frozen]
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
     yield
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
-
-
-def _frozen_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in model.layers if not layer.trainable]
 
 
 def fit(
@@ -116,7 +95,7 @@ def fit(
     validation: Feed,
     epochs: int,
     patience: int | None = None,
-    watch: Watch | None = None,
+    listener: Listener | None = None,
     *,
     done: float = 0.0,
 ) -> list[Epoch]:
@@ -128,15 +107,12 @@ def fit(
         validation: The same, never augmented.
         epochs: How often to go through `train`, at most.
         patience: Stop after so many epochs without a lower validation loss; None: never.
-        watch: Who is told.
+        listener: Is told how it goes.
         done: The part of the whole training that came before.
-
-    Returns:
-        One `Epoch` for each epoch.
     """
     import keras
 
-    recorder = _recorder(epochs, watch or Watch(), done)
+    recorder = _recorder(epochs, listener, done)
     stop = (
         [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
     )
@@ -151,14 +127,14 @@ def fit(
     return recorder.history
 
 
-def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callback:
+def _recorder(epochs: int, listener: Listener | None, done: float) -> keras.callbacks.Callback:
     import keras
 
     class Recorder(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
             self.history: list[Epoch] = []
             self.epoch = 0
-            self.say = _Throttle(watch.on_step)
+            self.say = _Throttle(listener)
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch = epoch
@@ -169,8 +145,8 @@ def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callbac
             fraction = done + (1 - done) * (self.epoch + within) / epochs
             self.say(lambda: self.step(fraction, logs or {}), now=within == 1)
 
-        def step(self, fraction: float, logs: Any) -> Step:
-            self.last = Step(self.epoch + 1, fraction, float(logs["accuracy"]))
+        def step(self, fraction: float, logs: Any) -> _Step:
+            self.last = (fraction, self.epoch + 1, float(logs["accuracy"]))
             return self.last
 
         def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -178,22 +154,22 @@ def _recorder(epochs: int, watch: Watch, done: float) -> keras.callbacks.Callbac
             self.say(lambda: self.last)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            names = ("accuracy", "loss", "val_accuracy", "val_loss")
-            told = logs or {}
-            self.history.append(Epoch(**{name: float(told[name]) for name in names}))
-            watch.on_epoch(self.history[-1])
+            told = {field.name: float((logs or {})[field.name]) for field in fields(Epoch)}
+            self.history.append(Epoch(**told))
+            if listener:
+                listener.epoch(**told)
 
     return Recorder()
 
 
 class _Throttle:
-    """Passes a step on, unless the last one was passed on too recently."""
+    """Tells a listener of a step, unless it was told of the last one too recently."""
 
-    def __init__(self, on_step: Callable[[Step], None]):
-        self._on_step = on_step
-        self._last = -SECONDS_BETWEEN_STEPS
+    def __init__(self, listener: Listener | None):
+        self._listener, self._last = listener, -SECONDS_BETWEEN_STEPS
 
-    def __call__(self, step: Callable[[], Step], *, now: bool = False) -> None:
-        if now or time.monotonic() - self._last >= SECONDS_BETWEEN_STEPS:
+    def __call__(self, step: Callable[[], _Step], *, now: bool = False) -> None:
+        since = time.monotonic() - self._last
+        if self._listener and (now or since >= SECONDS_BETWEEN_STEPS):
             self._last = time.monotonic()
-            self._on_step(step())
+            self._listener.step(*step())

@@ -54,13 +54,8 @@ class Flops:
 
 @dataclass(frozen=True)
 class LayerFlops:
-    """One layer's floating-point operations for one batch.
-
-    Attributes:
-        name: The layer's name.
-        kind: The layer's class.
-        forward: Of the forward pass. None where the layer has weights and no rule counts it.
-        backward: Of the gradients of a training step. None with `forward`.
+    """One layer's floating-point operations for one batch: of its forward pass, and of the
+    gradients of a training step. None where it has weights and no rule counts its class.
     """
 
     name: str
@@ -72,23 +67,19 @@ class LayerFlops:
 def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
     """Count one forward batch twice, by keras-flops and from the shapes of the layers.
 
-    The model, its weights and all random generators stay as they are.
-
-    Args:
-        model: As `architectures.build_model` makes it; its last layer, the head, is counted apart.
-        batch_size: Images in the batch.
+    The model's last layer, the head, is counted apart. The model, its weights and all random
+    generators stay as they are.
     """
     parts = {"network": model, "head": model.layers[-1]}
     counted = {
         name: sum(layer.forward or 0 for layer in by_layer(part, batch_size))
         for name, part in parts.items()
     }
-    flops: dict[str, int | None]
+    flops: dict[str, int | None] = dict.fromkeys(parts)
+    reason = None
     try:
         flops = {name: _keras_flops(part, batch_size) for name, part in parts.items()}
-        reason = None
     except Exception as error:  # a profiler that fails must not cost the run its training
-        flops = dict.fromkeys(parts)
         reason = f"keras-flops failed with {type(error).__name__}: {error}"
     return Flops(
         batch_size=batch_size,
@@ -121,18 +112,13 @@ def _doubts(
     return tuple(doubts)
 
 
-def flops_training(
-    model: keras.Model,
-    *,
-    train_images: int,
-    validation_images: int,
-    batch_size: int,
-    epochs: int,
+def flops_epoch(
+    model: keras.Model, *, train_images: int, validation_images: int, batch_size: int
 ) -> int:
-    """Floating-point operations of a whole training run, from the shapes of the layers.
+    """Floating-point operations of an epoch and its validation, from the shapes of the layers.
 
-    `epochs * (sum over training batches of forward + backward + sum over validation batches of
-    forward)`, where the last batch of a pass may be smaller, and
+    The sum over training batches of forward + backward, and over validation batches of forward,
+    where the last batch of a pass may be smaller, and
 
     - forward: all layers, frozen ones too;
     - backward: of each layer, as much as its forward pass for the gradient with respect to its
@@ -150,50 +136,30 @@ def flops_training(
     where keras-flops does not confirm it), the optimizer's update (about a dozen operations a
     trainable parameter and step for Adam), the loss, dropout masks, the statistics of a batch that
     trainable batch normalization takes, and the preparation of the images.
-
-    Args:
-        model: The model that is trained, with its trainable layers marked as in the training.
-        train_images: Images in one pass of training.
-        validation_images: Images in the validation after each epoch.
-        batch_size: Images in a batch, of both.
-        epochs: Passes over the training images.
     """
-
-    def one_pass(images: int, step: Callable[[int], int]) -> int:
+    total = 0
+    for images, learns in ((train_images, True), (validation_images, False)):
         full, rest = divmod(images, batch_size)
-        return full * step(batch_size) + (step(rest) if rest else 0)
-
-    def forward(images: int) -> int:
-        return sum(layer.forward or 0 for layer in by_layer(model, images))
-
-    def forward_and_backward(images: int) -> int:
-        return forward(images) + sum(layer.backward or 0 for layer in by_layer(model, images))
-
-    return epochs * (
-        one_pass(train_images, forward_and_backward) + one_pass(validation_images, forward)
-    )
+        for batches, size in ((full, batch_size), (1, rest)):
+            layers = by_layer(model, size) if batches * size else []
+            forward = sum(layer.forward or 0 for layer in layers)
+            backward = sum(layer.backward or 0 for layer in layers) if learns else 0
+            total += batches * (forward + backward)
+    return total
 
 
 def by_layer(model: keras.Model, batch_size: int) -> list[LayerFlops]:
-    """Count each layer from its shapes; the rules are in `_forward`, and in `flops_training`.
+    """Count each layer from its shapes; the rules are in `_forward`, and in `flops_epoch`.
 
-    Args:
-        model: A built functional or sequential model; models inside it are taken apart.
-        batch_size: Images in the batch.
+    Models inside the model are taken apart.
     """
     rows = []
     learns_before = False
     for layer in _innermost(model):
         forward = _forward(layer, batch_size)
         learns = bool(getattr(layer, "trainable_weights", ()))
-        rows.append(
-            LayerFlops(
-                name=layer.name,
-                kind=type(layer).__name__,
-                forward=forward,
-                backward=None if forward is None else forward * (learns + learns_before),
-            )
-        )
+        backward = None if forward is None else forward * (learns + learns_before)
+        rows.append(LayerFlops(layer.name, type(layer).__name__, forward, backward))
         learns_before |= learns
     return rows
 

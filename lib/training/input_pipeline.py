@@ -32,13 +32,7 @@ def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
     `rescale` divides by 255, as the authors did. `imagenet` is `preprocess_input` of
     `keras.applications`, which the architecture's ImageNet weights were trained with.
 
-    Args:
-        images: float32 [batch, side, side, 3], 0 to 255.
-        architecture: A name in `lib.study.catalog.ARCHITECTURES`.
-        preprocessing: `rescale` or `imagenet`, as in `RunConfig`.
-
-    Returns:
-        float32 [batch, side, side, 3].
+    Images are float32 [batch, side, side, 3], 0 to 255.
     """
     if preprocessing == "rescale":
         return images / 255.0
@@ -56,16 +50,11 @@ def images(dataset: Dataset, config: RunConfig) -> Feeds:
     Every pass over the training images shuffles and augments all of them anew. Validation images
     are neither shuffled nor augmented.
     """
+    transform = _transform(config.architecture, config.preprocessing, augmented=False)
+    x, y, size, seed = dataset.x_test, dataset.y_test, config.batch_size, config.seed
     return Feeds(
-        training_images(dataset, config, config.seed, shuffle=True),
-        feed(
-            dataset.x_test,
-            dataset.y_test,
-            config.batch_size,
-            _transform(config.architecture, config.preprocessing, augmented=False),
-            seed=config.seed,
-            shuffle=False,
-        ),
+        training_images(dataset, config, seed, shuffle=True),
+        feed(x, y, size, transform, seed=seed, shuffle=False),
     )
 
 
@@ -105,13 +94,9 @@ def subset(dataset: Dataset, config: RunConfig, batches: int) -> Dataset:
         return min(images, batches * config.batch_size + images % config.batch_size)
 
     train, test = count(len(dataset.y_train)), count(len(dataset.y_test))
-    return dataclasses.replace(
-        dataset,
-        x_train=dataset.x_train[:train],
-        y_train=dataset.y_train[:train],
-        x_test=dataset.x_test[:test],
-        y_test=dataset.y_test[:test],
-    )
+    first: dict[str, Any] = {"x_train": dataset.x_train[:train], "y_train": dataset.y_train[:train]}
+    first |= {"x_test": dataset.x_test[:test], "y_test": dataset.y_test[:test]}
+    return dataclasses.replace(dataset, **first)
 
 
 def examples(

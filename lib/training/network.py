@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lib import program
 from lib.study import catalog
 from lib.study.config import RunConfig
 from lib.training import architectures, backends, cached_features, flops
@@ -56,48 +57,31 @@ class Network:
 
 def build(config: RunConfig, data: Dataset) -> keras.Model:
     """The network that `config` names, for the images and classes of `data`."""
-    return _build(config, data.image_size, data.classes)
-
-
-def _build(config: RunConfig, image_size: int, classes: int) -> keras.Model:
-    return architectures.build_model(
-        config.architecture,
-        image_size=image_size,
-        classes=classes,
-        weights=config.weights,
-        trainable=config.trainable,
-        head=config.head,
-        optimizer=config.optimizer,
-        learning_rate=config.learning_rate,
-        precision=config.precision,
-        seed=config.seed,
-    )
+    return architectures.build_model(config, data.image_size, data.classes)
 
 
 def count(config: RunConfig, data: Dataset, model: keras.Model) -> Network:
     """Count parameters and floating-point operations; trains nothing."""
-    size = architectures.size(model)
-    forward = _forward(config, data, model)
+    known, forward = catalog.ARCHITECTURES.get(model.name), _forward(config, data, model)
     images = {
         "train_images": len(data.y_train),
         "validation_images": len(data.y_test),
         "batch_size": config.batch_size,
-        "epochs": 1,
     }
     once, learning = 0, model
     if config.features == "cached":
         base, learning = model.layers[1], model.get_layer("head")
         views = cached_features.views_of(config)
         seen = images | {"train_images": views * len(data.y_train)}
-        once = flops.flops_training(base, **seen)
+        once = flops.flops_epoch(base, **seen)
     return Network(
-        depth=size.depth,
-        parameters=size.parameters,
-        trainable_parameters=size.trainable_parameters,
+        depth=known.depth if known else None,
+        parameters=model.count_params(),
+        trainable_parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
         flops=forward.flops,
         flops_head=forward.flops_head,
         flops_once=once,
-        flops_epoch=flops.flops_training(learning, **images),
+        flops_epoch=flops.flops_epoch(learning, **images),
         precision=_precision(model),
         reason=forward.reason,
         doubts=forward.doubts,
@@ -121,13 +105,12 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
         reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
         return dataclasses.replace(flops.count(model), reason=reason)
     task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
-    root = str(Path(__file__).resolve().parents[2])
     child = subprocess.run(
         [sys.executable, "-m", "lib.training.network"],
         input=json.dumps(task | {"classes": data.classes}),
         env=os.environ
-        | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-        | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
+        | program.environment()
+        | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,
         text=True,
     )
@@ -143,7 +126,7 @@ def main() -> None:
     """Count a network on TensorFlow: a task on standard input, FLOPs as JSON on standard output."""
     task = json.load(sys.stdin)
     config = RunConfig(**task["config"] | {"weights": "none", "backend": "tensorflow"})
-    model = _build(config, task["image_size"], task["classes"])
+    model = architectures.build_model(config, task["image_size"], task["classes"])
     json.dump(dataclasses.asdict(flops.count(model)), sys.stdout)
 
 

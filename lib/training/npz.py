@@ -12,7 +12,7 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images as they were found, before they are brought to the size of a network.
+    """Images and labels.
 
     Attributes:
         x_train: uint8 [images, height, width] if grey, [images, height, width, 3] if in colour.
@@ -48,15 +48,11 @@ def read(path: Path, class_names: tuple[str, ...] | None = None) -> Arrays:
     """
     source = f"data_dir/{path.name}"
     arrays = _load(path, source)
-    images = {
-        key: _checked_images(arrays[key], f"{source}: {key}") for key in ("x_train", "x_test")
-    }
-    labels = {
-        f"y_{split}": _checked_labels(
-            arrays[f"y_{split}"], len(images[f"x_{split}"]), f"{source}: y_{split}"
-        )
-        for split in ("train", "test")
-    }
+    images, labels = {}, {}
+    for split in ("train", "test"):
+        x, y = f"x_{split}", f"y_{split}"
+        images[x] = _checked_images(arrays[x], f"{source}: {x}")
+        labels[y] = _checked_labels(arrays[y], len(images[x]), f"{source}: {y}")
     if images["x_train"].shape[1:] != images["x_test"].shape[1:]:
         raise ValueError(
             f"{source}: an image of x_test has the shape {images['x_test'].shape[1:]}, "
@@ -126,16 +122,12 @@ def _checked_labels(y: np.ndarray, images: int, where: str) -> np.ndarray:
 
 def _as_bytes(images: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Pixels as uint8 from 0 to 255, and what had to be done to them."""
-    if all(x.dtype == np.uint8 for x in images.values()) and any(
-        x.max() > 1 for x in images.values()
-    ):
+    factor = np.float32(255) if all(x.max() <= 1 for x in images.values()) else 1
+    if factor == 1 and all(x.dtype == np.uint8 for x in images.values()):
         return images, ()
-    if all(x.max() <= 1 for x in images.values()):
-        note = "Pixels from 0 to 1 were scaled to 0 to 255 and rounded."
-        return {key: np.rint(x * np.float32(255)).astype(np.uint8) for key, x in images.items()}, (
-            note,
-        )
-    rounded = {key: np.rint(x).astype(np.uint8) for key, x in images.items()}
+    rounded = {key: np.rint(x * factor).astype(np.uint8) for key, x in images.items()}
+    if factor != 1:
+        return rounded, ("Pixels from 0 to 1 were scaled to 0 to 255 and rounded.",)
     if all((rounded[key] == x).all() for key, x in images.items()):
         return rounded, ()
     return rounded, ("Pixels were rounded to whole numbers from 0 to 255.",)

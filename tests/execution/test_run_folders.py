@@ -81,15 +81,14 @@ def test_what_was_set_aside_comes_back_when_it_fits_again(tmp_path, monkeypatch)
     here = run_folders.look(run)
     assert "version 1 of the measurement, this is 2" in here.state
     kept = run_folders.set_aside(run.run_dir, tmp_path / "s" / "aside", here.state)
-    (aside,) = run_folders.all_aside(tmp_path / "s")
-    assert aside == run_folders.Aside(kept, here.state)
+    assert run_folders.all_aside(tmp_path / "s") == {kept: here.state}
     assert run_folders.recover([run]) == []
     monkeypatch.setattr(run_folders, "MEASUREMENT_VERSION", 1)
     (said,) = run_folders.recover([run])
     assert "fits the plan" in said
     assert records.read(run.run_dir / "run.json").accuracy == 0.75
     assert {path.name for path in run.run_dir.iterdir()} == {"run.json"}
-    assert run_folders.all_aside(tmp_path / "s") == []
+    assert run_folders.all_aside(tmp_path / "s") == {}
 
 
 def test_a_failed_run_does_not_come_back(tmp_path):

@@ -116,7 +116,11 @@ def test_what_is_compared(tmp_path):
 def test_a_rule_for_repetitions_survives_the_study_file(tmp_path):
     rule = {"precision": "5 %", "at_most": 12}
     study = load_study(write(tmp_path, factors={"epochs": [1, 2]}, repetitions=rule, margin="2 %"))
-    assert (study.repetitions.precision, study.fewest_repetitions, study.margin) == (0.05, 3, 0.02)
+    assert (study.repetitions.precision, study.repetitions.at_least, study.margin) == (
+        0.05,
+        3,
+        0.02,
+    )
     again = tmp_path / "again.yaml"
     again.write_text(study.as_yaml())
     assert load_study(again) == study

@@ -81,7 +81,8 @@ def drawn() -> dict[str, np.ndarray]:
     """What a training sees: the random numbers are those of its own pipeline."""
     images = np.repeat(coordinates(SIDE)[np.newaxis].astype(np.uint8), DRAWS, axis=0)
     labels = np.zeros(DRAWS, np.int32)
-    data = Dataset("x", images, labels, images, labels, ("a", "b"), "f00", "made", ())
+    said = {"class_names": ("a", "b"), "source": "made", "notes": (), "name": "x"}
+    data = Dataset(images, labels, images, labels, fingerprint="f00", **said)
     feed = input_pipeline.training_images(data, RunConfig(), seed=1, shuffle=True)
     return parameters(np.concatenate([seen for seen, _ in feed.as_numpy_iterator()]) * 255)
 

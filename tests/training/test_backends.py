@@ -27,7 +27,7 @@ def test_a_backend_starts_without_notes():
 def test_notes_are_held_back_and_kept(capfd):
     with backends._notes_held_back() as notes:
         os.write(2, b"no GPU\n")
-    assert notes.text == "no GPU\n"
+    assert notes == ["no GPU\n"]
     assert capfd.readouterr().err == ""
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from lib.study.config import RunConfig
 from lib.training import cached_features, classifier, datasets, fit, input_pipeline, network
+from tests.training.test_fit import Listener
 
 COMMON = {
     "architecture": "VGG16",
@@ -84,15 +85,14 @@ def test_features_for_validation_are_never_augmented_or_shuffled(data):
 def test_progress_counts_features_and_epochs(data, monkeypatch):
     monkeypatch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
     run = config(views=2, epochs=2)
-    steps = []
-    watch = fit.Watch(on_step=steps.append)
-    fit.learn(run, network.build(run, data), data, watch)
-    fractions = [step.fraction for step in steps]
+    told = Listener()
+    fit.learn(run, network.build(run, data), data, told)
+    fractions = [fraction for fraction, *_ in told.steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    of_features = [step for step in steps if step.epoch == 0]
+    of_features = [fraction for fraction, epoch, _ in told.steps if epoch == 0]
     assert len(of_features) == 2 * 3 + 2, "batches of both views, and of the validation"
-    assert of_features[-1].fraction == 0.5
+    assert of_features[-1] == 0.5
 
 
 def test_neighbouring_seeds_share_no_views():

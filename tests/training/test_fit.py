@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from lib.training import fit
-from lib.training.fit import Watch
+
+
+class Listener:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.steps, self.epochs = [], []
+
+    def step(self, fraction, epoch, accuracy):
+        self.steps.append((fraction, epoch, accuracy))
+
+    def epoch(self, **values):
+        self.epochs.append(fit.Epoch(**values))
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +72,24 @@ def test_the_warm_up_leaves_no_trace(tf):
 
 def test_fit_tells_steps_and_every_epoch(tf, monkeypatch):
     monkeypatch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
-    steps, epochs = [], []
-    watch = Watch(on_step=steps.append, on_epoch=epochs.append)
-    history = fit.fit(model(), *pipelines(tf), epochs=2, watch=watch)
-    while_validating = [a for a, b in itertools.pairwise(steps) if a == b]
-    assert {step.fraction for step in while_validating} == {0.5, 1}
-    steps = list(dict.fromkeys(steps))
+    told = Listener()
+    history = fit.fit(model(), *pipelines(tf), epochs=2, listener=told)
+    while_validating = [a for a, b in itertools.pairwise(told.steps) if a == b]
+    assert {fraction for fraction, *_ in while_validating} == {0.5, 1}
+    steps = list(dict.fromkeys(told.steps))
     assert len(steps) == 2 * 5
-    assert [step.epoch for step in steps] == [1] * 5 + [2] * 5
-    assert steps[-1].fraction == 1
-    assert all(a.fraction < b.fraction for a, b in itertools.pairwise(steps))
-    assert epochs == history
+    assert [epoch for _, epoch, _ in steps] == [1] * 5 + [2] * 5
+    assert steps[-1][0] == 1
+    assert all(a < b for (a, *_), (b, *_) in itertools.pairwise(steps))
+    assert told.epochs == history
     assert len(history) == 2
 
 
 def test_steps_are_told_a_few_times_a_second_but_always_the_last(tf):
-    steps = []
-    fit.fit(model(), *pipelines(tf), epochs=1, watch=Watch(on_step=steps.append))
-    assert len(steps) < 5
-    assert steps[-1].fraction == 1
+    told = Listener()
+    fit.fit(model(), *pipelines(tf), epochs=1, listener=told)
+    assert len(told.steps) < 5
+    assert told.steps[-1][0] == 1
 
 
 def test_training_stops_when_the_validation_loss_no_longer_falls(tf):

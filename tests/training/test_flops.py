@@ -13,12 +13,14 @@ from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from tensorflow.python.framework import ops
 
 from lib.study.catalog import ARCHITECTURES
+from lib.study.config import RunConfig
 from lib.training import flops
 from lib.training.architectures import build_model
 
 
 def build(architecture="VGG16", **changes):
-    return build_model(architecture, **{"image_size": 32, "classes": 10, "seed": 1} | changes)
+    said = {"image_size": 32} | changes
+    return build_model(RunConfig(architecture=architecture, **said), said["image_size"], 10)
 
 
 def small(*hidden, size=8, channels=3):
@@ -210,8 +212,9 @@ try:
     import keras_flops
 except KeyError:
     pass
+from lib.study.config import RunConfig
 from lib.training import architectures, flops
-model = architectures.build_model("VGG16", image_size=32, classes=10, head="linear", seed=1)
+model = architectures.build_model(RunConfig(head="linear"), 32, 10)
 counted = flops.count(model)
 print(counted.flops, counted.counted, counted.reason)
 """
@@ -248,9 +251,7 @@ def gradient_flops(model, batch_size):
 )
 def test_training_step_matches_the_graph_of_its_gradients(architecture, tolerance, trainable):
     model = build(architecture, trainable=trainable)
-    step = flops.flops_training(
-        model, train_images=32, validation_images=0, batch_size=32, epochs=1
-    )
+    step = flops.flops_epoch(model, train_images=32, validation_images=0, batch_size=32)
     assert step == pytest.approx(gradient_flops(model, 32), rel=tolerance)
 
 
@@ -270,20 +271,17 @@ def test_training_by_hand():
     convolution = 2 * (6 * 6 * 5) * 27 + 6 * 6 * 5  # an image
     dense = 2 * 2 * (6 * 6 * 5) + 2
 
-    def training(**changes):
-        return flops.flops_training(
-            model,
-            **{"train_images": 10, "validation_images": 6, "batch_size": 4, "epochs": 3} | changes,
-        )
+    def epoch():
+        return flops.flops_epoch(model, train_images=10, validation_images=6, batch_size=4)
 
     forward = convolution + dense
-    assert training() == 3 * (10 * (forward + convolution + 2 * dense) + 6 * forward)
+    assert epoch() == 10 * (forward + convolution + 2 * dense) + 6 * forward
     model.layers[1].trainable = False
-    assert training() == 3 * (10 * (forward + dense) + 6 * forward)
+    assert epoch() == 10 * (forward + dense) + 6 * forward
     model.layers[1].trainable, model.get_layer("head").trainable = True, False
-    assert training() == 3 * (10 * (forward + convolution + dense) + 6 * forward)
+    assert epoch() == 10 * (forward + convolution + dense) + 6 * forward
     model.trainable = False
-    assert training() == 3 * 16 * forward
+    assert epoch() == 16 * forward
 
 
 def test_the_last_batch_of_a_pass_may_be_smaller():
@@ -291,9 +289,7 @@ def test_the_last_batch_of_a_pass_may_be_smaller():
     model.trainable = False
 
     def one_pass(images):
-        return flops.flops_training(
-            model, train_images=images, validation_images=0, batch_size=4, epochs=1
-        )
+        return flops.flops_epoch(model, train_images=images, validation_images=0, batch_size=4)
 
     of_batch = {images: flops.count(model, images).flops for images in (1, 2, 4)}
     assert one_pass(8) == 2 * of_batch[4]

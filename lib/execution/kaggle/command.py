@@ -15,7 +15,6 @@ from lib.execution import lock, run_folders, run_study, terminal
 from lib.execution.call import Call
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import UNDER_WAY, Client, QuotaError, TransientError
-from lib.execution.kaggle.ledger import Ledger
 from lib.files import write_atomically
 from lib.study import plan
 from lib.study.config import RunFields
@@ -26,13 +25,7 @@ from lib.text import readable
 
 
 def run(action: str, asked: Call, console: Console, downloads: Path | None) -> bool:
-    """Do `action` for the chosen runs.
-
-    Args:
-        action: A key of `ACTIONS`.
-        asked: The study and its runs.
-        console: Is shown what happens.
-        downloads: For `pull`: a folder to take results from in place of Kaggle.
+    """Do `action` for the chosen runs; `pull` may take results from `downloads`, not from Kaggle.
 
     Returns:
         Whether nothing failed, is missing or was rejected.
@@ -107,8 +100,8 @@ def _pull(runs: list[RunFields], asked: Call, console: Console, downloads: Path 
         pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
     else:
         pulled = pull.take_all(runs, study_dir, downloads)
-    for outcome in pulled:
-        console.print(f"{outcome.run_id}: {readable(outcome.note)}", soft_wrap=True)
+    for run_id, note in pulled.items():
+        console.print(f"{run_id}: {readable(note)}", soft_wrap=True)
     ordered = plan.ordered(asked.everything, study_dir)
     looked = [run_folders.look(config) for config in ordered]
     known = [here.record for here in looked if here.record is not None]
@@ -121,7 +114,7 @@ def _pull(runs: list[RunFields], asked: Call, console: Console, downloads: Path 
 
 
 def _status(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
-    ledger = Ledger(asked.study_dir)
+    ledger = push.Ledger(asked.study_dir)
     client = Client() if ledger.under_way() else None
     table = Table("run", "kernel", "on Kaggle", "here")
     for config in runs:

@@ -10,25 +10,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import inspect
-import io
 import json
 import re
 import shutil
 import textwrap
 import tomllib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lib.execution import bundle
 from lib.execution.kaggle import KaggleError, bootstrap
 from lib.files import write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
-from lib.study.config import RunConfig, RunFields
+from lib.program import ROOT, digest_of
+from lib.study.config import RunConfig, RunFields, Strict
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.study.sections import KaggleKernel
@@ -51,7 +50,7 @@ REQUIRED = (
 """What a run needs of the project's dependencies; the others are for studies and reports."""
 
 
-class Kernel(BaseModel):
+class Kernel(Strict):
     """One run as a kernel.
 
     Attributes:
@@ -61,28 +60,22 @@ class Kernel(BaseModel):
         notebook_sha256: Of the notebook's bytes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     run_id: str
     slug: str
     parameters: dict[str, Any]
     notebook_sha256: str
 
 
-class Manifest(BaseModel):
+class Manifest(Strict):
     """What was built.
 
     Attributes:
         program: Digest of the program that the notebooks contain.
-        version: The program's version, as records have it.
         commit: The program's commit, as records have it; None outside a checkout.
         kernels: One a run, in the order of the plan.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     program: str
-    version: str | None
     commit: str | None
     kernels: tuple[Kernel, ...]
 
@@ -92,18 +85,14 @@ def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) ->
 
     The same study and program give the same bytes.
 
-    Args:
-        runs: To build, in order.
-        study_dir: The study's folder.
-        settings: The study's section `kaggle`.
-
     Raises:
         StudyError: If a run needs what would not be there on Kaggle.
     """
     if problems := _missing_there(runs, settings):
         raise StudyError(problems)
+    files = bundle.program_files(runs)
+    program = digest_of(files)  # whichever commit it is of
     archive = bundle.pack_program(runs)
-    program = _digest(archive)
     shutil.rmtree(StudyFolder(study_dir).kaggle / "kernels", ignore_errors=True)
     kernels = []
     for config in runs:
@@ -115,18 +104,14 @@ def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) ->
         folder = folder_of(study_dir, config.run_id)
         write_atomically(folder / NOTEBOOK, text)
         write_atomically(folder / METADATA, _text(_metadata(slug, settings)))
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        parameters = there.model_dump(mode="json")
-        kernels.append(
-            Kernel(run_id=config.run_id, slug=slug, parameters=parameters, notebook_sha256=digest)
+        kernel = Kernel(
+            run_id=config.run_id,
+            slug=slug,
+            parameters=there.model_dump(mode="json"),
+            notebook_sha256=hashlib.sha256(text.encode()).hexdigest(),
         )
-    versions = machine.versions()
-    manifest = Manifest(
-        program=program,
-        version=versions.get("program"),
-        commit=versions["commit"],
-        kernels=tuple(kernels),
-    )
+        kernels.append(kernel)
+    manifest = Manifest(program=program, commit=machine.commit(), kernels=tuple(kernels))
     write_atomically(_manifest_path(study_dir), manifest.model_dump_json(indent=1) + "\n")
     return manifest
 
@@ -173,11 +158,8 @@ def _notebook(config: RunFields, first_cell: str, settings: KaggleKernel) -> Not
     del node.metadata["papermill"]
     for each in node.cells:
         each.metadata.pop("papermill", None)
-    node.metadata["kernelspec"] = {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    }
+    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    node.metadata["kernelspec"] = spec
     # What Kaggle's editor writes itself: the settings hold for a notebook imported by hand, too.
     node.metadata["kaggle"] = {
         "accelerator": (settings.machine_shape or "gpu") if settings.gpu else "none",
@@ -200,19 +182,9 @@ def _requirements(backend: str | None) -> list[str]:
     """`REQUIRED` with the versions that the project asks for, what pandas' tables need, and the
     backend.
     """
-    project = tomllib.loads((machine.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = {re.split(r"[^\w-]", text)[0]: text for text in project["project"]["dependencies"]}
     return [*(asked[name] for name in REQUIRED), "jinja2", *({backend} - {None, *REQUIRED})]
-
-
-def _digest(archive: bytes) -> str:
-    """First 16 hex digits of the SHA-256 of the program's files, whichever commit they are of."""
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(io.BytesIO(archive)) as program:
-        for name in sorted(set(program.namelist()) - {machine.COMMIT_FILE}):
-            digest.update(f"{name} {program.getinfo(name).file_size}\n".encode())
-            digest.update(program.read(name))
-    return digest.hexdigest()[:16]
 
 
 def _slug(study: str, config: RunFields, program: str, settings: KaggleKernel) -> str:
@@ -224,8 +196,12 @@ def _slug(study: str, config: RunFields, program: str, settings: KaggleKernel) -
     return f"{plain}-{digest}"
 
 
+_NOTHING_OF = ("keywords", "competition_sources", "kernel_sources", "model_sources")
+
+
 def _metadata(slug: str, settings: KaggleKernel) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+    shape = settings.machine_shape
+    return {
         "id": f"{settings.owner or OWNER}/{slug}",
         "title": slug,
         "code_file": NOTEBOOK,
@@ -235,15 +211,10 @@ def _metadata(slug: str, settings: KaggleKernel) -> dict[str, Any]:
         "enable_gpu": settings.gpu,
         "enable_tpu": False,
         "enable_internet": settings.internet,
-        "keywords": [],
         "dataset_sources": list(settings.dataset_sources),
-        "competition_sources": [],
-        "kernel_sources": [],
-        "model_sources": [],
+        **{key: [] for key in _NOTHING_OF},
+        **({"machine_shape": shape} if shape else {}),
     }
-    if settings.machine_shape:
-        metadata["machine_shape"] = settings.machine_shape
-    return metadata
 
 
 def _missing_there(runs: Sequence[RunFields], settings: KaggleKernel) -> list[str]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from lib import __version__, records
-from lib.execution import run_files, run_folders
+from lib.execution import bundle, run_folders
+from lib.execution.bundle import RefusedError
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import FAILED, UNDER_WAY, Client
 from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
-from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
-from lib.execution.kaggle.push import Pace, patiently
-from lib.execution.run_process import LOG_NAME, one_line
-from lib.records import MEASUREMENT_VERSION, Record
+from lib.execution.kaggle.push import PUSHING, REJECTED, Ledger, Pace, patiently
+from lib.execution.run_process import LOG_NAME, failed_record, one_line
+from lib.records import Record
 from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
 
@@ -26,34 +25,13 @@ EXECUTED = "__notebook__.ipynb"
 """What Kaggle calls the executed notebook beside a session's own files."""
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """What became of a run.
-
-    Attributes:
-        run_id: The run.
-        is_here: Whether its record is in its place now.
-        note: In words.
-    """
-
-    run_id: str
-    is_here: bool
-    note: str
-
-
 def pull_all(
-    runs: Sequence[RunFields],
-    study_dir: Path,
-    client: Client,
-    pace: Pace,
-) -> list[Pulled]:
+    runs: Sequence[RunFields], study_dir: Path, client: Client, pace: Pace
+) -> dict[str, str]:
     """Fetch what has ended on Kaggle, check it and move it into its place.
 
-    Args:
-        runs: Those to fetch; what is here already stays as it is.
-        study_dir: The study's folder.
-        client: Kaggle.
-        pace: How long to wait where Kaggle does not answer.
+    Returns:
+        What became of each run, in words.
 
     Raises:
         KaggleError: If nothing was built, or Kaggle refuses the user.
@@ -62,16 +40,19 @@ def pull_all(
     commit = read_manifest(study_dir).commit
     ledger = Ledger(study_dir)
     run_folders.clear(study_dir)
-    return [_pull(config, study_dir, commit, ledger, client, pace) for config in runs]
+    return {run.run_id: _pull(run, study_dir, commit, ledger, client, pace) for run in runs}
 
 
-def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> list[Pulled]:
+def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> dict[str, str]:
     """Check what lies under `downloads`, at any depth, and copy it into its place.
 
     Args:
         runs: Those to look for.
         study_dir: The study's folder.
         downloads: A folder with results of kernels, as Kaggle's site offers them; left as it is.
+
+    Returns:
+        What became of each run, in words.
 
     Raises:
         KaggleError: If nothing was built, or there is no such folder.
@@ -81,12 +62,12 @@ def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> lis
     commit = read_manifest(study_dir).commit
     ledger = Ledger(study_dir)
     run_folders.clear(study_dir)
-    outcomes = []
+    said = {}
     for config in runs:
         entry = ledger.get(config.run_id)
         commits = {commit, entry.commit if entry else commit}
-        outcomes.append(_take(config, study_dir, downloads, commits))
-    return outcomes
+        said[config.run_id] = _take(config, study_dir, downloads, commits)
+    return said
 
 
 def _pull(
@@ -96,101 +77,78 @@ def _pull(
     ledger: Ledger,
     client: Client,
     pace: Pace,
-) -> Pulled:
+) -> str:
     here = run_folders.look(config)
     if here.record is not None:
-        return Pulled(config.run_id, True, f"{here.state}, was here before")
+        return f"{here.state}, was here before"
     entry = ledger.get(config.run_id)
     if entry is None:
-        return Pulled(config.run_id, False, "not pushed")
+        return "not pushed"
     if entry.state == REJECTED:
-        return Pulled(config.run_id, False, f"rejected: {entry.message}")
+        return f"rejected: {entry.message}"
     status = patiently(lambda: client.status(entry.kernel), pace)
     if status is None:
         lost = "not arrived" if entry.state == PUSHING else f"no kernel {entry.kernel} any more"
-        return Pulled(config.run_id, False, f"{lost}; push again")
+        return f"{lost}; push again"
     if status.state in UNDER_WAY:
-        return Pulled(config.run_id, False, f"{status.state} on Kaggle")
+        return f"{status.state} on Kaggle"
     with tempfile.TemporaryDirectory() as name:
         downloads = Path(name)
         patiently(lambda: client.download(entry.kernel, downloads), pace)
-        if status.state == FAILED:
-            return _settle_failure(config, study_dir, downloads, entry, status.message)
-        return _take(config, study_dir, downloads, {built, entry.commit})
+        if status.state != FAILED:
+            return _take(config, study_dir, downloads, {built, entry.commit})
+        staged = run_folders.staged(config, study_dir)
+        staged.run_dir.mkdir(parents=True)
+        _add_beside(downloads, staged.run_dir)
+        said = one_line(f"on Kaggle: {status.message or 'the notebook failed'}")
+        error = f"{said} ({LOG_NAME} says more)"
+        there = {"git_commit": entry.commit, "versions": {"program": __version__}, "machine": None}
+        failed_record(staged, error).model_copy(update=there).write(staged.run_dir)
+        _move_in(config, study_dir)
+        return error
 
 
-def _settle_failure(
-    config: RunFields, study_dir: Path, downloads: Path, entry: Entry, message: str
-) -> Pulled:
-    """Leave the record of a run that failed on Kaggle, with its log."""
-    staged = run_folders.staged(config, study_dir)
-    staged.run_dir.mkdir(parents=True)
-    _add_beside(downloads, staged.run_dir)
-    error = one_line(f"on Kaggle: {message or 'the notebook failed'}")
-    error = f"{error} ({LOG_NAME} says more)"
-    record = Record(
-        measurement_version=MEASUREMENT_VERSION,
-        run_id=config.run_id,
-        status="failed",
-        error=error,
-        config=config.recorded,
-        git_commit=entry.commit,
-        versions={"program": __version__},
-    )
-    record.write(staged.run_dir)
-    _move_in(config, study_dir)
-    return Pulled(config.run_id, True, error)
-
-
-def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str | None]) -> Pulled:
+def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str | None]) -> str:
     """Bring one run's result from a folder into its place, if it is what it has to be."""
     run_id = config.run_id
-
-    def refused(note: str) -> Pulled:
-        return Pulled(run_id, False, note)
-
     there = downloads.rglob(f"{run_id}/{records.FILE_NAME}")
-    found = sorted(path for path in there if run_files.is_plain(path, downloads))
+    found = sorted(path for path in there if bundle.is_plain(path, downloads))
     if not found:
         others = sorted({path.parent.name for path in downloads.rglob(records.FILE_NAME)})
         of = f"; there are results of {', '.join(others)}" if others else ""
-        return refused(f"no runs/{run_id}/{records.FILE_NAME} among the results{of}")
+        return f"no runs/{run_id}/{records.FILE_NAME} among the results{of}"
     if len({path.read_bytes() for path in found}) > 1:
-        return refused(f"different results: {', '.join(str(path.parent) for path in found)}")
-    source = found[0].parent
-    here = run_folders.look(config)
-    if here.state == run_folders.COMPLETE:
+        return f"different results: {', '.join(str(path.parent) for path in found)}"
+    if run_folders.look(config).state == run_folders.COMPLETE:
         same = (config.run_dir / records.FILE_NAME).read_bytes() == found[0].read_bytes()
         note = "the same result" if same else "another result, which is kept; this one is left out"
-        return Pulled(run_id, True, f"complete, here is {note}")
-    staged = run_folders.staged(config, study_dir)
+        return f"complete, here is {note}"
+    source, staged = found[0].parent, run_folders.staged(config, study_dir)
     try:
-        run_files.copy_run(source, staged.run_dir, downloads)
+        bundle.copy_run(source, staged.run_dir, downloads)
         if len(found[0].relative_to(downloads).parts) > 4:  # outputs/<study>/runs/<run id>/run.json
             _add_beside(source.parents[3], staged.run_dir)
         looked = run_folders.look(staged)
         if looked.record is None:
-            return refused(f"refused: {looked.state}")
+            raise RefusedError(looked.state)
         if looked.record.git_commit not in commits:
             made_by = looked.record.git_commit or "an unknown commit"
-            return refused(f"refused: made by {made_by} of the program, not by what was built")
+            raise RefusedError(f"made by {made_by} of the program, not by what was built")
         if problem := _cut_off(looked.record, staged.run_dir, config):
-            return refused(f"refused: {problem}; fetch it again")
+            raise RefusedError(f"{problem}; fetch it again")
         _move_in(config, study_dir)
-    except run_files.RefusedError as error:
-        return refused(f"refused: {error}")
+    except RefusedError as error:
+        return f"refused: {error}"
     finally:
         shutil.rmtree(staged.run_dir, ignore_errors=True)
-    return Pulled(run_id, True, looked.state)
+    return looked.state
 
 
 def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
     """What is missing of a completed run's files, or None."""
-    if record.status != "completed":
-        return None
     # It may have stopped early; another notebook need not tell of epochs.
     epochs = record.extra.get("epochs_trained", getattr(config, "epochs", 0))
-    if not epochs:
+    if record.status != "completed" or not epochs:
         return None
     try:
         history = records.read_history(folder)
@@ -208,10 +166,10 @@ def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
 
 def _add_beside(kernel: Path, folder: Path) -> None:
     """Take a session's executed notebook and log along, if they are there."""
-    run_files.copy(kernel / EXECUTED, folder / NOTEBOOK, kernel)
+    bundle.copy(kernel / EXECUTED, folder / NOTEBOOK, kernel)
     logs = sorted(kernel.glob("*.log"))
     if len(logs) == 1:
-        run_files.copy(logs[0], folder / LOG_NAME, kernel)
+        bundle.copy(logs[0], folder / LOG_NAME, kernel)
 
 
 def _move_in(config: RunFields, study_dir: Path) -> None:

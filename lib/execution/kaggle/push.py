@@ -1,4 +1,7 @@
-"""Starting built kernels on Kaggle: each run once, however often the call is repeated."""
+"""Starting built kernels on Kaggle: each run once, however often the call is repeated.
+
+What was pushed is written down before and after every upload, so that a kill loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import (
     FAILED,
     QUEUED,
+    UNDER_WAY,
     CapacityError,
     Client,
     QuotaError,
     RejectedError,
+    Status,
     TransientError,
 )
 from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, folder_of, read_manifest
-from lib.execution.kaggle.ledger import PUSHING, REJECTED, Entry, Ledger
 from lib.files import sha256, write_atomically
-from lib.study.config import RunFields
+from lib.study.config import RunFields, Strict
 from lib.study.folder import StudyFolder
 
 AT_ONCE = 2
@@ -56,6 +62,67 @@ class Pace:
 PACE = Pace()
 
 
+PUSHING, REJECTED = "pushing", "rejected"
+
+
+class Entry(Strict):
+    """What is known of a kernel on Kaggle.
+
+    Attributes:
+        kernel: `owner/slug`.
+        state: `pushing` (whether it arrived is unknown), `rejected`, or a state of `client`.
+        commit: Of the program in the kernel, as records have it.
+        version: Kaggle's number of the upload; None if it is unknown.
+        message: What Kaggle said of it.
+    """
+
+    kernel: str
+    state: str
+    commit: str | None
+    version: int | None = None
+    message: str = ""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    kernels: dict[str, Entry] = {}
+
+
+class Ledger:
+    """`kaggle/pushed.json` of a study: entries by run id; every change is on disk at once.
+
+    Only a push changes it, so others may read it meanwhile.
+
+    Raises:
+        KaggleError: If the file is damaged.
+    """
+
+    def __init__(self, study_dir: Path):
+        self._path = StudyFolder(study_dir).kaggle / "pushed.json"
+        try:
+            self._kernels = _File.model_validate_json(self._path.read_bytes()).kernels
+        except FileNotFoundError:
+            self._kernels = {}
+        except ValidationError as error:
+            raise KaggleError(
+                f"{self._path} is damaged ({error.errors()[0]['msg']}); it lists what was pushed. "
+                "Take it away, and push asks Kaggle what is there"
+            ) from None
+        self.get = self._kernels.get
+
+    def under_way(self) -> dict[str, Entry]:
+        """Kernels whose sessions had not ended when they were last looked at, by run id."""
+        return {k: entry for k, entry in self._kernels.items() if entry.state in UNDER_WAY}
+
+    def put(self, run_id: str, entry: Entry) -> None:
+        """Remember."""
+        if self.get(run_id) != entry:
+            self._kernels[run_id] = entry
+            written = _File(kernels=self._kernels).model_dump_json(indent=1)
+            write_atomically(self._path, written + "\n")
+
+
 def push_all(
     runs: Sequence[RunFields],
     study_dir: Path,
@@ -67,13 +134,8 @@ def push_all(
 ) -> list[Entry]:
     """Upload the kernels of `runs` and start them, `AT_ONCE` at a time, until all were started.
 
-    Args:
-        runs: In order. Those that are complete here are left out.
-        study_dir: The study's folder.
-        client: Kaggle.
-        say: Is told what happens, a sentence at a time.
-        pace: How long to wait for what.
-        retry_failed: Whether to start runs again that failed on Kaggle.
+    Those that are complete here are left out; those that failed on Kaggle, too, but for
+    `retry_failed`. `say` is told what happens, a sentence at a time.
 
     Returns:
         What is known of every run that is not complete here.
@@ -85,9 +147,8 @@ def push_all(
     manifest = read_manifest(study_dir)
     built = {kernel.run_id: kernel for kernel in manifest.kernels}
     pending = [config for config in runs if run_folders.look(config).state != run_folders.COMPLETE]
-    for config in pending:
-        if config.run_id not in built:
-            raise KaggleError(f"{config.run_id}: not built; call --kaggle build")
+    if absent := [config.run_id for config in pending if config.run_id not in built]:
+        raise KaggleError(f"{', '.join(absent)}: not built; call --kaggle build")
     ledger = Ledger(study_dir)
     refresh(ledger, client, pace)
     pushing = _Pushing(client, ledger, say, pace)
@@ -112,11 +173,8 @@ def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
     """Ask Kaggle about the kernels under way; how many still are."""
     for run_id, entry in ledger.under_way().items():
         status = patiently(partial(client.status, entry.kernel), pace)
-        if status is None:
-            fields = {"state": REJECTED, "message": "it is not on Kaggle any more"}
-        else:
-            fields = {"state": status.state, "message": status.message}
-        ledger.put(run_id, entry.model_copy(update=fields))
+        found = status or Status(REJECTED, "it is not on Kaggle any more")
+        ledger.put(run_id, entry.model_copy(update=asdict(found)))
     return len(ledger.under_way())
 
 
@@ -170,11 +228,8 @@ class _Pushing:
     def start(self, run_id: str, folder: Path, first: Entry, again: bool) -> None:
         """Upload one kernel, as soon as there is a place, unless Kaggle has it already.
 
-        Args:
-            run_id: The run.
-            folder: The upload.
-            first: Its entry in the ledger while it is unknown whether the upload arrived.
-            again: Whether it failed on Kaggle before and is to run again.
+        `first` is its entry while it is unknown whether the upload arrived; `again` says that it
+        failed there before and is to run again.
         """
         if self._is_there(run_id, first, again):
             return

@@ -13,7 +13,11 @@ from tests.execution.kaggle.conftest import FAST
 
 
 def pull_all(study_dir, runs):
-    return {p.run_id: p for p in pull.pull_all(runs, study_dir, Client(), FAST)}
+    return pull.pull_all(runs, study_dir, Client(), FAST)
+
+
+def is_here(*runs):
+    return all((run.run_dir / "run.json").is_file() for run in runs)
 
 
 @pytest.fixture
@@ -25,16 +29,16 @@ def pushed(fake, study):
 
 
 def notes(pulled):
-    return "\n".join(outcome.note for outcome in pulled.values())
+    return "\n".join(pulled.values())
 
 
 def test_what_has_ended_is_merged_and_the_rest_is_named(fake, pushed):
     study_dir, (first, second) = pushed
     results.finish(fake, study_dir, first.run_id)
     pulled = pull_all(study_dir, [first, second])
-    assert pulled[first.run_id].is_here
-    assert not pulled[second.run_id].is_here
-    assert "running on Kaggle" in pulled[second.run_id].note
+    assert is_here(first)
+    assert not is_here(second)
+    assert "running on Kaggle" in pulled[second.run_id]
     # Four files and a log, though a page has two.
     assert {path.name for path in first.run_dir.iterdir()} == {
         *("run.json", "history.csv", "power.csv", "train.ipynb", "log.txt")
@@ -43,7 +47,8 @@ def test_what_has_ended_is_merged_and_the_rest_is_named(fake, pushed):
     assert not second.run_dir.exists()
     assert not list((StudyFolder(study_dir).unfinished.path).rglob("*.json"))
     results.finish(fake, study_dir, second.run_id)
-    assert all(outcome.is_here for outcome in pull_all(study_dir, [first, second]).values())
+    pull_all(study_dir, [first, second])
+    assert is_here(first, second)
 
 
 def test_a_run_that_stopped_early_is_whole(fake, pushed):
@@ -52,7 +57,8 @@ def test_a_run_that_stopped_early_is_whole(fake, pushed):
     session = results.session_of(fake, study_dir, first.run_id)
     (name,) = [name for name in session.files if name.endswith("history.csv")]
     session.files[name] = b"epoch,val_accuracy\n1,0.5\n"
-    assert pull_all(study_dir, [first])[first.run_id].is_here
+    pull_all(study_dir, [first])
+    assert is_here(first)
 
 
 def test_a_kernel_that_failed_becomes_a_failed_run(fake, pushed):
@@ -115,10 +121,11 @@ def test_results_that_are_cut_off_or_foreign_are_refused(fake, pushed, name, cha
     damage(name, change)(session.files, first.run_id)
     pulled = pull_all(study_dir, [first])
     assert complaint in notes(pulled)
-    assert not pulled[first.run_id].is_here
+    assert not is_here(first)
     assert not first.run_dir.exists()
     session.files = whole
-    assert pull_all(study_dir, [first])[first.run_id].is_here
+    pull_all(study_dir, [first])
+    assert is_here(first)
 
 
 def test_the_results_of_another_run_are_named(fake, pushed):
@@ -134,7 +141,8 @@ def test_faults_of_the_server_are_waited_for_or_said(fake, pushed):
     results.finish(fake, study_dir, first.run_id)
     fake.faults["GetKernelSessionStatus"].extend([500, 429])
     fake.faults["ListKernelSessionOutput"].extend([500, 503])
-    assert pull_all(study_dir, [first])[first.run_id].is_here
+    pull_all(study_dir, [first])
+    assert is_here(first)
     fake.faults["GetKernelSessionStatus"].extend([500] * FAST.tries)
     with pytest.raises(TransientError):
         pull_all(study_dir, pushed[1])
@@ -163,14 +171,14 @@ def downloads(study, tmp_path):
 
 
 def take_all(study_dir, runs, folder):
-    return {p.run_id: p for p in pull.take_all(runs, study_dir, folder)}
+    return pull.take_all(runs, study_dir, folder)
 
 
 def test_folders_downloaded_by_hand_are_taken(downloads):
     study_dir, runs, folder = downloads
     before = sorted(folder.rglob("*"))
-    pulled = take_all(study_dir, runs, folder)
-    assert all(outcome.is_here for outcome in pulled.values())
+    take_all(study_dir, runs, folder)
+    assert is_here(*runs)
     assert [run_folders.look(run).state for run in runs] == [run_folders.COMPLETE] * 2
     assert all((run.run_dir / "train.ipynb").is_file() for run in runs)
     assert len(records.merge(study_dir).results) == 2
@@ -182,8 +190,8 @@ def test_one_run_folder_alone_is_enough(downloads, tmp_path):
     study_dir, (first, second), folder = downloads
     source = next(folder.rglob(f"{first.run_id}/run.json")).parent
     shutil.copytree(source, tmp_path / "one" / first.run_id)
-    pulled = take_all(study_dir, [first, second], tmp_path / "one")
-    assert [outcome.is_here for outcome in pulled.values()] == [True, False]
+    take_all(study_dir, [first, second], tmp_path / "one")
+    assert [is_here(first), is_here(second)] == [True, False]
 
 
 def test_a_different_result_is_never_overwritten(downloads):
@@ -212,7 +220,8 @@ def test_what_is_broken_here_is_set_aside(downloads):
     study_dir, (first, _), folder = downloads
     first.run_dir.mkdir(parents=True)
     (first.run_dir / "run.json").write_text("{")
-    assert take_all(study_dir, [first], folder)[first.run_id].is_here
+    take_all(study_dir, [first], folder)
+    assert is_here(first)
     aside = StudyFolder(study_dir).aside / f"{first.run_id}.aside-1"
     assert (aside / "run.json").read_text() == "{"
 

@@ -10,7 +10,6 @@ import pytest
 from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError, kernels, pull, push
 from lib.execution.kaggle.client import Client, QuotaError, TransientError
-from lib.execution.kaggle.ledger import Ledger
 from lib.study.folder import StudyFolder
 from tests.conftest import ROOT
 from tests.execution.kaggle import results, server
@@ -118,7 +117,7 @@ def test_lasting_faults_end_the_call_and_a_later_one_goes_on(finishing, study):
     finishing.faults["SaveKernel"].extend([500] * FAST.tries)
     with pytest.raises(TransientError, match="500"):
         push_all(study_dir, runs)
-    assert Ledger(study_dir).get(runs[0].run_id).state == "pushing"
+    assert push.Ledger(study_dir).get(runs[0].run_id).state == "pushing"
     push_all(study_dir, runs)
     assert len(finishing.pushed) == 1
 
@@ -165,7 +164,7 @@ def test_killed_in_the_middle_of_an_upload_it_goes_on(fake, study):
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert Ledger(study_dir).get(runs[0].run_id).state == "pushing"
+    assert push.Ledger(study_dir).get(runs[0].run_id).state == "pushing"
     fake.hold.clear()
     states, said = push_all(study_dir, runs)
     assert "is on Kaggle already" in said
