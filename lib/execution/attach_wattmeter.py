@@ -28,7 +28,6 @@ def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures
 
     Raises:
         StudyError: If the study has no results, or the log can't be read.
-        BusyError: If another call works on the study.
     """
     study_dir = outputs / source.stem
     study = load_study(source)

@@ -53,11 +53,7 @@ def is_plain(path: Path, below: Path) -> bool:
 
 
 def copy(source: Path, target: Path, below: Path) -> None:
-    """Copy one plain file, if it is one and lies below the folder that was named.
-
-    Raises:
-        RefusedError: If it is too large.
-    """
+    """Copy one plain file, if it is one and lies below the folder that was named."""
     if is_plain(source, below):
         _check_size(source.name, source.stat().st_size)
         shutil.copyfile(source, target)

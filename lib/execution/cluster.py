@@ -48,11 +48,7 @@ class ClusterError(UserError):
 
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler at `address`.
-
-    Raises:
-        ClusterError: If no scheduler answers there.
-    """
+    """A client of the scheduler at `address`; ClusterError where none answers."""
     # What matters of it is said here in a sentence.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:

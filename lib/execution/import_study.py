@@ -36,7 +36,6 @@ def execute(
     Raises:
         StudyError: If nothing can be read there; of logs without a table that says which row is
             which run, one was written, to be filled in.
-        BusyError: If another call works on the study.
     """
     try:
         package = published.read_package(source)

@@ -24,7 +24,6 @@ def report(folder: Path, console: Console, *, figures: bool) -> bool:
 
     Raises:
         StudyError: If there are no runs.
-        BusyError: If the study is in use.
     """
     study = StudyFolder(folder)
     merged = records.merge(folder)

@@ -43,14 +43,10 @@ def show(call: Call, console: Console, like: Path | None = None) -> bool:
 
 
 def execute(call: Call, console: Console) -> bool:
-    """Run what is missing and write results and report.
-
-    Returns:
-        Whether every chosen run is complete and the report is written.
+    """Run what is missing, write results and report; whether every chosen run is complete.
 
     Raises:
         StudyError: If the results can't be written, or the cluster can't be used.
-        BusyError: If this machine, or the study, is in use.
         StoppedError: If the cluster is lost.
         OSError: If the disk gets full.
     """
@@ -121,11 +117,7 @@ class _Alike:
         self._error, self._ended = "", time.monotonic()
 
     def check(self, record: Record) -> None:
-        """Take a run that has ended into account.
-
-        Raises:
-            StoppedError: If it is one too many.
-        """
+        """Take a run that has ended into account; StoppedError if it is one too many."""
         since, self._ended = time.monotonic() - self._ended, time.monotonic()
         error = (record.error or "").replace(record.run_id, "")
         if record.status != "failed" or since > self.SECONDS or error != self._error:
@@ -190,10 +182,8 @@ def _place(call: Call) -> Iterator[tuple[Execute, Alone]]:
 
 
 def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, Record]]:
-    """Freeze the plan and set aside what is in the way.
-
-    Returns:
-        All runs in their frozen order, and the records of those that need not be run.
+    """Freeze the plan and set aside what is in the way; all runs, and the records of those that
+    need not be run.
     """
     study_dir = call.study_dir
     try:

@@ -35,10 +35,7 @@ MOST_NAMED = 20
 
 
 def verify(path: Path, console: Console) -> bool:
-    """Check a package, and say what differs.
-
-    Returns:
-        Whether nothing differs.
+    """Check a package, and say what differs; whether nothing does.
 
     Raises:
         StudyError: If the file is no package.

@@ -14,11 +14,8 @@ _NAME = re.compile(r"(?P<file>[^:]+\.py):(?P<function>[A-Za-z_]\w*)")
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """Where a network comes from.
-
-    Attributes:
-        file: Relative to the folder where the program is called, so that it can travel.
-        function: In it; see `lib.training.own_network`.
+    """Where a network comes from: a file, relative to the folder where the program is called, so
+    that it can travel, and a function in it; see `lib.training.own_network`.
     """
 
     file: str

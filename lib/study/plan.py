@@ -16,9 +16,6 @@ def freeze(runs: list[RunFields], study_dir: Path) -> list[RunFields]:
     """Bring `runs` into the order that was frozen before, and freeze what is new behind it.
 
     Raising the number of repetitions must not reorder what has already run.
-
-    Returns:
-        The runs in their frozen order.
     """
     frozen = ordered(runs, study_dir)
     write_atomically(StudyFolder(study_dir).plan, as_csv(table(frozen)))

@@ -32,7 +32,6 @@ def run(action: str, asked: Call, console: Console, downloads: Path | None) -> b
 
     Raises:
         StudyError: If the study can't be built, or Kaggle can't be used.
-        BusyError: If another call works on the study.
         StoppedError: If Kaggle takes or gives nothing at the moment.
     """
     misplaced = {

@@ -28,10 +28,7 @@ EXECUTED = "__notebook__.ipynb"
 def pull_all(
     runs: Sequence[RunFields], study_dir: Path, client: Client, pace: Pace
 ) -> dict[str, str]:
-    """Fetch what has ended on Kaggle, check it and move it into its place.
-
-    Returns:
-        What became of each run, in words.
+    """Fetch what has ended on Kaggle, and move it into its place; what became of each run.
 
     Raises:
         KaggleError: If nothing was built, or Kaggle refuses the user.
@@ -44,15 +41,9 @@ def pull_all(
 
 
 def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> dict[str, str]:
-    """Check what lies under `downloads`, at any depth, and copy it into its place.
+    """Copy what lies under `downloads`, at any depth, into its place; what became of each run.
 
-    Args:
-        runs: Those to look for.
-        study_dir: The study's folder.
-        downloads: A folder with results of kernels, as Kaggle's site offers them; left as it is.
-
-    Returns:
-        What became of each run, in words.
+    It is a folder with results of kernels, as Kaggle's site offers them, and left as it is.
 
     Raises:
         KaggleError: If nothing was built, or there is no such folder.
