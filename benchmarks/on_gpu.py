@@ -20,14 +20,14 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,9 @@ pyparsing python-dateutil pyyaml requests rich scikit-learn scipy seaborn setupt
 shellingham six statsmodels threadpoolctl torch tqdm typer typing-extensions urllib3 wheel
 """
 """What a machine with PyTorch and JAX has; all else that is needed has to be carried."""
+
+SECONDS_OF_TRACE = 20.0
+"""Of the card alone, and under load."""
 
 FRAMEWORKS = ("jax", "torch")
 Rows = Iterator[tuple[str, str, bool | None]]
@@ -94,48 +97,59 @@ def do_all(parts: list[str], out: Path) -> int:
     for place, part in enumerate(parts):
         # What others leave of their time is for those to come, but each may use its share.
         left = ends - time.monotonic()
-        most = max(left / (len(parts) - place), min(left, PARTS[part][1]))
-        began = time.monotonic()
-        answer = out / f".{part}.json"
-        answer.unlink(missing_ok=True)
-        command = [sys.executable, __file__, "--part", part, "--out", str(out)]
-        with (out / f"{part}.log").open("w") as log:
-            child = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True
-            )
-            try:
-                child.wait(max(most, 1))
-                why = f"ended with status {child.returncode}; {part}.log says more"
-            except subprocess.TimeoutExpired:
-                why = f"stopped after {most:.0f} s"
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-        said = json.loads(answer.read_text()) if answer.is_file() else {"failed": why, "rows": []}
-        answer.unlink(missing_ok=True)
-        found[part] = said | {"seconds": round(time.monotonic() - began, 1)}
+        most = max(left / (len(parts) - place), min(left, PARTS[part][1]), 1)
+        found[part] = in_a_process(part, out, most)
         print(f"{part}: {outcome(found[part])} ({found[part]['seconds']:.0f} s)", flush=True)
-    (out / "on_gpu.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        # After each part: whoever ends this call has what there is.
+        (out / "on_gpu.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     print("", *table(found), "", sep="\n")
     failed = [part for part, said in found.items() if outcome(said) not in ("done", "skipped")]
     print(f"Failed: {', '.join(failed)}." if failed else "Nothing failed.", f"Files: {out}")
     return 1 if failed else 0
 
 
+def in_a_process(part: str, out: Path, most: float) -> dict[str, Any]:
+    """What a part found within so many seconds, also where it did not come to its end."""
+    began = time.monotonic()
+    name = part.replace(" ", "-")
+    answer = out / f".{name}.json"
+    answer.unlink(missing_ok=True)
+    command = [sys.executable, __file__, "--part", part, "--out", str(out)]
+    with (out / f"{name}.log").open("w") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        try:
+            child.wait(most)
+            why = f"its process ended with status {child.returncode}; {name}.log says more"
+        except subprocess.TimeoutExpired:
+            why = f"stopped after {most:.0f} s"
+            kill(child)
+    said = json.loads(answer.read_text()) if answer.is_file() else {"rows": []}
+    answer.unlink(missing_ok=True)
+    if child.returncode and "failed" not in said:
+        said["failed"] = why
+    return said | {"seconds": round(time.monotonic() - began, 1)}
+
+
 def do(part: str, out: Path) -> int:
-    """One part; what it found is left as a file, also where it fails in its middle."""
+    """One part; what it found is left as a file, row by row."""
     said: dict[str, Any] = {"rows": []}
     try:
         for row in PARTS[part][0](out):
             said["rows"].append(row)
             print(*row, flush=True)
+            leave(part, out, said)
     except SkippedError as error:
         said["skipped"] = str(error)
-    except BaseException as error:
+    except Exception as error:
+        traceback.print_exc()
         said["failed"] = f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        (out / f".{part}.json").write_text(json.dumps(said))
-    return 0
+    leave(part, out, said)
+    return 1 if "failed" in said else 0
+
+
+def leave(part: str, out: Path, said: dict[str, Any]) -> None:
+    """For the process that waits."""
+    (out / f".{part.replace(' ', '-')}.json").write_text(json.dumps(said))
 
 
 def outcome(said: dict[str, Any]) -> str:
@@ -300,32 +314,34 @@ def energy_part(out: Path) -> Rows:
 
     gpu = card()
     rows: list[dict[str, Any]] = []
-    told: dict[str, float | None] = {}
+    told = {}
     for phase in ("idle", "load"):
-        with (
-            loading() if phase == "load" else nothing(),
-            measuring([CodeCarbon(locate("FRA"))]) as by,
-        ):
-            rows += samples(gpu, phase, seconds=20)
-        told[phase] = by.readings[0].components["gpu"].energy
+        meter = measuring([CodeCarbon(locate("FRA"))])
+        with loading() if phase == "load" else nullcontext(), meter as bench:
+            rows += samples(gpu, phase, SECONDS_OF_TRACE)
+        told[phase] = bench.readings[0]
     trace = pd.DataFrame(rows)
     trace.to_csv(out / "trace.csv", index=False)
+    yield from said_by(trace)
     for phase, one in agreement(trace).items():
-        spread = one["counter_joules"] / one["power_joules"] - 1
-        yield f"{phase}: mean power", f"{one['watts']:.1f} W over {one['seconds']:.0f} s", None
-        yield f"{phase}: the counter moves every", f"{1e3 * one['period']:.0f} ms", None
-        yield f"{phase}: counter / power added up", f"{spread:+.1%}", abs(spread) <= TOLERANCE
-        kwh = told[phase]
+        kwh = told[phase].components["gpu"].energy
         if kwh is None:
             yield f"{phase}: CodeCarbon", "no energy of a GPU", False
-            continue
-        # It measures a little longer than the samples last, so power is compared.
-        took = by.readings[0].duration
-        other = kwh * 3.6e6 / took / one["watts"] - 1
-        yield f"{phase}: CodeCarbon / counter", f"{other:+.1%}", abs(other) <= TOLERANCE
-    hot, slow = trace["temperature"].max(), trace["throttled"].max()
+        else:  # It measures a little longer than the samples last, so power is compared.
+            other = kwh * 3.6e6 / told[phase].duration / one["watts"] - 1
+            yield f"{phase}: CodeCarbon / counter", f"{other:+.1%}", bool(abs(other) <= TOLERANCE)
+
+
+def said_by(trace: Any) -> Rows:
+    """What a trace of the card says by itself; it can be read again from `trace.csv`."""
+    for phase, one in agreement(trace).items():
+        spread = one["counter_joules"] / one["power_joules"] - 1
+        yield f"{phase}: mean power", f"{one['watts']:.1f} W over {one['seconds']:.1f} s", None
+        yield f"{phase}: the counter moves every", f"{1e3 * one['period']:.0f} ms", None
+        yield f"{phase}: counter / power added up", f"{spread:+.1%}", bool(abs(spread) <= TOLERANCE)
+    hot = trace["temperature"].max()
     yield "highest temperature", f"{hot:.0f} degrees", bool(hot > 0)
-    yield "slowed down for heat", "yes" if slow else "no", None
+    yield "slowed down for heat", "yes" if trace["throttled"].any() else "no", None
 
 
 def agreement(trace: Any) -> dict[str, dict[str, float]]:
@@ -458,13 +474,13 @@ def resume_part(out: Path) -> Rows:
     }
     folder = out / "outputs" / "resume"
     shutil.rmtree(folder, ignore_errors=True)
-    child = subprocess.Popen(command(out, "resume", study), cwd=ROOT, start_new_session=True)
+    child = subprocess.Popen(command(out, "resume", study), cwd=ROOT)
     ends = time.monotonic() + 150
     while not (list(folder.glob("runs/*/run.json")) and list(folder.glob("unfinished/runs/*"))):
         if child.poll() is not None or time.monotonic() > ends:
             raise RuntimeError(f"it was not in its second run when it was to be killed: {folder}")
         time.sleep(0.1)
-    os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     (first,) = folder.glob("runs/*/run.json")
     before = first.stat().st_mtime_ns
@@ -489,6 +505,16 @@ def need(*modules: str) -> None:
     """Skip the part where a framework is missing."""
     if missing := [name for name in modules if not there(name)]:
         raise SkippedError(f"{', '.join(missing)} is not installed here")
+
+
+def kill(child: subprocess.Popen) -> None:
+    """With all that it started."""
+    import psutil
+
+    for process in [*psutil.Process(child.pid).children(recursive=True), child]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    child.wait()
 
 
 def cards() -> tuple[Any, ...]:
@@ -548,12 +574,6 @@ def run_all(out: Path, name: str, study: dict[str, Any]) -> tuple[int, str]:
     done = subprocess.run(command(out, name, study), cwd=ROOT, capture_output=True, text=True)
     print(done.stdout, done.stderr, sep="\n")
     return done.returncode, done.stderr
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """The card is left alone."""
-    yield
 
 
 @contextmanager
