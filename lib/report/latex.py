@@ -1,13 +1,14 @@
 r"""Tables as LaTeX: booktabs rules, siunitx columns, a caption and a label each.
 
-They need `\usepackage{booktabs, longtable, siunitx}`, which acmart and most journals' classes load
-or take. Nothing here is compiled; `tables.tex` shows all of a study's.
+They need `\usepackage{booktabs, graphicx, longtable, siunitx}`, which acmart and most journals'
+classes load or take. Nothing here is compiled; `tables.tex` shows all of a study's.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -17,12 +18,25 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from lib.quantities import Quantity, quantity, significant
 
 LONG = 40
-"""Rows from which on a table may break over pages."""
+"""Rows from which on a table may break over pages, and ..."""
+
+TALL = 3500
+"""... characters in all."""
+
+MANY = 8
+"""Columns from which on it is set small, and texts wrap sooner."""
 
 WIDE = 40
 """Characters of a text from which on its column wraps."""
 
+HEAD = 16
+"""Letters of a line in the head of a column."""
+
 DIGITS = 4
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""What is wider than the text is made smaller (graphicx)."""
+
+_SMALL = r"{\tiny\setlength{\tabcolsep}{2pt}"
 _MISSING = "{--}"
 
 _SPECIAL = {
@@ -65,22 +79,27 @@ def table(
         A `table`, or a `longtable` where it has more than `LONG` rows. Missing numbers are `{--}`.
     """
     known = named or {column: quantity(column) for column in frame}
-    share = 0.7 / max(sum(_is_long(frame[column]) for column in frame), 1)
-    columns = [_column(known[column], frame[column], min(share, 0.35)) for column in frame]
+    wide = WIDE if len(known) <= MANY else WIDE // 2
+    share = (0.7 if wide == WIDE else 0.4) / max(
+        sum(_is_long(frame[column], wide) for column in frame), 1
+    )
+    columns = [_column(known[column], frame[column], min(share, 0.35), wide) for column in frame]
     formats = "".join(form for form, _, _ in columns)
-    heads = " & ".join(f"{{{escaped(head)}}}" for _, head, _ in columns)
+    heads = " & ".join(f"{{{_head(head)}}}" for _, head, _ in columns)
     rows = [" & ".join(cells) + r" \\" for cells in zip(*(c for _, _, c in columns), strict=True)]
     said = escaped(". ".join(part.rstrip(".") for part in (caption, note) if part) + ".")
     label = re.sub(r"[^\w-]", "-", name)
     top = rf"\caption{{{said}}}\label{{tab:{label}}}"
-    if len(rows) > LONG:
-        lines = [rf"\begin{{longtable}}{{{formats}}}", top + r" \\", r"\toprule", heads + r" \\"]
+    if len(rows) > LONG or len("".join(rows)) > TALL:
+        lines = [_SMALL] if len(known) > MANY else ["{"]
+        lines += [rf"\begin{{longtable}}{{{formats}}}", top + r" \\", r"\toprule", heads + r" \\"]
         lines += [r"\midrule", r"\endfirsthead", r"\toprule", heads + r" \\", r"\midrule"]
-        lines += [r"\endhead", *rows, r"\bottomrule", r"\end{longtable}"]
+        lines += [r"\endhead", *rows, r"\bottomrule", r"\end{longtable}}"]
     else:
-        lines = [r"\begin{table}", r"\centering", top, rf"\begin{{tabular}}{{{formats}}}"]
+        lines = [r"\begin{table}", r"\centering", top, _FIT]
+        lines += [rf"\begin{{tabular}}{{{formats}}}"]
         lines += [r"\toprule", heads + r" \\", r"\midrule", *rows, r"\bottomrule"]
-        lines += [r"\end{tabular}", r"\end{table}"]
+        lines += [r"\end{tabular}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
@@ -93,20 +112,30 @@ def document(names: Iterable[str]) -> str:
         r"\usepackage[utf8]{inputenc}" + "\n"
         r"\usepackage[T1]{fontenc}" + "\n"
         r"\usepackage[margin=1cm,landscape]{geometry}" + "\n"
-        r"\usepackage{booktabs, longtable, siunitx}" + "\n"
+        r"\usepackage{booktabs, graphicx, longtable, siunitx}" + "\n"
         r"\begin{document}\scriptsize" + "\n" + inputs + "\n" + r"\end{document}" + "\n"
     )
 
 
-def _is_long(values: pd.Series) -> bool:
-    return not is_numeric_dtype(values) and values.astype(str).str.len().max() > WIDE
+def _head(text: str) -> str:
+    """The head of a column, in several lines where it is long."""
+    lines = list(map(escaped, textwrap.wrap(text, HEAD, break_long_words=False)))
+    if len(lines) < 2:
+        return escaped(text)
+    return r"\begin{tabular}[b]{@{}c@{}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
 
-def _column(named: Quantity, values: pd.Series, share: float) -> tuple[str, str, list[str]]:
+def _is_long(values: pd.Series, wide: int) -> bool:
+    return not is_numeric_dtype(values) and values.astype(str).str.len().max() > wide
+
+
+def _column(
+    named: Quantity, values: pd.Series, share: float, wide: int
+) -> tuple[str, str, list[str]]:
     """Its format, head and cells; text that wraps gets a share of the line."""
     if not is_numeric_dtype(values) or is_bool_dtype(values):
         texts = ["" if pd.isna(value) else str(value) for value in values]
-        form = rf"p{{{share:.2f}\linewidth}}" if _is_long(values) else "l"
+        form = rf"p{{{share:.2f}\linewidth}}" if _is_long(values, wide) else "l"
         return form, named.label, list(map(escaped, texts))
     numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     factor, shown = named.scaled_to(numbers)
