@@ -68,8 +68,8 @@ def test_savings_are_marks_against_the_study_and_diamonds_against_the_architectu
     assert [bar.name for bar in bars] == ["VGG16", "VGG19", "ResNet50"]
     values = dict(zip(bars[0].y, bars[0].x, strict=True))
     assert values["VGG16 · precision: mixed"] == pytest.approx(30)
-    # Every run of the made-up study scatters by 1 %.
-    assert 0 < max(bars[0].error_x.array) < 5
+    # What instruments leave open is in the interval too, so it is wider than the scatter of 1 %.
+    assert min(bars[0].error_x.array) > 0
     assert figure.layout.xaxis.range[0] <= min(min(bar.x) for bar in bars)
     own = dict(zip(marks.y, marks.x, strict=True))
     assert own["ResNet50 · head: linear, features: cached"] == pytest.approx(90)
