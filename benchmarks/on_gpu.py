@@ -78,6 +78,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="with --carry: folder of .npz files of images")
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "on-gpu")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for all parts together")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.carry:
@@ -87,17 +88,17 @@ def main() -> int:
     if asked.part:
         return do(asked.part, asked.out)
     with installed():
-        return do_all(asked.parts, asked.out)
+        return do_all(asked.parts, asked.out, asked.seconds)
 
 
-def do_all(parts: list[str], out: Path) -> int:
+def do_all(parts: list[str], out: Path, seconds: float = SECONDS) -> int:
     """Every part in a process of its own, then the table."""
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
     found: dict[str, Any] = {}
     for place, part in enumerate(parts):
         # What others leave of their time is for those to come, but each may use its share.
         left = ends - time.monotonic()
-        most = max(left / (len(parts) - place), min(left, PARTS[part][1]), 1)
+        most = max(left / (len(parts) - place), min(left, PARTS[part][1] * seconds / SECONDS), 1)
         found[part] = in_a_process(part, out, most)
         print(f"{part}: {outcome(found[part])} ({found[part]['seconds']:.0f} s)", flush=True)
         # After each part: whoever ends this call has what there is.
@@ -390,7 +391,7 @@ def pace_part(framework: str, out: Path) -> Rows:
 
     backends.use(framework)
     on_card = backends.has_gpu()
-    batches, rounds = (64, 5) if on_card else (4, 2)
+    batches, rounds = (64, 5) if on_card else (2, 1)
     for side, name in ((32, "cifar10"), (48, "mnist")):
         config = RunConfig(
             **images(name, side),
@@ -425,10 +426,11 @@ def study_part(out: Path) -> Rows:
 
     frameworks = [name for name in FRAMEWORKS if there(name)]
     need(*frameworks[:1] or FRAMEWORKS[:1])
+    count = 512 if cards() else 64
     study = {
         "title": "Two architectures on a card",
         "defaults": images("mnist", 48)
-        | {"head": "linear", "epochs": 2, "train_limit": 512, "test_limit": 256},
+        | {"head": "linear", "epochs": 2, "train_limit": count, "test_limit": count // 2},
         "factors": {"architecture": ["MobileNetV2", "ResNet50"], "backend": frameworks},
         "protocol": {"idle_seconds": 5},
     }
