@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ def from_csv(path: Path) -> pd.DataFrame:
     """Read what `as_csv` wrote."""
     import pandas as pd
 
-    frame = pd.read_csv(path, low_memory=False)
+    frame = pd.read_csv(plain(path), low_memory=False)
     texts = {name: frame[name].map(_as_it_was) for name in frame.select_dtypes(["object", "str"])}
     return frame.assign(**texts).rename(columns=_as_it_was)
 
@@ -84,6 +85,18 @@ def _as_it_was(value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith("'"):
         return value
     return value[1:] if value.lstrip("'").startswith(_FORMULA) else value
+
+
+def plain(path: Path) -> Path:
+    """The path of a file, unless it is one that may be waited for without end, as a pipe.
+
+    Raises:
+        OSError: If it is such a one.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return path
 
 
 def sync(path: Path) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pandas as pd
 
+from lib.files import plain
+
 FILE_NAME = "power.csv"
 
 
@@ -106,7 +108,7 @@ def read_trace(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: If the file has other columns.
     """
-    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    whole, _, _ = plain(path).read_text(encoding="utf-8").rpartition("\n")
     header, *lines = whole.split("\n")
     if tuple(header.split(",")) != COLUMNS:
         raise ValueError(f"{path.name}: has not the columns of a power trace: {','.join(COLUMNS)}")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.files import plain
 from lib.logs import counters
 from lib.study.errors import UserError
 from lib.units import mean_power
@@ -216,7 +217,7 @@ def _lines(path: Path, name: str) -> list[list[str]]:
     quotation mark would make one row of all that follow it.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = plain(path).read_text(encoding="utf-8-sig").splitlines()
         return [next(csv.reader([line])) for line in lines if line.strip()]
     except UnicodeDecodeError:
         raise LogError(f"{name} is not text in UTF-8; expected CodeCarbon's CSV") from None

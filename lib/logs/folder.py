@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.files import write_atomically
+from lib.files import plain, write_atomically
 from lib.logs import counters
 from lib.logs.codecarbon import (
     NUMBERS,
@@ -221,7 +221,7 @@ def _looks_like_log(path: Path) -> bool:
 
 
 def _first_fields(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with plain(path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
             return [text.strip() for text in next(csv.reader(file), [])]
         except csv.Error:
@@ -231,8 +231,8 @@ def _first_fields(path: Path) -> list[str]:
 def _read_sidecar(path: Path) -> pd.DataFrame:
     text = {"file": str, "architecture": str, "dataset": str}
     try:
-        runs = pd.read_csv(path, dtype=text, skipinitialspace=True, encoding="utf-8-sig")
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        runs = pd.read_csv(plain(path), dtype=text, skipinitialspace=True, encoding="utf-8-sig")
+    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
     runs = runs.rename(columns=str.strip).drop(columns="logged", errors="ignore")
     words = runs.select_dtypes(exclude="number").columns

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
+from lib.files import plain
 from lib.instruments.metering import Samples, utc
 from lib.logs.times import Clock, TimeError, advice
 from lib.study.errors import UserError
@@ -167,7 +168,7 @@ class _Reading:
                 yield chunk[wanted]
 
     def _is_json(self) -> bool:
-        with self.path.open(encoding="utf-8-sig") as file:
+        with plain(self.path).open(encoding="utf-8-sig") as file:
             return file.read(1) == "{"
 
     def _check_first_rows(self) -> bool:

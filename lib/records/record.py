@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lib.files import write_atomically
+from lib.files import plain, write_atomically
 from lib.study.config import RECORDED
 from lib.study.errors import UserError
 
@@ -166,7 +166,7 @@ def read(path: Path) -> Record:
     """
     name = f"{path.parent.name}/{path.name}"
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(plain(path).read_bytes())
         if isinstance(content, dict) and content.get("schema_version", 0) > SCHEMA_VERSION:
             content = {key: content[key] for key in content.keys() & Record.model_fields.keys()}
         return Record.model_validate(content)

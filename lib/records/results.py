@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from lib.files import as_csv, from_csv, write_atomically
+from lib.files import as_csv, from_csv, plain, write_atomically
 from lib.records import uncertainty
 from lib.records.record import FILE_NAME, HISTORY_NAME, Record, read
 from lib.study.config import RunConfig
@@ -130,7 +130,7 @@ def read_history(run_dir: Path) -> pd.DataFrame:
     Raises:
         ValueError: If a row has not a number, or nothing, for each column.
     """
-    text = (run_dir / HISTORY_NAME).read_text(encoding="utf-8")
+    text = plain(run_dir / HISTORY_NAME).read_text(encoding="utf-8")
     head, *lines = [line.split(",") for line in text.splitlines() if line] or [[]]
     rows = [[float(cell) if cell else math.nan for cell in line] for line in lines]
     table = pd.DataFrame(rows, columns=head, dtype=float)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.files import as_csv, write_atomically
+from lib.files import as_csv, plain, write_atomically
 from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
@@ -36,10 +36,10 @@ def read(study_dir: Path) -> list[str]:
     """
     path = StudyFolder(study_dir).plan
     try:
-        return list(pd.read_csv(path, usecols=["run_id"], dtype=str)["run_id"])
+        return list(pd.read_csv(plain(path), usecols=["run_id"], dtype=str)["run_id"])
     except FileNotFoundError:
         return []
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         problem = f"is no table of runs ({error}); without this file the order is drawn again"
         raise StudyError([problem], str(path)) from None
 

@@ -6,9 +6,16 @@ import pytest
 
 from lib import records
 from lib.execution import run_folders
+from lib.instruments import trace
+from lib.logs import wattmeter
+from lib.paper import published
 from lib.records import Record
+from lib.study import plan
 from lib.study.config import RunConfig
+from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
+from lib.study.study import load_study
+from lib.study.wattmeter_log import WattmeterLog
 
 
 def config(tmp_path, **fields):
@@ -155,3 +162,25 @@ def test_setting_aside_overwrites_nothing_and_follows_no_link(tmp_path):
     kept = run_folders.set_aside(tmp_path / "run", shelf, "why")
     assert kept.name == "run.aside-2"
     assert (kept / "aside.txt").read_text() == "why\n"
+
+
+READERS = {
+    "run.json": lambda folder: records.read(folder / "run.json"),
+    "history.csv": records.read_history,
+    "results.csv": records.read_results,
+    "plan.csv": plan.read,
+    "power.csv": lambda folder: trace.read_trace(folder / "power.csv"),
+    "log.csv": lambda folder: wattmeter.read(
+        folder / "log.csv", WattmeterLog(time="t", power="p", unit="W")
+    ),
+    "emissions.csv": lambda folder: published.read_package(folder),
+    "study.yaml": lambda folder: load_study(folder / "study.yaml"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises((OSError, UserError), match="is no plain file"):
+        READERS[name](tmp_path)
