@@ -52,13 +52,11 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     labels = [style.lines(level, style.TITLE_LETTERS) for level in levels]
     between = style.LINE_HEIGHT * (2 + style.further_lines(titles))
     plot = _ROW * rows + between * (rows - 1)
+    places = [divmod(n, _ABREAST) for n in range(len(panels))]
     figure = make_subplots(
         rows=rows,
         cols=columns,
-        specs=[
-            [{} if row * columns + n < len(panels) else None for n in range(columns)]
-            for row in range(rows)
-        ],
+        specs=[[{} if (row, n) in places else None for n in range(columns)] for row in range(rows)],
         shared_yaxes="all" if rows > 1 else True,
         horizontal_spacing=0.03,
         vertical_spacing=between / plot,
@@ -67,8 +65,8 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     words = []
     most = style.MOST_POINTS // max(len(levels) * len(panels), 1)
     drawn = 0
-    for place_of_panel, (reading, panel) in enumerate(panels):
-        row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
+    for (row, column), (reading, panel) in zip(places, panels, strict=True):
+        at = {"row": row + 1, "col": column + 1}
         medians = []
         for place, level in enumerate(levels):
             group = panel[panel[by].astype(str) == level]
@@ -79,12 +77,12 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             medians.append(f"{level} median {number(values.median())} {shown.unit} ({size})")
             tint = palette.colour(level) if by == "architecture" else palette.PLAIN
             if values.nunique() > 1:
-                figure.add_trace(_violin(_outline(values), place, tint), row=row, col=column)
+                figure.add_trace(_violin(_outline(values), place, tint), **at)
             group = style.spread(group, response, most)
             drawn += len(group)
             for points in _points(group, response, (factor, shown), place, architectures):
                 points.showlegend = by != "architecture"
-                figure.add_trace(points, row=row, col=column)
+                figure.add_trace(points, **at)
         words.append(f"{reading}: {', '.join(medians)}" if reading else ", ".join(medians))
     style.shown_once(figure)
     figure.update_xaxes(
@@ -95,9 +93,9 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
         showgrid=False,
         zeroline=False,
     )
-    for place_of_panel in range(len(panels) - columns, len(panels)):
-        row, column = place_of_panel // _ABREAST + 1, place_of_panel % _ABREAST + 1
-        figure.update_xaxes(showticklabels=True, title=quantity(by).name, row=row, col=column)
+    named = {"showticklabels": True, "title": quantity(by).name}
+    for row, column in places[-columns:]:
+        figure.update_xaxes(**named, row=row + 1, col=column + 1)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
