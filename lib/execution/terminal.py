@@ -192,7 +192,7 @@ class PlainWatcher(Watcher):
         stage = (progress.phase, progress.epoch)
         # The first moments of an epoch know neither watts nor time left.
         unsure = progress.phase == "training" and progress.watts is None
-        if stage == self._last.get(config.run_id) or unsure:
+        if stage == self._last.get(config.run_id) or unsure or progress.phase == "starting":
             return
         self._last[config.run_id] = stage
         self.say(f"{config.run_id}: {', '.join(filter(None, [*_facts(progress), left(expected)]))}")
