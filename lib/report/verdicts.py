@@ -93,11 +93,12 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
             text = f"all {len(pairs)} pairs {_WORDS[same[0]][1]}"
         if not found.is_final or found.effect.verdict == CANT_SHOW:
             text = f"{len(pairs)} pairs were measured"
-        apart = "" if widest is None else f"furthest apart: {_pair(found, widest)}"
+        apart = "" if widest is None else _pair(found, widest)
         if same == [NOT_DECIDED] and apart and found.is_final:  # which is said once
-            text = f"of {len(pairs)} pairs, none of which is decided, " + apart.replace(_OPEN, "")
+            text = f"the furthest apart of {len(pairs)} pairs, none of which is decided: "
+            text += apart.replace(_OPEN, "")
         elif apart:
-            text += f"; {apart}"
+            text += f"; furthest apart: {apart}"
         yield where + text
 
 
