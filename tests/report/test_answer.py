@@ -41,7 +41,8 @@ def test_the_question_is_the_studys(tmp_path, options, asks):
 
 def test_the_answer_says_what_differs_and_what_it_comes_down_to(tmp_path):
     said = answer.found(load(tmp_path / "s")).sentences
-    assert "furthest apart: VGG19 took 1.67 times the energy of ResNet50" in " ".join(said)
+    furthest = "none of which is decided: VGG19 took 1.67 times the energy of ResNet50"
+    assert furthest in " ".join(said)
     assert said[-1].startswith("Lowest energy among those that are not shown to be less accurate:")
     assert "VGG16 on mnist (accuracy 0.840; next: VGG19, 1.25 times the energy" in said[-1]
 
