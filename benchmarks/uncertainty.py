@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lib import records
-from lib.analysis.uncertainty import beyond_scatter, widened
+from lib.analysis.uncertainty import beyond_scatter
 from lib.instruments import accuracy, metering
 from lib.instruments.accuracy import BUDGETS
 from lib.instruments.metering import Samples
 from lib.records import uncertainty
 from lib.stats.budget import Source
+from lib.stats.estimate import widened
 from lib.units import JOULES_PER_KWH
 
 TICK = 0.02
@@ -192,7 +193,7 @@ def interval(a: pd.DataFrame, b: pd.DataFrame, *, scatter_only: bool = False) ->
     if scatter_only:
         return found.low, found.high
     beyond = beyond_scatter(a, b)
-    return widened(found.low, middle, found.high, (beyond.low, beyond.middle, beyond.high))
+    return widened(found.low, middle, found.high, beyond.limits)
 
 
 def cover_of_ratios(machines: list[Machine]) -> dict[str, list[bool]]:

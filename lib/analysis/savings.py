@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib.analysis import frugality
-from lib.analysis.uncertainty import beyond_scatter, in_all
+from lib.analysis.uncertainty import beyond_scatter
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
 from lib.instruments.accuracy import Calibrations
 from lib.stats import ALPHA, equal_accuracy, multitest
@@ -216,8 +216,7 @@ def _with_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         known = [row for row in rows if name in row and row[name].is_known]
         number = Counter(row[COMPARED_WITH] for row in known)
         for row in known:
-            low, high = row[name].interval(ALPHA / number[row[COMPARED_WITH]])
-            logs = in_all(low, row[name].value, high, row[_BEYOND])
+            logs = row[name].in_all(ALPHA / number[row[COMPARED_WITH]], row[_BEYOND].doubts)
             low, high = (math.exp(min(end, 700)) for end in logs)
             row |= (
                 {"energy_ratio_low": low, "energy_ratio_high": high}

@@ -29,6 +29,7 @@ from lib.stats.budget import (
     compare,
     log_t,
 )
+from lib.stats.estimate import Doubt
 from lib.stats.pairs import Pair
 
 REPETITIONS = Source(
@@ -50,6 +51,11 @@ class Beyond(Comparison):
     """
 
     with_unseen: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def doubts(self) -> tuple[Doubt, Doubt]:
+        """What it comes to by the components that were read, and by the whole machine."""
+        return self.limits, self.with_unseen
 
     @property
     def settled_by(self) -> str:
@@ -134,7 +140,10 @@ def judged(
     response: str = "energy_consumed",
     calibrations: Calibrations | None = None,
 ) -> Pair:
-    """A pair with the limits that hold scatter and instruments together, see `in_all`.
+    """A pair with what the instruments of its runs leave uncertain, which its verdict heeds.
+
+    It is called different only if it is so by the ratio of the components that were read, and by
+    that of the whole machine if it drew 0 to 60 W beside them.
 
     Args:
         pair: As `lib.stats.pairs` gives it.
@@ -146,23 +155,7 @@ def judged(
     beyond = beyond_scatter(a, b, response, calibrations, itemised=True)
     if beyond == NOTHING or math.isnan(pair.low):
         return pair
-    low, high = in_all(math.log(pair.low), math.log(pair.ratio), math.log(pair.high), beyond)
-    return dataclasses.replace(
-        pair,
-        low_in_all=math.exp(low),
-        high_in_all=math.exp(high),
-        settled_by=beyond.settled_by,
-    )
-
-
-def in_all(low: float, middle: float, high: float, beyond: Beyond) -> tuple[float, float]:
-    """The limits of a log ratio that hold scatter and instruments, see `widened`.
-
-    They hold the ratio of the components that were read, and that of the whole machine if it drew
-    0 to 60 W beside them.
-    """
-    ends = [widened(low, middle, high, extra) for extra in (beyond.limits, beyond.with_unseen)]
-    return min(low for low, _ in ends), max(high for _, high in ends)
+    return dataclasses.replace(pair, doubts=beyond.doubts, settled_by=beyond.settled_by)
 
 
 def of_configurations(
@@ -202,23 +195,3 @@ def _repeated(budget: Budget, values: NDArray) -> Budget:
     spread = float(values.std(ddof=1) / values.mean() / values.size**0.5)
     scatter = dataclasses.replace(REPETITIONS, law=log_t(spread, values.size - 1))
     return dataclasses.replace(budget, sources=(*common, scatter))
-
-
-def widened(
-    low: float, middle: float, high: float, extra: tuple[float, float, float]
-) -> tuple[float, float]:
-    """The limits of a log ratio for scatter and instruments together.
-
-    Half-widths are added as squares, each side by itself, about the ratio with known bias
-    corrected; both are independent of each other.
-
-    Args:
-        low: Lower limit of ln(ratio) by the runs' scatter, simultaneous or not.
-        middle: ln(ratio).
-        high: Upper limit.
-        extra: Low, middle and high of `Beyond`, either of both.
-    """
-    centre = middle + extra[1]
-    down = math.hypot(middle - low, extra[1] - extra[0])
-    up = math.hypot(high - middle, extra[2] - extra[1])
-    return centre - down, centre + up

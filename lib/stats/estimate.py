@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from lib.stats import ALPHA
+
+Doubt = tuple[float, float, float]
+"""What instruments leave uncertain about the logarithm of a ratio, beside the scatter of runs: the
+2.5 %, 50 % and 97.5 % quantile of ln(true ratio / reported ratio)."""
 
 _LARGEST_LOG = 700.0
 """Whose exponential is a number."""
@@ -65,6 +70,12 @@ class Estimate:
         reach = float(stats.t.isf(alpha / 2, self.df)) * self.error
         return self.value - reach, self.value + reach
 
+    def in_all(self, alpha: float, doubts: Iterable[Doubt]) -> tuple[float, float]:
+        """The same limits, wide enough for each of several doubts too; see `widened`."""
+        low, high = self.interval(alpha)
+        ends = [widened(low, self.value, high, doubt) for doubt in doubts] or [(low, high)]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
     def p_within(self, reach: float) -> float:
         """Of two one-sided tests of the difference being `reach` or more from 0, the larger."""
         ends = (reach - self.value, self.value + reach)
@@ -74,6 +85,24 @@ class Estimate:
         """The same limits, of the ratio whose logarithm was estimated."""
         low, high = (math.exp(min(end, _LARGEST_LOG)) for end in self.interval(alpha))
         return low, high
+
+
+def widened(low: float, middle: float, high: float, doubt: Doubt) -> tuple[float, float]:
+    """The limits of the logarithm of a ratio, for scatter and instruments together.
+
+    Half-widths are added as squares, each side by itself, about the ratio with known bias
+    corrected; both are independent of each other.
+
+    Args:
+        low: Lower limit by the runs' scatter, simultaneous or not.
+        middle: Logarithm of the ratio.
+        high: Upper limit.
+        doubt: What the instruments leave uncertain.
+    """
+    centre = middle + doubt[1]
+    down = math.hypot(middle - low, doubt[1] - doubt[0])
+    up = math.hypot(high - middle, doubt[2] - doubt[1])
+    return centre - down, centre + up
 
 
 def difference_of_means(*samples: np.ndarray) -> Estimate:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from lib.stats import ALPHA, multitest
-from lib.stats.estimate import Estimate
+from lib.stats.estimate import Doubt, Estimate
 from lib.stats.model import LogModel
 
 DIFFERS = "differs"
@@ -35,10 +35,10 @@ class Pair:
         p_holm: The same, adjusted for the number of pairs.
         p_alike: Of the two being further apart than the margin; NaN without one.
         p_alike_holm: The same, adjusted for the number of pairs.
-        df: Degrees of freedom.
-        low_in_all: Lower limit with what the instruments leave uncertain beside the scatter; NaN
-            where nothing is known of them.
-        high_in_all: Upper limit.
+        error: Standard error of the logarithm of the ratio.
+        df: Its degrees of freedom.
+        doubts: What the instruments leave uncertain beside the scatter: of the components that
+            were read, and of these with what was not read.
         settled_by: The instrument that would make that smaller.
         margin: Up to which share two levels count as alike; None without one.
         reason: Why something is NaN; None where nothing is.
@@ -55,9 +55,9 @@ class Pair:
     p_holm: float = math.nan
     p_alike: float = math.nan
     p_alike_holm: float = math.nan
+    error: float = math.nan
     df: float = math.nan
-    low_in_all: float = math.nan
-    high_in_all: float = math.nan
+    doubts: tuple[Doubt, ...] = ()
     settled_by: str | None = None
     margin: float | None = None
     reason: str | None = None
@@ -68,16 +68,22 @@ class Pair:
 
         What the scatter shows is claimed only if what the instruments leave uncertain allows it.
         """
-        reach = 1 + (self.margin or 0.0)
-        too_far = self.low_in_all < 1 / reach or self.high_in_all > reach
-        if self.p_alike_holm < ALPHA and not too_far:
-            return ALIKE
+        if self.p_alike_holm < ALPHA:
+            low, high = self._in_all(2 * ALPHA, self.p_alike, self.p_alike_holm)
+            if max(-low, high) <= math.log1p(self.margin or 0.0):
+                return ALIKE
         return DIFFERS if self.p_holm < ALPHA and not self.is_in_doubt else NOT_DECIDED
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the instruments leave open which of the two is larger."""
-        return self.low_in_all <= 1 <= self.high_in_all
+        """Whether the instruments leave open which is larger of two that differ by the scatter."""
+        low, high = self._in_all(ALPHA, self.p, self.p_holm)
+        return low <= 0 <= high
+
+    def _in_all(self, alpha: float, p: float, p_holm: float) -> tuple[float, float]:
+        """Limits of the logarithm of the ratio, at the level that Holm held the p against."""
+        level = alpha * p / p_holm if p_holm > 0 else alpha
+        return Estimate(math.log(self.ratio), self.error, self.df).in_all(level, self.doubts)
 
     @property
     def precision(self) -> float:
@@ -110,7 +116,8 @@ def pairs(
         pair = replace(pair, ratio=math.exp(estimate.value), reason=estimate.reason)
         if estimate.reason is None:
             low, high = estimate.ratio_within(ALPHA / tested)
-            pair = replace(pair, low=low, high=high, p=estimate.p, df=estimate.df, margin=margin)
+            pair = replace(pair, low=low, high=high, p=estimate.p, margin=margin)
+            pair = replace(pair, error=estimate.error, df=estimate.df)
             if margin is not None:
                 pair = replace(pair, p_alike=estimate.p_within(math.log1p(margin)))
         results.append(pair)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pandas as pd
@@ -8,8 +9,8 @@ from lib.analysis.uncertainty import (
     beyond_scatter,
     judged,
     of_configurations,
-    widened,
 )
+from lib.stats.estimate import Estimate, widened
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from tests.instruments.test_accuracy import LAPTOP, SERVER
 
@@ -101,15 +102,17 @@ def test_a_mean_of_repetitions_has_their_scatter_in_place_of_each_runs_own():
     assert "the lag of the GPU's counter" in {line.source.name for line in single.lines}
 
 
-def pair(**more):
-    found = {"ratio": 1.2, "low": 1.15, "high": 1.25, "p_holm": 0.001, **more}
-    return Pair(("digits",), "VGG19", "VGG16", (3, 3), **found)
+def pair(ratio=1.2, error=0.012, **more):
+    found = Estimate(math.log(ratio), error, 4)
+    low, high = found.ratio_within(0.05 / 2)
+    limits = {"low": low, "high": high, "p": found.p, "p_holm": 2 * found.p}
+    known = {"ratio": ratio, "error": error, "df": 4, **limits, **more}
+    return Pair(("digits",), "VGG19", "VGG16", (3, 3), **known)
 
 
 def test_counters_let_a_fifth_be_told_and_models_do_not():
     told = judged(pair(), runs(SERVER, 1.2), runs(SERVER))
     assert told.verdict == DIFFERS
-    assert 1.05 < told.low_in_all < 1.15 < 1.25 < told.high_in_all < 1.35
     in_doubt = judged(pair(), runs(LAPTOP, 1.2), runs(LAPTOP))
     assert in_doubt.verdict == NOT_DECIDED
     assert in_doubt.is_in_doubt
@@ -118,11 +121,27 @@ def test_counters_let_a_fifth_be_told_and_models_do_not():
 
 def test_two_machines_need_more_than_one():
     elsewhere = runs(SERVER, 1.2, machine="other")
-    assert judged(pair(), elsewhere, runs(SERVER)).low_in_all < 1.1
+    one, two = (
+        judged(pair(1.12), runs, runs_)
+        for runs, runs_ in ((runs(SERVER, 1.12), runs(SERVER)), (elsewhere, runs(SERVER)))
+    )
+    assert (one.verdict, two.verdict) == (DIFFERS, NOT_DECIDED)
 
 
 def test_alike_needs_instruments_that_know():
-    close = pair(ratio=1.0, low=0.99, high=1.01, p_holm=0.5, p_alike_holm=0.001, margin=0.05)
+    known = {"p_alike": 0.0005, "p_alike_holm": 0.001, "margin": 0.05}
+    close = pair(1.0, 0.003, **known)
     assert close.verdict == ALIKE
     assert judged(close, runs(SERVER), runs(SERVER)).verdict == NOT_DECIDED
     assert judged(close, runs(SERVER), runs(SERVER), "duration") == close
+
+
+def test_instruments_that_leave_nothing_open_change_no_verdict():
+    """Holm's p is below 5 % where a simultaneous interval may still hold 1."""
+    found = pair(1.2, 0.06)
+    found = dataclasses.replace(found, p_holm=found.p)  # the larger p of two
+    assert found.low < 1
+    assert found.verdict == DIFFERS
+    same = runs(SERVER).assign(gpu_energy=None, cpu_energy=None, ram_energy=None)
+    heeded = judged(found, same, same)
+    assert heeded.verdict == DIFFERS
