@@ -174,6 +174,7 @@ QUANTITIES: dict[str, Quantity] = {
     "kaggle_duration": Quantity("Duration on Kaggle", "s"),
     "codecarbon_estimated_W": Quantity("CodeCarbon, estimated", "W"),
     "cpu_last_reading_W": Quantity("CPU, last reading", "W"),
+    "least_energy": Quantity("Least energy"),  # the name of a network
     "codecarbon_energy_estimated": Quantity("CodeCarbon energy, estimated", *_KWH),
     "carbon_intensity_spread": Quantity("Its spread", "g CO₂-eq/kWh"),
     "spearman_rho": Quantity("Spearman's rho"),
