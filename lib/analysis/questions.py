@@ -271,4 +271,4 @@ def _asked(answered: Answer, one: Question) -> str:
     context = " and ".join(map(word, answered.design.context))
     if one.name == EFFECT:
         return f"Does the energy depend on the {compared}?"
-    return f"Does the effect of the {compared} depend on {context}?"
+    return f"Does the effect of the {compared} depend on the {context}?"

@@ -48,12 +48,15 @@ def _power(
     cv, source = _spread(study_dir, like)
     both = len(planned.context) > 1
     alpha = ALPHA / 2 if both else ALPHA
-    compared = listed(asked.compared)
+    compared, context = listed(asked.compared), listed(asked.context)
+    does, its = ("does", "its") if len(asked.compared) == 1 else ("do", "their")
     yield f"At a spread of {100 * cv:.2g} % among repetitions ({source}):"
-    yield _shown(f"does {compared} matter", power.effect(planned, cv, alpha), "they lie apart by")
+    how = "the largest is above the smallest by"
+    yield _shown(f"{does} {compared} matter", power.effect(planned, cv, alpha), how)
     if both:
-        question = f"does its effect depend on {listed(asked.context)}"
-        yield _shown(question, power.interaction(planned, cv, alpha), "one stands out by")
+        question = f"does {its} effect depend on the {context}"
+        how = "one combination stands out by"
+        yield _shown(question, power.interaction(planned, cv, alpha), how)
     if isinstance(study.repetitions, Precision):
         rule = study.repetitions
         yield (

@@ -153,5 +153,5 @@ def test_tables_have_a_row_a_pair_and_a_question():
     asked = questions.questions_frame(found)["question"].tolist()
     assert asked == [
         "Does the energy depend on the architecture?",
-        "Does the effect of the architecture depend on dataset?",
+        "Does the effect of the architecture depend on the dataset?",
     ]

@@ -22,7 +22,7 @@ def test_what_a_design_can_show(tmp_path):
     spread, effect, interaction, cost = said(asked(3), tmp_path)
     assert spread.startswith("At a spread of 5 % among repetitions (assumed")
     assert effect.startswith("- does architecture matter? Smallest p 1.3e-05; 80 % of such studies")
-    assert interaction.startswith("- does its effect depend on epochs? 80 % of such studies")
+    assert interaction.startswith("- does its effect depend on the epochs? 80 % of such studies")
     assert cost.endswith("is unknown: nothing like it ran here.")
 
 
