@@ -4,8 +4,9 @@ import pytest
 
 from lib.analysis import results
 from lib.execution import foresight
-from lib.study.study import Study
-from tests import small_study
+from lib.study import catalog
+from lib.study.study import Study, load_study
+from tests import small_study, stand_in
 
 
 def said(study, tmp_path, **options):
@@ -49,3 +50,14 @@ def test_the_spread_of_an_earlier_study_is_taken(tmp_path):
     assert str(folder) in first
     with pytest.raises(results.NoResultsError):
         said(asked(3), tmp_path, like=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("path", sorted(stand_in.ROOT.glob("params/*.yaml")), ids=lambda p: p.stem)
+def test_every_study_that_comes_along_can_answer_what_it_asks(path, tmp_path, monkeypatch):
+    """With two repetitions `quick` and `frameworks` could never show anything."""
+    monkeypatch.setattr(catalog, "backend_installed", lambda name: True)
+    told = said(load_study(path), tmp_path)
+    assert not any("can't show" in sentence for sentence in told)
+    questions = [sentence for sentence in told if sentence.startswith("- do")]
+    assert all("% of such studies would find it" in sentence for sentence in questions)
+    assert questions or told[0].startswith("Nothing is compared")
