@@ -1,13 +1,15 @@
-"""What a whole study cost: its trainings, and all that stands around them."""
+"""What a whole study cost, its trainings and all around them; and what it would emit elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lib.instruments.carbon import PAPER_PLACES, locate
 from lib.instruments.trace import FILE_NAME, read_trace
 from lib.units import JOULES_PER_KWH
 
@@ -87,3 +89,31 @@ def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:
             watts = trace[["cpu_power", "gpu_power", "ram_power"]].sum(axis=1)
             joules = (watts * trace["interval"]).sum()
             yield float(trace["time"].iloc[-1]), float(joules / JOULES_PER_KWH)
+
+
+def elsewhere(energy: float, places: Sequence[str] = PAPER_PLACES) -> pd.DataFrame:
+    """What an energy would have emitted in other places.
+
+    Args:
+        energy: kWh.
+        places: As `lib.instruments.carbon.locate` takes them.
+
+    Returns:
+        One row a place, the least intense first: place, name, carbon_intensity (g CO2-eq/kWh),
+        year, source, emissions (kg CO2-eq), reason. An unknown place has no emissions and a reason.
+    """
+    table = pd.DataFrame([_place(text) for text in places])
+    table["emissions"] = energy * pd.to_numeric(table["carbon_intensity"]) / 1000
+    return table.sort_values("carbon_intensity", ignore_index=True)
+
+
+def _place(text: str) -> dict[str, Any]:
+    location = locate(text)
+    return {
+        "place": text,
+        "name": location.name,
+        "carbon_intensity": location.carbon_intensity,
+        "year": str(location.year or ""),
+        "source": location.source,
+        "reason": "; ".join(filter(None, (*location.notes, location.reason))) or None,
+    }

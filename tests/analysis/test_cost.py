@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from lib.analysis import cost
+from lib.instruments.carbon import PAPER_PLACES
 from lib.instruments.trace import PowerTrace
 
 
@@ -36,3 +37,23 @@ def test_stages_around_the_training(tmp_path):
 
 def test_no_run_is_no_cost():
     assert cost.by_stage(pd.DataFrame(), []).empty
+
+
+def test_the_same_energy_on_other_grids():
+    table = cost.elsewhere(2.0, ["TWN", "FRA"])
+    assert list(table["name"]) == ["France", "Taiwan"], "the least intense first"
+    assert list(table["emissions"]) == pytest.approx([0.112078, 1.284756])
+
+
+def test_the_papers_places_are_the_default():
+    table = cost.elsewhere(1.0)
+    assert set(table["place"]) == set(PAPER_PLACES)
+    assert table["emissions"].notna().all()
+    assert set(table["year"]) == {"2023"}
+
+
+def test_an_unknown_place_and_an_ignored_region_are_told():
+    table = cost.elsewhere(1.0, ["XYZ", "FRA/paris"]).set_index("place")
+    assert pd.isna(table.loc["XYZ", "emissions"])
+    assert "no data for country 'XYZ'" in table.loc["XYZ", "reason"]
+    assert "region 'paris' is ignored" in table.loc["FRA/paris", "reason"]

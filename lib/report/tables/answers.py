@@ -9,7 +9,7 @@ import pandas as pd
 from lib import text
 from lib.analysis import instrument_pairs, variants
 from lib.analysis import questions as asked
-from lib.analysis.places import elsewhere
+from lib.analysis.cost import elsewhere
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed
 from lib.report import budgets, verdicts
