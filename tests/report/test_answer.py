@@ -100,6 +100,14 @@ def test_a_saving_that_may_be_chance_is_no_finding(tmp_path):
     assert saved.startswith("On digits nothing was shown to save energy against VGG16, reference")
 
 
+def test_a_saving_that_the_instruments_leave_open_is_not_claimed(tmp_path):
+    variants = ({}, {"precision": "mixed"})
+    study = load(tmp_path / "s", datasets=("digits",), variants=variants)
+    study.saved["saved_percent_low"] = -1.0
+    saved = answer.found(study).sentences[-1]
+    assert saved.endswith("reference: the instruments leave open whether anything does.")
+
+
 def test_the_cost_is_of_the_whole_study(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
     study.completed["idle_energy"] = study.completed["energy_consumed"] / 2
