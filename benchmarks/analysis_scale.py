@@ -2,14 +2,14 @@
 
     python benchmarks/analysis_scale.py [--runs 1000 3000 10000]
 
-Makes studies as `run_all.py` leaves them (run.json, history.csv and power.csv of every run), of two
-kinds: *plain*, the paper's six configurations many times over, and *varied*, sixty configurations
-in five variants and two batch sizes. Prints for each size, in fresh processes that read the study
-anew, seconds, processor seconds and the peak memory of all processes together
+Makes studies as `run_all.py` leaves them (run.json, history.csv and power.csv of every run), of
+three kinds: *plain*, the paper's six configurations many times over, *varied*, sixty configurations
+in five variants and two batch sizes, and *wide*, 1,500 configurations. Prints for each size, in
+fresh processes that read the study anew, seconds, processor seconds and the peak memory of all
+processes together
 
 - to merge the records,
-- to merge and test,
-- to merge, test and write the tables,
+- to merge, and answer the study's question,
 - to make the whole report (notebook, tables, page), and the page's size,
 
 and the processor seconds for every 1,000 runs, which rise where the cost grows faster than their
@@ -53,6 +53,11 @@ OPTIONS = [
 STUDIES: dict[str, dict[str, Any]] = {
     "plain": {"factors": PAPERS},
     "varied": {"factors": PAPERS | {"batch_size": [32, 64]}, "variants": OPTIONS},
+    "wide": {
+        "factors": PAPERS
+        | {"batch_size": [8, 16, 32, 64, 128], "optimizer": ["adam", "sgd"]}
+        | {"learning_rate": [10.0**-n for n in range(1, 6)], "views": [1, 2, 3, 4, 5]}
+    },
 }
 COMMON = {"weights": "imagenet", "epochs": 20, "location": "USA/oregon", "early_stopping": 5}
 POWER = {"VGG16": 210.0, "VGG19": 240.0, "ResNet50": 180.0}
@@ -63,18 +68,21 @@ SECONDS = 120
 
 STEPS = {
     "merge": "records.merge(folder, plan.read(folder))",
-    "test": "analysis.load(folder).tests",
-    "tables": "tables.write_tables(analysis.load(folder))",
-    "report": "report.build(folder)",
+    "answer": "results.load(folder).answer",
+    "report": "build.build(folder)",
 }
 PROGRAM = """
 import sys
 from pathlib import Path
-from lib import {imports}
+{imports}
 folder = Path(sys.argv[1])
 {step}
 """
-IMPORTS = {"merge": "plan, records", "test": "analysis", "tables": "analysis, tables"}
+IMPORTS = {
+    "merge": "from lib import records; from lib.study import plan",
+    "answer": "from lib.analysis import results",
+    "report": "from lib.report import build",
+}
 
 
 def main() -> None:
@@ -218,7 +226,7 @@ def cost(step: str, folder: Path) -> Cost:
     Memory is what `psutil` calls RSS, of the process and its children: what they share counts in
     each.
     """
-    program = PROGRAM.format(imports=IMPORTS.get(step, step), step=STEPS[step])
+    program = PROGRAM.format(imports=IMPORTS[step], step=STEPS[step])
     shutil.rmtree(folder / "tables", ignore_errors=True)
     before, started = _processor_seconds(), time.perf_counter()
     child = subprocess.Popen([sys.executable, "-c", program, str(folder)])
