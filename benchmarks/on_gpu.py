@@ -245,6 +245,7 @@ def installed() -> Iterator[None]:
             subprocess.run([*pip, "--no-compile", "--target", place, *wheels], check=True)
         before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [place, str(ROOT), *before]))
+        os.environ["JUPYTER_PATH"] = str(Path(place, "share", "jupyter"))  # nbconvert's templates
         os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # frameworks share the card
         yield
 
