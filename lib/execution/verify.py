@@ -29,7 +29,7 @@ LARGEST = 4 * 1024**3
 """Bytes that a package may unpack to."""
 
 TOLERANCE = 1e-9
-"""Relative: what another processor's last digits of a table may differ by."""
+"""Relative: what another processor's last digits may differ by."""
 
 MOST_NAMED = 20
 
@@ -125,15 +125,14 @@ def _differences(
     if [*said.index] != [*anew.index]:
         yield f"{name}: {len(said)} rows, {len(anew)} from the records"
         return
-    tolerance = TOLERANCE if key is None else 0.0  # what is read off a record is exact
     for column in said:
         for row, one, other in zip(said.index, said[column], anew[column], strict=True):
-            if not _same(one, other, tolerance):
+            if not _same(one, other):
                 yield f"{name}, {column} of {row}: {one}, from the records {other}"
 
 
-def _same(one: object, other: object, tolerance: float) -> bool:
+def _same(one: object, other: object) -> bool:
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         both_missing = math.isnan(one) and math.isnan(other)
-        return both_missing or math.isclose(one, other, rel_tol=tolerance, abs_tol=0)
+        return both_missing or math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=0)
     return bool(pd.isna(one) and pd.isna(other)) or str(one) == str(other)
