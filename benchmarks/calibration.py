@@ -449,7 +449,7 @@ def sentences(studies: int) -> None:
                     said = " ".join(verdicts.in_words(questions.answer(runs, asked)))
                     stated = re.findall(r"(\w+) takes [\d.]+ times the energy of (\w+)", said)
                     pair = any(ratios[a] <= ratios[b] for a, b in stated)
-                    depends = "depends on" in said
+                    depends = "(interaction p" in said
                     shown = len(stated) / (3 * datasets)
                     said_wrong.append((pair or depends, pair, depends, shown))
                 shares = np.mean(said_wrong, axis=0)
