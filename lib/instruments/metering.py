@@ -252,6 +252,8 @@ def read_window(
             corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
             energy = sum(one.energy or 0.0 for one in found) + corrections
             uncertain = _uncertain(effects, clock_u)
+            if energy <= 0:
+                energy, reason = None, "the wattmeter's energy is not above 0; is it the column?"
     methods = {
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
         for channel in channels

@@ -7,10 +7,13 @@ on the runs and not on the log. It is read rightly or refused in one sentence.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -40,8 +43,12 @@ MOST_CHANNELS = 64
 FEWEST_BURSTS = 10
 """Moments from which on as many rows at each of them are no accident."""
 
-FALLING = 1 / 3
-"""Share of its changes by which a column that falls is no counter, but for one that restarts."""
+FALLING, MOST_BACK = 1 / 3, 2
+"""Share of its changes by which a column that falls is no counter, but for one that restarts; and
+how often a counter may fall by less than half, as by rows in disorder."""
+
+WRITTEN = {"µW": "uW", "µJ": "uJ", "Watt": "W", "Watts": "W", "watts": "W", "w": "W", "Joules": "J"}
+"""Units as logs write them beside a value."""
 
 SPACES = " '\u2019\u00a0\u202f"
 """What stands between thousands."""
@@ -112,6 +119,7 @@ class _Reading:
         self.first, self.last = np.inf, -np.inf
         self.no_time: tuple[int, str] | None = None
         self.no_number = ""
+        self.cut_off: int | None = None
         self.names = [] if mapping.channel is not None else [""]
 
     def log(self) -> PowerLog:
@@ -135,41 +143,55 @@ class _Reading:
         mapping = self.mapping
         by_number = isinstance(mapping.values[0], int)
         wanted = [name - 1 if isinstance(name, int) else name for name in mapping.columns]
-        if self._is_json():
-            reader = pd.read_json(self.path, lines=True, chunksize=CHUNK, convert_dates=False)
-            header = False
-        else:
-            header = self._check_first_rows()
-            texts = mapping.times if mapping.time_format not in EPOCH_UNITS else ()
-            texts = (*texts, *([mapping.channel] if mapping.channel is not None else []))
-            reader = pd.read_csv(
-                self.path,
-                sep=r"\s+" if mapping.separator == " " else mapping.separator,
-                decimal=mapping.decimal,
-                encoding="utf-8-sig",
-                compression=None,
-                header=None if by_number else 0,
-                skiprows=mapping.skip + (by_number and header),
-                dtype={name - 1 if isinstance(name, int) else name: str for name in texts},
-                # Not usecols: a row with a field too many, by a decimal comma, is to be an error.
-                index_col=False,
-                low_memory=False,
-                skipinitialspace=True,
-                chunksize=CHUNK,
-            )
+        with plain(self.path).open(encoding="utf-8-sig") as file:
+            is_json = file.read(1) == "{"
+        header = False if is_json else self._check_first_rows()
         self.line = 1 + bool(header) + mapping.skip
-        with reader:
-            for number, chunk in enumerate(reader):
-                if self._is_json():
-                    chunk = pd.json_normalize(chunk.to_dict("records"))
-                    self._check_columns(list(chunk.columns))
+        with ExitStack() as opened:
+            chunks: Iterator[pd.DataFrame]
+            if is_json:
+                chunks = self._objects(opened.enter_context(self.path.open(encoding="utf-8-sig")))
+            else:
+                texts = mapping.times if mapping.time_format not in EPOCH_UNITS else ()
+                texts = (*texts, *([mapping.channel] if mapping.channel is not None else []))
+                reader = pd.read_csv(
+                    self.path,
+                    sep=r"\s+" if mapping.separator == " " else mapping.separator,
+                    decimal=mapping.decimal,
+                    encoding="utf-8-sig",
+                    compression=None,
+                    header=None if by_number else 0,
+                    skiprows=mapping.skip + (by_number and header),
+                    dtype={name - 1 if isinstance(name, int) else name: str for name in texts},
+                    # Not usecols: a row with a field too many, by a decimal comma, is an error.
+                    index_col=False,
+                    low_memory=False,
+                    skipinitialspace=True,
+                    chunksize=CHUNK,
+                )
+                chunks = opened.enter_context(reader)
+            for number, chunk in enumerate(chunks):
                 if number == 0 and mapping.channels != "mean":
                     self._refuse_channels_unsaid(chunk, wanted)
                 yield chunk[wanted]
 
-    def _is_json(self) -> bool:
-        with plain(self.path).open(encoding="utf-8-sig") as file:
-            return file.read(1) == "{"
+    def _objects(self, file: TextIO) -> Iterator[pd.DataFrame]:
+        """JSON objects, one a line; the last one may be cut off."""
+        lines = filter(str.strip, file)
+        while part := list(islice(lines, CHUNK)):
+            found: list[dict[str, Any]] = []
+            for line in part:
+                try:
+                    found.append(json.loads(line))
+                except ValueError:
+                    row = self._row(len(found))
+                    if next(lines, None) is not None or line is not part[-1]:
+                        what = f"row {row} is no JSON object: {line.strip()[:60]}"
+                        raise PowerLogError(f"{self.path.name}: {what}") from None
+                    self.cut_off = row
+            chunk = pd.json_normalize(found)
+            self._check_columns(list(chunk.columns))
+            yield chunk
 
     def _check_first_rows(self) -> bool:
         """Whether the first row is a header, after a look at whether it is the right one."""
@@ -208,8 +230,8 @@ class _Reading:
         if missing:
             raise PowerLogError(
                 f"{self.path.name}: has no column {' or '.join(missing)}; its first row, split "
-                f"at '{self.mapping.separator}', is {' | '.join(head)}. Without a header, give "
-                "columns by number, e.g. time: 1; lines above it are left out by skip: 1"
+                f"at '{self.mapping.separator}', is {' | '.join(head)[:120]}. Without a header, "
+                "give columns by number, e.g. time: 1; lines above it are left out by skip: 1"
             )
         if twice := [f"'{name}'" for name in wanted if head.count(str(name)) > 1]:
             raise PowerLogError(
@@ -231,7 +253,8 @@ class _Reading:
             if not 2 <= len(devices) <= min(MOST_CHANNELS, codes.size // 2):
                 continue
             k = len(devices)
-            in_turn = (codes[:k] == np.arange(k)).all() and (codes[k:] == codes[:-k]).mean() > 0.95
+            rounds = np.sort(codes[: codes.size // k * k].reshape(-1, k), axis=1)
+            in_turn = (rounds == np.arange(k)).all(axis=1).mean() > 0.95
             if in_turn or str(name).strip(" #").casefold() in DEVICES:
                 shown = ", ".join(str(device) for device in devices[:8])
                 called = name + 1 if isinstance(name, int) else name
@@ -308,7 +331,9 @@ class _Reading:
         """
         units = WATTS if self.mapping.energy is None else JOULES
         if is_numeric_dtype(raw):
-            return raw.to_numpy(dtype=float) * units[self.mapping.unit]
+            value = raw.to_numpy(dtype=float)
+            self._refuse_points_of_thousands(value)
+            return value * units[self.mapping.unit]
         point = self.mapping.decimal
         comma = "," if point == "." else "."
         texts = raw.astype(str).str.strip()
@@ -327,7 +352,7 @@ class _Reading:
             numbers = numbers.str.replace(".", "?", regex=False).where(~grouped, numbers)
             numbers = numbers.str.replace(",", ".", regex=False)
         value = pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=float)
-        own = parts[1].str.strip().replace({"": self.mapping.unit, "µW": "uW", "µJ": "uJ"})
+        own = parts[1].str.strip().replace({"": self.mapping.unit} | WRITTEN)
         value = value * own.map(units).to_numpy(dtype=float)
         wrong = np.isnan(value) & texts.str.match(r"[-+]?\d").to_numpy(dtype=bool)
         if wrong[:-1].any() and np.isfinite(value).any():
@@ -338,14 +363,39 @@ class _Reading:
             )
         return value
 
+    def _refuse_points_of_thousands(self, value: NDArray) -> None:
+        """Refuse numbers of which those above 100 are whole, and all others have three decimals."""
+        if "decimal" in self.mapping.model_fields_set:
+            return
+        whole = value % 1 == 0
+        small, thousandths = np.abs(value) < 100, np.isclose(value * 1000 % 1, 0)
+        parted = ~whole & np.isfinite(value)
+        all_alike = (small & thousandths & (value >= 1))[parted].all()
+        if parted.any() and all_alike and (whole & ~small).sum() > 2:
+            text = f"{value[parted][0]:.3f}"
+            raise PowerLogError(
+                f"{self.path.name}: '{text}' beside {value[whole & ~small][0]:.0f} may be "
+                f"{text.replace('.', '')}; say decimal: \",\" if the point is of thousands, or "
+                'decimal: "."'
+            )
+
     def _samples(self, time: NDArray, value: NDArray) -> Samples:
+        rises = np.diff(value)
         if self.mapping.energy is None:
+            never = rises.size > 2 * FEWEST_BURSTS and (rises >= 0).all()
+            if never and (rises > 0).mean() > 0.5 and not self.mapping.hold:
+                raise PowerLogError(
+                    f"{self.path.name}: column '{self.mapping.values[0]}' never falls, from "
+                    f"{value[0]:.6g} to {value[-1]:.6g}, like a counter of energy; if it is one, "
+                    "name it as energy, with its unit"
+                )
             return Samples(time, power=value, held=self.mapping.hold)
         if self.mapping.per_interval and time.size > 1:
             return _counted_up(time, value)
-        rises = np.diff(value)
         falls, moves = int((rises < 0).sum()), int((rises != 0).sum())
-        if falls > 1 and falls >= FALLING * moves:
+        # One that restarts or wraps falls to next to nothing.
+        back = int(((rises < 0) & (value[1:] > value[:-1] / 2)).sum())
+        if falls > 1 and (falls >= FALLING * moves or back > MOST_BACK):
             raise PowerLogError(
                 f"{self.path.name}: column '{self.mapping.values[0]}' is no counter: it falls "
                 f"{falls} of the {moves} times that it changes. If each row has the energy of its "
@@ -420,8 +470,8 @@ class _Reading:
 
     def _left_out(self) -> list[str]:
         notes = []
-        if self.no_time is not None:
-            notes.append(f"row {self.no_time[0]}, the last, is cut off and left out")
+        if cut_off := self.cut_off or (self.no_time and self.no_time[0]):
+            notes.append(f"row {cut_off}, the last, is cut off and left out")
         if self.without_value:
             notes.append(
                 f"{self.without_value} of {self.rows} rows have no number (such as "

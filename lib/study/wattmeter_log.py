@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import zoneinfo
 from datetime import datetime
@@ -112,6 +113,10 @@ class WattmeterLog(Strict):
         if self.unit not in units:
             quantity = "power" if self.energy is None else "energy"
             raise ValueError(f"wattmeter: {quantity} has a unit of {', '.join(units)}")
+        for column in self.values:
+            said = re.search(r"[(\[]\s*([munkµ]?(?:W|J|Wh))\s*[)\]]\s*$", str(column))
+            if said and said[1].replace("µ", "u") != self.unit:
+                raise ValueError(f"wattmeter: unit is {self.unit}, and the column is '{column}'")
         places = {isinstance(column, int) for column in self.columns}
         if len(places) > 1:
             raise ValueError("wattmeter: give both columns by name or both by number")

@@ -174,3 +174,10 @@ def test_a_counter_that_stands_still_saw_nothing():
     still = Samples(TIME, counter=np.full(TIME.size, 7.0))
     reading = read_window("plug", [still], BEGIN + 10, BEGIN + 60)
     assert said(reading) == "the counter does not move during the run"
+
+
+def test_a_run_that_ends_before_it_begins_has_no_energy():
+    """The machine's clock was put back while it trained."""
+    reading = read_window("meter", [Samples(TIME, power=POWER)], BEGIN + 50, BEGIN + 40)
+    assert reading.energy_consumed is None
+    assert "the machine's clock was put back" in reading.components["machine"].reason

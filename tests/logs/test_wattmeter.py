@@ -156,6 +156,40 @@ REFUSED = {
     ),
     "empty": ("", {}, "is empty"),
     "header only": ("time,power\n", {}, "has no rows"),
+    "a point of thousands": (
+        table(range(1709294400, 1709294410), ["980", "1.400", "995", "1.250", "990"] * 2),
+        {"time_format": "s"},
+        "'1.400' beside 980 may be 1400; say decimal: \",\" if the point is of thousands",
+    ),
+    "a counter said to be power": (
+        table(range(1709294400, 1709294440), range(7000, 9000, 50)),
+        {"time_format": "s"},
+        "column 'power' never falls, from 7000 to 8950, like a counter of energy; if it is one",
+    ),
+    "power said to be a counter": (
+        table(range(1709294400, 1709294440), [60 + n % 7 for n in range(40)]),
+        {"time_format": "s", "energy": "power", "unit": "J"},
+        "column 'power' is no counter: it falls 5 of the 39 times",
+    ),
+    "devices in no order": (
+        table(
+            [f"{1709294400 + n // 3}" for n in range(60)],
+            [f"q{(n * 2 + n // 3) % 3},{40 + n % 3}" for n in range(60)],
+            "time,quelle,power",
+        ),
+        {"time_format": "s"},
+        "column 'quelle' says that the rows are of 3 devices (q0, q2, q1); say channel: quelle",
+    ),
+    "a JSON object cut off inside": (
+        '{"time": 1709294400, "power": 1}\n{"time": 17\n{"time": 1709294401, "power": 1}\n',
+        {"time_format": "s"},
+        'row 2 is no JSON object: {"time": 17',
+    ),
+    "a JSON array": (
+        "[" + ", ".join(f'{{"time": {t}, "power": 1}}' for t in range(99)) + "]",
+        {"time_format": "s"},
+        "has no column 'time' or 'power'",
+    ),
     "a field too many": (
         table(iso()) + "2024-03-01T12:00:05Z,100,5\n",
         {},
@@ -178,6 +212,25 @@ def test_files_that_are_no_text_are_refused(tmp_path):
         wattmeter.read(tmp_path / "log.csv", mapping())
     with pytest.raises(PowerLogError, match=r"none\.csv: can't be read: No such file"):
         wattmeter.read(tmp_path / "none.csv", mapping())
+
+
+def test_the_last_json_object_may_be_cut_off(tmp_path):
+    text = '{"time": 1709294400, "d": {"p": 60}}\n\n{"time": 1709294401, "d": {"p": 62}}\n{"ti'
+    log = wattmeter.read(write(tmp_path, text), mapping(time_format="s", power="d.p"))
+    assert only(log).power.tolist() == [60, 62]
+    assert log.notes == ("row 3, the last, is cut off and left out",)
+
+
+def test_units_are_written_in_words_too(tmp_path):
+    text = table(SECONDS, ["60 Watt", "61 watts", "0.062 kW", "63 W", "64"])
+    log = wattmeter.read(write(tmp_path, text), mapping(time_format="s"))
+    assert only(log).power.tolist() == [60, 61, 62, 63, 64]
+
+
+def test_a_unit_that_is_not_that_of_the_column_is_refused():
+    with pytest.raises(ValueError, match=r"unit is W, and the column is 'power \(kW\)'"):
+        mapping(power="power (kW)")
+    assert mapping(power="P [mW]", unit="mW").unit == "mW"
 
 
 def test_what_was_set_right_is_said(tmp_path):
