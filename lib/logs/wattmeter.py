@@ -375,7 +375,7 @@ class _Reading:
             text = f"{value[parted][0]:.3f}"
             raise PowerLogError(
                 f"{self.path.name}: '{text}' beside {value[whole & ~small][0]:.0f} may be "
-                f"{text.replace('.', '')}; say decimal: \",\" if the point is of thousands, or "
+                f'{text.replace(".", "")}; say decimal: "," if the point is of thousands, or '
                 'decimal: "."'
             )
 
