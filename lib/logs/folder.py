@@ -121,6 +121,11 @@ def write_sidecar(folder: Path) -> str:
         LogError: The folder has no log that can be read, or can't be written to.
     """
     names = sorted(path.name for path in folder.iterdir() if _looks_like_log(path))
+    if (folder / TEMPLATE).exists():
+        head = " | ".join(_first_fields(folder / TEMPLATE))
+        raise LogError(
+            f"{folder / TEMPLATE} has not the columns {', '.join(SIDECAR)}; its first row is {head}"
+        )
     if not names:
         raise LogError(f"'{folder}' has no log of CodeCarbon, such as emissions.csv")
     rows = own_counters([read(folder / name) for name in names]).rows
@@ -223,15 +228,30 @@ def _looks_like_log(path: Path) -> bool:
 def _first_fields(path: Path) -> list[str]:
     with plain(path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
-            return [text.strip() for text in next(csv.reader(file), [])]
+            line = file.readline()
+            return [text.strip() for text in next(csv.reader([line], delimiter=_separator(line)))]
         except csv.Error:
             return []
+
+
+def _separator(line: str) -> str:
+    """What stands between columns: some spreadsheets write semicolons, with decimal commas."""
+    return max(",;", key=line.count)
 
 
 def _read_sidecar(path: Path) -> pd.DataFrame:
     text = {"file": str, "architecture": str, "dataset": str}
     try:
-        runs = pd.read_csv(plain(path), dtype=text, skipinitialspace=True, encoding="utf-8-sig")
+        with plain(path).open(encoding="utf-8-sig") as file:
+            separator = _separator(file.readline())
+        runs = pd.read_csv(
+            path,
+            sep=separator,
+            decimal="," if separator == ";" else ".",
+            dtype=text,
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+        )
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
     runs = runs.rename(columns=str.strip).drop(columns="logged", errors="ignore")

@@ -241,6 +241,14 @@ def test_no_gpu_is_no_fault():
     assert FAULT not in severities("05-no-gpu-is-called-sampled-once").values()
 
 
+def test_codecarbon_1_is_read_and_audited():
+    case = "11-codecarbon-1-ends-without-report"
+    assert imported(case).results["energy_consumed"].gt(0).all()
+    assert imported(case).results["ram_total_size"].isna().all()
+    assert findings(case)["RAM power was measured"].severity == UNCHECKED
+    assert FAULT not in severities(case).values()
+
+
 def test_constants_are_not_measured():
     found = findings("07-constants-pass-as-measured")
     assert found["CPU power was measured"].severity == DOUBT

@@ -183,3 +183,20 @@ def test_an_import_of_anyones_study_has_two_treatments(study):
     assert as_published["energy_consumed"].tolist() == pytest.approx([0.02, 0.04, 0.06])
     assert corrected["energy_consumed"].tolist() == pytest.approx([0.02] * 3)
     pd.testing.assert_frame_equal(results, published.read_package(study).results)
+
+
+def test_a_table_that_a_spreadsheet_wrote_with_semicolons(study):
+    sidecar = study / "accuracy.csv"
+    text = sidecar.read_text().replace(",", ";").replace("0.", "0,")
+    expected = log_folder.read_folder(study).results["accuracy"].tolist()
+    sidecar.write_text(text)
+    assert log_folder.read_folder(study).results["accuracy"].tolist() == expected
+
+
+def test_a_table_that_is_there_is_never_written_over(study):
+    (study / "accuracy.csv").unlink()
+    mine = study / log_folder.TEMPLATE
+    mine.write_text("file|row|architecture\nemissions_a.csv|0|VGG16\n")
+    with pytest.raises(LogError, match="has not the columns file, row, architecture"):
+        log_folder.write_sidecar(study)
+    assert "VGG16" in mine.read_text()

@@ -280,7 +280,8 @@ def shuffled_order(results: pd.DataFrame) -> Iterator[Said]:
         ]
         if count < 2:
             continue
-        if (1 / math.factorial(count)) ** (len(orders) - 1) >= ALPHA:
+        # By its logarithm: the factorial of 171 levels is beyond a float.
+        if -math.lgamma(count + 1) * (len(orders) - 1) >= math.log(ALPHA):
             unsure.append(f"{len(orders)} complete repetitions of {count} levels")
         elif len(set(orders)) == 1:
             fixed = True

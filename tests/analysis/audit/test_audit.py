@@ -219,8 +219,16 @@ def test_a_network_that_needs_less_power_is_no_second_mode(results):
 
 def test_a_gpu_that_idled(results):
     watts = results["gpu_energy"] * 3.6e6 / results["duration"]
-    found = finding(results.assign(gpu_power=watts * 1.005), "GPU power is above idle")
+    steady = results.assign(gpu_power=watts * 1.005)
+    low = steady.assign(gpu_energy=steady["gpu_energy"] * 40 / watts, gpu_power=40.2)
+    found = finding(low, "GPU power is above idle")
     assert (found.severity, len(found.rows)) == (FAULT, 24)
+
+
+def test_a_gpu_at_a_steady_load_did_not_idle(results):
+    watts = results["gpu_energy"] * 3.6e6 / results["duration"]
+    high = results.assign(gpu_energy=results["gpu_energy"] * 180 / watts, gpu_power=180.2)
+    assert finding(high, "GPU power is above idle").severity == PASSED
 
 
 def test_several_gpus(results):
