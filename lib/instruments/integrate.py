@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import integrate
 
 from lib.units import JOULES_PER_KWH
 
@@ -69,7 +68,8 @@ def integrate_power(
     No line is drawn over a gap: it gets the mean power of the rest, and is reported.
     """
     time, power = _samples(time, power)
-    joules = integrate.cumulative_trapezoid(power, time, initial=0)
+    steps = np.diff(time) * (power[1:] + power[:-1]) / 2
+    joules = np.concatenate([[0.0], np.cumsum(steps)])
 
     def energy_until(moment: float) -> float:
         """J from the first sample on; between two samples the power is a line, not the energy."""

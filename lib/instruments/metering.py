@@ -147,6 +147,8 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
         return samples, [], None
     places = samples.places(start, stop)
     power = samples.power[places]
+    if not power.size:
+        return samples, [], None
     negative, zero, leaps = power < 0, power == 0, spikes(power)
     if negative.any():
         least = np.nanmin(power)

@@ -47,6 +47,9 @@ FALLING, MOST_BACK = 1 / 3, 2
 """Share of its changes by which a column that falls is no counter, but for one that restarts; and
 how often a counter may fall by less than half, as by rows in disorder."""
 
+NEVER = 300
+"""Samples over which the power of a machine falls once at least."""
+
 WRITTEN = {"µW": "uW", "µJ": "uJ", "Watt": "W", "Watts": "W", "watts": "W", "w": "W", "Joules": "J"}
 """Units as logs write them beside a value."""
 
@@ -382,7 +385,7 @@ class _Reading:
     def _samples(self, time: NDArray, value: NDArray) -> Samples:
         rises = np.diff(value)
         if self.mapping.energy is None:
-            never = rises.size > 2 * FEWEST_BURSTS and (rises >= 0).all()
+            never = rises.size >= NEVER and (rises >= 0).all()
             if never and (rises > 0).mean() > 0.5 and not self.mapping.hold:
                 raise PowerLogError(
                     f"{self.path.name}: column '{self.mapping.values[0]}' never falls, from "
