@@ -58,7 +58,10 @@ def answer(study: Analysis) -> Table:
     rows = runs.assign(energy_consumed=pd.to_numeric(runs[column]))
     rows["accuracy"] = pd.to_numeric(rows["accuracy"])
     groups = rows.groupby(keys, sort=False, dropna=False)
-    frame = groups[["energy_consumed", "accuracy"]].mean().assign(runs=groups.size()).reset_index()
+    frame = groups[["energy_consumed", "accuracy"]].mean().assign(runs=groups.size())
+    design = study.answer.design  # a factor that the variants are called by is in no key
+    factors = [name for name in (*design.compared, *design.context) if name not in keys]
+    frame = frame.join(groups[factors].first()).reset_index() if factors else frame.reset_index()
     known = budgets.limits(study)
     order = [keys.index(name) for name in study.configuration if name in runs]
     for end in ("low", "high"):
