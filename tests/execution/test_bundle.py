@@ -69,7 +69,12 @@ def test_only_what_a_run_leaves_is_unpacked(tmp_path):
     assert not (tmp_path / "out.txt").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"no archive", packed(**{"run.json": "x"})[:-9]])
+# A name of its own each: an archive holds the time, and both processes of the suite make one.
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK", b"no archive", packed(**{"run.json": "x"})[:-9]],
+    ids=["empty", "two letters", "a text", "cut off"],
+)
 def test_what_is_no_archive_is_refused(tmp_path, content):
     with pytest.raises(bundle.RefusedError, match="no archive"):
         bundle.unpack(content, tmp_path / "back")
