@@ -8,6 +8,7 @@ All else that a report says is description.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -127,10 +128,16 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
         )
     observed = asked.observations(runs, response)
     model = LogModel(observed)
-    found = [
-        _judged(pair, runs, asked, response, study)
-        for pair in pairs(model, margin=asked.margin, reference=asked.reference)
-    ]
+    places = defaultdict(list)
+    for place, cell in enumerate(zip(asked.contexts(runs), asked.levels(runs), strict=True)):
+        places[cell].append(place)
+    calibration = study.calibration if study else None
+    found = []
+    for pair in pairs(model, margin=asked.margin, reference=asked.reference):
+        first, second = (
+            runs.iloc[places[pair.context, level]] for level in (pair.first, pair.second)
+        )
+        found.append(uncertainty.judged(pair, first, second, response, calibration))
     effect, interaction = _tested(model) if is_final else _unanswered("no p before all runs are in")
     if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
         effect = replace(effect, verdict=ALIKE)
@@ -150,16 +157,6 @@ def primary_response(runs: pd.DataFrame) -> str:
     any_energy = runs[known].notna().any(axis=1)
     complete = (name for name in known if runs.loc[any_energy, name].notna().all())
     return next(complete, known[-1])
-
-
-def _judged(
-    pair: Pair, runs: pd.DataFrame, asked: Design, response: str, study: Study | None
-) -> Pair:
-    """The pair, with what the instruments of its runs leave uncertain."""
-    here = runs[[context == pair.context for context in asked.contexts(runs)]]
-    levels = asked.levels(here)
-    first, second = (here[levels == name] for name in (pair.first, pair.second))
-    return uncertainty.judged(pair, first, second, response, study.calibration if study else None)
 
 
 def _tested(model: LogModel) -> tuple[Question, Question]:

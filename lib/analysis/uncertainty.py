@@ -152,8 +152,10 @@ def judged(
         response: What was compared.
         calibrations: Of the study.
     """
+    if math.isnan(pair.low):  # one run alone has no verdict for them to heed
+        return pair
     beyond = beyond_scatter(a, b, response, calibrations, itemised=True)
-    if beyond == NOTHING or math.isnan(pair.low):
+    if beyond == NOTHING:
         return pair
     return dataclasses.replace(pair, doubts=beyond.doubts, settled_by=beyond.settled_by)
 
