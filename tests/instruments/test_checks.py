@@ -205,7 +205,7 @@ GPU = Gpus((Gpu(0, "GPU-0", "T4", None),), 1)
 def test_other_programs_on_the_gpu(monkeypatch, pids, said):
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(pids))
     monkeypatch.setattr(checks, "_family", lambda: ([], [psutil.Process()]))
-    lines = list(checks._gpu_processes(GPU))
+    lines = list(checks._of_gpus(GPU, "other programs on GPU", checks._processes))
     assert (lines == []) if said is None else (said in lines[0])
 
 
@@ -221,7 +221,7 @@ def test_other_programs_on_the_gpu(monkeypatch, pids, said):
 )
 def test_a_hot_gpu(monkeypatch, reasons, said):
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(reasons=reasons))
-    lines = list(checks._gpu_throttling(GPU))
+    lines = list(checks._of_gpus(GPU, "thermal throttling of GPU", checks._throttling))
     assert lines == ([] if said is None else [said])
 
 
