@@ -67,12 +67,6 @@ def test_differences_within_an_architecture_leave_the_network_before_in():
     assert within["energy_consumed"].tolist() == [1, 1, 4, 2]
 
 
-def test_rows_that_share_an_index_are_refused():
-    frame = pd.DataFrame({"tracker_run_id": ["a", "a"], "duration": [1.0, 2.0]}, index=[0, 0])
-    with pytest.raises(ValueError, match="unique index"):
-        counters.difference_cumulative(frame, columns=["duration"])
-
-
 def growing(durations, energies, minutes):
     ended = pd.Timestamp("2022-05-22") + pd.to_timedelta(minutes, "min")
     frame = pd.DataFrame({"duration": durations, "energy_consumed": energies, "ended_at": ended})

@@ -56,7 +56,7 @@ def test_real_images_come_at_the_paper_s_size(name, side, train):
     dataset = load(dataset=name, data_dir=str(needs.IMAGES))
     assert dataset.x_train.shape == (train, side, side, 3)
     assert dataset.image_size == side
-    assert dataset.classes == DATASETS[name].classes == 10
+    assert dataset.classes == len(DATASETS[name].class_names) == 10
     assert dataset.source == f"data_dir/{name}.npz"
     assert dataset.notes == ()
 

@@ -108,7 +108,7 @@ def other_commit(content):
         ("run.json", other_version, "was measured by version 9 of the measurement"),
         ("run.json", other_commit, "made by 0123abc of the program"),
         ("history.csv", lambda content: content[:-6], "has 1 of 2 epochs"),
-        ("history.csv", lambda content: b"", "history.csv is damaged"),
+        ("history.csv", lambda content: b"", "has 0 of 2 epochs"),
         ("history.csv", lambda content: None, "history.csv is missing"),
         ("history.csv", lambda c: c.replace(b"2,0.5", b"2,0.6"), "different accuracies"),
     ],
