@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from lib.analysis.frugality import number
 from lib.instruments.carbon import PAPER_PLACES, locate
 from lib.instruments.trace import FILE_NAME, read_trace
 from lib.units import JOULES_PER_KWH
@@ -36,17 +36,13 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
         One row a stage that took time: stage, runs, duration (s), energy_consumed (kWh), how
         (measured or estimated), and emissions (kg CO2-eq), empty where no intensity is known.
     """
-
-    def number(column: str) -> pd.Series:
-        return pd.to_numeric(completed.get(column, pd.Series(np.nan, completed.index)))
-
-    training, seconds = number("energy_consumed"), number("duration")
-    powers = {"power": training / seconds, "idle_power": number("idle_energy") / seconds}
+    training, seconds = number(completed, "energy_consumed"), number(completed, "duration")
+    powers = {"power": training / seconds, "idle_power": number(completed, "idle_energy") / seconds}
     powers["idle_power"] = powers["idle_power"].fillna(powers["idle_power"].mean())
-    intensity = number("carbon_intensity") / 1000
+    intensity = number(completed, "carbon_intensity") / 1000
     stages = [("training", seconds, training, MEASURED)]
     for phase, power in _AROUND.items():
-        lasted = number(f"{phase}_duration")
+        lasted = number(completed, f"{phase}_duration")
         how = MEASURED if phase == "idle" else ESTIMATED
         stages.append((phase, lasted, lasted * powers[power], how))
     rows = [

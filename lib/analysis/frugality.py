@@ -47,26 +47,26 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
           is not above what guessing explains
     """
     frame = results[KEYS].copy()
-    joules = _number(results, "energy_consumed") * JOULES_PER_KWH
+    joules = number(results, "energy_consumed") * JOULES_PER_KWH
     # Training may have stopped early.
     epochs = results["run_id"].map({run: len(history) for run, history in histories.items()})
-    epochs = epochs.fillna(_number(results, "epochs"))
-    frame["joules_per_image"] = joules / (epochs * _number(results, "data_train_images"))
+    epochs = epochs.fillna(number(results, "epochs"))
+    frame["joules_per_image"] = joules / (epochs * number(results, "data_train_images"))
     frame["joules_per_epoch"] = joules / epochs
     frame["mean_power"] = mean_power(
-        _number(results, "energy_consumed"), _number(results, "duration")
+        number(results, "energy_consumed"), number(results, "duration")
     )
-    frame["peak_power"] = _number(results, "peak_power")
-    accuracy = _number(results, "accuracy")
+    frame["peak_power"] = number(results, "peak_power")
+    accuracy = number(results, "accuracy")
     threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
     frame["threshold"] = threshold.mask(threshold <= guessing(results))
     frame["energy_to_threshold"] = [
         energy_to_reach(histories[run], threshold) if run in histories else np.nan
         for run, threshold in zip(frame["run_id"], frame["threshold"], strict=True)
     ]
-    points = 100 * (accuracy - 1 / _number(results, "data_classes"))
+    points = 100 * (accuracy - 1 / number(results, "data_classes"))
     learned = accuracy > guessing(results)
-    frame["energy_per_point"] = _number(results, "energy_consumed") / points.where(learned)
+    frame["energy_per_point"] = number(results, "energy_consumed") / points.where(learned)
     return frame
 
 
@@ -76,8 +76,8 @@ def guessing(results: pd.DataFrame) -> pd.Series:
     Three standard errors above chance; NaN where the number of classes isn't known.
     """
     known = {name: len(dataset.class_names) for name, dataset in DATASETS.items()}
-    chance = 1 / _number(results, "data_classes").fillna(results["dataset"].map(known))
-    images = _number(results, "data_test_images").fillna(TEST_IMAGES)
+    chance = 1 / number(results, "data_classes").fillna(results["dataset"].map(known))
+    images = number(results, "data_test_images").fillna(TEST_IMAGES)
     return chance + 3 * np.sqrt(chance * (1 - chance) / images)
 
 
@@ -115,7 +115,8 @@ def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _number(results: pd.DataFrame, column: str) -> pd.Series:
+def number(results: pd.DataFrame, column: str) -> pd.Series:
+    """A column as numbers; NaN in every row where the table does not have it."""
     if column not in results:
         return pd.Series(np.nan, index=results.index)
     return pd.to_numeric(results[column])
