@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.files import sha256
+from lib.files import plain, sha256
 from lib.instruments import Component, Reading, metering
 from lib.records import Record
 from lib.study.errors import UserError
@@ -69,9 +69,11 @@ def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(plain(path).read_text(encoding="utf-8"))
         numbers = {name: float(content[name]) for name in ("joules", "timeExecution", "samples")}
         return numbers | {"executionIdentifier": str(content["executionIdentifier"])}
+    except OSError as error:
+        raise SummaryError(f"{path.name} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise SummaryError(
             f"{path.name}: expected executionIdentifier, joules, timeExecution and samples "

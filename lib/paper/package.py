@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.files import plain
 from lib.logs import codecarbon
 from lib.logs.codecarbon import LogError
 from lib.logs.folder import HISTORY, Imported, as_results, read_folder
@@ -136,12 +137,14 @@ def _read_summary(folder: Path, root: Path) -> dict[str, float]:
     if len(paths) != 1:
         raise LogError(f"{where} has {len(paths)} files summary_*.json; expected one")
     try:
-        summary = json.loads(paths[0].read_text(encoding="utf-8"))
+        summary = json.loads(plain(paths[0]).read_text(encoding="utf-8"))
         return {
             "wattmeter_energy": float(summary["joules"]) / JOULES_PER_KWH,
             "wattmeter_duration": float(summary["timeExecution"]),
             "wattmeter_samples": float(summary["samples"]),
         }
+    except OSError as error:
+        raise LogError(f"{where}/{paths[0].name} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise LogError(
             f"{where}/{paths[0].name}: expected joules, timeExecution and samples ({error!r})"
@@ -152,7 +155,8 @@ def _read_history(path: Path, root: Path) -> pd.DataFrame:
     """Validation accuracy (`acf`) and loss (`loss_val`) of each epoch."""
     where = path.relative_to(root).as_posix()
     try:
-        lines = dict(line.split(":", 1) for line in path.read_text("utf-8").splitlines() if line)
+        text = plain(path).read_text("utf-8")
+        lines = dict(line.split(":", 1) for line in text.splitlines() if line)
         accuracy, loss = json.loads(lines["acf"]), json.loads(lines["loss_val"])
         history = pd.DataFrame({"val_accuracy": accuracy, "val_loss": loss}, dtype=float)
     except OSError as error:

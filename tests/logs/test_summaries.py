@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -54,6 +55,12 @@ def test_readings_come_in_the_order_of_the_runs_with_reasons(tmp_path):
 def test_a_damaged_summary_is_named_with_what_was_expected(tmp_path, text):
     (tmp_path / "summary_x.json").write_text(text)
     with pytest.raises(SummaryError, match=r"summary_x\.json: expected executionIdentifier"):
+        summaries.readings("wattmeter", [a_run()], tmp_path)
+
+
+def test_a_pipe_in_the_place_of_a_summary_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "summary_x.json")
+    with pytest.raises(SummaryError, match=r"summary_x\.json can't be read: is no plain file"):
         summaries.readings("wattmeter", [a_run()], tmp_path)
 
 

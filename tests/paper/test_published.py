@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pandas as pd
@@ -108,6 +109,11 @@ def test_kaggle_alone_is_anyones_study(tmp_path):
     assert len(published.read_package(tmp_path / "logs").results) == 45
 
 
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -119,6 +125,8 @@ def test_kaggle_alone_is_anyones_study(tmp_path):
         (lambda run: (run / "accuracy.txt").write_text("acf: []\nloss_val: []"), "has no epoch"),
         (lambda run: next(run.glob("summary_*")).unlink(), "has 0 files summary_"),
         (lambda run: next(run.glob("summary_*")).write_text("{}"), r"expected joules"),
+        (lambda run: a_pipe(next(run.glob("summary_*"))), r"can't be read: is no plain file"),
+        (lambda run: a_pipe(run / "accuracy.txt"), r"accuracy\.txt can't be read: is no plain"),
     ],
 )
 def test_damage_in_the_package_is_named(tmp_path, damage, message):
