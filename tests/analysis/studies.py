@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from lib.analysis import questions
 from lib.study.study import Study
 
 LEVELS = ("VGG16", "VGG19", "ResNet50")
@@ -64,3 +65,8 @@ def results(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def answer(runs, asked=None, **options):
+    """What these runs say to a study's questions; to those of `study` unless another is given."""
+    return questions.answer(runs, asked or study(), **options)

@@ -16,13 +16,9 @@ from lib.stats.equal_accuracy import Curves, saving
 from lib.stats.model import LogModel
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, pairs
 from lib.study.errors import StudyError
-from tests.analysis.studies import results, study
+from tests.analysis.studies import answer, results, study
 
 ONE = ("mnist",)
-
-
-def answer(runs, asked=None, **options):
-    return questions.answer(runs, asked or study(), **options)
 
 
 def words(found):

@@ -12,20 +12,7 @@ from lib.stats.model import LogModel
 from lib.stats.pairs import DIFFERS, NOT_DECIDED
 from lib.study.study import Study
 from tests import needs
-from tests.analysis.studies import LEVELS, results, study
-
-
-def answer(runs, asked=None, **options):
-    return questions.answer(runs, asked or study(), **options)
-
-
-def pair(found, first, second, context=()):
-    (one,) = [
-        one
-        for one in found.pairs
-        if (one.first, one.second, one.context) == (first, second, context)
-    ]
-    return one
+from tests.analysis.studies import LEVELS, answer, results, study
 
 
 def test_an_interaction_is_found_and_none_is_invented():
