@@ -20,7 +20,7 @@ from lib.records import Record
 class _Cheap:
     """Something that is due as long as it takes no more than a share of the time."""
 
-    SHARE = 0.25
+    SHARE = 0.05
     SECONDS = 0.0
     """What it may cost in any case."""
 
@@ -44,7 +44,7 @@ class _Cheap:
 class Results(_Cheap):
     """`results.csv` of a call: written now and then, and in any case when it is closed."""
 
-    SHARE, SECONDS = 0.05, 0.1
+    SECONDS = 0.1
 
     def __init__(self, known: dict[str, Record], plan: list[str], study_dir: Path):
         self._known, self._plan, self._study_dir = known, plan, study_dir
