@@ -55,7 +55,7 @@ def cache(
     views = views_of(config)
     base = model.layers[1]
     check_memory(config, dataset, model)
-    everything = views * _batches(dataset.y_train, config) + _batches(dataset.y_test, config)
+    everything = views * batch_count(dataset.y_train, config) + batch_count(dataset.y_test, config)
     count = itertools.count(1)
 
     def compute(images: Feed, into: np.ndarray) -> None:
@@ -120,7 +120,8 @@ def _seed(config: RunConfig, view: int) -> int:
     return int(np.random.SeedSequence((config.seed, view)).generate_state(1)[0] >> 1)
 
 
-def _batches(labels: np.ndarray, config: RunConfig) -> int:
+def batch_count(labels: np.ndarray, config: RunConfig) -> int:
+    """Batches, or steps, that a pass through so many images takes."""
     return -(-len(labels) // config.batch_size)
 
 

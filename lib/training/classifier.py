@@ -46,7 +46,8 @@ class Training:
 
     def learn(self, run: fit.Listener) -> None:
         """Train as the configuration says, and tell `run` how it goes."""
-        self.history = fit.learn(self.config, self.model, self.data, run)
+        share = self.network.share_done_once(self.config, self.data)
+        self.history = fit.learn(self.config, self.model, self.data, run, share)
 
     def predict(self) -> None:
         """Classify every validation image once."""

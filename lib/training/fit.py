@@ -49,24 +49,32 @@ class Epoch:
 
 
 def learn(
-    config: RunConfig, model: keras.Model, data: Dataset, listener: Listener | None = None
+    config: RunConfig,
+    model: keras.Model,
+    data: Dataset,
+    listener: Listener | None = None,
+    features_share: float = 0.0,
 ) -> list[Epoch]:
     """Train as a configuration says: a network on images, or its head on cached features.
 
-    `model` is as `lib.training.network.build` makes it; it is trained.
+    Args:
+        config: Of the run.
+        model: As `lib.training.network.build` makes it; it is trained.
+        data: What it learns.
+        listener: Is told how it goes.
+        features_share: The part of the training that it takes to compute features, where they are
+            cached, as `listener` is told it.
     """
     if config.features == "online":
         feeds = input_pipeline.images(data, config)
         return fit(model, *feeds, config.epochs, config.early_stopping, listener)
 
-    views = cached_features.views_of(config)
-    share = views / (views + config.epochs)
     say = _Throttle(listener)
     feeds = cached_features.cache(
-        model, data, config, lambda done: say(lambda: (share * done, 0, None))
+        model, data, config, lambda done: say(lambda: (features_share * done, 0, None))
     )
     head = cached_features.classifier(model)
-    return fit(head, *feeds, config.epochs, config.early_stopping, listener, done=share)
+    return fit(head, *feeds, config.epochs, config.early_stopping, listener, done=features_share)
 
 
 @contextmanager

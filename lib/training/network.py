@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import keras
 
 
+FLOPS_LOST_PER_STEP = 10**8
+"""What two cores would compute in the 2 ms or so that a step takes however small the network."""
+
+
 @dataclass(frozen=True)
 class Network:
     """How large a network is, and how much arithmetic it needs.
@@ -53,6 +57,12 @@ class Network:
     def flops_training(self, epochs: int) -> int:
         """Floating-point operations of a training that lasts so many epochs."""
         return self.flops_once + epochs * self.flops_epoch
+
+    def share_done_once(self, config: RunConfig, data: Dataset) -> float:
+        """The part of a training's time that what is done once is likely to take, 0 to 1."""
+        steps = cached_features.batch_count(data.y_train, config)
+        epochs = config.epochs * (self.flops_epoch + steps * FLOPS_LOST_PER_STEP)
+        return self.flops_once / (self.flops_once + epochs)
 
 
 def build(config: RunConfig, data: Dataset) -> keras.Model:

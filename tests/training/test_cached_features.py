@@ -86,7 +86,7 @@ def test_progress_counts_features_and_epochs(data, monkeypatch):
     monkeypatch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
     run = config(views=2, epochs=2)
     told = Listener()
-    fit.learn(run, network.build(run, data), data, told)
+    fit.learn(run, network.build(run, data), data, told, features_share=0.5)
     fractions = [fraction for fraction, *_ in told.steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1

@@ -50,6 +50,16 @@ def test_epochs_are_told_as_they_end(learned):
     assert listener.fractions[-1] == 1
 
 
+@pytest.mark.parametrize("features", ["cached", "online"])
+def test_features_are_told_to_take_the_part_that_they_are_likely_to_take(features):
+    made = training(features=features, views=1, epochs=30, weights="none")
+    share = made.network.share_done_once(made.config, made.data)
+    if features == "online":
+        assert share == 0
+    else:  # 40 + 20 images of 12 MFLOPs against 30 epochs of 2 steps
+        assert share == pytest.approx(0.1, abs=0.05)
+
+
 def test_what_came_out_is_the_last_epochs(learned):
     made, _, _ = learned
     results = made.results
