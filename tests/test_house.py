@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -85,3 +86,11 @@ def test_the_map_names_what_is_there():
     assert len(named) > 20
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [room for room in ROOMS if f"`{room}" not in text] == []
+
+
+def test_nothing_that_git_ignores_was_committed():
+    git = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
+    if found.returncode == 128:
+        pytest.skip("these are the program's files without git")
+    assert found.stdout.split() == []
