@@ -264,7 +264,7 @@ def machine_part(out: Path) -> Rows:
     yield "versions", ", ".join(f"{name} {versions[name] or '-'}" for name in kept), None
     for name in FRAMEWORKS:
         if versions[name]:
-            yield f"{name} computes on a GPU", seen_by(name), None
+            yield f"GPUs that {name} sees", seen_by(name), None
     gpus = visible_gpus()
     if not gpus.selected:
         yield "card", f"none: {gpus.reason}", None
@@ -299,9 +299,7 @@ def counting_part(out: Path) -> Rows:
         counted = json.loads(python(code, environment))
         seen = seen_by(framework, environment) if framework else "?"
         agrees = right is None or counted == right
-        agrees &= not framework or seen == str(
-            len(counted) if framework == "torch" else bool(counted)
-        )
+        agrees &= not framework or seen == str(len(counted))
         said = f"counted {counted}; {framework} sees {seen}"
         yield f"CUDA_VISIBLE_DEVICES {what}", said, agrees
 
@@ -548,10 +546,10 @@ def python(code: str, environment: dict[str, str] | None = None) -> str:
 
 
 def seen_by(framework: str, environment: dict[str, str] | None = None) -> str:
-    """What a framework sees in a process of its own: a number of GPUs, or whether there is one."""
+    """How many GPUs a framework sees, in a process of its own."""
     code = {
         "torch": "import torch; print(torch.cuda.device_count())",
-        "jax": "import jax; print(jax.default_backend() == 'gpu')",
+        "jax": "import jax; print(sum(one.platform == 'gpu' for one in jax.devices()))",
     }
     return python(code[framework], environment)
 
