@@ -228,9 +228,15 @@ def word(column: str) -> str:
     return quantity(column).inline if is_renamed(column) else column
 
 
+ALONE = "its data"
+"""In the place of a dataset: what is compared within nothing else."""
+
+
 def within(level: object) -> str:
-    """`on mnist`; `with width 32` where something else than a dataset is varied."""
-    return f"with {level}" if is_renamed("dataset") else f"on {level}"
+    """` on mnist`; ` with width 32` where something else than a dataset is varied; else nothing."""
+    if level == ALONE:
+        return ""
+    return f" with {level}" if is_renamed("dataset") else f" on {level}"
 
 
 def reached(value: float) -> str:

@@ -16,15 +16,25 @@ BITS = {"gru": 3.2, "transformer": 2.9}
 CELL = 'kind = "gru"\nwidth = 32\nepochs = 2\nseed = 1'
 
 
-def make(folder: Path, quality: str = "bits_per_character", better: str = "lower") -> Path:
-    """Write notebook, study.yaml, plan, records and histories; the study's folder."""
+def make(
+    folder: Path,
+    quality: str = "bits_per_character",
+    better: str = "lower",
+    factors: dict | None = None,
+    repetitions: int = 3,
+    told: str | None = None,
+) -> Path:
+    """Write notebook, study.yaml, plan, records and histories; the study's folder.
+
+    `told` is what epochs tell instead of the quality.
+    """
     notebook = written(folder.parent, CELL)
     study = Study(
         title="A recurrent network and a transformer",
         notebook=str(notebook),
-        factors={"kind": list(ENERGY), "width": [32, 64]},
+        factors=factors or {"kind": list(ENERGY), "width": [32, 64]},
         quality={"name": quality, "better": better},
-        repetitions=3,
+        repetitions=repetitions,
     )
     runs = study.runs(folder.name, folder.parent)
     plan.freeze(runs, folder)
@@ -59,7 +69,7 @@ def make(folder: Path, quality: str = "bits_per_character", better: str = "lower
         )
         record.write(run.run_dir)
         rows = [
-            {"epoch": n, quality: reached + (2 - n) / 2, "seconds": 15 * n}
+            {"epoch": n, told or quality: reached + (2 - n) / 2, "seconds": 15 * n}
             | {"energy_consumed": energy * n / 2}
             for n in (1, 2)
         ]

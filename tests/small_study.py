@@ -149,3 +149,9 @@ def make_outputs(folder):
     (folder / "empty").mkdir()
     (folder / "no study.txt").write_text("")
     return folder
+
+
+def named(run_ids):
+    """The runs of such ids: architecture-dataset-...."""
+    parts = [(run_id, *run_id.split("-")[:2]) for run_id in run_ids]
+    return pd.DataFrame(parts, columns=["run_id", "architecture", "dataset"])

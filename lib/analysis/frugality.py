@@ -83,7 +83,7 @@ def guessing(results: pd.DataFrame) -> pd.Series:
 
 def energy_to_reach(history: pd.DataFrame, accuracy: float) -> float:
     """Energy (kWh) at the end of the first epoch with a validation accuracy; NaN if none had it."""
-    if "energy_consumed" not in history:
+    if not {"energy_consumed", "val_accuracy"} <= {*history}:
         return np.nan
     reached = history["energy_consumed"][history["val_accuracy"] >= accuracy]
     return float(reached.iloc[0]) if len(reached) else np.nan

@@ -88,13 +88,6 @@ class Analysis:
         return variants.of(self.results, self.settings)
 
     @cached_property
-    def variant_of(self) -> dict[str, str]:
-        """The variant of each completed run, by run id; empty where there is only one."""
-        if variants.COLUMN not in self.completed:
-            return {}
-        return dict(zip(self.completed["run_id"], self.completed[variants.COLUMN], strict=True))
-
-    @cached_property
     def configuration(self) -> list[str]:
         """Columns that make a configuration, whose runs are repetitions of each other.
 

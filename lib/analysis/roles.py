@@ -14,8 +14,6 @@ from lib import quantities
 from lib.study.study import Study
 
 COMPARED, WITHIN, QUALITY = "architecture", "dataset", "accuracy"
-ALONE = "its data"
-"""What is compared within nothing else."""
 
 
 def are_played(results: pd.DataFrame) -> bool:
@@ -37,10 +35,10 @@ def played(results: pd.DataFrame, study: Study | None) -> pd.DataFrame:
     varied = [name for name, levels in study.factors.items() if len(levels) > 1]
     compared = study.compared if study.compared in varied else next(iter(varied), None)
     context = [name for name in varied if name != compared]
-    alone = pd.Series(study.title if compared is None else ALONE, index=results.index)
+    alone = pd.Series(study.title if compared is None else quantities.ALONE, index=results.index)
     parts = {
         COMPARED: alone if compared is None else _levels(results, [compared]),
-        WITHIN: _levels(results, context) if context else alone.where(alone == ALONE, ALONE),
+        WITHIN: _levels(results, context) if context else quantities.ALONE,
         QUALITY: _signed(results.get(study.quality.name), study),
     }
     words = {COMPARED: _in_words(compared or "training")}

@@ -69,10 +69,10 @@ def question(study: Analysis) -> str:
         return f"Which way of training takes less energy on {datasets}, at what accuracy?"
     networks = ordered(runs["architecture"])
     if len(networks) == 1:
-        return f"What does it take to train {networks[0]} {within(datasets)}?"
+        return f"What does it take to train {networks[0]}{within(datasets)}?"
     few = text.listed(networks) if len(networks) <= _MOST_NAMED else f"{len(networks)} networks"
     aim = quantity("accuracy").inline.lstrip("−") if is_renamed("accuracy") else "accuracy"
-    return f"How much energy does it take to train {few} {within(datasets)}, and for what {aim}?"
+    return f"How much energy does it take to train {few}{within(datasets)}, and for what {aim}?"
 
 
 def found(study: Analysis) -> Prose:
@@ -143,12 +143,12 @@ def _energies(study: Analysis) -> list[str]:
         lowest, highest = means.iloc[0], means.iloc[-1]
         least, most = significant(lowest, 3), significant(highest, 3)
         if len(means) == 1:
-            parts.append(f"{names[0]} took {least} {shown.unit} {within(dataset)}")
+            parts.append(f"{names[0]} took {least} {shown.unit}{within(dataset)}")
             continue
         times = f", {significant(highest / lowest, 3)} times as much" if lowest > 0 else ""
         parts.append(
             f"{within(dataset)} a training took from {least} {shown.unit} ({names[0]}) to {most} "
-            f"{shown.unit} ({names[-1]}){times}"
+            f"{shown.unit} ({names[-1]}){times}".strip()
         )
     how = "By the wattmeter, " if column == "wattmeter_energy" else ""
     return [_sentence(how + "; ".join(parts))]
@@ -165,7 +165,7 @@ def _choices(study: Analysis) -> list[str]:
         here = runs[runs["dataset"].astype(str) == dataset]
         chosen = choice.among(here, column)
         if chosen is not None and here["name"].nunique() > 1:
-            said.append(f"{chosen.name} {within(dataset)} ({_next(chosen)})")
+            said.append(f"{chosen.name}{within(dataset)} ({_next(chosen)})")
     if not said:
         return []
     head = f"Lowest energy among those that are not shown to be {_worse()}: "

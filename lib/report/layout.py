@@ -63,6 +63,8 @@ def _absences(cell: NotebookNode) -> Iterator[str]:
     """Take what is not there out of a cell's outputs: its reasons."""
     kept = []
     for output in cell.get("outputs", []):
+        if output.get("name") == "stderr":  # what libraries warn of names folders of this machine
+            continue
         data = output.get("data", {})
         figure = data.get(PLOTLY)
         if ABSENT in data:

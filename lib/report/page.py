@@ -21,7 +21,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from lib.files import as_csv
-from lib.quantities import Quantity, number, quantity
+from lib.quantities import ALONE, Quantity, number, quantity
 from lib.report import latex
 
 CSV, LATEX = "text/csv", "application/x-tex"
@@ -68,6 +68,12 @@ class Table:
     caption: str
     frame: pd.DataFrame
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """What every row has only because there is nothing else is no column."""
+        said = [name for name in self.frame if not self.frame[name].eq(ALONE).all()]
+        if not self.frame.empty:
+            object.__setattr__(self, "frame", self.frame[said])
 
     def to_csv(self) -> str:
         """All digits, in the results' units, which stand in the heads."""

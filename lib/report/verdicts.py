@@ -55,7 +55,7 @@ def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
 
 def _overall(found: Answer) -> str | None:
     """What is said of all pairs at once, where it isn't that some differ."""
-    compared = listed(found.design.compared)
+    compared = listed(map(word, found.design.compared))
     if not found.is_final:
         return "Runs are missing, so nothing is tested yet; ratios may still change."
     if found.effect.verdict == CANT_SHOW:
@@ -66,8 +66,9 @@ def _overall(found: Answer) -> str | None:
         found.verdict(pair) == ALIKE for pair in found.pairs
     ):
         p = p_value(found.effect.p_holm)
-        energy = f"Whether the energy depends on the {listed(map(word, found.design.compared))}"
-        return f"{energy} is not decided ({p}, permutation test)."
+        return (
+            f"Whether the energy depends on the {compared} is not decided ({p}, permutation test)."
+        )
     return None
 
 
@@ -105,7 +106,7 @@ def _contexts(found: Answer, most: int) -> Iterator[str]:
 def within(columns: tuple[str, ...], levels: tuple[str, ...]) -> str:
     """`on cifar10 `, or `with precision mixed `; "" without a context."""
     words = [
-        quantities.within(level) if column == "dataset" else f"with {column} {level}"
+        quantities.within(level).strip() if column == "dataset" else f"with {column} {level}"
         for column, level in zip(columns, levels, strict=True)
     ]
     return " ".join([*words, ""]) if words else ""

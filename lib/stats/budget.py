@@ -31,6 +31,9 @@ MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
 LEVELS = (MACHINE, CONFIGURATION, RUN)
 """What an error is common to: all runs of a machine, those of a configuration on it, one run."""
 
+_FARTHEST = 300.0
+"""Of a logarithm: the tail of a t with one degree of freedom goes past what a float can hold."""
+
 Shape = Literal["normal", "t", "rectangular", "triangular"]
 
 
@@ -57,7 +60,7 @@ class Law:
         """The quantile of each probability."""
         unit = _UNIT[self.shape](probability, self.dof)
         if self.log:
-            return self.centre * np.exp(np.log(self.spread) * unit)
+            return self.centre * np.exp(np.clip(np.log(self.spread) * unit, -_FARTHEST, _FARTHEST))
         return self.centre + self.spread * unit
 
     def __str__(self) -> str:
@@ -265,7 +268,6 @@ class Uncertainty:
     Attributes:
         value: As reported.
         estimate: Median of what the true value may be: `value` with known biases corrected.
-        u: Standard uncertainty.
         low: 2.5 % quantile.
         high: 97.5 % quantile.
         lines: Of every source, the largest first.
@@ -273,7 +275,6 @@ class Uncertainty:
 
     value: float
     estimate: float
-    u: float
     low: float
     high: float
     lines: tuple[Line, ...]
@@ -290,7 +291,7 @@ def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
     whole = possible(alone, draws)
     low, middle, high = map(float, np.quantile(whole, _QUANTILES))
     ends = [(source, _alone(alone, source)) for source in budget.sources]
-    return Uncertainty(budget.value, middle, float(whole.std()), low, high, _lines(ends))
+    return Uncertainty(budget.value, middle, low, high, _lines(ends))
 
 
 def _alone(budget: Budget, uncertain: Source) -> NDArray:

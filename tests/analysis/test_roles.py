@@ -4,6 +4,7 @@ import sys
 import pandas as pd
 import pytest
 
+from lib import quantities
 from lib.analysis import roles
 from lib.study.study import Study
 from tests.conftest import ROOT
@@ -52,7 +53,7 @@ def test_what_is_compared_may_be_a_number(words):
 
 def test_one_factor_is_compared_within_nothing_else():
     played = roles.played(RUNS, study(factors={"kind": ["gru", "cnn"]}))
-    assert set(played["dataset"]) == {roles.ALONE}
+    assert set(played["dataset"]) == {quantities.ALONE}
     nothing = roles.played(RUNS, study(factors={}))
     assert set(nothing["architecture"]) == {"Own"}
 

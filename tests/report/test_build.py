@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from lib.report import answer, build, layout
-from tests import small_study
+from tests import own_study, small_study
 from tests.reports import HOSTILE, SCRIPT
 
 
@@ -40,6 +40,20 @@ def test_no_path_of_this_machine_leaves_it(study):
         text = (study / name).read_text(encoding="utf-8")
         for place in (str(study), str(build.NOTEBOOK.parents[1])):
             assert place not in text
+
+
+def test_one_factor_two_repetitions_and_epochs_that_tell_a_loss(tmp_path):
+    study = own_study.make(
+        tmp_path / "s", "accuracy", "higher", {"kind": ["gru", "transformer"]}, 2, "loss"
+    )
+    html = build.build(study).read_text(encoding="utf-8")
+    said = BeautifulSoup(html, "html.parser").find("main").get_text(" ")
+    assert "gru and transformer, and for what accuracy?" in said
+    assert "between levels of kind" in said
+    assert "its data" not in said
+    notebook = nbformat.read(study / "analysis.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
 
 
 def test_figures_are_there_whatever_plotly_would_choose(tmp_path, monkeypatch):

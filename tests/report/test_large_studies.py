@@ -13,6 +13,7 @@ from lib.report.figures import curves, style
 from lib.report.page import MOST_ROWS, Table
 from lib.report.tables import runs as table_of_runs
 from lib.stats import score
+from tests import small_study
 
 COUNT = 6000
 
@@ -98,7 +99,7 @@ def test_many_learning_curves_are_their_means():
         for n in range(count // 2)
         for name in ("VGG19", "VGG16")
     }
-    figure = figures.learning_curves(histories)
+    figure = figures.learning_curves(histories, small_study.named(histories))
     band, mean = figure.data[:2]
     assert [t.name for t in figure.data if t.showlegend] == ["VGG16", "VGG19"]
     assert len(figure.data) == 4
@@ -115,7 +116,7 @@ def test_many_learning_curves_are_their_means():
 def test_more_configurations_than_curves_are_a_part_of_them():
     one = pd.DataFrame({"energy_consumed": [1, 2], "val_accuracy": [0.1, 0.2]})
     histories = {f"VGG16-set{n}-r1-x": one for n in range(3 * curves.MOST_CURVES)}
-    figure = figures.learning_curves(histories)
+    figure = figures.learning_curves(histories, small_study.named(histories))
     assert len(figure.data) == 2 * curves.MOST_CURVES
     assert f"Of 360 configurations {curves.MOST_CURVES} are drawn" in figure.layout.meta["alt"]
 

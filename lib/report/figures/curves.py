@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lib import text
-from lib.quantities import number, ordered, quantity
+from lib.quantities import ALONE, number, ordered, quantity
 from lib.report.figures import palette, run, style
 
 MOST_RUNS = 40
@@ -21,22 +21,19 @@ MOST_CURVES = 120
 MOST_POINTS = 40_000
 """Of all curves of a figure together."""
 
+_CONFIGURATION = ("architecture", "dataset", "variant")
 _BAND = (0.1, 0.9)
 _DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot", "1px,8px", "12px,2px")
 
 
-def learning_curves(
-    histories: Mapping[str, pd.DataFrame], variants: Mapping[str, str] | None = None
-) -> go.Figure:
+def learning_curves(histories: Mapping[str, pd.DataFrame], runs: pd.DataFrame) -> go.Figure:
     """Validation accuracy of many runs against energy.
 
     Colour is the architecture's; where there are variants, the dashes are theirs.
 
     Args:
-        histories: By run id: val_accuracy, and energy_consumed (kWh since the training began). What
-            stands before the first hyphen of a run id is its architecture, before the second its
-            dataset.
-        variants: By run id, where there are several.
+        histories: By run id: val_accuracy, and energy_consumed (kWh since the training began).
+        runs: One row a run: run_id, architecture, dataset, and variant where there are several.
     """
     title = f"{quantity('accuracy').name} against energy"
     drawn = {
@@ -46,12 +43,12 @@ def learning_curves(
     }
     if not drawn:
         return style.sentence(title, "No run recorded its accuracy by energy.")
-    variants = variants or {}
+    columns = [name for name in _CONFIGURATION if name in runs]
+    configurations = runs.set_index("run_id")[columns].astype(str).T.to_dict()
     pooled = len(drawn) > MOST_RUNS
     groups: dict[tuple[str, ...], list[pd.DataFrame]] = {}
     for run_id, history in drawn.items():
-        architecture, dataset, *_ = run_id.split("-")
-        configuration = (architecture, dataset, variants.get(run_id, ""))
+        configuration = [configurations[run_id].get(name, "") for name in _CONFIGURATION]
         groups.setdefault((*configuration, "" if pooled else run_id), []).append(history)
     levels = [ordered({key[place] for key in groups}) for place in range(3)]
     keys = sorted(groups, key=lambda key: [names.index(key[n]) for n, names in enumerate(levels)])
@@ -68,14 +65,14 @@ def learning_curves(
     figure = go.Figure()
     for key in keys:
         means = _means(groups[key], factor, MOST_POINTS // len(keys))
-        name = key[3] or " · ".join(filter(None, key))
+        name = key[3] or " · ".join(part for part in key if part not in ("", ALONE))
         figure.add_traces(_curve(means, name, key[0], dashes[key[2]], architectures, pooled=pooled))
     style.shown_once(figure)
     figure.add_traces([_key(name, dash) for name, dash in dashes.items() if name])
     figure.update_xaxes(title=shown.label, rangemode="tozero")
     figure.update_yaxes(title=quantity("accuracy").name)
     last = pd.Series({name: h["val_accuracy"].dropna().iloc[-1] for name, h in drawn.items()})
-    of_each = last.groupby([name.partition("-")[0] for name in last.index]).mean()
+    of_each = last.groupby([configurations[run_id]["architecture"] for run_id in last.index]).mean()
     words = ", ".join(f"{name} {number(of_each[name])}" for name in architectures)
     alt = f"{title}, {text.runs(len(drawn))}. Mean at the end: {words}."
     return style.finish(figure, title, alt, note=note)

@@ -94,8 +94,8 @@ class LiveCurve:
         epochs_so_far = self._history
         last = self._last.epochs or 1
         accuracies = {
-            "validation": [(one["epoch"], one["val_accuracy"]) for one in epochs_so_far],
-            "training": [(one["epoch"], one["accuracy"]) for one in epochs_so_far],
+            name: [(one["epoch"], one[column]) for one in epochs_so_far if column in one]
+            for name, column in (("validation", "val_accuracy"), ("training", "accuracy"))
         }
         watts = [(at - now, power) for at, power in self._watts]
         highest = max((power for _, power in watts), default=0.0)

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import Quantity, is_renamed, number, ordered, quantity
+from lib.quantities import ALONE, Quantity, is_renamed, number, ordered, quantity
 from lib.report.figures import palette, style
 
 _RIM = {"color": "white", "width": 1}
@@ -41,7 +41,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     figure = make_subplots(
         cols=len(datasets),
         horizontal_spacing=min(0.08, 0.5 / len(datasets)),
-        subplot_titles=[escape(dataset) for dataset in datasets],
+        subplot_titles=["" if name == ALONE else escape(name) for name in datasets],
     )
     words = []
     for column, dataset in enumerate(datasets, start=1):
@@ -61,11 +61,12 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
             f"{number(row.mean_energy_consumed * factor, 3)} {shown.unit})"
             for row in best.itertuples()
         ]
-        words.append(f"{dataset}: {', '.join(named) or 'nothing, for all networks guess'}")
+        where = "" if dataset == ALONE else f"{dataset}: "
+        words.append(f"{where}{', '.join(named) or 'nothing, for all networks guess'}")
     style.shown_once(figure)
     figure.update_xaxes(title=shown.label)
     figure.update_yaxes(title=quantity("accuracy").name, col=1)
-    alt = f"{title}. On the Pareto front, {'; '.join(words)}."
+    alt = f"{title}. On the Pareto front: {'; '.join(words)}."
     least_width = 40 + 220 * len(datasets)
     return style.finish(figure, title, alt, 450, least_width, plane.left_out)
 

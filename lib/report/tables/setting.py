@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.analysis import audit, papers_tests, variants
 from lib.analysis.results import Analysis
-from lib.quantities import is_renamed, ordered, word
+from lib.quantities import ALONE, is_renamed, ordered, word
 from lib.report.page import MOST_ROWS, Link, Table
 from lib.report.run_page import FILE_NAME as RUN_PAGE
 from lib.report.tables import shared
@@ -43,7 +43,9 @@ def protocol(study: Analysis) -> Table:
     for name in _fields(study):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
-            rows.append((word(name), ", ".join(values) if values else "not set, so the default"))
+            if values != [ALONE]:
+                said = ", ".join(values) or "not set, so the default"
+                rows.append((word(name), said))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
 
 

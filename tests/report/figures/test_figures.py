@@ -10,6 +10,7 @@ from PIL import Image
 from lib.analysis.instrument_pairs import pairs
 from lib.report import figures
 from lib.stats import score as ranking
+from tests.small_study import named
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
 
@@ -77,7 +78,7 @@ def everything(runs, ranked):
         figures.violins(runs, "emissions", "dataset"),
         figures.accuracy_energy(runs, ranked),
         figures.learning_curve(history, "VGG16-digits-r1-abc"),
-        figures.learning_curves({"VGG16-digits-r1-abc": history}),
+        figures.learning_curves({"VGG16-digits-r1-abc": history}, named(["VGG16-digits-r1-abc"])),
         figures.power(trace),
         figures.samples(images, images, np.array([0, 1]), ("zero", "one")),
     ]
@@ -199,7 +200,7 @@ def test_nothing_at_all_is_a_sentence():
         figures.violins(empty, "energy_consumed", "dataset"),
         figures.accuracy_energy(empty, empty),
         figures.learning_curve(empty),
-        figures.learning_curves({}),
+        figures.learning_curves({}, empty),
         figures.power(empty),
         figures.samples(np.zeros((0, 8, 8, 3)), np.zeros((0, 8, 8, 3)), [], []),
     ):
@@ -324,7 +325,7 @@ def test_learning_curves_have_one_entry_an_architecture():
         {"epoch": [1, 2], "val_accuracy": [0.2, 0.3], "energy_consumed": [1e-4, 2e-4]}
     )
     names = ["VGG19-a-r1-x", "VGG16-a-r1-x", "VGG16-a-r2-x"]
-    figure = figures.learning_curves(dict.fromkeys(names, history))
+    figure = figures.learning_curves(dict.fromkeys(names, history), named(names))
     assert [trace.name for trace in figure.data if trace.showlegend] == ["VGG16", "VGG19"]
     assert figure.layout.xaxis.title.text == "Energy (Wh)"
     np.testing.assert_allclose(figure.data[0].x, [0.1, 0.2])
@@ -352,6 +353,7 @@ def test_some_line_of_equal_score_passes_wherever_the_runs_lie(low):
 
 def test_curves_of_many_epochs_are_thinned_to_what_can_be_seen():
     count = 100_000
+    names = [f"VGG16-digits-r{n}" for n in range(3)]
     accuracy = np.linspace(0.1, 0.9, count)
     accuracy[[70_000, 80_000]] = 0.0, 1.0
     history = pd.DataFrame(
@@ -359,7 +361,7 @@ def test_curves_of_many_epochs_are_thinned_to_what_can_be_seen():
     ).assign(energy_consumed=lambda rows: rows["epoch"] / 1e6)
     for figure in (
         figures.learning_curve(history),
-        figures.learning_curves({f"VGG16-digits-r{n}": history for n in range(3)}),
+        figures.learning_curves(dict.fromkeys(names, history), named(names)),
     ):
         drawn = [trace for trace in figure.data if trace.y is not None and len(trace.y) > 1]
         assert drawn

@@ -51,14 +51,15 @@ def test_a_violin_never_pools_variants(study):
 
 
 def test_learning_curves_have_dashes_of_the_variant(study):
-    figure = figures.learning_curves(study.histories, study.variant_of)
+    figure = figures.learning_curves(study.histories, study.completed)
     assert legend(figure) == ["VGG16", "VGG19", "ResNet50", *NAMES]
     dashes = {trace.name: trace.line.dash for trace in figure.data if trace.name in NAMES}
     assert len(set(dashes.values())) == 4
+    variant_of = study.completed.set_index("run_id")["variant"]
     for trace in figure.data:
         run_id = (trace.hovertemplate or "").partition("</b>")[0].removeprefix("<b>")
         if run_id:
-            assert trace.line.dash == dashes[study.variant_of[run_id]]
+            assert trace.line.dash == dashes[variant_of[run_id]]
 
 
 def test_savings_are_marks_against_the_study_and_diamonds_against_the_architecture(study):
@@ -123,7 +124,7 @@ def test_text_of_a_variant_is_never_markup(study):
         figures.accuracy_energy(runs, means),
         figures.violins(runs, "energy_consumed", "architecture"),
         figures.savings(saved),
-        figures.learning_curves(study.histories, variants=dict.fromkeys(study.histories, hostile)),
+        figures.learning_curves(study.histories, runs),
     ):
         # A group is a key, which nobody sees.
         drawn = figure.update_traces(legendgroup=None).to_plotly_json()

@@ -126,7 +126,7 @@ def with_gaps():
         figures.violins(runs[runs["architecture"].isin(NAMES[3:])], "power", "dataset"),
         figures.accuracy_energy(runs, ranked),
         *(figures.bland_altman(pair) for pair in pairs(runs)),
-        *(figures.learning_curves(one) for one in (histories, many)),
+        *(figures.learning_curves(one, small_study.named(one)) for one in (histories, many)),
     ]
 
 
@@ -170,7 +170,7 @@ def test_figures_of_a_run_and_of_variants_have_the_same_colours(tmp_path):
     drawn = [
         figures.accuracy_energy(study.best_scored, study.best_compared),
         figures.savings(study.saved),
-        figures.learning_curves(study.histories, variants=study.variant_of),
+        figures.learning_curves(study.histories, study.completed),
         figures.violins(study.runs, "energy_consumed", "variant"),
     ]
     colours, _ = looks(drawn)
