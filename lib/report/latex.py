@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,22 @@ LONG = 40
 """Rows from which on a table may break over pages, and ..."""
 
 TALL = 3500
-"""... characters in all."""
+"""... characters in all, in a few columns."""
 
 MANY = 8
-"""Columns from which on it is set small, and texts wrap sooner."""
+"""Columns from which on it is set small."""
 
-WIDE = 40
-"""Characters of a text from which on its column wraps."""
+WIDE = (40, 20, 12, 6)
+"""Characters of a text from which on its column wraps: the most that leave the wrapped ones ..."""
+
+LEAST, MOST = 0.045, 0.35
+"""... this part of the line at least; none gets more than the other."""
+
+LINE, SMALL_LINE, SPACE, POWER = 180, 220, 2, 5
+"""Characters of a line of `tables.tex`, of one that is set small, between two columns, and of a
+power of ten."""
+
+_DIGITS = re.compile(r"(?P<before>\d+)\.(?P<after>\d+)(?P<power>e-2)?")
 
 HEAD = 16
 """Letters of a line in the head of a column."""
@@ -79,18 +88,15 @@ def table(
         A `table`, or a `longtable` where it has more than `LONG` rows. Missing numbers are `{--}`.
     """
     known = named or {column: quantity(column) for column in frame}
-    wide = WIDE if len(known) <= MANY else WIDE // 2
-    share = (0.7 if wide == WIDE else 0.4) / max(
-        sum(_is_long(frame[column], wide) for column in frame), 1
-    )
-    columns = [_column(known[column], frame[column], min(share, 0.35), wide) for column in frame]
-    formats = "".join(form for form, _, _ in columns)
+    columns = [_column(known[column], frame[column]) for column in frame]
     heads = " & ".join(f"{{{_head(head)}}}" for _, head, _ in columns)
     rows = [" & ".join(cells) + r" \\" for cells in zip(*(c for _, _, c in columns), strict=True)]
     said = escaped(". ".join(part.rstrip(".") for part in (caption, note) if part) + ".")
     label = re.sub(r"[^\w-]", "-", name)
     top = rf"\caption{{{said}}}\label{{tab:{label}}}"
-    if len(rows) > LONG or len("".join(rows)) > TALL:
+    long = len(rows) > LONG or (len(known) <= MANY and len("".join(rows)) > TALL)
+    formats = "".join(_formats(columns, WIDE if long else WIDE[:1]))
+    if long:
         lines = [_SMALL] if len(known) > MANY else ["{"]
         lines += [rf"\begin{{longtable}}{{{formats}}}", top + r" \\", r"\toprule", heads + r" \\"]
         lines += [r"\midrule", r"\endfirsthead", r"\toprule", heads + r" \\", r"\midrule"]
@@ -125,18 +131,31 @@ def _head(text: str) -> str:
     return r"\begin{tabular}[b]{@{}c@{}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
 
-def _is_long(values: pd.Series, wide: int) -> bool:
-    return not is_numeric_dtype(values) and values.astype(str).str.len().max() > wide
+def _formats(columns: Sequence[tuple[str, str, list[str]]], widths: Sequence[int]) -> Iterator[str]:
+    """Those of all columns: texts that are too long for the line wrap, each in a share of it."""
+    sizes = [max([min(len(head), HEAD), *map(len, cells)]) for _, head, cells in columns]
+    for place, (form, *_) in enumerate(columns):
+        if found := _DIGITS.search(form):
+            room = int(found["before"]) + int(found["after"]) + (POWER if found["power"] else 0)
+            sizes[place] = max(sizes[place], room)
+    line = SMALL_LINE if len(columns) > MANY else LINE
+    for wide in widths:
+        wraps = [
+            form == "l" and size > wide for (form, *_), size in zip(columns, sizes, strict=True)
+        ]
+        kept = sum(size for size, wrap in zip(sizes, wraps, strict=True) if not wrap)
+        share = (1 - (kept + SPACE * len(columns)) / line) / max(sum(wraps), 1)
+        if share >= LEAST:
+            break
+    for (form, *_), wrap in zip(columns, wraps, strict=True):
+        yield rf"p{{{min(max(share, LEAST), MOST):.2f}\linewidth}}" if wrap else form
 
 
-def _column(
-    named: Quantity, values: pd.Series, share: float, wide: int
-) -> tuple[str, str, list[str]]:
-    """Its format, head and cells; text that wraps gets a share of the line."""
+def _column(named: Quantity, values: pd.Series) -> tuple[str, str, list[str]]:
+    """Its format where it doesn't wrap, head and cells."""
     if not is_numeric_dtype(values) or is_bool_dtype(values):
         texts = ["" if pd.isna(value) else str(value) for value in values]
-        form = rf"p{{{share:.2f}\linewidth}}" if _is_long(values, wide) else "l"
-        return form, named.label, list(map(escaped, texts))
+        return "l", named.label, list(map(escaped, texts))
     numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     factor, shown = named.scaled_to(numbers)
     cells = [_number(value * factor, whole=_is_whole(numbers)) for value in numbers]
@@ -156,7 +175,7 @@ def _number(value: float, *, whole: bool) -> str:
         return "{$\\infty$}" if value > 0 else "{$-\\infty$}"
     if whole:
         return f"{value:.0f}"
-    if value and not 1e-6 <= abs(value) < 1e15:
+    if value and not 1e-4 <= abs(value) < 1e15:
         return f"{value:.{DIGITS - 1}e}"
     return significant(value, DIGITS).replace(",", "").replace("−", "-")
 

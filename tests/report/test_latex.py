@@ -30,7 +30,7 @@ def test_a_table_has_rules_units_braces_and_dashes():
         r"\caption{Energy in \% of 100\_000 W. CO\textsubscript{2}-eq $\pm$ 5 \%.}"
         r"\label{tab:table6_scores}"
     )
-    assert r"\begin{tabular}{lS[table-format=1.5]" in text
+    assert r"{tabular}{p{0.35\linewidth}S[table-format=1.5]" in text
     assert r"{Energy (kWh)} & {95 \% from (kWh)}" in text
     assert "0.01650 & -0.004000 & 1.200e-09 & 3 & True" in text
     assert r"50 \% \& more\_less \{x\} \textbackslash{} \#1" in text
