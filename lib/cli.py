@@ -237,7 +237,8 @@ def _do(asked: dict[str, Any]) -> bool:
     if asked["export"] or asked["package"]:
         from lib.execution import package
 
-        return package.hand_over(outputs / source.stem, asked["export"], asked["package"], console)
+        folder = source if source.is_dir() else outputs / source.stem
+        return package.hand_over(folder, asked["export"], asked["package"], console)
     if asked["report"]:
         from lib.execution import report_folder
 

@@ -275,6 +275,13 @@ def test_an_import_is_of_no_study(tmp_path, capsys):
     assert "leave out --wattmeter" in said
 
 
+def test_a_folder_is_packed_wherever_it_lies(tmp_path, capsys):
+    elsewhere = tmp_path / "mine"
+    elsewhere.mkdir()
+    assert cli.main([str(elsewhere), "--package", str(tmp_path / "x.zip")]) == cli.BAD_INPUT
+    assert f"{elsewhere} holds no study with a report" in capsys.readouterr().err
+
+
 def test_paths_that_can_not_be_are_said(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert cli.main(["--dry-run", "--outputs", str(tmp_path / "file")]) == cli.BAD_INPUT
