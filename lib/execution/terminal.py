@@ -19,7 +19,7 @@ from lib.quantities import quantity
 from lib.records import Record
 from lib.records.progress import Progress
 from lib.study.config import RunConfig, RunFields, Use
-from lib.text import duration, energy, readable
+from lib.text import duration, energy, readable, with_limits
 from lib.text import runs as number_of_runs
 
 MOST_ROWS = 200
@@ -89,18 +89,29 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
     factors = _varied(shown)
     spent = [record.energy_consumed for record in shown]
     factor, named = quantity("energy_consumed").scaled_to(v for v in spent if v is not None)
-    energies = _even([None if value is None else value * factor for value in spent], 3)
+    energies, lows, highs = (
+        _even([None if value is None else value * factor for value in column], digits)
+        for column, digits in (
+            (spent, 3),
+            *(
+                ([one.value(f"energy_consumed_{end}") for one in shown], 2)
+                for end in ("low", "high")
+            ),
+        )
+    )
+    limits = [" to ".join(filter(None, ends)) for ends in zip(lows, highs, strict=True)]
     scores = _even([record.score for record in shown], 4)
-    heads = ["run", *factors, quality, f"energy ({named.unit})", "duration", "Score (1/kWh)"]
-    table = Table(*heads, "state")
-    for record, spent_here, score in zip(shown, energies, scores, strict=True):
+    heads = ["run", *factors, quality, f"energy ({named.unit})", "95 % limits", "duration"]
+    table = Table(*heads, "Score (1/kWh)", "state")
+    for record, took, within, score in zip(shown, energies, limits, scores, strict=True):
         cells = [record.run_id, *(readable(str(record.config.get(name, ""))) for name in factors)]
         if record.status == "failed":
             why = Text.assemble(("failed", "red"), f": {_error(record)}")
-            table.add_row(*cells, *[""] * 4, why)
+            table.add_row(*cells, *[""] * 5, why)
             continue
         reached = _even([record.value(quality)], 4)
-        table.add_row(*cells, *reached, spent_here, duration(record.duration), score, "complete")
+        cells += [*reached, took, within, duration(record.duration), score]
+        table.add_row(*cells, "complete")
     return table
 
 
@@ -161,8 +172,9 @@ def _outcome(record: Record, seconds: float) -> str:
     if record.status == "failed":
         return f"FAILED after {duration(seconds)}: {_error(record)}"
     reached = "" if record.accuracy is None else f"accuracy {record.accuracy:.4f}, "
+    low, high = (record.value(f"energy_consumed_{end}") for end in ("low", "high"))
     return (
-        f"{reached}{energy(record.energy_consumed)} "
+        f"{reached}{with_limits(record.energy_consumed, low, high)} "
         f"in {duration(record.duration)} of training ({duration(seconds)} in all)"
     )
 

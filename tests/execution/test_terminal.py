@@ -101,3 +101,15 @@ def test_a_run_without_an_accuracy_is_shown(console):
     odd = record(ONE).model_copy(update={"accuracy": None, "duration": None, "score": None})
     console.print(terminal.summary_table([odd]))
     assert "complete" in console.file.getvalue()
+
+
+def test_limits_stand_beside_an_energy(console):
+    sure = record(ONE).model_copy(
+        update={"extra": {"energy_consumed_low": 0.0011, "energy_consumed_high": 0.0035}}
+    )
+    console.print(terminal.summary_table([sure, record(TWO)]))
+    assert "1.1 to 3.5" in console.file.getvalue()
+    watcher = terminal.BarWatcher(console, 1)
+    watcher.end(sure, 80.0, Left())
+    watcher.close()
+    assert "2.00 Wh (1.1 to 3.5) in" in console.file.getvalue()
