@@ -25,7 +25,7 @@ def test_the_script_leaves_its_runs(tmp_path, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     results = records.merge(tmp_path / "outputs" / "my-study").results
-    assert sorted(results["penalty"]) == ["l1", "l2"]
+    assert sorted(results["penalty"]) == ["l1"] * 4 + ["l2"] * 4
     assert (results["energy_consumed"] > 0).all()
     assert set(results["notebook"]) == {"my_script.py"}
 
