@@ -19,13 +19,16 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from pandas.api.types import is_numeric_dtype
 
 from lib.instruments import COMPONENTS
 from lib.instruments.integrate import integrate_counter, integrate_power
 from lib.logs.codecarbon import LogError, Skipped
 from lib.logs.counters import ENERGIES
 from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported
+from lib.logs.times import EARLIEST, LATEST
 from lib.stats.score import score
+from lib.study.wattmeter_log import EPOCH_UNITS
 from lib.units import JOULES, JOULES_PER_KWH
 
 MAPPING = "import.yaml"
@@ -38,17 +41,18 @@ UNITS: dict[str, dict[str, float]] = {
         energy: {name: joules / JOULES_PER_KWH for name, joules in JOULES.items()}
         for energy in (*ENERGIES, "wattmeter_energy")
     },
-    "duration": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0},
+    "duration": {**EPOCH_UNITS, "min": 60.0, "h": 3600.0, "d": 86400.0},
     "emissions": {"kg": 1.0, "g": 1e-3, "mg": 1e-6},
     "accuracy": {"1": 1.0, "%": 0.01},
+    "loss": {"1": 1.0},
 }
 """Factors to the units of results: kWh, s, kg CO2-eq, and accuracy from 0 to 1."""
 
-UNIT_SAID_BY = {"accuracy": "1", "duration": "s", "emissions": "kg"}
+UNIT_SAID_BY = {"accuracy": "1", "loss": "1", "duration": "s", "emissions": "kg"}
 """What a column is in if nothing says it; of energies something must."""
 
-WORDS = ("architecture", "dataset", "repetition", "status", "machine", "location", "started_at")
-ALLOWED = (*UNITS, *WORDS, "ended_at", "loss")
+TIMES = ("started_at", "ended_at")
+ALLOWED = (*UNITS, *SIDECAR[2:], "status", "machine", "location", *TIMES)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Tool:
     columns: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
     prefixes: str = ""
+    about: str = ""
+    note: str = ""
     done: str = "completed"
 
 
@@ -187,7 +193,7 @@ def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Impo
     clash = others.columns.intersection([*TAKEN, *FRONT, "error"], sort=False)
     frame, notes = _as_runs(known, others.drop(columns=clash), tool)
     notes += [f"Column {one} is left out: in results it means something else." for one in clash]
-    notes.insert(0, f"{path.name} was read as a table of {name}.")
+    notes = [f"{path.name} was read as a table of {name}.", *filter(None, [tool.note]), *notes]
     frame = frame.assign(source_file=path.name, source_row=range(len(frame)))
     digests = [
         hashlib.sha256(f"{path.name}:{row}:{tuple(values)}".encode()).hexdigest()[:8]
@@ -210,23 +216,42 @@ def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Impo
 
 def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str, Any]) -> pd.Series:
     """The column of results that some columns of a table are, added where they are several."""
+    first = found.iloc[:, 0]
     if result not in UNITS:
-        words = found.iloc[:, 0]
-        return words.str.strip() if words.dtype == object else words
-    column = str(found.columns[0])
-    bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", column)
+        return _moments(first, result) if is_numeric_dtype(first) else first.str.strip()
+    bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", str(first.name))
     unit = str(units.get(result) or (bracket[1] if bracket else UNIT_SAID_BY.get(result, "")))
-    if unit not in UNITS[result]:
+    values = [_numbers(path, found[name], result, unit) for name in found]
+    return pd.concat(values, axis=1).sum(axis=1, min_count=1)
+
+
+def _numbers(path: Path, column: pd.Series, result: str, unit: str) -> pd.Series:
+    """A column in the unit of results; values may carry their own, as MLflow's "10.0min"."""
+    texts = column.dropna().astype(str).str.strip()
+    # MLflow's web page writes an apostrophe before a minus.
+    parts = texts.str.extract(r"^'?(.*?)\s*([^\W\d_]+|%)?$")
+    numbers, own = pd.to_numeric(parts[0], errors="coerce"), parts[1].fillna(unit)
+    if numbers.isna().any():
         raise LogError(
-            f"{path.name}: the unit of '{column}' is {f'{unit}' if unit else 'not said'}; say "
+            f"{path.name}: column '{column.name}': '{texts[numbers.isna()].iloc[0]}' is no number"
+        )
+    unknown = own[~own.isin(UNITS[result])].unique()
+    if len(unknown) or unit not in ("", *UNITS[result]):
+        raise LogError(
+            f"{path.name}: the unit of '{column.name}' is {[*unknown, unit][0] or 'not said'}; say "
             f"it in {MAPPING} as units: {{{result}: {next(iter(UNITS[result]))}}}, one of "
             f"{', '.join(UNITS[result])}"
         )
-    numbers = found.apply(pd.to_numeric, errors="coerce")
-    wrong = found[numbers.isna() & found.notna()].stack().dropna()
-    if not wrong.empty:
-        raise LogError(f"{path.name}: column '{column}': '{wrong.iloc[0]}' is no number")
-    return numbers.sum(axis=1, min_count=1) * UNITS[result][unit]
+    return (numbers * own.map(UNITS[result])).astype(float).reindex(column.index)
+
+
+def _moments(column: pd.Series, result: str) -> pd.Series:
+    """Times that count from 1970, as Zeus writes them, in ISO 8601."""
+    counted = [column * factor for factor in EPOCH_UNITS.values()]
+    seconds = next((one for one in counted if one.between(EARLIEST, LATEST).all()), None)
+    if result not in TIMES or seconds is None:
+        return column
+    return pd.to_datetime(seconds, unit="s", utc=True).map(pd.Timestamp.isoformat)
 
 
 def _as_runs(
@@ -240,7 +265,8 @@ def _as_runs(
         parts = ["wattmeter_energy"] if parts == ["wattmeter_energy"] else parts
         frame["energy_consumed"] = known[parts].sum(axis=1, min_count=len(parts))
         notes.append(f"energy_consumed is {' + '.join(parts)}.")
-    factors = [name for name in others if _is_factor(others[name])]
+    about = {name for name in others if re.fullmatch(tool.about, name)}
+    factors = [name for name in others if name not in about and _is_factor(others[name])]
     for name, default in (("architecture", "all"), ("dataset", "all")):
         if name in known:
             continue

@@ -147,13 +147,13 @@ class _Reading:
         by_number = isinstance(mapping.values[0], int)
         wanted = [name - 1 if isinstance(name, int) else name for name in mapping.columns]
         with plain(self.path).open(encoding="utf-8-sig") as file:
-            is_json = file.read(1) == "{"
+            is_json = file.read(1) in ("{", "[")
         header = False if is_json else self._check_first_rows()
         self.line = 1 + bool(header) + mapping.skip
         with ExitStack() as opened:
             chunks: Iterator[pd.DataFrame]
             if is_json:
-                chunks = self._objects(opened.enter_context(self.path.open(encoding="utf-8-sig")))
+                chunks = self._tables(opened.enter_context(self.path.open(encoding="utf-8-sig")))
             else:
                 texts = mapping.times if mapping.time_format not in EPOCH_UNITS else ()
                 texts = (*texts, *([mapping.channel] if mapping.channel is not None else []))
@@ -178,23 +178,30 @@ class _Reading:
                     self._refuse_channels_unsaid(chunk, wanted)
                 yield chunk[wanted]
 
-    def _objects(self, file: TextIO) -> Iterator[pd.DataFrame]:
-        """JSON objects, one a line; the last one may be cut off."""
-        lines = filter(str.strip, file)
-        while part := list(islice(lines, CHUNK)):
-            found: list[dict[str, Any]] = []
-            for line in part:
-                try:
-                    found.append(json.loads(line))
-                except ValueError:
-                    row = self._row(len(found))
-                    if next(lines, None) is not None or line is not part[-1]:
-                        what = f"row {row} is no JSON object: {line.strip()[:60]}"
-                        raise PowerLogError(f"{self.path.name}: {what}") from None
-                    self.cut_off = row
-            chunk = pd.json_normalize(found)
-            self._check_columns(list(chunk.columns))
-            yield chunk
+    def _tables(self, file: TextIO) -> Iterator[pd.DataFrame]:
+        """JSON objects as tables, `CHUNK` rows at a time."""
+        objects = self._objects(file)
+        while part := list(islice(objects, CHUNK)):
+            table = pd.json_normalize(part)
+            self._check_columns(list(table.columns))
+            yield table
+
+    def _objects(self, file: TextIO) -> Iterator[dict[str, Any]]:
+        """JSON objects: those of one array, or one a line, of which the last may be cut off."""
+        in_array = file.read(1) == "["
+        file.seek(0)
+        texts = iter([file.read()]) if in_array else filter(str.strip, file)
+        for row, text in enumerate(texts, self.line):
+            try:
+                found = json.loads(text) if in_array else [json.loads(text)]
+                if not all(isinstance(one, dict) for one in found):
+                    raise ValueError
+                yield from found
+            except ValueError:
+                if in_array or next(texts, None) is not None:
+                    what = f"row {row} is no JSON object: {text.strip()[:60]}"
+                    raise PowerLogError(f"{self.path.name}: {what}") from None
+                self.cut_off = row
 
     def _check_first_rows(self) -> bool:
         """Whether the first row is a header, after a look at whether it is the right one."""

@@ -32,7 +32,7 @@ class WattmeterLog(Strict):
     """How to read the log of a wattmeter: which of its columns say when and how much, in what unit.
 
     Columns go by their names, or by their numbers from 1 on where the log has no header. A log of
-    JSON objects, one a line, has dots in the names of nested columns.
+    JSON objects, one a line or in one array, has dots in the names of nested columns.
     """
 
     preset: str | None = Field(None, description="what the log was written by")

@@ -55,43 +55,54 @@ LOGS = {
     ),
     # shelly-api-docs.shelly.cloud/gen2, EMData: /emdata/0/data.csv?add_keys=true, Wh a minute
     "shelly": shelly(),
-    # tasmota.github.io/docs/Power-Monitoring: tele/PLUG/SENSOR
+    # tasmota/docs, docs/devices/Sonoff-Pow-R2.md: what tele/PLUG/SENSOR says
     "tasmota": lines(
         None,
-        lambda t, w, j: json.dumps(
-            {"Time": f"{t:%Y-%m-%dT%H:%M:%S}", "ENERGY": {"Total": 3.185, "Power": w}}
+        lambda t, w, j: (
+            f'{{"Time":"{t:%Y-%m-%dT%H:%M:%S}","ENERGY":{{"TotalStartTime":"2018-11-14T18:39:40",'
+            f'"Total":6.294,"Yesterday":5.340,"Today":0.954,"Period":217,"Power":{w:.0f},'
+            '"ApparentPower":2650,"ReactivePower":282,"Factor":0.99,"Voltage":227,'
+            '"Current":11.661}}'
         ),
     ),
     # home-assistant frontend, src/panels/history: "entity_id,state,last_changed"
     "home-assistant": home_assistant(),
-    # joular/powerjoular src/csv_power.adb, Save_To_CSV_File
+    # joular/powerjoular, Save_To_CSV_File of src/csv_power.adb
     "powerjoular": lines(
         "Date,CPU Utilization,Total Power,CPU Power,GPU Power",
         lambda t, w, j: f"{t:%Y-%m-%d %H:%M:%S},0.08000,{w + 9:.5f},{w:.5f},9.00000",
     ),
-    # tdurieux/EnergiBridge src/main.rs: Delta and Time in ms, then sorted names
+    # tdurieux/EnergiBridge, print_header and print_results of src/main.rs: Delta and Time in ms,
+    # then names in order; those of Intel's energies in src/cpu/intel.rs
     "energibridge": lines(
-        "Delta,Time,CPU_USAGE_0,PACKAGE_ENERGY (J),TOTAL_MEMORY",
-        lambda t, w, j: f"1000,{int(t.timestamp() * 1000)},12.5,{7000 + j:.6f},33554432",
+        "Delta,Time,CPU_FREQUENCY_0,CPU_USAGE_0,DRAM_ENERGY (J),PACKAGE_ENERGY (J),PP0_ENERGY (J),"
+        "TOTAL_MEMORY",
+        lambda t, w, j: (
+            f"1000,{int(t.timestamp() * 1000)},2400,12.5,17.25,{7000 + j},{3000 + j / 2},33554432"
+        ),
     ),
-    # turbostat(8): tabs between columns, --Summary for the line of all CPUs
+    # torvalds/linux, tools/power/x86/turbostat/turbostat.8: tabs between columns, one line of all
+    # CPUs by --Summary, Time_Of_Day_Seconds with decimals
     "turbostat": lines(
         "Time_Of_Day_Seconds\tPkgWatt\tRAMWatt",
         lambda t, w, j: f"{t.timestamp():.6f}\t{w:.2f}\t3.10",
     ),
-    # grid5000.fr/w/Monitoring_Using_Kwollect: timestamp, device_id, metric_id, value, labels
+    # kwollect 1.3.1 on PyPI, api.get_metrics of kwollect/db/kwollect_setup_db.py: the columns of
+    # its table metrics, which PostgREST writes as CSV with PostgreSQL's timestamps
     "kwollect": lines(
         "timestamp,device_id,metric_id,value,labels",
-        lambda t, w, j: (
-            f"{t:%Y-%m-%dT%H:%M:%S}+00:00,taurus-1,bmc_node_power_watt,7,{{}}\n"
-            f"{t:%Y-%m-%dT%H:%M:%S}+00:00,taurus-1,wattmetre_power_watt,{w},{{}}"
+        lambda t, w, j: "\n".join(
+            f'"{t:%Y-%m-%d %H:%M:%S}+00",taurus-1,{metric},{value},'
+            '"{""_device_orig"": [""wattmetre1-port6""]}"'
+            for metric, value in (("bmc_node_power_watt", 7), ("wattmetre_power_watt", w))
         ),
     ),
-    # AIPowerMeter, docs/source/omegawatt.rst: the output of wattmetre-read
+    # GreenAI-Uppa/AIPowerMeter, docs/_sources/experiments/schneiderbox.rst.txt: wattmetre-read
     "omegawatt": lines(
-        "#timestamp,#frame_is_ok,#U1,#current1,#activepow1",
+        "#timestamp,#frame_is_ok,#U1,#U2,#U3,#current1,#activepow1,#current2,#activepow2",
         lambda t, w, j: (
-            f"{t.timestamp() - 0.5:.9f},false,,,\n{t.timestamp():.9f},true,232.3,0.4,{w}"
+            f"{t.timestamp() - 0.5:.9f},false,,,,,,,\n"
+            f"{t.timestamp():.9f},true,232.3,0.0,0.0,0.4,{w},0.0,-0.0"
         ),
     ),
     # No real file was found; the columns are those of this program's documentation.
@@ -99,12 +110,13 @@ LOGS = {
         "Store No.,Date,Time,U-1,I-1,P-1",
         lambda t, w, j: f"1,{t:%Y/%m/%d},{t:%H:%M:%S},230.1,0.43,{w:.4E}",
     ),
-    # mlcommons/power-dev compliance/check.py: PTDaemon's dates are MM-DD-YYYY hh:mm:ss.mmm; the
-    # columns (Time, Watts, Volts, Amps, PF, Mark) are those of its log spl.txt
+    # spl.txt of mlcommons/inference_results_v3.0 (closed/NVIDIA/results/Orin_TRT_MaxQ); its clock
+    # is UTC by mlcommons/power-dev, ptd_client_server/lib/server.py (env["TZ"])
     "ptdaemon": lines(
         None,
         lambda t, w, j: (
-            f"Time,{t:%m-%d-%Y %H:%M:%S}.000,Watts,{w:.6f},Volts,230.1,Amps,0.43,PF,0.98,Mark,x"
+            f"Time,{t:%m-%d-%Y %H:%M:%S}.000,Watts,{w:.6f},Volts,206.830000,Amps,0.112230,"
+            "PF,0.272300,Mark,2023-02-23_22-09-32_testing"
         ),
     ),
 }
@@ -122,6 +134,70 @@ def test_the_log_of_each_tool_gives_the_energy_by_hand(tmp_path, name):
     energy = reading.energy_consumed * JOULES_PER_KWH
     assert energy == pytest.approx(10_000 if name != "shelly" else 60 * 60 + 100 * 120, rel=1e-4)
     assert reading.details["coverage"] == pytest.approx(1)
+
+
+def mean_watts(path, mapping):
+    log = wattmeter.read(path, mapping)
+    reading = metering.read_window("x", [*log.channels.values()], START, START + 100)
+    return reading.energy_consumed * JOULES_PER_KWH / 100
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_kwollects_json_is_one_array(tmp_path, indent):
+    """Its API answers in JSON where no CSV is asked for."""
+    rows = [
+        {
+            "timestamp": f"{t:%Y-%m-%dT%H:%M:%S}+00:00",
+            "device_id": "taurus-1",
+            "metric_id": "wattmetre_power_watt",
+            "value": w,
+            "labels": {"_device_orig": ["wattmetre1-port6"]},
+        }
+        for t, w in zip(TIMES, WATTS, strict=True)
+    ]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(rows, indent=indent))
+    assert mean_watts(path, WattmeterLog(preset="kwollect")) == pytest.approx(100)
+    path.write_text(json.dumps(rows)[:-20])
+    with pytest.raises(wattmeter.PowerLogError, match="row 1 is no JSON"):
+        wattmeter.read(path, WattmeterLog(preset="kwollect"))
+
+
+def test_powerjoulars_milliseconds_have_no_leading_zeros(tmp_path):
+    """Get_Timestamp of src/csv_power.adb: Month'Image and the like, so 6.5 is 6 s and 5 ms."""
+    path = tmp_path / "log.csv"
+    path.write_text(
+        lines(
+            "Date,CPU Utilization,Total Power,CPU Power,GPU Power",
+            lambda t, w, j: (
+                f"{t.year}-{t.month}-{t.day} {t.hour}:{t.minute}:{t.second}.5,0.08,69,{w},9\n"
+                f"{t.year}-{t.month}-{t.day} {t.hour}:{t.minute}:{t.second}.500,0.08,69,{w},9"
+            ),
+        )
+    )
+    mapping = WattmeterLog(preset="powerjoular", time_format="%Y-%m-%d %H:%M:%S.%f", timezone="UTC")
+    assert wattmeter.read(path, mapping).first == BEGIN.timestamp() + 0.005
+    assert mean_watts(path, mapping) == pytest.approx(100)
+
+
+def test_several_analyzers_of_ptdaemon_are_added_up_in_its_first_watts(tmp_path):
+    """merge_power_logs of mlcommons/power-dev, ptd_client_server/lib/server.py."""
+    path = tmp_path / "spl.txt"
+    one = "Time,{time},Watts,{watts:.6f},Volts,{v:.6f},Amps,{v:.6f},PF,{v:.6f},Mark,x_testing"
+    path.write_text(
+        lines(
+            None,
+            lambda t, w, j: ",".join(
+                name + one.format(time=f"{t:%m-%d-%Y %H:%M:%S}.001", watts=watts, v=v)
+                for name, watts, v in (
+                    ("", w, -1),
+                    ("Analyzer1,", w - 20, 0.5),
+                    ("Analyzer2,", -20, 0.5),
+                )
+            ),
+        )
+    )
+    assert mean_watts(path, WattmeterLog(preset="ptdaemon")) == pytest.approx(100)
 
 
 def test_the_tools_own_zone_is_this_machines(tmp_path, monkeypatch):

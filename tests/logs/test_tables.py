@@ -21,14 +21,15 @@ def read(folder):
 
 
 def test_experiment_runners_run_table(tmp_path):
-    """S2-group/experiment-runner: RunTableModel writes __run_id and __done, then factors and data;
-    Plugins/CodecarbonWrapper.py names its columns codecarbon__*, in CodeCarbon's units (kWh)."""
+    """S2-group/experiment-runner: ConfigValidator/Config/Models/RunTableModel.py names __run_id
+    (run_<variation>_repetition_<n>) and __done, then factors and data, " " until a run is done;
+    Plugins/Profilers/CodecarbonWrapper.py codecarbon__*, in CodeCarbon's units (kWh)."""
     text = (
         "__run_id,__done,model,threads,codecarbon__energy_consumed,codecarbon__emissions\n"
         "run_0_repetition_0,DONE,bert,1,0.02,0.004\n"
         "run_0_repetition_1,DONE,bert,1,0.03,0.006\n"
         "run_1_repetition_0,DONE,gpt,4,0.05,0.010\n"
-        "run_1_repetition_1,TODO,gpt,4,,\n"
+        "run_1_repetition_1,TODO,gpt,4, , \n"
     )
     found, results = read(write(tmp_path, text, "run_table.csv"))
     assert results["energy_consumed"].tolist()[:3] == [0.02, 0.03, 0.05]
@@ -40,37 +41,67 @@ def test_experiment_runners_run_table(tmp_path):
 
 
 def test_zeus_log(tmp_path):
-    """ml-energy/zeus, zeus/monitor/energy.py: a row a window, gpu<index>_energy in J."""
+    """ml-energy/zeus, zeus/monitor/energy.py (ZeusMonitor.end_window): a row a window, its start as
+    time.time() gives it, gpu<index>_energy in J."""
     text = (
         "start_time,window_name,elapsed_time,gpu0_energy,gpu1_energy\n"
-        "2024-05-06 10:00:00.000000,vgg16,60.0,3600.0,7200.0\n"
-        "2024-05-06 10:02:00.000000,resnet50,30.0,1800.0,1800.0\n"
+        "1714989600.5,vgg16,60.0,3600.0,7200.0\n"
+        "1714989720.25,resnet50,30.0,1800.0,1800.0\n"
     )
     _, results = read(write(tmp_path, text))
     assert (results["gpu_energy"] * JOULES_PER_KWH).tolist() == pytest.approx([10_800, 3_600])
     assert (results["energy_consumed"] == results["gpu_energy"]).all()
     assert results["duration"].tolist() == [60, 30]
+    assert results["started_at"].tolist() == [
+        "2024-05-06T10:00:00.500000+00:00",
+        "2024-05-06T10:02:00.250000+00:00",
+    ]
     assert results["architecture"].tolist() == ["vgg16", "resnet50"]
 
 
 def test_mlflow_runs(tmp_path):
-    """mlflow.search_runs: run_id, experiment_id, status, start_time, end_time, then metrics.* and
-    params.* (docs: mlflow.search_runs returns a pandas.DataFrame of runs)."""
+    """mlflow/mlflow, mlflow/tracking/fluent.py (search_runs): run_id, experiment_id, status,
+    artifact_uri, start_time, end_time, then metrics.*, params.* and tags.*."""
     text = (
         "run_id,experiment_id,status,artifact_uri,start_time,end_time,metrics.accuracy,"
-        "metrics.energy_consumed,params.architecture,params.dataset,params.lr\n"
+        "metrics.energy_consumed,params.architecture,params.lr,tags.mlflow.source.name\n"
         "a1,1,FINISHED,x,2024-05-06 10:00:00+00:00,2024-05-06 10:10:00+00:00,0.91,0.012,VGG16,"
-        "CIFAR10,1e-3\n"
-        "b2,1,FAILED,x,2024-05-06 11:00:00+00:00,2024-05-06 11:01:00+00:00,,,VGG16,CIFAR10,1e-4\n"
+        "1e-3,a.py\n"
+        "b2,1,FAILED,x,2024-05-06 11:00:00+00:00,2024-05-06 11:01:00+00:00,,,VGG16,1e-4,b.py\n"
     )
     found, results = read(write(tmp_path, text))
     assert results["energy_consumed"].iloc[0] == 0.012
     assert results["accuracy"].iloc[0] == 0.91
     assert results["score"].iloc[0] == pytest.approx(0.91 / 0.012)
-    assert (results["architecture"].iloc[0], results["dataset"].iloc[0]) == ("VGG16", "cifar10")
+    # A script is no dataset, though it comes in two.
+    assert (results["architecture"].iloc[0], results["dataset"].iloc[0]) == ("VGG16", "all")
     assert results["status"].tolist() == ["completed", "failed"]
     assert results["lr"].tolist() == [1e-3, 1e-4]
     assert "Column run_id is left out: in results it means something else." in found.notes
+
+
+def test_mlflow_csv_of_the_web_page(tmp_path):
+    """mlflow/mlflow, mlflow/server/js/src: runInfosToCsv of experiment-tracking/utils/CsvUtils.ts
+    (columns, quotes, an apostrophe before a minus; older ones quoted nothing), formatDuration and
+    formatTimestamp of common/utils/Utils.tsx."""
+    text = (
+        '"Start Time","Duration","Run ID","Name","Source Type","Source Name","User","Status",'
+        '"architecture","dataset","energy_consumed","loss","mlflow.note.content"\n'
+        '"2024-05-06 12:00:00","10.0min","a1","kind-ape","LOCAL","a.py","me","FINISHED",'
+        '"VGG16","CIFAR10","0.012","\'-1.5",""\n'
+        '"2024-05-06 13:00:00","1.5h","b2","sad-bee","LOCAL","b.py","you","FINISHED",'
+        '"VGG16","CIFAR10","0.024","0.5",""\n'
+        '"2024-05-06 14:00:00","","c3","odd-cow","LOCAL","b.py","you","RUNNING","VGG16",'
+        '"CIFAR10","","",""\n'
+    )
+    found, results = read(write(tmp_path, text, "runs.csv"))
+    assert results["duration"].tolist()[:2] == [600, 5400]
+    assert results["energy_consumed"].tolist()[:2] == [0.012, 0.024]
+    assert results["loss"].tolist()[:2] == [-1.5, 0.5]
+    assert results["started_at"].tolist()[0] == "2024-05-06 12:00:00"
+    assert results["status"].tolist() == ["completed", "completed", "failed"]
+    assert results["repetition"].tolist() == [1, 2, 3]
+    assert any("rounds its column Duration" in note for note in found.notes)
 
 
 def test_perun_export(tmp_path):
