@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from lib.logs.codecarbon import (
     without_pue,
 )
 from lib.stats.score import score
+from lib.units import mean_power
 
 HISTORY = ("run_id", "epoch", "val_accuracy", "val_loss")
 FRONT = (
@@ -52,8 +54,17 @@ ONE_JOB = (
     "another row is of the same time and energy on the same machine, as ranks of one job log it: "
     "each holds the whole machine"
 )
+PAUSE = (
+    "it spans a pause: it lasts far longer than others of its configuration, and its tracker was "
+    "started again, which went on counting from the row before, or it drew a fraction of its power"
+)
 ALIKE = 0.95
 """Share of their time in which two rows overlap, and of their energies, to be of one job."""
+
+LONGER, SLACK = 1.5, 0.25
+"""Times what runs of its configuration usually last, from which on one may span a pause; and share
+of the logged power of its CPU or GPU, below which one slept. The authors' runs last 0.9 to 1.1
+times the usual."""
 
 
 class NoSidecarError(LogError):
@@ -185,7 +196,9 @@ def read_folder(folder: Path) -> Imported:
         if runs["architecture"].isna().all():
             raise LogError(f"{sidecar.name}: fill in {', '.join(SAID)} of the rows that are runs")
         raise LogError(f"{sidecar.name} names no row that the logs in '{folder}' have")
-    results = as_results(kept.reset_index(drop=True))
+    others = runs.columns.difference([*SIDECAR, "accuracy", "loss", "status", "error"])
+    levels = [name for name in others if runs[name].nunique() <= len(runs) / 2]
+    results = as_results(kept.reset_index(drop=True), [*SAID[:2], *levels])
     skipped.sort(key=lambda lost: (lost.file, lost.row))
     return Imported(results, tuple(skipped), tuple(dict.fromkeys(notes)))
 
@@ -298,11 +311,12 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
     return runs.assign(row=runs["row"].astype(int), accuracy=accuracy)
 
 
-def as_results(rows: pd.DataFrame) -> pd.DataFrame:
+def as_results(rows: pd.DataFrame, configuration: Sequence[str] = SAID[:2]) -> pd.DataFrame:
     """Rows of logs, each with its run, as a study's results table.
 
     Args:
         rows: Columns of `own_counters` and of the sidecar.
+        configuration: Columns of which rows have the same if they are of the same training.
 
     Returns:
         The columns of a results table. `cpu_power, gpu_power, ram_power` (W) are last readings of
@@ -319,7 +333,7 @@ def as_results(rows: pd.DataFrame) -> pd.DataFrame:
         machine=_said(frame, "machine", _machine(frame)),
         started_at=(frame["ended_at"] - pd.to_timedelta(frame["duration"], "s")),
     )
-    frame = _judged(frame)
+    frame = _judged(frame, [*dict.fromkeys([*configuration, "machine"])])
     positive = frame["energy_consumed"] > 0
     frame = frame.assign(
         score=score(frame["accuracy"], frame["energy_consumed"]),
@@ -341,9 +355,9 @@ def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Seri
     return said.where(said.notna(), default)
 
 
-def _judged(frame: pd.DataFrame) -> pd.DataFrame:
+def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
     """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
-    lost, same = no_place(frame), alike(frame)
+    lost, same, paused = no_place(frame), alike(frame), spans_pause(frame, configuration)
     doubts = [
         tuple(
             said
@@ -363,9 +377,17 @@ def _judged(frame: pd.DataFrame) -> pd.DataFrame:
         for row in frame.itertuples()
     ]
     reasons = [
-        ({"emissions": UNKNOWN_PLACE.removeprefix("none: ")} if elsewhere else {})
-        | ({"energy_consumed": ONE_JOB} if again else {})
-        for elsewhere, again in zip(lost, same, strict=True)
+        {
+            column: why
+            for column, why, holds in (
+                ("emissions", UNKNOWN_PLACE.removeprefix("none: "), elsewhere),
+                ("energy_consumed", ONE_JOB, again),
+                ("energy_consumed", PAUSE, pause),
+                ("duration", PAUSE, pause),
+            )
+            if holds
+        }
+        for elsewhere, again, pause in zip(lost, same, paused, strict=True)
     ]
     place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
     frame = without_pue(frame).assign(
@@ -377,7 +399,9 @@ def _judged(frame: pd.DataFrame) -> pd.DataFrame:
         ram_method=frame["ram_energy"].gt(0).map({True: "model (by its size)", False: None}),
     )
     frame.loc[lost, "emissions"] = np.nan
-    frame.loc[same, ["emissions", *counters.ENERGIES]] = np.nan
+    frame.loc[same | paused, [*counters.SUMS]] = np.nan
+    frame.loc[paused, "duration"] = np.nan
+    frame.loc[paused, "started_at"] = pd.NaT
     one = frame["pue"].fillna(1).eq(1).all()
     frame = frame.drop(columns=["longitude", "latitude", *(["pue"] if one else [])])
     if any(doubts):
@@ -385,6 +409,21 @@ def _judged(frame: pd.DataFrame) -> pd.DataFrame:
     if any(reasons):
         frame["reasons"] = reasons
     return frame
+
+
+def spans_pause(frame: pd.DataFrame, configuration: list[str]) -> pd.Series:
+    """Tell which rows hold a pause besides their run.
+
+    Up to CodeCarbon 3.2 `start` after `stop` does nothing, and the next row counts from the end of
+    the one before (mlco2/codecarbon#1328); and a machine that sleeps draws little for long.
+    """
+    own = frame.groupby(configuration, dropna=False)["duration"]
+    usual = own.transform("quantile", 0.5, interpolation="lower")
+    again = frame["duration"] < frame["duration_logged"]
+    for part in ("cpu", "gpu"):
+        watts = mean_power(frame[f"{part}_energy"], frame["duration"])
+        again |= watts.between(0, SLACK * frame[f"{part}_power"], inclusive="left")
+    return again & (frame["duration"] > LONGER * usual)
 
 
 def overlap(frame: pd.DataFrame) -> pd.Series:

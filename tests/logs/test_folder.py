@@ -3,6 +3,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lib import records
+from lib.analysis.audit import audit
 from lib.logs import folder as log_folder
 from lib.logs import treatments
 from lib.logs.codecarbon import LogError
@@ -146,6 +148,77 @@ def test_an_accuracy_may_be_unknown(study):
     sidecar = study / "accuracy.csv"
     sidecar.write_text(sidecar.read_text().replace("0.6", ""))
     assert log_folder.read_folder(study).results["score"].isna().all()
+
+
+def one_tracker(folder, ends, **changes):
+    """Runs of one tracker, by when each ended, in s since its first start; alike all along."""
+    clock = pd.Timestamp("2022-05-22T22:00:00")
+    watts = {"cpu_energy": 42.5, "gpu_energy": 80, "ram_energy": 6, "energy_consumed": 128.5}
+    rows = [
+        line(
+            timestamp=f"{clock + pd.Timedelta(end, 's'):%Y-%m-%dT%H:%M:%S}",
+            duration=end,
+            **{name: end * power / 3.6e6 for name, power in watts.items()},
+        )
+        for end in ends
+    ]
+    (folder / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
+    named = [f"emissions_a.csv,{n},VGG16,CIFAR10,{n + 1},0.6" for n in range(len(ends))]
+    for row, more in changes.get("further", {}).items():
+        named[row] += more
+    head = SIDECAR + changes.get("columns", "")
+    (folder / "accuracy.csv").write_text("\n".join([head, *named]))
+    return log_folder.read_folder(folder).results.sort_values("repetition")
+
+
+def test_a_row_that_spans_a_pause_is_emptied(tmp_path):
+    """mlco2/codecarbon#1328: the third run lasted 600 s as well, after an hour in which its tracker
+    was not stopped: a second start does nothing."""
+    results = one_tracker(tmp_path, [600, 1190, 5400, 6010])
+    emptied = ["duration", "energy_consumed", "cpu_energy", "emissions", "score", "started_at"]
+    assert results[emptied].isna().all(axis=1).tolist() == [False, False, True, False]
+    assert results["energy_consumed"].notna().tolist() == [True, True, False, True]
+    assert [*results["reasons"].iloc[2]] == ["energy_consumed", "duration"]
+    assert results["reasons"].iloc[2]["energy_consumed"] == log_folder.PAUSE
+    assert results["duration_logged"].iloc[2] == 5400
+    table = records.table(records.from_row(row) for row in results.to_dict("records"))
+    missing = {one.name: one for one in audit(table)}["Every run has an energy"]
+    assert missing.what == f"No energy in 1 run of 4: {log_folder.PAUSE} (1 run)."
+
+
+def test_a_run_that_its_columns_say_is_longer_spans_no_pause(tmp_path):
+    epochs = {row: f",{count}" for row, count in enumerate((10, 10, 60, 60))}
+    results = one_tracker(tmp_path, [600, 1190, 4790, 8400], further=epochs, columns=",epochs")
+    assert results["duration"].tolist() == pytest.approx([600, 590, 3600, 3610])
+    assert "reasons" not in results
+
+
+def test_runs_of_unlike_length_with_trackers_of_their_own_span_no_pause(study):
+    rows = [
+        line(run_id=run, timestamp=f"2022-05-22T2{n}:10:00", duration=seconds, cpu_power=42)
+        for n, (run, seconds) in enumerate({"a": 600, "b": 1500, "c": 590}.items())
+    ]
+    (study / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
+    assert log_folder.read_folder(study).results["duration"].notna().all()
+
+
+def test_a_machine_that_slept_spans_a_pause(study):
+    """Eight hours asleep: RAPL counts nothing, the duration and the model of RAM go on."""
+    rows = [
+        line(
+            run_id=run,
+            timestamp=f"2022-05-2{n + 2}T10:10:00",
+            duration=seconds,
+            cpu_energy=0.007,
+            energy_consumed=0.007 + 6 * seconds / 3.6e6,
+            gpu_energy=0,
+            gpu_power=0,
+        )
+        for n, (run, seconds) in enumerate({"a": 600, "b": 29_400, "c": 590}.items())
+    ]
+    (study / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
+    results = log_folder.read_folder(study).results.sort_values("repetition")
+    assert results["energy_consumed"].isna().tolist() == [False, True, False]
 
 
 junk = st.sampled_from(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -100,7 +101,11 @@ def missing_energy(results: pd.DataFrame) -> Iterator[Said]:
     if "energy_consumed" not in results:
         raise NotCheckedError("the table has no column energy_consumed")
     missing = results["energy_consumed"].isna()
-    yield DOUBT, missing, f"{runs(missing.sum())} of {len(results)} have no energy."
+    reasons = results.loc[missing, "reasons"] if "reasons" in results else []
+    counts = Counter(why["energy_consumed"] for why in reasons if "energy_consumed" in why)
+    known = first((f"{why} ({runs(count)})" for why, count in counts.items()), "; ")
+    which = f"No energy in {runs(missing.sum())} of {len(results)}"
+    yield DOUBT, missing, f"{which}{': ' if known else ''}{known}."
 
 
 @check(
@@ -153,7 +158,8 @@ def energy_matches_power(results: pd.DataFrame) -> Iterator[Said]:
     )
     if {"ram_energy", "ram_power"} <= set(results):
         ratio = _power(results, "ram") / results["ram_power"].where(results["ram_power"] > 0)
-        off = (ratio - 1).abs() > RAM_TOLERANCE
+        # Of a process it is no constant.
+        off = ((ratio - 1).abs() > RAM_TOLERANCE) & texts(results, "tracking_mode").ne("process")
         yield (
             FAULT,
             off,
