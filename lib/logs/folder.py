@@ -55,7 +55,7 @@ ONE_JOB = (
     "each holds the whole machine"
 )
 PAUSE = (
-    "it spans a pause: it lasts far longer than others of its configuration, and its tracker was "
+    "spans a pause: it lasts far longer than others of its configuration, and its tracker was "
     "started again, which went on counting from the row before, or it drew a fraction of its power"
 )
 ALIKE = 0.95
@@ -358,6 +358,7 @@ def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Seri
 def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
     """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
     lost, same, paused = no_place(frame), alike(frame), spans_pause(frame, configuration)
+    known = paused & (frame.groupby(configuration, dropna=False)["duration"].transform("size") > 2)
     doubts = [
         tuple(
             said
@@ -371,10 +372,11 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
                     "CPU and RAM are of one process only (tracking_mode: process)",
                     row.tracking_mode == "process",
                 ),
+                (f"it perhaps {PAUSE}", perhaps),
             )
             if holds
         )
-        for row in frame.itertuples()
+        for row, perhaps in zip(frame.itertuples(), paused & ~known, strict=True)
     ]
     reasons = [
         {
@@ -382,12 +384,12 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
             for column, why, holds in (
                 ("emissions", UNKNOWN_PLACE.removeprefix("none: "), elsewhere),
                 ("energy_consumed", ONE_JOB, again),
-                ("energy_consumed", PAUSE, pause),
-                ("duration", PAUSE, pause),
+                ("energy_consumed", f"it {PAUSE}", pause),
+                ("duration", f"it {PAUSE}", pause),
             )
             if holds
         }
-        for elsewhere, again, pause in zip(lost, same, paused, strict=True)
+        for elsewhere, again, pause in zip(lost, same, known, strict=True)
     ]
     place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
     frame = without_pue(frame).assign(
@@ -399,9 +401,9 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
         ram_method=frame["ram_energy"].gt(0).map({True: "model (by its size)", False: None}),
     )
     frame.loc[lost, "emissions"] = np.nan
-    frame.loc[same | paused, [*counters.SUMS]] = np.nan
-    frame.loc[paused, "duration"] = np.nan
-    frame.loc[paused, "started_at"] = pd.NaT
+    frame.loc[same | known, [*counters.SUMS]] = np.nan
+    frame.loc[known, "duration"] = np.nan
+    frame.loc[known, "started_at"] = pd.NaT
     one = frame["pue"].fillna(1).eq(1).all()
     frame = frame.drop(columns=["longitude", "latitude", *(["pue"] if one else [])])
     if any(doubts):
@@ -412,7 +414,7 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
 
 
 def spans_pause(frame: pd.DataFrame, configuration: list[str]) -> pd.Series:
-    """Tell which rows hold a pause besides their run.
+    """Tell which rows hold a pause besides their run; of two of a configuration it is a guess.
 
     Up to CodeCarbon 3.2 `start` after `stop` does nothing, and the next row counts from the end of
     the one before (mlco2/codecarbon#1328); and a machine that sleeps draws little for long.

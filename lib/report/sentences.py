@@ -23,7 +23,8 @@ def design(study: Analysis) -> Prose:
     most = int(results.groupby(study.configuration, dropna=False).size().max())
     of = f" of {len(study.planned)} planned" if study.planned else ""
     sentences = [
-        f"{networks} were trained{within(text.listed(ordered(results['dataset'])))}, "
+        f"{networks} {'was' if results['architecture'].nunique() == 1 else 'were'} trained"
+        f"{within(text.listed(ordered(results['dataset'])))}, "
         f"{'once' if most == 1 else f'up to {most} times'} each; {len(completed)}{of} "
         f"{'run is' if len(completed) == 1 else 'runs are'} complete. {_order(study)}"
     ]

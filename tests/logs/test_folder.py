@@ -179,11 +179,17 @@ def test_a_row_that_spans_a_pause_is_emptied(tmp_path):
     assert results[emptied].isna().all(axis=1).tolist() == [False, False, True, False]
     assert results["energy_consumed"].notna().tolist() == [True, True, False, True]
     assert [*results["reasons"].iloc[2]] == ["energy_consumed", "duration"]
-    assert results["reasons"].iloc[2]["energy_consumed"] == log_folder.PAUSE
+    assert results["reasons"].iloc[2]["energy_consumed"] == f"it {log_folder.PAUSE}"
     assert results["duration_logged"].iloc[2] == 5400
     table = records.table(records.from_row(row) for row in results.to_dict("records"))
     missing = {one.name: one for one in audit(table)}["Every run has an energy"]
-    assert missing.what == f"No energy in 1 run of 4: {log_folder.PAUSE} (1 run)."
+    assert missing.what == f"No energy in 1 run of 4: it {log_folder.PAUSE} (1 run)."
+
+
+def test_of_two_runs_the_longer_one_may_just_be_longer(tmp_path):
+    results = one_tracker(tmp_path, [11, 5400])
+    assert results["energy_consumed"].notna().all()
+    assert results["doubts"].tolist() == [(), (f"it perhaps {log_folder.PAUSE}",)]
 
 
 def test_a_run_that_its_columns_say_is_longer_spans_no_pause(tmp_path):

@@ -68,14 +68,18 @@ def one_measurement(results: pd.DataFrame) -> Iterator[Said]:
 )
 def one_software(results: pd.DataFrame) -> Iterator[Said]:
     """Runs with several versions of what computes and measures, or of this program."""
-    columns = [f"version_{name}" for name in SOFTWARE]
+    columns = [*(f"version_{name}" for name in SOFTWARE), "codecarbon_version"]
     content = "version_program_content"
     known = content in results and results[content].notna().all()
     mixed, rows = [], pd.Series(False, results.index)
-    for column in [*columns, content if known else "git_commit"]:
+    columns = [*columns, content if known else "git_commit"]
+    said = [name for name in results if name in columns or name.startswith("version_")]
+    if results[said].isna().all(axis=None):
+        raise NotCheckedError("the runs do not say by which software")
+    for column in columns:
         if column in results and results[column].nunique() > 1:
             counts = results[column].value_counts()
-            name = column.removeprefix("version_").replace("_", " ")
+            name = column.removeprefix("version_").removesuffix("_version").replace("_", " ")
             said = (f"{str(value)[:12]} in {runs(count)}" for value, count in counts.items())
             mixed.append(f"{name} {first(said)}")
             rows |= results[column] != counts.index[0]
@@ -90,6 +94,8 @@ def one_software(results: pd.DataFrame) -> Iterator[Said]:
 )
 def steady_clock(results: pd.DataFrame) -> Iterator[Said]:
     """Runs whose end minus start is not their duration, which no clock that can be set tells."""
+    if "energy_consumed_logged" in results:
+        raise NotCheckedError("the log has no starts; they were reckoned from ends and durations")
     begin, end = (
         pd.to_datetime(results[name], utc=True, errors="coerce", format="ISO8601")
         for name in ("started_at", "ended_at")

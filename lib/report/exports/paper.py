@@ -120,17 +120,24 @@ def _software(study: Analysis) -> str:
     columns = [name for name in ("cpu_model", "gpu_model") if name in study.completed]
     models = pd.concat([study.completed[name].dropna() for name in columns]) if columns else []
     machines = f", on {text.listed(dict.fromkeys(models))}" if len(models) else ""
-    return f"The runs were made and analysed by {made}{versions}{machines}."
+    how = "analysed" if _elsewhere(study) else "made and analysed"
+    return f"The runs were {how} by {made}{versions}{machines}."
 
 
 def _cost(study: Analysis) -> str:
     energy = study.cost["energy_consumed"].sum()
+    whole = "" if _elsewhere(study) else ", idle, warm-up and failed runs included,"
     return (
-        f"The whole study, idle, warm-up and failed runs included, took {text.energy(energy)} and "
+        f"The whole study{whole} took {text.energy(energy)} and "
         f"{text.duration(float(study.cost['duration'].sum()))}."
         if energy
         else ""
     )
+
+
+def _elsewhere(study: Analysis) -> bool:
+    """Whether others made the runs."""
+    return study.settings is not None and study.settings.imported is not None
 
 
 def _construct(study: Analysis) -> list[str]:
@@ -152,10 +159,14 @@ def _construct(study: Analysis) -> list[str]:
 
 
 def _external(study: Analysis) -> str:
-    machines = study.completed.get("machine", pd.Series(dtype=str)).nunique(dropna=False)
+    known = study.completed.get("machine", pd.Series(dtype=str))
+    count = known.nunique()
+    least = "at least " if known.isna().any() else ""
+    machines = f"{least}{count} {'machine' if count == 1 else 'machines'}"
+    machines = machines if count else "machines that nobody named"
     return (
-        f"All figures are of {machines} {'machine' if machines == 1 else 'machines'}; the sensors "
-        "of another have other gains, which move levels and, between machines, ratios."
+        f"All figures are of {machines}; the sensors of another have other gains, which move "
+        "levels and, between machines, ratios."
     )
 
 

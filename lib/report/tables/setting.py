@@ -38,12 +38,16 @@ def audits(study: Analysis) -> Table:
 
 
 def protocol(study: Analysis) -> Table:
-    """Every setting that all completed runs share, and those that differ between runs."""
+    """Every setting that all completed runs share, and those that differ between runs.
+
+    What runs that were made elsewhere do not say of themselves is in no row.
+    """
     rows = []
+    elsewhere = study.settings is not None and study.settings.imported
     for name in _fields(study):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
-            if values != [ALONE]:
+            if values != [ALONE] and (values or not elsewhere):
                 said = ", ".join(values) or "not set, so the default"
                 rows.append((word(name), said))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from lib.analysis.audit import DOUBT, FAULT, PASSED, protocol
+from lib.analysis.audit import DOUBT, FAULT, PASSED, UNCHECKED, protocol
 
 
 def runs(**columns):
@@ -25,6 +25,17 @@ def test_the_programs_content_tells_more_than_its_commit():
     assert same.severity == PASSED
     mixed = runs(git_commit="a", version_program_content=["c", "c", "d", "d"])
     assert "program content" in protocol.one_software(mixed).what
+
+
+def test_versions_that_nobody_told_are_not_the_same():
+    assert protocol.one_software(runs()).severity == UNCHECKED
+    mixed = protocol.one_software(runs(codecarbon_version=["2.3.4", "2.3.4", "3.0.4", "3.0.4"]))
+    assert mixed.what == "Mixed: codecarbon 2.3.4 in 2 runs, 3.0.4 in 2 runs."
+
+
+def test_the_clock_of_a_log_without_starts_is_not_checked():
+    frame = runs(started_at="a", ended_at="b", duration=60.0, energy_consumed_logged=0.1)
+    assert protocol.steady_clock(frame).severity == UNCHECKED
 
 
 def test_another_backend_that_is_not_used_is_no_doubt():
