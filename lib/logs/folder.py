@@ -195,7 +195,8 @@ def read_folder(folder: Path) -> Imported:
     if kept.empty:
         if runs["architecture"].isna().all():
             raise LogError(f"{sidecar.name}: fill in {', '.join(SAID)} of the rows that are runs")
-        raise LogError(f"{sidecar.name} names no row that the logs in '{folder}' have")
+        lost = f"; {whole.skipped[0]}" if whole.skipped else ""
+        raise LogError(f"{sidecar.name} names no row that the logs in '{folder}' have{lost}")
     others = runs.columns.difference([*SIDECAR, "accuracy", "loss", "status", "error"])
     levels = [name for name in others if runs[name].nunique() <= len(runs) / 2]
     results = as_results(kept.reset_index(drop=True), [*SAID[:2], *levels])

@@ -51,6 +51,9 @@ UNITS: dict[str, dict[str, float]] = {
 UNIT_SAID_BY = {"accuracy": "1", "loss": "1", "duration": "s", "emissions": "kg"}
 """What a column is in if nothing says it; of energies something must."""
 
+DONE = ("completed", "done", "finished", "success", "succeeded")
+"""What tools say of a run that is complete, in small letters."""
+
 TIMES = ("started_at", "ended_at")
 ALLOWED = (*UNITS, *SIDECAR[2:], "status", "machine", "location", *TIMES)
 
@@ -65,7 +68,6 @@ class Tool:
     prefixes: str = ""
     about: str = ""
     note: str = ""
-    done: str = "completed"
 
 
 def _tool(header: list[str], same_as: str = "", same: Sequence[str] = (), **fields: Any) -> Tool:
@@ -222,7 +224,14 @@ def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str,
     bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", str(first.name))
     unit = str(units.get(result) or (bracket[1] if bracket else UNIT_SAID_BY.get(result, "")))
     values = [_numbers(path, found[name], result, unit) for name in found]
-    return pd.concat(values, axis=1).sum(axis=1, min_count=1)
+    total = pd.concat(values, axis=1).sum(axis=1, min_count=1)
+    wrong = ~total.between(0, 1) & total.notna()
+    if result == "accuracy" and wrong.any():
+        raise LogError(
+            f"{path.name}: column '{first.name}': {total[wrong].iloc[0]:g} is no accuracy from 0 "
+            f'to 1; if it is in percent, say so in {MAPPING} as units: {{accuracy: "%"}}'
+        )
+    return total
 
 
 def _numbers(path: Path, column: pd.Series, result: str, unit: str) -> pd.Series:
@@ -251,7 +260,8 @@ def _moments(column: pd.Series, result: str) -> pd.Series:
     seconds = next((one for one in counted if one.between(EARLIEST, LATEST).all()), None)
     if result not in TIMES or seconds is None:
         return column
-    return pd.to_datetime(seconds, unit="s", utc=True).map(pd.Timestamp.isoformat)
+    moments = pd.to_datetime((1e3 * seconds).round(), unit="ms", utc=True)
+    return moments.map(lambda moment: moment.isoformat(timespec="milliseconds"))
 
 
 def _as_runs(
@@ -268,6 +278,8 @@ def _as_runs(
     about = {name for name in others if re.fullmatch(tool.about, name)}
     factors = [name for name in others if name not in about and _is_factor(others[name])]
     for name, default in (("architecture", "all"), ("dataset", "all")):
+        if name == "dataset":  # names of runs may be those of networks, but of no dataset
+            factors = [one for one in factors if others[one].duplicated().any()]
         if name in known:
             continue
         frame[name] = others[factors[0]].astype(str) if factors else default
@@ -285,7 +297,7 @@ def _as_runs(
         first = 1 - last.min() if last.notna().all() else 0
         frame["repetition"] = (last + first).fillna(frame["repetition"]).astype(int)
     status = known.get("status", pd.Series("completed", known.index)).fillna("")
-    done = status.isin([tool.done, "completed"])
+    done = status.astype(str).str.casefold().isin(DONE)
     frame["status"] = done.map({True: "completed", False: "failed"})
     if not done.all():
         frame["error"] = ("its table says: " + status.astype(str)).where(~done)

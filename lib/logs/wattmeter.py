@@ -251,10 +251,12 @@ class _Reading:
 
     def _refuse_channels_unsaid(self, chunk: pd.DataFrame, wanted: list[str | int]) -> None:
         """Refuse a log of several devices of which the mapping says nothing."""
+        told = pd.Series("", chunk.index)
         if self.mapping.channel is not None and self.mapping.channels is not None:
-            names = chunk[wanted[-1]].str.strip()
-            chunk = chunk[names.isin(self._asked()) | (self.mapping.channels == "sum")]
+            told = chunk[wanted[-1]].str.strip()
+            chunk = chunk[told.isin(self._asked()) | (self.mapping.channels == "sum")]
         chunk = chunk[chunk[wanted[len(self.mapping.times)]].notna()]
+        told = told[chunk.index]
         for name in chunk.columns.difference(wanted, sort=False):
             column = chunk[name].dropna()
             if column.map(type).isin([list, dict]).any():
@@ -262,6 +264,8 @@ class _Reading:
             codes, devices = pd.factorize(column)
             if not 2 <= len(devices) <= min(MOST_CHANNELS, codes.size // 2):
                 continue
+            if column.groupby(told).nunique().max() == 1:
+                continue  # another name of the devices that are told apart
             k = len(devices)
             rounds = np.sort(codes[: codes.size // k * k].reshape(-1, k), axis=1)
             in_turn = (rounds == np.arange(k)).all(axis=1).mean() > 0.95

@@ -114,7 +114,8 @@ class WattmeterLog(Strict):
             quantity = "power" if self.energy is None else "energy"
             raise ValueError(f"wattmeter: {quantity} has a unit of {', '.join(units)}")
         for column in self.values:
-            said = re.search(r"[(\[]\s*([munkµ]?(?:W|J|Wh))\s*[)\]]\s*$", str(column))
+            unit = r"[(\[]\s*([munkµ]?(?:Wh|W|J))(?:atts?|oules?)?\s*[)\]]\s*$"
+            said = re.search(unit, str(column))
             if said and said[1].replace("µ", "u") != self.unit:
                 raise ValueError(f"wattmeter: unit is {self.unit}, and the column is '{column}'")
         places = {isinstance(column, int) for column in self.columns}

@@ -53,8 +53,8 @@ def test_zeus_log(tmp_path):
     assert (results["energy_consumed"] == results["gpu_energy"]).all()
     assert results["duration"].tolist() == [60, 30]
     assert results["started_at"].tolist() == [
-        "2024-05-06T10:00:00.500000+00:00",
-        "2024-05-06T10:02:00.250000+00:00",
+        "2024-05-06T10:00:00.500+00:00",
+        "2024-05-06T10:02:00.250+00:00",
     ]
     assert results["architecture"].tolist() == ["vgg16", "resnet50"]
 
@@ -158,8 +158,25 @@ def test_any_table_by_a_mapping_with_units(tmp_path):
     assert results["run_id"].is_unique
     assert found.notes == (
         "table.csv was read as a table of import.yaml.",
-        "Nothing says the dataset: column Optimiser was taken.",
+        "Nothing says the dataset: 'all' was taken.",
     )
+
+
+def test_slurms_accounting(tmp_path):
+    """man sacct: --parsable2 separates by |, ConsumedEnergyRaw is in J, State in capitals."""
+    write(
+        tmp_path,
+        "JobID|JobName|State|ElapsedRaw|ConsumedEnergyRaw\n"
+        "100|vgg|COMPLETED|600|120000\n"
+        "101|vgg|TIMEOUT|10|\n",
+    )
+    mapping = (
+        "columns: {energy_consumed: ConsumedEnergyRaw, duration: ElapsedRaw, status: State}\n"
+        "units: {energy_consumed: J}\nseparator: '|'\n"
+    )
+    _, results = read(write(tmp_path, mapping, tables.MAPPING))
+    assert results["status"].tolist() == ["completed", "failed"]
+    assert results["energy_consumed"].iloc[0] * JOULES_PER_KWH == pytest.approx(120_000)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +185,9 @@ def test_any_table_by_a_mapping_with_units(tmp_path):
         ("columns: {energy_consumed: Joules}", "has no column 'Joules', which import.yaml says"),
         ("columns: {energy_consumed: CO2}", "unit of 'CO2' is not said; say it in import.yaml"),
         ("columns: {energy: CO2}", "results have no energy; allowed are energy_consumed"),
-        ("columns: {accuracy: Top-1}", "no column is known to be an energy"),
+        ("columns: {emissions: CO2}", "no column is known to be an energy"),
         ("columns: {energy_consumed: Model}\nunits: {energy_consumed: J}", "'A' is no number"),
+        ("columns: {energy_consumed: Energy (J), accuracy: Top-1}", "91 is no accuracy from 0"),
         ("columns: [Model]", "says no columns; right is, for example"),
         ("colums: {}", "says no columns"),
         ("columns: {accuracy: Top-1}\nfactors: [x]", "no field factors; allowed are table"),

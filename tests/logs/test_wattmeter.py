@@ -228,6 +228,8 @@ def test_units_are_written_in_words_too(tmp_path):
 
 
 def test_a_unit_that_is_not_that_of_the_column_is_refused():
+    with pytest.raises(ValueError, match="unit is W, and the column is 'Power \\[mWatts"):
+        WattmeterLog(time="t", power="Power [mWatts]", unit="W")
     with pytest.raises(ValueError, match=r"unit is W, and the column is 'power \(kW\)'"):
         mapping(power="power (kW)")
     assert mapping(power="P [mW]", unit="mW").unit == "mW"
@@ -318,3 +320,14 @@ def test_one_text_among_decimal_commas_loses_no_other_number(tmp_path):
     log = wattmeter.read(path, mapping(time="time", separator=";", decimal=","))
     assert list(only(log).power) == [950.5, 980.5, 1970, 960.1]
     assert any("1 of 5 rows have no number (such as 'ERR')" in note for note in log.notes)
+
+
+def test_other_names_of_the_devices_that_are_told_apart_are_no_further_ones(tmp_path):
+    """nvidia-smi --query-gpu=timestamp,index,uuid,power.draw of two GPUs."""
+    path = tmp_path / "log.csv"
+    rows = [f"{1.7e9 + t},{gpu},GPU-{gpu}f,{100 + gpu}" for t in range(99) for gpu in (0, 1)]
+    path.write_text("\n".join(["time,index,uuid,power", *rows]) + "\n")
+    fields = {"time_format": "s", "power": "power", "unit": "W", "channel": "index"}
+    assert [*wattmeter.read(path, WattmeterLog(**fields, channels="sum")).channels] == ["0", "1"]
+    mapping = WattmeterLog(**fields | {"channel": "uuid", "channels": ["GPU-1f"]})
+    assert wattmeter.read(path, mapping).channels["GPU-1f"].power.mean() == 101
