@@ -73,8 +73,8 @@ def one_software(results: pd.DataFrame) -> Iterator[Said]:
     known = content in results and results[content].notna().all()
     mixed, rows = [], pd.Series(False, results.index)
     columns = [*columns, content if known else "git_commit"]
-    said = [name for name in results if name in columns or name.startswith("version_")]
-    if results[said].isna().all(axis=None):
+    versions = [one for one in results if one in columns or one.startswith("version_")]
+    if results[versions].isna().all(axis=None):
         raise NotCheckedError("the runs do not say by which software")
     for column in columns:
         if column in results and results[column].nunique() > 1:
