@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lib import records
-from lib.analysis.uncertainty import beyond_scatter
+from lib.analysis.uncertainty import beyond_scatter, known
 from lib.instruments import accuracy, metering
 from lib.instruments.accuracy import BUDGETS
 from lib.instruments.metering import Samples
@@ -192,7 +192,7 @@ def interval(a: pd.DataFrame, b: pd.DataFrame, *, scatter_only: bool = False) ->
     middle = logs[0].mean() - logs[1].mean()
     if scatter_only:
         return found.low, found.high
-    beyond = beyond_scatter(a, b)
+    beyond = beyond_scatter(*(known(runs, [0] * len(runs))[0] for runs in (a, b)))
     return widened(found.low, middle, found.high, beyond.limits)
 
 

@@ -8,7 +8,6 @@ All else that a report says is description.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -128,16 +127,14 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
         )
     observed = asked.observations(runs, response)
     model = LogModel(observed)
-    places = defaultdict(list)
-    for place, cell in enumerate(zip(asked.contexts(runs), asked.levels(runs), strict=True)):
-        places[cell].append(place)
-    calibration = study.calibration if study else None
-    found = []
-    for pair in pairs(model, margin=asked.margin, reference=asked.reference):
-        first, second = (
-            runs.iloc[places[pair.context, level]] for level in (pair.first, pair.second)
+    cells = list(zip(asked.contexts(runs), asked.levels(runs), strict=True))
+    known = uncertainty.known(runs, cells, response, study.calibration if study else None)
+    found = [
+        uncertainty.judged(
+            pair, *(known.get((pair.context, level), {}) for level in (pair.first, pair.second))
         )
-        found.append(uncertainty.judged(pair, first, second, response, calibration))
+        for pair in pairs(model, margin=asked.margin, reference=asked.reference)
+    ]
     effect, interaction = _tested(model) if is_final else _unanswered("no p before all runs are in")
     if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
         effect = replace(effect, verdict=ALIKE)

@@ -20,6 +20,7 @@ from lib.analysis import (
     savings,
     variants,
 )
+from lib.analysis.uncertainty import of_configurations
 from lib.instruments import trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
@@ -27,6 +28,7 @@ from lib.paper import reanalysis, reproduction
 from lib.paper.package import KAGGLE
 from lib.records import uncertainty
 from lib.stats import score
+from lib.stats.budget import Uncertainty
 from lib.study import plan
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
@@ -145,6 +147,14 @@ class Analysis:
         if self.answer.response == "wattmeter_energy":
             return self.metered, "wattmeter_energy"
         return self.believed, "energy_consumed"
+
+    @cached_property
+    def energy_limits(self) -> dict[tuple, Uncertainty]:
+        """How far the mean energy of each configuration may be off, by its levels."""
+        runs, column = self.best_energy
+        known = self.settings.calibration if self.settings else {}
+        by = [name for name in self.configuration if name in runs]
+        return of_configurations(runs, by, column, known)
 
     @cached_property
     def guessing(self) -> list[tuple[str, ...]]:

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.analysis import frugality
-from lib.analysis.uncertainty import beyond_scatter
+from lib.analysis import frugality, uncertainty
 from lib.analysis.variants import COLUMN, REFERENCE, Variants
 from lib.instruments.accuracy import Calibrations
 from lib.stats import ALPHA, equal_accuracy, multitest
@@ -142,15 +141,20 @@ def savings(
     """
     several = "location" in runs and runs["location"].nunique() > 1
     place = [*(["location"] if several else []), "dataset"]
-    runs = runs.assign(guessing=frugality.guessing(runs))
+    columns = {name: numbers(runs[name]) for name in ("energy_consumed", "accuracy")}
+    runs = runs.assign(guessing=frugality.guessing(runs), **columns)
+    narrow = ["run_id", "architecture", COLUMN, "guessing", *columns]
     rows = []
     for where, part in runs.groupby(place, dropna=False):
+        keys = [*zip(part["architecture"], part[COLUMN], strict=True)]
+        known = uncertainty.known(part, keys, calibrations=calibrations)
         groups = {
-            key: _Group(group, histories) for key, group in part.groupby(["architecture", COLUMN])
+            key: _Group(group, histories, known.get(key, {}))
+            for key, group in part[narrow].groupby(["architecture", COLUMN])
         }
         for (architecture, variant), group in groups.items():
             row = dict(zip(place, where, strict=True))
-            row |= {"architecture": architecture, COLUMN: variant, "runs": len(group.runs)}
+            row |= {"architecture": architecture, COLUMN: variant, "runs": group.runs}
             row |= {"accuracy": _mean(group.accuracy), "energy_consumed": _mean(group.energy)}
             for base in dict.fromkeys((architecture, first_architecture)):
                 if (base, REFERENCE) == (architecture, variant):
@@ -159,7 +163,7 @@ def savings(
                     )
                 else:
                     reference = groups.get((base, REFERENCE))
-                    found = _against(group, reference, reference_name(base), calibrations)
+                    found = _against(group, reference, reference_name(base))
                     rows.append(row | {COMPARED_WITH: reference_name(base)} | found)
     columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
     columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
@@ -179,20 +183,25 @@ def reference_name(architecture: str) -> str:
 class _Group:
     """The runs of one configuration in one place."""
 
-    def __init__(self, runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame]):
-        self.runs = runs
-        self.energy = numbers(runs["energy_consumed"]).dropna().to_numpy()
-        self.accuracy = numbers(runs["accuracy"]).dropna().to_numpy()
+    def __init__(
+        self,
+        runs: pd.DataFrame,
+        histories: Mapping[str, pd.DataFrame],
+        known: uncertainty.Known,
+    ):
+        self.known = known
+        self.runs = len(runs)
+        self.guessing = runs["guessing"].max()
+        self.energy = runs["energy_consumed"].dropna().to_numpy()
+        self.accuracy = runs["accuracy"].dropna().to_numpy()
         self.curves = Curves.of(histories[run] for run in runs["run_id"] if run in histories)
 
 
-def _against(
-    group: _Group, base: _Group | None, name: str, calibrations: Calibrations | None
-) -> dict[str, Any]:
+def _against(group: _Group, base: _Group | None, name: str) -> dict[str, Any]:
     if base is None:
         return {"reason": f"there is no run of {name}"}
     ratio = ratio_of_means(group.energy, base.energy)
-    saving = equal_accuracy.saving(group.curves, base.curves, group.runs["guessing"].max())
+    saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
     return {
         "energy_ratio": math.exp(ratio.value),
         "accuracy_difference": 100 * (_mean(group.accuracy) - _mean(base.accuracy)),
@@ -206,7 +215,7 @@ def _against(
         "reason": "; ".join(filter(None, [ratio.reason, saving.reason])) or None,
         _RATIO: ratio,
         _SAVING: saving.log_ratio,
-        _BEYOND: beyond_scatter(group.runs, base.runs, calibrations=calibrations),
+        _BEYOND: uncertainty.beyond_scatter(group.known, base.known),
     }
 
 

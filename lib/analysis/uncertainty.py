@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lib.instruments import accuracy
 from lib.instruments.accuracy import Calibrations
+from lib.stats import ALPHA
 from lib.stats.budget import (
     CONFIGURATION,
     MACHINE,
@@ -67,15 +69,45 @@ NOTHING = Beyond(0.0, 0.0, 0.0)
 """Of runs whose instruments nothing is known of, or of a quantity that is exact."""
 
 
-def beyond_scatter(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
+Known = Mapping[str, tuple[Budget, Budget]]
+"""Of a set of runs, by machine: the budget of their mean, and the same with what was not read."""
+
+
+Set = TypeVar("Set", bound=Hashable)
+
+
+def known(
+    runs: pd.DataFrame,
+    sets: Sequence[Hashable],
     response: str = "energy_consumed",
     calibrations: Calibrations | None = None,
-    *,
-    itemised: bool = False,
-) -> Beyond:
-    """What instruments leave uncertain about the ratio a / b of geometric means of `response`.
+) -> Mapping[Hashable, Known]:
+    """What is known of how each of several sets of runs was measured.
+
+    Args:
+        runs: As rows of a results table.
+        sets: Which set each run is of.
+        response: Column that is compared; other than energies nothing is uncertain.
+        calibrations: Of the study.
+
+    Returns:
+        By set; those of which nothing is known are left out.
+    """
+    found: dict[Hashable, dict[str, tuple[Budget, Budget]]] = {}
+    if response not in accuracy.BUDGETS or response == "emissions":
+        return {}
+    machines = [accuracy.scopes(row)[MACHINE] for row in runs.to_dict("records")]
+    means = _mean_runs(runs, list(zip(sets, machines, strict=True)))
+    for (one, machine), mean in means.items():
+        budget = accuracy.BUDGETS[response](mean, calibrations)
+        if budget is not None:
+            both = budget, accuracy.with_unseen(budget, mean)
+            found.setdefault(one, {})[machine] = both
+    return found
+
+
+def beyond_scatter(a: Known, b: Known, *, itemised: bool = False) -> Beyond:
+    """What instruments leave uncertain about the ratio a / b of geometric means of a response.
 
     `judged` joins it to the interval that the scatter gives.
 
@@ -85,61 +117,45 @@ def beyond_scatter(
     one within machines.
 
     Args:
-        a: The runs above the line, as rows of a results table.
-        b: Those below it.
-        response: Column that is compared; other than energies nothing is uncertain.
-        calibrations: Of the study.
+        a: Of the runs above the line.
+        b: Of those below it.
         itemised: Whether to tell the sources, which takes longer.
     """
-    reckon = accuracy.BUDGETS.get(response)
-    if reckon is None or response == "emissions":
+    shared = a.keys() & b.keys()
+    above, below = (
+        [
+            [_of_side(budget, machine, name) for budget in both]
+            for machine, both in side.items()
+            if machine in shared or not shared
+        ]
+        for name, side in (("a", a), ("b", b))
+    )
+    if not above or not below:
         return NOTHING
-    sides = [_budgets(runs, reckon, calibrations, name) for runs, name in ((a, "a"), (b, "b"))]
-    shared = sides[0].keys() & sides[1].keys()
-    kept = [[pair for m, pair in side.items() if m in shared or not shared] for side in sides]
-    if not all(kept):
-        return NOTHING
-    above, below = ([seen for seen, _ in side] for side in kept)
-    seen = compare(above, below, itemised=itemised)
-    above, below = ([unseen for _, unseen in side] for side in kept)
-    unseen = compare(above, below)
+    seen, unseen = (
+        compare([one[n] for one in above], [one[n] for one in below], itemised=itemised and not n)
+        for n in (0, 1)
+    )
     return Beyond(*seen.limits, seen.lines, unseen.limits)
 
 
-def _budgets(
-    runs: pd.DataFrame,
-    reckon: Callable[..., Budget | None],
-    calibrations: Calibrations | None,
-    side: str,
-) -> dict[str, tuple[Budget, Budget]]:
-    """By machine: the budget of the mean run of a set, and the same with what was not read."""
-    found = {}
-    rows = runs.to_dict("records")
-    machines = [accuracy.scopes(row)[MACHINE] for row in rows]
-    for machine in dict.fromkeys(machines):
-        mean = _mean_run([row for row, at in zip(rows, machines, strict=True) if at == machine])
-        budget = reckon(mean, calibrations)
-        if budget is not None:
-            scopes = {**budget.scopes, CONFIGURATION: (machine, side)}
-            budget = dataclasses.replace(budget, scopes=scopes)
-            found[machine] = budget, accuracy.with_unseen(budget, mean)
-    return found
+def _of_side(budget: Budget, machine: str, side: str) -> Budget:
+    scopes = {**budget.scopes, CONFIGURATION: (machine, side)}
+    return dataclasses.replace(budget, scopes=scopes)
 
 
-def _mean_run(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One run that has the mean energies and duration of several, and the words of the first."""
-    names = [name for name in rows[0] if name.endswith(("_energy", "energy_consumed", "duration"))]
-    figures = pd.DataFrame(rows)[names].apply(pd.to_numeric, errors="coerce").mean()
-    return {**rows[0], **figures.to_dict()}
+def _mean_runs(runs: pd.DataFrame, sets: Sequence[Set]) -> dict[Set, dict[str, Any]]:
+    """By set: one run, with the mean energies and duration of its runs, and the first's words."""
+    places: dict[Set, int] = {}
+    codes = np.array([places.setdefault(one, len(places)) for one in sets], dtype=int)
+    names = [name for name in runs if name.endswith(("_energy", "energy_consumed", "duration"))]
+    figures = runs[names].apply(pd.to_numeric, errors="coerce").groupby(codes).mean()
+    firsts = runs.iloc[np.unique(codes, return_index=True)[1]]
+    rows = zip(firsts.to_dict("records"), figures.to_dict("records"), strict=True)
+    return {one: {**first, **mean} for one, (first, mean) in zip(places, rows, strict=True)}
 
 
-def judged(
-    pair: Pair,
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    response: str = "energy_consumed",
-    calibrations: Calibrations | None = None,
-) -> Pair:
+def judged(pair: Pair, a: Known, b: Known) -> Pair:
     """A pair with what the instruments of its runs leave uncertain, which its verdict heeds.
 
     It is called different only if it is so by the ratio of the components that were read, and by
@@ -147,17 +163,19 @@ def judged(
 
     Args:
         pair: As `lib.stats.pairs` gives it.
-        a: The runs of its first level.
-        b: Those of its second.
-        response: What was compared.
-        calibrations: Of the study.
+        a: Of the runs of its first level.
+        b: Of those of its second.
     """
     if math.isnan(pair.low):  # one run alone has no verdict for them to heed
         return pair
-    beyond = beyond_scatter(a, b, response, calibrations, itemised=True)
+    beyond = beyond_scatter(a, b)
     if beyond == NOTHING:
         return pair
-    return dataclasses.replace(pair, doubts=beyond.doubts, settled_by=beyond.settled_by)
+    heeded = dataclasses.replace(pair, doubts=beyond.doubts)
+    if heeded.p_holm < ALPHA and heeded.is_in_doubt:
+        settled_by = beyond_scatter(a, b, itemised=True).settled_by
+        return dataclasses.replace(heeded, settled_by=settled_by)
+    return heeded
 
 
 def of_configurations(
@@ -180,12 +198,13 @@ def of_configurations(
         not known.
     """
     found = {}
-    for key, rows in runs.groupby(list(by), sort=False, dropna=False):
-        mean = _mean_run(rows.to_dict("records"))
+    groups = runs.groupby(list(by), sort=False, dropna=False)
+    means = _mean_runs(runs, groups.ngroup().tolist())
+    for (key, values), mean in zip(groups[response], means.values(), strict=True):
         budget = accuracy.BUDGETS[response](mean, calibrations)
         if budget is not None:
-            values = pd.to_numeric(rows[response]).dropna()
-            found[key] = combine(_repeated(budget, values.to_numpy(float)))
+            known = pd.to_numeric(values).dropna()
+            found[key] = combine(_repeated(budget, known.to_numpy(float)))
     return found
 
 

@@ -76,8 +76,7 @@ def execute(config: RunFields) -> str | None:
     except DeadKernelError:
         if memory_kills() > kills:
             return f"{OUT_OF_MEMORY}: the system killed the kernel"
-        log = folder / LOG_NAME
-        if _MEMORY_WORDS.search(log.read_bytes()[-10_000:] if log.is_file() else b""):
+        if _MEMORY_WORDS.search(_end_of(folder / LOG_NAME)):
             return f"{OUT_OF_MEMORY}: the kernel died; {LOG_NAME} says where"
         return f"the kernel died; the last lines of {LOG_NAME} may say why"
     except Exception as error:  # whatever papermill raises, the run must be recorded as failed
@@ -88,6 +87,15 @@ def execute(config: RunFields) -> str | None:
     if not (folder / FILE_NAME).is_file():
         return "the notebook ended without leaving a record; its last call is to be run.finish"
     return None
+
+
+def _end_of(log: Path, most: int = 10_000) -> bytes:
+    """The last bytes of a log, which may be larger than the memory; none where there is no log."""
+    if not log.is_file():
+        return b""
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - most, 0))
+        return file.read(most)
 
 
 def memory_kills() -> int:

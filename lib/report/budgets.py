@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 
 from lib import text
-from lib.analysis import uncertainty
 from lib.analysis.results import Analysis
 from lib.records.uncertainty import uncertainty as of_run
 from lib.report.page import Table
-from lib.stats.budget import MACHINE, RUN, Line, Uncertainty
+from lib.stats.budget import MACHINE, RUN, Line
 
 _COMMON = {MACHINE: "all runs of a machine", RUN: "one run"}
 NOTHING = "Uncertainty: nothing is known of how the energies were obtained."
@@ -25,7 +24,7 @@ _NOTE = (
 
 def budget(study: Analysis) -> Table:
     """Every source of uncertainty of the study's energies, the largest first."""
-    found = list(limits(study).values())
+    found = list(study.energy_limits.values())
     shares: dict[str, list[float]] = {}
     lines: dict[str, Line] = {}
     for one in found:
@@ -67,11 +66,3 @@ def _row(line: Line, share: float) -> dict[str, Any]:
         "basis": source.basis,
         "made_smaller_by": source.remedy,
     }
-
-
-def limits(study: Analysis) -> dict[tuple, Uncertainty]:
-    """How far the mean energy of each configuration may be off, by its levels."""
-    runs, column = study.best_energy
-    known = study.settings.calibration if study.settings else {}
-    by = [name for name in study.configuration if name in runs]
-    return uncertainty.of_configurations(runs, by, column, known)

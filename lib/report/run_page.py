@@ -5,7 +5,9 @@ It needs no script and asks for nothing, so that a study of a thousand runs has 
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib import records
 from lib.files import write_atomically
@@ -14,6 +16,9 @@ from lib.records import Record
 from lib.report import run_tables
 from lib.report.figures import svg
 from lib.study.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 FILE_NAME = "run.html"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -42,19 +47,24 @@ def html(found: Record, run: Path) -> str:
         found: Its record.
         run: Its folder.
     """
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     style = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
     tables = [run_tables.energy(found), run_tables.settings(found.config)]
     done = found.status == "completed"
-    return environment.get_template("run.html.j2").render(
+    return _template().render(
         run=found,
         style=style,
         charts=[*_accuracy(run), *_power(run)],
         tables=[table._repr_html_() for table in (tables if done else tables[1:])],
         files=sorted(file.name for file in run.iterdir() if _is_shown(file)),
     )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    return environment.get_template("run.html.j2")
 
 
 def _is_younger(page: Path, made_of: Path) -> bool:

@@ -68,7 +68,7 @@ def agreed(study: Analysis) -> Prose:
 
 def uncertain(study: Analysis) -> Prose:
     """What the energies are of, how far they may be off, and what that is mostly due to."""
-    found = list(budgets.limits(study).values())
+    found = list(study.energy_limits.values())
     if not found:
         return Prose((budgets.NOTHING,))
     _, column = study.best_energy

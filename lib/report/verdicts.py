@@ -15,6 +15,9 @@ from lib.text import listed, p_value
 MOST_PAIRS = 3
 """Of a context, that are told one by one."""
 
+MOST_CONTEXTS = 6
+"""That are told one by one; of more, the table of pairs tells the rest."""
+
 _WORDS = {
     DIFFERS: ("differs", "differ"),
     ALIKE: ("is alike within the margin", "are alike within the margin"),
@@ -74,8 +77,13 @@ def _overall(found: Answer) -> str | None:
 
 def _contexts(found: Answer, most: int) -> Iterator[str]:
     """What can be said within each context: of a few pairs of each, of many of the extremes."""
-    for context in dict.fromkeys(pair.context for pair in found.pairs):
-        pairs = [pair for pair in found.pairs if pair.context == context]
+    contexts: dict[tuple[str, ...], list[Pair]] = {}
+    for pair in found.pairs:
+        contexts.setdefault(pair.context, []).append(pair)
+    for place, (context, pairs) in enumerate(contexts.items()):
+        if place == MOST_CONTEXTS:
+            yield f"the table of pairs has {len(contexts) - place:,} more contexts"
+            return
         where = within(found.design.context, context)
         if len(pairs) <= most:
             yield where + "; ".join(_pair(found, pair) for pair in pairs)

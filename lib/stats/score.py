@@ -98,7 +98,7 @@ def rank(
     table = pd.DataFrame(
         [
             dict(zip(keys, key, strict=True)) | _summary(runs)
-            for key, runs in with_scores(df).groupby(keys, dropna=False, observed=True)
+            for key, runs in _scored(df, keys).groupby(keys, dropna=False, observed=True)
         ],
         columns=[*keys, *_COLUMNS, _ESTIMATE],
     )
@@ -110,9 +110,10 @@ def rank(
     table["among_best"] = table["pareto"]
     for _, group in peers:
         known = estimates[group.index].dropna()
-        for row, estimate, best in zip(known.index, known, _among_best(list(known)), strict=True):
-            table.loc[row, list(_LIMITS)] = estimate.ratio_within(ALPHA / len(known))
-            table.loc[row, "among_best"] = best
+        if len(known):
+            limits = [estimate.ratio_within(ALPHA / len(known)) for estimate in known]
+            table.loc[known.index, list(_LIMITS)] = np.array(limits)
+            table.loc[known.index, "among_best"] = _among_best(list(known))
         table.loc[group.index, "pareto"] = pareto_front(
             group["mean_accuracy"], group["mean_energy_consumed"]
         )
@@ -142,18 +143,26 @@ def _among_best(scores: list[Estimate]) -> list[bool]:
     return [one.value == best.value or (one - best).p * number >= ALPHA for one in scores]
 
 
+def _scored(df: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Of every run the columns that a ranking takes, as numbers."""
+    found = with_scores(df)[[*keys, "accuracy", "energy_consumed", "score", "score_reason"]]
+    columns = ("accuracy", "energy_consumed", "score")
+    return found.assign(**{name: numbers(found[name]) for name in columns})
+
+
 def _summary(runs: pd.DataFrame) -> dict[str, Any]:
     """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
-    used = runs[runs["score"].notna()]
+    table = runs[["accuracy", "energy_consumed", "score"]].to_numpy()
+    scored = ~np.isnan(table[:, 2])
     reasons = [
         f"{count} of {len(runs)} runs: {reason}"
-        for reason, count in runs.loc[runs["score"].isna(), "score_reason"].value_counts().items()
-    ]
-    found: dict[str, Any] = {"runs": len(runs), "n": len(used)}
-    if len(used):
-        accuracy, energy, scores = (
-            numbers(used[column]).to_numpy() for column in ("accuracy", "energy_consumed", "score")
+        for reason, count in (
+            () if scored.all() else runs.loc[~scored, "score_reason"].value_counts().items()
         )
+    ]
+    found: dict[str, Any] = {"runs": len(runs), "n": int(scored.sum())}
+    if scored.any():
+        accuracy, energy, scores = table[scored].T
         of_means = ratio_of_means(accuracy, energy, paired=True)
         reasons += filter(None, [of_means.reason])
         found |= {

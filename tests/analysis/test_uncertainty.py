@@ -8,6 +8,7 @@ from lib.analysis.uncertainty import (
     NOTHING,
     beyond_scatter,
     judged,
+    known,
     of_configurations,
 )
 from lib.stats.estimate import Estimate, widened
@@ -25,59 +26,73 @@ def runs(run, factor=1.0, machine=None, times=3, **more):
     return pd.DataFrame([{**scaled, "machine": machine or run["machine"], **more}] * times)
 
 
+def beyond(a, b, response="energy_consumed", **options):
+    """What instruments leave uncertain about the ratio of two sets of runs."""
+    return beyond_scatter(*sides(a, b, response), **options)
+
+
+def heeded(found, a, b, response="energy_consumed"):
+    """A pair with what the instruments of two sets of runs leave uncertain."""
+    return judged(found, *sides(a, b, response))
+
+
+def sides(a, b, response):
+    both = pd.concat([a, b])
+    found = known(both, ["a"] * len(a) + ["b"] * len(b), response)
+    return [found.get(name, {}) for name in ("a", "b")]
+
+
 def width(beyond):
     return beyond.high - beyond.low
 
 
 def test_what_two_sets_share_cancels():
     one, twice = runs(SERVER), runs(SERVER, 2.0)
-    here = beyond_scatter(twice, one)
+    here = beyond(twice, one)
     assert width(here) < 0.15  # what the workload changes: 2.5 % each, and the A100's sight
-    elsewhere = beyond_scatter(twice.assign(machine="other"), one)
+    elsewhere = beyond(twice.assign(machine="other"), one)
     assert width(elsewhere) > 0.2
 
 
 def test_one_gain_for_all_of_a_machine_moves_no_ratio():
     one, twice = runs(SERVER), runs(SERVER, 2.0)
-    found = beyond_scatter(twice, one)
+    found = beyond(twice, one)
     energies = [name for name in one if "energy" in name]
     scaled = [
         frame.assign(**{name: frame[name] * 1.05 for name in energies}) for frame in (twice, one)
     ]
-    assert beyond_scatter(*scaled).low == pytest.approx(found.low, abs=1e-3)
+    assert beyond(*scaled).low == pytest.approx(found.low, abs=1e-3)
 
 
 def test_runs_on_two_machines_are_compared_within_each():
     one = pd.concat([runs(SERVER), runs(SERVER, machine="other", times=9)])
     twice = pd.concat([runs(SERVER, 2.0, times=9), runs(SERVER, 2.0, machine="other")])
-    assert width(beyond_scatter(twice, one)) < width(
-        beyond_scatter(runs(SERVER, 2.0), runs(SERVER))
-    )
+    assert width(beyond(twice, one)) < width(beyond(runs(SERVER, 2.0), runs(SERVER)))
 
 
 def test_models_do_not_know_workloads():
-    found = beyond_scatter(runs(LAPTOP, 1.5), runs(LAPTOP), itemised=True)
+    found = beyond(runs(LAPTOP, 1.5), runs(LAPTOP), itemised=True)
     assert width(found) > 0.5
     assert "RAPL" in found.settled_by
 
 
 def test_watts_that_nobody_reads_favour_nobody_at_equal_duration():
     one, twice = runs(SERVER), runs(SERVER, 2.0)
-    proportional = beyond_scatter(twice, one)
+    proportional = beyond(twice, one)
     assert proportional.with_unseen[1] == pytest.approx(proportional.middle, abs=0.01)
     hungrier = twice.assign(duration=one["duration"])
-    low, middle, _ = beyond_scatter(hungrier, one).with_unseen
+    low, middle, _ = beyond(hungrier, one).with_unseen
     assert middle < -0.02  # the same constant is added above and below the line
-    assert low < beyond_scatter(hungrier, one).low
+    assert low < beyond(hungrier, one).low
 
 
 @pytest.mark.parametrize("response", ["accuracy", "duration", "emissions", "flops"])
 def test_other_quantities_are_exact_or_have_energys_uncertainty(response):
-    assert beyond_scatter(runs(SERVER), runs(SERVER), response) == NOTHING
+    assert beyond(runs(SERVER), runs(SERVER), response) == NOTHING
 
 
 def test_runs_without_energy_say_nothing():
-    assert beyond_scatter(runs(SERVER).assign(energy_consumed=math.nan), runs(SERVER)) == NOTHING
+    assert beyond(runs(SERVER).assign(energy_consumed=math.nan), runs(SERVER)) == NOTHING
 
 
 def test_half_widths_add_as_squares():
@@ -111,9 +126,9 @@ def pair(ratio=1.2, error=0.012, **more):
 
 
 def test_counters_let_a_fifth_be_told_and_models_do_not():
-    told = judged(pair(), runs(SERVER, 1.2), runs(SERVER))
+    told = heeded(pair(), runs(SERVER, 1.2), runs(SERVER))
     assert told.verdict == DIFFERS
-    in_doubt = judged(pair(), runs(LAPTOP, 1.2), runs(LAPTOP))
+    in_doubt = heeded(pair(), runs(LAPTOP, 1.2), runs(LAPTOP))
     assert in_doubt.verdict == NOT_DECIDED
     assert in_doubt.is_in_doubt
     assert "RAPL" in in_doubt.settled_by
@@ -122,7 +137,7 @@ def test_counters_let_a_fifth_be_told_and_models_do_not():
 def test_two_machines_need_more_than_one():
     elsewhere = runs(SERVER, 1.2, machine="other")
     one, two = (
-        judged(pair(1.12), runs, runs_)
+        heeded(pair(1.12), runs, runs_)
         for runs, runs_ in ((runs(SERVER, 1.12), runs(SERVER)), (elsewhere, runs(SERVER)))
     )
     assert (one.verdict, two.verdict) == (DIFFERS, NOT_DECIDED)
@@ -132,8 +147,8 @@ def test_alike_needs_instruments_that_know():
     known = {"p_alike": 0.0005, "p_alike_holm": 0.001, "margin": 0.05}
     close = pair(1.0, 0.003, **known)
     assert close.verdict == ALIKE
-    assert judged(close, runs(SERVER), runs(SERVER)).verdict == NOT_DECIDED
-    assert judged(close, runs(SERVER), runs(SERVER), "duration") == close
+    assert heeded(close, runs(SERVER), runs(SERVER)).verdict == NOT_DECIDED
+    assert heeded(close, runs(SERVER), runs(SERVER), "duration") == close
 
 
 def test_instruments_that_leave_nothing_open_change_no_verdict():
@@ -143,5 +158,5 @@ def test_instruments_that_leave_nothing_open_change_no_verdict():
     assert found.low < 1
     assert found.verdict == DIFFERS
     same = runs(SERVER).assign(gpu_energy=None, cpu_energy=None, ram_energy=None)
-    heeded = judged(found, same, same)
-    assert heeded.verdict == DIFFERS
+    heeded_ = heeded(found, same, same)
+    assert heeded_.verdict == DIFFERS

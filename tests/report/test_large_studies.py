@@ -113,12 +113,39 @@ def test_many_learning_curves_are_their_means():
     assert f"{count} in all" in figure.layout.meta["alt"]
 
 
-def test_more_configurations_than_curves_are_a_part_of_them():
-    one = pd.DataFrame({"energy_consumed": [1, 2], "val_accuracy": [0.1, 0.2]})
-    histories = {f"VGG16-set{n}-r1-x": one for n in range(3 * curves.MOST_CURVES)}
+def test_of_many_configurations_figures_draw_those_that_took_least():
+    most = style.MOST_CONFIGURATIONS
+    said = f"Of {3 * most} configurations the {most} that took least are drawn"
+    histories = {
+        f"VGG16-set{n}-r1-x": pd.DataFrame(
+            {"energy_consumed": [0.5, 1.0 + n], "val_accuracy": [0.1, 0.2]}
+        )
+        for n in reversed(range(3 * most))
+    }
     figure = figures.learning_curves(histories, small_study.named(histories))
-    assert len(figure.data) == 2 * curves.MOST_CURVES
-    assert f"Of 360 configurations {curves.MOST_CURVES} are drawn" in figure.layout.meta["alt"]
+    assert len(figure.data) == 2 * most
+    assert said in figure.layout.meta["alt"]
+    assert max(np.max(trace.x) for trace in figure.data) == pytest.approx(most)
+
+    runs = pd.DataFrame(
+        {
+            "run_id": list(histories),
+            "architecture": "VGG16",
+            "dataset": [f"set{n % 2}" for n in range(3 * most)],
+            "variant": [f"views: {n // 2}" for n in range(3 * most)],
+            "accuracy": np.linspace(0.5, 0.9, 3 * most),
+            "energy_consumed": np.arange(1.0, 3 * most + 1),
+        }
+    )
+    violins = figures.violins(runs, "energy_consumed", "architecture")
+    compared = score.rank(runs, ("architecture", "variant"))
+    plane = figures.accuracy_energy(score.with_scores(runs), compared)
+    for figure in (violins, plane):
+        assert said in figure.layout.meta["alt"]
+    assert sum(len(trace.hovertext) for trace in points(violins)) == most
+    assert sum(len(trace.x) for trace in plane.data if trace.hovertext is not None) == 2 * most
+    front = next(trace for trace in plane.data if trace.name == "Pareto front")
+    assert len(front.x) == 3 * most / 2, "the front is that of all"
 
 
 def test_a_page_shows_the_first_rows_of_a_long_table_and_its_file_all():

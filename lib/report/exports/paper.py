@@ -12,7 +12,7 @@ import lib
 from lib import program, text
 from lib.analysis import audit
 from lib.analysis.results import Analysis
-from lib.report import budgets, latex, sentences
+from lib.report import latex, sentences
 from lib.report.page import Prose
 
 _REFERENCES = """@article{xu2023energy,
@@ -141,7 +141,7 @@ def _elsewhere(study: Analysis) -> bool:
 
 
 def _construct(study: Analysis) -> list[str]:
-    found = list(budgets.limits(study).values())
+    found = list(study.energy_limits.values())
     if not found:
         return []
     wide = max(found, key=lambda one: (one.high - one.low) / abs(one.value))

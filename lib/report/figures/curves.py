@@ -17,7 +17,6 @@ from lib.report.figures import palette, run, style
 MOST_RUNS = 40
 """Of more, each configuration is one curve: the mean of its runs, and how far they scatter."""
 
-MOST_CURVES = 120
 MOST_POINTS = 40_000
 """Of all curves of a figure together."""
 
@@ -56,10 +55,11 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], runs: pd.DataFrame) -
     if pooled:
         note = f"Each curve is the mean of a configuration's runs ({len(drawn):,} in all), "
         note += "the band holds the middle 80 % of them."
-    if len(keys) > MOST_CURVES:
-        note += f" Of {len(keys):,} configurations {MOST_CURVES} are drawn."
-        keys = [keys[n] for n in np.linspace(0, len(keys) - 1, MOST_CURVES).round().astype(int)]
     ends = [history["energy_consumed"].max() for history in drawn.values()]
+    of_each = {key: np.mean([one["energy_consumed"].max() for one in groups[key]]) for key in keys}
+    kept, fewer = style.of_least(pd.Series(of_each.values(), dtype=float))
+    keys = [keys[n] for n in sorted(kept)]
+    note = " ".join(filter(None, [note, fewer]))
     factor, shown = quantity("energy_consumed").scaled_to(ends)
     architectures, dashes = levels[0], dict(zip(levels[2], cycle(_DASHES), strict=False))
     figure = go.Figure()

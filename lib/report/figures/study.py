@@ -40,7 +40,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     missing = style.missing(runs, [response, by])
     if missing:
         return style.sentence(title, missing)
-    runs = runs.dropna(subset=[response, by])
+    runs, fewer = style.runs_of_least(runs.dropna(subset=[response, by]), response)
     factor, shown = quantity(response).scaled_to(runs[response])
     levels = ordered(runs[by])
     if "architecture" not in runs:
@@ -103,7 +103,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     if across > style.PAGE_WIDTH:  # Plotly turns them
         across = len(levels) * columns * _TURNED_WIDTH
     least_width = 60 + max(across, style.longest_line(titles) * columns * style.LETTER_WIDTH)
-    note = style.left_out(drawn, len(runs))
+    note = " ".join(filter(None, [fewer, style.left_out(drawn, len(runs))]))
     return style.finish(figure, title, alt, 196 + plot, least_width, note)
 
 

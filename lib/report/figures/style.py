@@ -17,6 +17,9 @@ from lib.report.figures.palette import COLOURS, FAINT, INK
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
 
+MOST_CONFIGURATIONS = 120
+"""That a figure shows: no reader tells more apart, and no browser draws thousands at once."""
+
 TITLE_LETTERS = 36
 """In a line above a panel, where three stand beside each other."""
 
@@ -32,6 +35,8 @@ ROW_LETTERS = 52
 LINE_HEIGHT = 17
 LETTER_WIDTH = 8
 PAGE_WIDTH = 900
+
+_CONFIGURATION = ("treatment", "location", "dataset", "architecture", "variant")
 
 _LEGEND_ROW = 30
 _KEY_WIDTH = 60
@@ -194,6 +199,33 @@ def spread(rows: pd.DataFrame, column: str, most: int = MOST_POINTS) -> pd.DataF
         return rows
     places = np.linspace(0, len(rows) - 1, most).round().astype(int)
     return rows.iloc[np.sort(np.argsort(rows[column].to_numpy(float), kind="stable")[places])]
+
+
+def of_least(means: pd.Series) -> tuple[pd.Index, str]:
+    """The configurations that a figure shows, and what to say if those are not all.
+
+    Args:
+        means: Of each configuration, what it took.
+    """
+    if len(means) <= MOST_CONFIGURATIONS:
+        return means.index, ""
+    said = f"Of {len(means):,} configurations the {MOST_CONFIGURATIONS} that took least are drawn."
+    return means.sort_values(kind="stable").index[:MOST_CONFIGURATIONS], said
+
+
+def runs_of_least(runs: pd.DataFrame, column: str) -> tuple[pd.DataFrame, str]:
+    """The runs of the configurations `of_least`, by a column's mean, and what to say of that."""
+    groups = runs.groupby([name for name in _CONFIGURATION if name in runs], dropna=False)
+    kept, said = of_least(groups[column].mean().reset_index(drop=True))
+    return (runs[groups.ngroup().isin(kept)] if said else runs), said
+
+
+def of_same(means: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those configurations that some of the runs are of."""
+    names = [name for name in _CONFIGURATION if name in means and name in runs]
+    drawn = set(runs[names].astype(str).itertuples(index=False, name=None))
+    rows = means[names].astype(str).itertuples(index=False, name=None)
+    return means[[row in drawn for row in rows]]
 
 
 def left_out(drawn: int, runs: int) -> str:

@@ -34,7 +34,7 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     missing = style.missing(runs, ["accuracy", _ENERGY])
     if missing:
         return style.sentence(title, missing)
-    known = runs.dropna(subset=["accuracy", _ENERGY])
+    known, fewer = style.runs_of_least(runs.dropna(subset=["accuracy", _ENERGY]), _ENERGY)
     datasets = ordered(known["dataset"])
     plane = _Plane(known)
     factor, shown = plane.scale
@@ -47,10 +47,15 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     for column, dataset in enumerate(datasets, start=1):
         means = compared[compared["dataset"] == dataset].dropna(subset=[_MEAN])
         here = known[known["dataset"] == dataset]
-        across, up = _limits(here[_ENERGY]), _limits(here["accuracy"])
         best = means[means["pareto"].fillna(False).astype(bool)].sort_values(_MEAN)
+        across = _limits(pd.concat([here[_ENERGY], best[_MEAN]]))
+        up = _limits(pd.concat([here["accuracy"], best["mean_accuracy"]]))
         traces = [*_equal_scores(means, across, up, factor), _front(best, factor)]
-        traces += [*plane.points(here), *plane.means(means), *plane.legend(here)]
+        traces += [
+            *plane.points(here),
+            *plane.means(style.of_same(means, here)),
+            *plane.legend(here),
+        ]
         for trace in traces:
             figure.add_trace(trace, row=1, col=column)
         figure.update_xaxes(range=[end * factor for end in across], row=1, col=column)
@@ -68,7 +73,8 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title=quantity("accuracy").name, col=1)
     alt = f"{title}. On the Pareto front: {'; '.join(words)}."
     least_width = 40 + 220 * len(datasets)
-    return style.finish(figure, title, alt, 450, least_width, plane.left_out)
+    note = " ".join(filter(None, [fewer, plane.left_out]))
+    return style.finish(figure, title, alt, 450, least_width, note)
 
 
 class _Plane:

@@ -12,7 +12,7 @@ from lib.analysis import questions as asked
 from lib.analysis.cost import elsewhere
 from lib.analysis.results import Analysis
 from lib.quantities import is_renamed
-from lib.report import budgets, verdicts
+from lib.report import verdicts
 from lib.report.page import Table
 from lib.report.tables import shared
 from lib.stats.equal_accuracy import SHARE_OF_BEST
@@ -62,7 +62,7 @@ def answer(study: Analysis) -> Table:
     design = study.answer.design  # a factor that the variants are called by is in no key
     factors = [name for name in (*design.compared, *design.context) if name not in keys]
     frame = frame.join(groups[factors].first()).reset_index() if factors else frame.reset_index()
-    known = budgets.limits(study)
+    known = study.energy_limits
     order = [keys.index(name) for name in study.configuration if name in runs]
     for end in ("low", "high"):
         found = (known.get(tuple(row[n] for n in order)) for row in frame[keys].to_numpy())
