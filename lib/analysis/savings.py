@@ -141,9 +141,9 @@ def savings(
     """
     several = "location" in runs and runs["location"].nunique() > 1
     place = [*(["location"] if several else []), "dataset"]
-    columns = {name: numbers(runs[name]) for name in ("energy_consumed", "accuracy")}
-    runs = runs.assign(guessing=frugality.guessing(runs), **columns)
-    narrow = ["run_id", "architecture", COLUMN, "guessing", *columns]
+    figures = {name: numbers(runs[name]) for name in ("energy_consumed", "accuracy")}
+    runs = runs.assign(guessing=frugality.guessing(runs), **figures)
+    narrow = ["run_id", "architecture", COLUMN, "guessing", *figures]
     rows = []
     for where, part in runs.groupby(place, dropna=False):
         keys = [*zip(part["architecture"], part[COLUMN], strict=True)]
@@ -202,6 +202,8 @@ def _against(group: _Group, base: _Group | None, name: str) -> dict[str, Any]:
         return {"reason": f"there is no run of {name}"}
     ratio = ratio_of_means(group.energy, base.energy)
     saving = equal_accuracy.saving(group.curves, base.curves, group.guessing)
+    # Without an interval nothing is widened.
+    known = ratio.is_known or saving.log_ratio.is_known
     return {
         "energy_ratio": math.exp(ratio.value),
         "accuracy_difference": 100 * (_mean(group.accuracy) - _mean(base.accuracy)),
@@ -215,7 +217,7 @@ def _against(group: _Group, base: _Group | None, name: str) -> dict[str, Any]:
         "reason": "; ".join(filter(None, [ratio.reason, saving.reason])) or None,
         _RATIO: ratio,
         _SAVING: saving.log_ratio,
-        _BEYOND: uncertainty.beyond_scatter(group.known, base.known),
+        _BEYOND: uncertainty.beyond_scatter(group.known, base.known) if known else None,
     }
 
 

@@ -231,7 +231,8 @@ def possible(
         levels: Sources of other levels are held at their medians.
         only: All sources but the one of this name are held at theirs.
     """
-    common, errors = [], []
+    common: list[tuple[Source, Hashable]] = []
+    errors: list[tuple[Source, Any]] = []
     for one in budget.sources:
         if one.level not in levels or only not in (None, one.key):
             errors.append((one, one.median))

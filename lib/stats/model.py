@@ -9,18 +9,22 @@ scatters five times as much; see `benchmarks/calibration.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.linalg import pinv
 from scipy import stats
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from lib.stats.estimate import Estimate
 from lib.stats.observations import Observations
 
 _ROUNDING = 1e-9
+_NOTHING = 1e-20
+"""Up to which share of the largest a weight is rounding, and changes no sum."""
 
 LEAST_VARIANCE = 0.05
 """Of a cell, as a share of what its residuals say by themselves."""
@@ -63,12 +67,12 @@ class LogModel:
     @cached_property
     def residuals(self) -> np.ndarray:
         """Of the logs, shape (n,)."""
-        return self._maker @ self._y
+        return _residuals(self._basis, self._y)
 
     @cached_property
     def df_residual(self) -> int:
         """Runs less parameters that can be estimated."""
-        return round(float(np.trace(self._maker)))
+        return len(self._y) - self._basis.shape[1]
 
     @cached_property
     def residual_sd(self) -> float:
@@ -127,7 +131,8 @@ class LogModel:
         """
         if not self._estimable(weights):
             return Estimate(reason="never measured in the same place")
-        shares = weights @ self._inverse[: len(self.cells)]
+        few = weights.nonzero()[0]
+        shares = weights[few] @ self._inverse[few]
         value = float(shares @ self._y)
         runs = np.bincount(self._cell_of, minlength=len(self.cells))
         if (runs[weights != 0] < 2).any() or not self.df_residual:
@@ -136,7 +141,9 @@ class LogModel:
         variance = float(shares**2 @ squares)
         if variance <= _ROUNDING**2:
             return Estimate(value, reason="all runs agree")
-        weights, covariance = self._of_residuals(shares**2), self._covariance
+        weights = self._of_residuals(shares**2)
+        few = (weights > _NOTHING * weights.max()).nonzero()[0]
+        weights, covariance = weights[few], self._covariance[np.ix_(few, few)]
         df = float(weights @ np.diag(covariance)) ** 2 / float(weights @ covariance**2 @ weights)
         return Estimate(value, math.sqrt(variance), df)
 
@@ -146,10 +153,10 @@ class LogModel:
     def _nuisance(self) -> np.ndarray:
         """What is no part of a question: context in each place, and blocks."""
         observed = self.observations
-        strata = np.unique(observed.strata)
-        return np.hstack([observed.strata[:, None] == strata, observed.block.indicators]).astype(
-            float
-        )
+        strata = (observed.strata[:, None] == np.unique(observed.strata)).astype(float)
+        if len(observed.block) < 2:
+            return strata
+        return np.hstack([strata, observed.block.indicators])
 
     @cached_property
     def _design(self) -> np.ndarray:
@@ -159,16 +166,30 @@ class LogModel:
 
     @cached_property
     def _inverse(self) -> np.ndarray:
-        return pinv(self._design)
+        """Of the design, without the rows of nuisances: shape (cells, n)."""
+        inverse = np.zeros(self._design.T.shape)
+        for rows, columns in _unconnected(self._design):
+            inverse[np.ix_(columns, rows)] = pinv(self._design[np.ix_(rows, columns)])
+        return inverse[: len(self.cells)]
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        return _basis(self._design)
 
     @cached_property
     def _maker(self) -> np.ndarray:
         """Makes residuals of logs."""
-        return _residual_maker(self._design)
+        return np.eye(len(self._y)) - self._basis @ self._basis.T
+
+    @cached_property
+    def _found(self) -> np.ndarray:
+        """What the inverse finds of each parameter in those of the cells."""
+        return self._inverse @ self._design
 
     def _estimable(self, weights: np.ndarray) -> bool:
+        few = weights.nonzero()[0]
         row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
-        return bool(np.allclose(row @ self._inverse @ self._design, row, atol=1e-8))
+        return bool(np.allclose(weights[few] @ self._found[few], row, atol=1e-8))
 
     # Spreads.
 
@@ -237,9 +258,9 @@ class LogModel:
         with_it: np.ndarray,
         unequal: Callable[[np.ndarray], np.ndarray],
     ) -> FTest:
-        makers = [_residual_maker(design) for design in (without, with_it)]
-        squares = [float(self._y @ maker @ self._y) for maker in makers]
-        df = round(float(np.trace(makers[0]) - np.trace(makers[1])))
+        bases = [_basis(design) for design in (without, with_it)]
+        squares = [float((_residuals(basis, self._y) ** 2).sum()) for basis in bases]
+        df = bases[1].shape[1] - bases[0].shape[1]
         if not df:
             return FTest(reason="no two levels occur in the same context")
         if not self.df_residual or not self.residual_sd > _ROUNDING:
@@ -262,7 +283,7 @@ class LogModel:
             Brunner, Dette and Munk (1997), "Box-type approximations in nonparametric factorial
             designs", doi:10.1080/01621459.1997.10473671.
         """
-        shares = contrasts @ self._inverse[: len(self.cells)]
+        shares = contrasts @ self._inverse
         products = shares.T @ shares
         squares = self._squares(logs)
         form = (self._maker * self._of_residuals(np.diag(products))) @ self._maker
@@ -274,12 +295,39 @@ class LogModel:
         return stats.f.sf(found / (squares @ np.diag(products)), df, df_residual)
 
 
-def _residual_maker(design: np.ndarray) -> np.ndarray:
-    return np.eye(len(design)) - _projector(design)
+def _residuals(basis: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return values - basis @ (basis.T @ values)
 
 
 def _projector(design: np.ndarray) -> np.ndarray:
     """Onto the columns of a design, redundant or not."""
-    left, sizes, _ = np.linalg.svd(design, full_matrices=False)
-    basis = left[:, sizes > 1e-10 * max(design.shape) * sizes[0]]
+    basis = _basis(design)
     return basis @ basis.T
+
+
+def _basis(design: np.ndarray) -> np.ndarray:
+    """Orthonormal, of what the columns of a design span, redundant or not."""
+    bases = []
+    for rows, columns in _unconnected(design):
+        left, sizes, _ = np.linalg.svd(design[np.ix_(rows, columns)], full_matrices=False)
+        kept = left[:, sizes > 1e-10 * max(left.shape) * sizes[0]]
+        basis = np.zeros((len(design), kept.shape[1]))
+        basis[rows] = kept
+        bases.append(basis)
+    return np.hstack(bases)
+
+
+def _unconnected(design: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of each part of a design that has nothing in common with the others.
+
+    Without blocks each context is one, and the time goes with the cube of the largest.
+    """
+    rows, columns = design.nonzero()
+    size = sum(design.shape)
+    links = coo_array((np.ones(len(rows)), (rows, len(design) + columns)), shape=(size, size))
+    count, part = connected_components(links, directed=False)
+    of_rows, of_columns = part[: len(design)], part[len(design) :]
+    for one in range(count):
+        here = (of_rows == one).nonzero()[0], (of_columns == one).nonzero()[0]
+        if len(here[0]) and len(here[1]):
+            yield here

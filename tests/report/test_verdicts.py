@@ -69,3 +69,10 @@ def test_where_nothing_varies_the_spread_is_told():
     runs = results((1.0,), datasets=("mnist",), repetitions=10, cv=0.03)
     said = words(runs, study(levels=("VGG16",), datasets=("mnist",)))
     assert said.startswith("Nothing was varied: 10 runs of one configuration scatter by ")
+
+
+def test_of_many_contexts_the_first_are_told_and_the_table_has_the_rest():
+    several = [f"set{n}" for n in range(verdicts.MOST_CONTEXTS + 4)]
+    said = words(results((1, 1.5), repetitions=3, datasets=several))
+    assert said.count(" times the energy of ") == verdicts.MOST_CONTEXTS
+    assert "The table of pairs has 4 more contexts." in said

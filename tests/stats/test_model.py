@@ -219,3 +219,17 @@ def test_one_level_is_nothing_to_compare():
     model = LogModel(observed(study({"mnist": {"a": 1.0}})))
     assert model.effect.reason == "nothing is compared: the factor has one level"
     assert pairs(model) == []
+
+
+def test_contexts_without_anything_in_common_are_as_if_each_were_alone():
+    effects = {f"set{n}": {"a": 1.0 + n, "b": 1.5, "c": 2.0} for n in range(5)}
+    df = study(effects, 4)
+    together = pairs(LogModel(observed(df)))
+    for name in effects:
+        alone = pairs(LogModel(observed(df[df["dataset"] == name])))
+        here = [pair for pair in together if pair.context == (name,)]
+        for one, other in zip(here, alone, strict=True):
+            assert (one.first, one.second) == (other.first, other.second)
+            assert [one.ratio, one.error, one.df] == pytest.approx(
+                [other.ratio, other.error, other.df], rel=1e-9
+            )
