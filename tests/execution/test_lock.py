@@ -142,9 +142,10 @@ def test_a_lock_that_was_taken_away_is_made_anew(monkeypatch):
         assert "(me)" in second("machine")
 
 
-def test_a_file_system_without_locks_is_said(monkeypatch, tmp_path):
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said(monkeypatch, tmp_path, code):
     def refuse(file, *, blocking):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(lock, "lock_descriptor", refuse)
     refused = pytest.raises(StudyError, match=r"has no locks .* put --outputs on one that has")
