@@ -56,8 +56,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], runs: pd.DataFrame) -
         note = f"Each curve is the mean of a configuration's runs ({len(drawn):,} in all), "
         note += "the band holds the middle 80 % of them."
     ends = [history["energy_consumed"].max() for history in drawn.values()]
-    of_each = {key: np.mean([one["energy_consumed"].max() for one in groups[key]]) for key in keys}
-    kept, fewer = style.of_least(pd.Series(of_each.values(), dtype=float))
+    took = [np.mean([one["energy_consumed"].max() for one in groups[key]]) for key in keys]
+    kept, fewer = style.of_least(pd.Series(took, dtype=float))
     keys = [keys[n] for n in sorted(kept)]
     note = " ".join(filter(None, [note, fewer]))
     factor, shown = quantity("energy_consumed").scaled_to(ends)

@@ -215,7 +215,10 @@ def of_least(means: pd.Series) -> tuple[pd.Index, str]:
 
 def runs_of_least(runs: pd.DataFrame, column: str) -> tuple[pd.DataFrame, str]:
     """The runs of the configurations `of_least`, by a column's mean, and what to say of that."""
-    groups = runs.groupby([name for name in _CONFIGURATION if name in runs], dropna=False)
+    names = [name for name in _CONFIGURATION if name in runs]
+    if not names:
+        return runs, ""
+    groups = runs.groupby(names, dropna=False)
     kept, said = of_least(groups[column].mean().reset_index(drop=True))
     return (runs[groups.ngroup().isin(kept)] if said else runs), said
 
