@@ -193,6 +193,11 @@ class Analysis:
         return instrument_pairs.pairs(self.completed)
 
     @cached_property
+    def agreements(self) -> list[instrument_pairs.Agreement]:
+        """How those two agree, of each pair."""
+        return list(map(instrument_pairs.agreement, self.pairs))
+
+    @cached_property
     def tests(self) -> pd.DataFrame:
         """The paper's own tests, by treatment; within each variant, where there are several."""
         return self.stacked(

@@ -62,8 +62,7 @@ def _order(study: Analysis) -> str:
 
 def agreed(study: Analysis) -> Prose:
     """How the instruments agree, a paragraph for each pair."""
-    found = map(instrument_pairs.agreement, study.pairs)
-    return Prose(tuple(instrument_pairs.in_words(one) for one in found))
+    return Prose(tuple(map(instrument_pairs.in_words, study.agreements)))
 
 
 def uncertain(study: Analysis) -> Prose:

@@ -295,7 +295,7 @@ def instrument_gaps(study: Analysis) -> Table:
 
 
 def _of_pairs(study: Analysis, name: str, caption: str, columns: list[str], note: str) -> Table:
-    frame = instrument_pairs.to_frame(map(instrument_pairs.agreement, study.pairs))
+    frame = instrument_pairs.to_frame(study.agreements)
     if frame.empty:
         return Table(name, "", pd.DataFrame(), _ONE_INSTRUMENT)
     shown, said = shared.reasoned(frame[[*_WHO, *columns, "reason"]])
