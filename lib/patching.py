@@ -22,19 +22,25 @@ def replaced(owner: Any, **attributes: Any) -> Iterator[None]:
             setattr(owner, name, value)
 
 
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Let what is imported find that these packages aren't installed, if they aren't loaded yet."""
+    unloaded = [name for name in names if name not in sys.modules]
+    # None is Python's own way to say "not there".
+    sys.modules.update(dict.fromkeys(unloaded))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in unloaded:
+            del sys.modules[name]
+
+
 def import_nbformat() -> ModuleType:
     """Import nbformat, and what imports it later, in half the time.
 
     jsonschema, which checks notebooks, would compile a grammar of internet addresses: 0.7 s in each
     process, for what no notebook has. Without `rfc3987_syntax` it goes on.
     """
-    name = "rfc3987_syntax"
-    hidden = name not in sys.modules
-    if hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say "not there"
-    try:
+    with hidden("rfc3987_syntax"):
         import nbformat
-    finally:
-        if hidden:
-            del sys.modules[name]
     return nbformat

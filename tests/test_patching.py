@@ -1,10 +1,11 @@
+import importlib
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from lib.patching import replaced
+from lib.patching import hidden, replaced
 
 PROGRAM = """
 import sys
@@ -19,6 +20,14 @@ def test_notebooks_are_read_without_a_grammar_of_addresses():
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert said.stdout.strip() == ""
+
+
+def test_what_is_hidden_is_not_there_for_a_while():
+    with hidden("wave", "sys"):
+        assert importlib.import_module("sys") is sys, "it was loaded before"
+        with pytest.raises(ImportError):
+            importlib.import_module("wave")
+    assert importlib.import_module("wave").open
 
 
 def test_what_was_replaced_comes_back_whatever_happens():

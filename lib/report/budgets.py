@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lib import text
-from lib.analysis.results import Analysis
 from lib.records.uncertainty import uncertainty as of_run
 from lib.report.page import Table
 from lib.stats.budget import MACHINE, RUN, Line
+
+if TYPE_CHECKING:
+    from lib.analysis.results import Analysis
 
 _COMMON = {MACHINE: "all runs of a machine", RUN: "one run"}
 NOTHING = "Uncertainty: nothing is known of how the energies were obtained."

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lib.instruments.gpus import visible_gpus
+from lib.patching import hidden
 from lib.study.catalog import missing_backend
 from lib.study.errors import UserError
 
@@ -35,7 +36,9 @@ def use(name: str) -> None:
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors still show
     os.environ["KERAS_BACKEND"] = name
-    with _notes_held_back() as notes:
+    # What Keras and TensorFlow offer for these is a quarter of their start; nothing here uses it.
+    unused = {"jax", "matplotlib", "sklearn"} - {name}
+    with _notes_held_back() as notes, hidden(*unused):
         gpu = has_gpu()
     if not gpu and visible_gpus().selected:
         # There is a GPU which it does not find: why may be among them.

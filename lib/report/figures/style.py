@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lib.patching import import_nbformat
 from lib.quantities import Quantity, number, quantity
 from lib.report.figures.palette import COLOURS, FAINT, INK
+
+import_nbformat()  # as plotly does with the first figure that is shown, at its full price
 
 MOST_POINTS = 1000
 """Runs that a figure shows one by one, so that a page stays usable."""
