@@ -36,7 +36,8 @@ import psutil
 import yaml
 
 from lib import records
-from lib.instruments.trace import COLUMNS, FILE_NAME
+from lib.instruments import TRACE_NAME
+from lib.instruments.trace import COLUMNS
 from lib.records import Phase, Record
 from lib.study import plan
 from lib.study.config import RunConfig
@@ -125,7 +126,7 @@ def make(kind: str, count: int, folder: Path) -> int:
         history = learned(config, rng)
         path = config.run_dir / records.HISTORY_NAME
         path.write_text(history.to_csv(index=False), encoding="utf-8")
-        (config.run_dir / FILE_NAME).write_text(trace, encoding="utf-8")
+        (config.run_dir / TRACE_NAME).write_text(trace, encoding="utf-8")
         text = measured(config, history, place, rng).model_dump_json(indent=1)
         (config.run_dir / records.FILE_NAME).write_text(text, encoding="utf-8")
     return len(runs)

@@ -10,9 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pandas as pd
-
 ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
 """The paper's order; any other architecture follows alphabetically."""
 
@@ -64,8 +61,8 @@ class Quantity:
         Returns:
             The factor to multiply values by, and this quantity in that unit.
         """
-        sizes = np.abs(np.asarray(list(values), dtype=float))
-        largest = max(sizes[np.isfinite(sizes)], default=0)
+        sizes = (abs(float(value)) for value in values if value is not None)
+        largest = max(filter(math.isfinite, sizes), default=0)
         if not self.ladder or not largest:
             return 1.0, self
         fitting = (step for step in self.ladder if largest * step[1] >= 0.1)
@@ -252,6 +249,8 @@ def ordered(values: Iterable[object]) -> list[str]:
 
     Numbers in a level count by their size: 8 comes before 32. Missing values are left out.
     """
+    import pandas as pd  # here, for most of what says quantities has no table
+
     first = (REFERENCE, *ARCHITECTURES, *DATASETS, *LOCATIONS)
     known = {name: place for place, name in enumerate(first)}
     levels = {str(value) for value in values if not pd.isna(value)}

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lib.analysis.frugality import number
+from lib.instruments import TRACE_NAME
 from lib.instruments.carbon import PAPER_PLACES, locate
-from lib.instruments.trace import FILE_NAME, read_trace
+from lib.instruments.trace import read_trace
 from lib.units import JOULES_PER_KWH
 
 MEASURED, ESTIMATED = "measured", "estimated"
@@ -78,7 +79,7 @@ def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:
     """Seconds and kWh of each run that left its power over time."""
     for folder in folders:
         try:
-            trace = read_trace(folder / FILE_NAME)
+            trace = read_trace(folder / TRACE_NAME)
         except (OSError, ValueError):
             continue
         if len(trace):

@@ -21,7 +21,7 @@ from lib.analysis import (
     variants,
 )
 from lib.analysis.uncertainty import of_configurations
-from lib.instruments import trace
+from lib.instruments import TRACE_NAME, trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
@@ -286,7 +286,7 @@ class Analysis:
         return trace.read_trace(self._trace_file(self.traced_run))
 
     def _trace_file(self, run_id: str) -> Path:
-        return self.run_dir(run_id) / trace.FILE_NAME
+        return self.run_dir(run_id) / TRACE_NAME
 
     def run_dir(self, run_id: str) -> Path:
         """Where a run left its files."""

@@ -17,15 +17,13 @@ from pathlib import Path
 
 from lib import program
 from lib.execution.run_process import LOG_NAME
-from lib.instruments import machine, trace
-from lib.instruments.codecarbon import FILE_NAME as EMISSIONS_NAME
-from lib.instruments.wattmeters.polling import FILE_NAME as WATTMETER_NAME
+from lib.instruments import EMISSIONS_NAME, TRACE_NAME, WATTMETER_NAME, machine
 from lib.records import FILE_NAME, HISTORY_NAME
 from lib.study.config import RunFields
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
-_NAMES = {FILE_NAME, HISTORY_NAME, LOG_NAME, EMISSIONS_NAME, WATTMETER_NAME, trace.FILE_NAME}
+_NAMES = {FILE_NAME, HISTORY_NAME, LOG_NAME, EMISSIONS_NAME, WATTMETER_NAME, TRACE_NAME}
 
 _NOTEBOOK = re.compile(r"\w[\w .+-]{0,99}\.ipynb")
 """Every study may have a notebook of its own."""

@@ -19,10 +19,17 @@ import pandas as pd
 from lib.experiment.record import Measured, Use, complete
 from lib.experiment.results import Results, RunError, number
 from lib.files import without_home, write_atomically
-from lib.instruments import Instrument, Reading, carbon, checks, disagreements, measuring
+from lib.instruments import (
+    TRACE_NAME,
+    Instrument,
+    Reading,
+    carbon,
+    checks,
+    disagreements,
+    measuring,
+)
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
-from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
 from lib.instruments.wattmeters import meters
 from lib.records import FILE_NAME, HISTORY_NAME, Phase, Record

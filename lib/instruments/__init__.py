@@ -20,6 +20,9 @@ tells whether every second was counted once."""
 
 COMPONENTS = ("cpu", "gpu", "ram")
 
+TRACE_NAME, EMISSIONS_NAME, WATTMETER_NAME = "power.csv", "emissions.csv", "wattmeter.csv"
+"""Files that instruments leave in the folder of a run."""
+
 
 @dataclass(frozen=True)
 class Component:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from lib.files import write_atomically
-from lib.instruments import Component, Reading, empty_reading
+from lib.instruments import EMISSIONS_NAME, TRACE_NAME, Component, Reading, empty_reading
 from lib.instruments.carbon import Location
 from lib.instruments.codecarbon_corrections import (
     RAPL,
@@ -26,10 +26,7 @@ from lib.instruments.codecarbon_corrections import (
 )
 from lib.instruments.gpus import Gpus, visible_gpus
 from lib.instruments.recorder import Recorder
-from lib.instruments.trace import FILE_NAME as TRACE_NAME
 from lib.instruments.trace import PowerTrace
-
-FILE_NAME = "emissions.csv"
 
 LONGEST_INTERVAL = 3.0
 """Intervals without a sample from which on a doubt is raised, as CodeCarbon's own warning."""
@@ -103,7 +100,7 @@ class CodeCarbon:
         folder = self._folder
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / FILE_NAME).unlink(missing_ok=True)
+            (folder / EMISSIONS_NAME).unlink(missing_ok=True)
         self._ignored = ignored_settings()
         project = folder.name if folder else "idle"
         self._tracker = QuietTracker(
@@ -147,7 +144,7 @@ class CodeCarbon:
         doubts = (*doubts, *check_row(row, self._tracker.ram_power(), self._location))
         reading = Reading(self.name, row["duration"], components, count, doubts)
         if self._folder is not None:
-            self._write(self._folder / FILE_NAME, row)
+            self._write(self._folder / EMISSIONS_NAME, row)
         return dataclasses.replace(reading, details=self._details(reading, row))
 
     def _doubts(self, methods: Mapping[str, Component], log: Sequence[str]) -> tuple[str, ...]:

@@ -19,8 +19,6 @@ import pandas as pd
 
 from lib.files import plain
 
-FILE_NAME = "power.csv"
-
 
 @dataclass(frozen=True)
 class Sample:

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from lib import files, records
-from lib.instruments import Reading, metering, trace
+from lib.instruments import TRACE_NAME, Reading, metering, trace
 from lib.logs import clock_offset, summaries, wattmeter
 from lib.logs.clock_offset import Offset
 from lib.logs.wattmeter import PowerLog
@@ -215,10 +215,10 @@ def _span(record: Record, *, whole: bool = False) -> tuple[float, float] | None:
 
 def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     """The clocks' offset by the run's own power trace."""
-    path = StudyFolder(study_dir).run(record.run_id) / trace.FILE_NAME
+    path = StudyFolder(study_dir).run(record.run_id) / TRACE_NAME
     span = _span(record, whole=True)
     if span is None or not path.is_file():
-        return Offset(None, float("nan"), f"the run left no {trace.FILE_NAME}")
+        return Offset(None, float("nan"), f"the run left no {TRACE_NAME}")
     reach = span[0] - clock_offset.LARGEST, span[1] + clock_offset.LARGEST
     near = [samples.where(samples.places(*reach)) for samples in log.channels.values()]
     return clock_offset.estimate(near, trace.read_trace(path))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lib import records
 from lib.files import write_atomically
-from lib.instruments import trace
+from lib.instruments import TRACE_NAME, trace
 from lib.records import Record
 from lib.report import run_tables
 from lib.report.figures import svg
@@ -92,7 +92,7 @@ def _accuracy(run: Path) -> list[str]:
 
 def _power(run: Path) -> list[str]:
     try:
-        samples = trace.read_trace(run / trace.FILE_NAME)
+        samples = trace.read_trace(run / TRACE_NAME)
     except (OSError, ValueError):
         return []
     if samples.empty:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from lib.stats import ALPHA
 
@@ -82,13 +81,25 @@ class Law:
         return f"{name}{dof}, median {self.centre:.3g}, {what} {self.spread:.3g}"
 
 
+def _normal(p: NDArray | float, _dof: float | None) -> NDArray | float:
+    from scipy import special  # here, for a table of runs needs no law, and waits for none
+
+    return special.ndtri(p)
+
+
+def _student(p: NDArray | float, dof: float | None) -> NDArray | float:
+    from scipy import special
+
+    return special.stdtrit(dof, p)
+
+
 def _triangular(p: NDArray | float, _dof: float | None) -> NDArray | float:
     return np.where(np.asarray(p) < 0.5, np.sqrt(2 * p) - 1, 1 - np.sqrt(2 * (1 - p)))
 
 
 _UNIT = {
-    "normal": lambda p, _dof: special.ndtri(p),
-    "t": lambda p, dof: special.stdtrit(dof, p),
+    "normal": _normal,
+    "t": _student,
     "rectangular": lambda p, _dof: 2 * np.asarray(p) - 1,
     "triangular": _triangular,
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from lib.instruments import wattmeters
+from lib.instruments import WATTMETER_NAME, wattmeters
 from lib.instruments.wattmeters import polling
 
 
@@ -67,7 +67,7 @@ def logging(
     """
     if description is None:
         return nullcontext()
-    return polling.logging(open_meter(Path(description)), folder / polling.FILE_NAME)
+    return polling.logging(open_meter(Path(description)), folder / WATTMETER_NAME)
 
 
 def _meters() -> dict[str, type[polling.Meter]]:

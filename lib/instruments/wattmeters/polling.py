@@ -25,8 +25,6 @@ from lib.instruments import Reading
 from lib.instruments.metering import Samples, read_window
 from lib.study.errors import UserError
 
-FILE_NAME = "wattmeter.csv"
-
 PATIENCE = 30.0
 """s. So long a meter is waited for after a run, until it tells of the run's last moment."""
 
