@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -83,6 +84,7 @@ class RunFields(Strict):
         output_dir: str
 
     @classmethod
+    @functools.cache  # asked for with every id of a run
     def names(cls, *uses: Use) -> tuple[str, ...]:
         """The fields for any of `uses`, in their order."""
         return tuple(name for name, info in cls.model_fields.items() if _use(info) in uses)
