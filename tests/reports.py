@@ -1,10 +1,12 @@
 """Studies with their reports, made once for all tests that look at them."""
 
 import json
+import os
 from pathlib import Path
 
 import nbformat
 import pandas as pd
+import pytest
 
 from lib import records
 from lib.paper import published
@@ -15,25 +17,23 @@ from tests import needs, small_study
 
 SCRIPT = "<script>document.title='hacked'</script>"
 HOSTILE = f'{SCRIPT}<b>&amp; "bold"</b>'
+RENDERER = "notebook_connected"
+"""What plotly would choose on Kaggle, which loads plotly.js from elsewhere."""
 
 
 def hostile(folder: Path) -> Path:
-    """A small study with markup wherever a study holds text of others, and with a failed run."""
-    small_study.make(folder, title=HOSTILE, location="USA/oregon", failed=HOSTILE)
+    """102 runs of which one failed, 50 epochs each; markup wherever a study holds others' text."""
+    small_study.make(folder, title=HOSTILE, repetitions=17, location="USA/oregon", failed=HOSTILE)
     put(folder, location=HOSTILE, data_dir=f"/data/{HOSTILE}")
     put(folder, "VGG19-*", architecture=SCRIPT)
-    build.build(folder)
-    return folder
-
-
-def large(folder: Path) -> Path:
-    """102 runs with learning curves of 50 epochs."""
-    small_study.make(folder, repetitions=17)
     for path in folder.glob("runs/*/history.csv"):
         head, *rows = path.read_text().splitlines(keepends=True)
         more = (row.replace(row[0], str(epoch), 1) for epoch, row in enumerate(rows * 25, start=1))
         path.write_text(head + "".join(more))
-    build.build(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(build.RENDERER, RENDERER)
+        build.build(folder)
+        assert os.environ[build.RENDERER] == RENDERER
     return folder
 
 

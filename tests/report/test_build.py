@@ -1,7 +1,6 @@
 """The report, made for real: the notebook is executed and its page is read."""
 
 import json
-import os
 import re
 import shutil
 from datetime import UTC, datetime
@@ -56,15 +55,11 @@ def test_one_factor_two_repetitions_and_epochs_that_tell_a_loss(tmp_path):
     assert not [output for output in outputs if output.get("name") == "stderr"]
 
 
-def test_figures_are_there_whatever_plotly_would_choose(tmp_path, monkeypatch):
-    renderer = "notebook_connected"  # as on Kaggle
-    monkeypatch.setenv("PLOTLY_RENDERER", renderer)
-    study = small_study.make(tmp_path / "s", datasets=("digits",), repetitions=1)
-    html = build.build(study).read_text(encoding="utf-8")
-    main = BeautifulSoup(html, "html.parser").find("main")
+def test_figures_are_there_whatever_plotly_would_choose(page):
+    """See how the study was made."""
+    main = page.find("main")
     assert len(main.select("figure.plot")) >= 4
     assert "cdn.plot.ly" not in main.decode()
-    assert os.environ["PLOTLY_RENDERER"] == renderer
 
 
 def test_the_executed_notebook_stays_small(study):
