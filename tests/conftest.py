@@ -38,6 +38,13 @@ record["config"] = {{name: globals()[name] for name in record["config"]}}
 """
 """The cells of a notebook that leaves a record, and nothing else."""
 
+SCATTERED = RECORD.replace(
+    '(run_dir / "run.json")',
+    'record["energy_consumed"] *= epochs * (1 + (7 * repetition + 3 * epochs) % 5 / 100)\n'
+    '(run_dir / "run.json")',
+)
+"""The same, with energies that follow from epochs and repetition."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
@@ -86,20 +93,26 @@ def notebook(tmp_path, monkeypatch):
     """Make the runner execute a notebook of these cells in place of train.ipynb."""
 
     def use(*cells):
-        node = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in (PARAMETERS, *cells)],
-            metadata={
-                "kernelspec": {"name": "python3", "display_name": "Python 3"},
-                "language_info": {"name": "python"},
-            },
-        )
-        node.cells[0].metadata["tags"] = ["parameters"]
-        path = tmp_path / "stand-in" / "train.ipynb"
-        path.parent.mkdir(exist_ok=True)
-        nbformat.write(node, path)
+        path = write_notebook(tmp_path / "stand-in", *cells)
         monkeypatch.setattr(RunConfig, "notebook", path)
 
     return use
+
+
+def write_notebook(folder, *cells):
+    """One of these cells that takes what `train.ipynb` takes; its path."""
+    node = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (PARAMETERS, *cells)],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+        },
+    )
+    node.cells[0].metadata["tags"] = ["parameters"]
+    path = folder / "train.ipynb"
+    folder.mkdir(exist_ok=True)
+    nbformat.write(node, path)
+    return path
 
 
 @pytest.fixture

@@ -81,19 +81,16 @@ def strike(process, way):
     assert alive == [], f"left behind after {way}"
 
 
-def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp_path_factory):
-    """In every way twice, at every moment thrice."""
-    notebook(RECORD)
-    undisturbed = tmp_path_factory.mktemp("undisturbed")
-    (undisturbed / "small.yaml").write_text(STUDY)
-    status, said = stand_in.run(RunConfig.notebook, undisturbed, "small.yaml", kernel=False)
-    assert status == cli.COMPLETE, said
+def killed(folder, undisturbed, notebook, blows):
+    """Strike a study in `folder` in so many ways and at so many moments, then let it end.
 
+    It goes on from where it was and comes out as `undisturbed`, over and over.
+    """
     dice = random.Random(1)
     study_dir = folder / "outputs" / "small"
-    again = (RunConfig.notebook, folder, "small.yaml", "--retry-failed")
+    again = (notebook, folder, "small.yaml", "--retry-failed")
     process, known = stand_in.start(*again, kernel=False), {}
-    for way, moment in islice(zip(cycle(WAYS), cycle(MOMENTS), strict=False), 12):
+    for way, moment in islice(zip(cycle(WAYS), cycle(MOMENTS), strict=False), blows):
         before = len(over(study_dir))
         while not MOMENTS[moment](study_dir, before) or process.poll() is not None:
             if process.poll() is not None:
@@ -119,6 +116,16 @@ def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp
         *("plan.csv", "study.yaml", "results.csv", "runs")
     }
     assert not list(study_dir.rglob("*.tmp"))
+
+
+def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp_path_factory):
+    """In every way twice, at every moment thrice."""
+    notebook(RECORD)
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    (undisturbed / "small.yaml").write_text(STUDY)
+    status, said = stand_in.run(RunConfig.notebook, undisturbed, "small.yaml", kernel=False)
+    assert status == cli.COMPLETE, said
+    killed(folder, undisturbed, RunConfig.notebook, 12)
 
 
 @pytest.mark.parametrize("way", ["terminate", "interrupt twice"])
@@ -206,21 +213,19 @@ def test_a_file_in_place_of_the_folder_is_one_message(folder, notebook):
 ONE = ("small.yaml", "--only", "epochs=1", "repetition=1")
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\nbytearray(2**31)",
-        "import numpy\nnumpy.zeros(2**50)",
-        "import os\nos.write(2, b'terminate called: std::bad_alloc')\nos.abort()",
-    ],
-)
-def test_out_of_memory_is_named(folder, notebook, cell):
-    notebook(cell)
-    status, said = stand_in.run(RunConfig.notebook, folder, *ONE)
+def test_out_of_memory_is_named(folder, notebook):
+    notebook(
+        "import numpy, os, resource",
+        "if epochs == 1: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); bytearray(2**31)",
+        "if epochs == 2: numpy.zeros(2**50)",
+        "os.write(2, b'terminate called: std::bad_alloc'); os.abort()",
+    )
+    (folder / "small.yaml").write_text(STUDY.replace("[1, 2]", "[1, 2, 3]"))
+    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml", "--only", "repetition=1")
     assert status == cli.SOME_FAILED
-    assert "0 of 1 runs complete, 1 failed, the last one is VGG16" in said
-    (path,) = folder.rglob("run.json")
-    assert records.read(path).error.startswith("out of memory: ")
+    assert "0 of 3 runs complete, 3 failed, the last one is VGG16" in said
+    errors = [records.read(path).error for path in folder.rglob("run.json")]
+    assert [error[:15] for error in errors] == ["out of memory: "] * 3
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
-"""A study's own notebook is executed, killed, sent away and refused as `train.ipynb` is."""
+"""A study's own notebook is executed, killed and refused as `train.ipynb` is."""
 
-import random
-import time
+from textwrap import indent
 
 import pytest
 
@@ -10,8 +9,7 @@ from lib.study.config import COMMON
 from lib.study.folder import StudyFolder
 from tests import stand_in
 from tests.conftest import RUN_DIR
-from tests.execution.test_cluster import two_workers  # noqa: F401 (a fixture)
-from tests.execution.test_faults import complete, outcome, strike
+from tests.execution.test_faults import killed
 from tests.study.test_notebook import written
 
 CELL = 'size = 1\nkind = "round"\nseed = 1'
@@ -61,23 +59,26 @@ def test_a_study_of_it_leaves_records_with_its_own_fields(folder):
     assert stand_in.run("unused", folder, *one)[1].count("1 complete") >= 1, "not run again"
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ("x = 1", "the notebook ended without leaving a record; its last call is to be run.finish"),
-        (REAL + "\nrun.finish(total=1)", "RunError: finish: the run is finished"),
-        (
-            REAL.replace("run.finish(total=total)", "run.finish(total=float('nan'))"),
-            "total: is nan",
-        ),
-        (REAL.replace("run.epoch(total=total)", "1 / 0"), "ZeroDivisionError: division by zero"),
-    ],
-)
-def test_a_run_that_leaves_no_sound_record_says_why(folder, cell, said):
-    written(folder, CELL, cell)
-    status, text = stand_in.run("unused", folder, "small.yaml", "--only", "size=1", "repetition=1")
-    assert status == cli.SOME_FAILED
-    assert said in text
+FAULTY = {
+    1: ("x = 1", "the notebook ended without leaving a record; its last call is to be run.finish"),
+    2: (REAL + "\nrun.finish(total=1)", "RunError: finish: the run is finished"),
+    3: (REAL.replace("run.epoch(total=total)", "1 / 0"), "ZeroDivisionError: division by zero"),
+}
+
+
+def test_a_run_that_leaves_no_sound_record_says_why(folder):
+    chosen = "\n".join(
+        f"if size == {size}:\n{indent(cell.strip(), '    ')}" for size, (cell, _) in FAULTY.items()
+    )
+    written(folder, CELL, chosen)
+    (folder / "small.yaml").write_text(STUDY.replace("[1, 2]", str([*FAULTY])))
+    status, text = stand_in.run("unused", folder, "small.yaml", "--only", "repetition=1")
+    assert status == cli.SOME_FAILED, text
+    found = records.merge(folder / "outputs" / "small").records
+    errors = {record.config["size"]: record.error for record in found}
+    for size, (_, said) in FAULTY.items():
+        assert said in errors[size]
+    assert any(said in text for said in errors.values())
 
 
 @pytest.mark.parametrize(
@@ -91,42 +92,20 @@ def test_a_run_that_leaves_no_sound_record_says_why(folder, cell, said):
         (STUDY.replace("own.ipynb", "other.ipynb"), "there is no kernel 'julia-1.9' here"),
     ],
 )
-def test_what_cannot_be_run_is_refused_before_anything_runs(folder, study, said):
+def test_what_cannot_be_run_is_refused_before_anything_runs(folder, capsys, study, said):
     written(folder, CELL, kernel="julia-1.9").rename(folder / "other.ipynb")
     written(folder, CELL)
     (folder / "small.yaml").write_text(study)
-    status, text = stand_in.run("unused", folder, "small.yaml")
-    assert status == cli.BAD_INPUT
-    assert said in text
-    assert "Traceback" not in text
+    assert cli.main(["small.yaml"]) == cli.BAD_INPUT
+    assert said in capsys.readouterr().err
     assert not (folder / "outputs").exists()
 
 
-def test_killed_at_ten_moments_the_study_comes_out_the_same(folder, tmp_path_factory):
+def test_killed_at_any_moment_the_study_comes_out_the_same(folder, tmp_path_factory):
+    """At every moment once; `test_faults` has more."""
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     for place in (folder, undisturbed):
         written(place, CELL, LIGHT)
         (place / "small.yaml").write_text(STUDY)
     assert stand_in.run("unused", undisturbed, "small.yaml", kernel=False)[0] == cli.COMPLETE
-    dice, known = random.Random(2), {}
-    for _ in range(10):
-        process = stand_in.start("unused", folder, "small.yaml", "--retry-failed", kernel=False)
-        time.sleep(dice.uniform(0.2, 1.5))
-        if process.poll() is None:
-            strike(process, "kill")
-        now = complete(folder) if (folder / "outputs").exists() else {}
-        assert known.items() <= now.items()
-        known = now
-    process.communicate()
-    status, said = stand_in.run("unused", folder, "small.yaml", "--retry-failed", kernel=False)
-    assert status == cli.COMPLETE, said
-    assert outcome(folder) == outcome(undisturbed)
-
-
-def test_two_workers_of_a_cluster_execute_it(folder, two_workers):  # noqa: F811
-    written(folder, CELL, LIGHT)
-    half = ("small.yaml", "--only", "repetition=1", "--scheduler", two_workers.address)
-    status, said = stand_in.run("unused", folder, *half)
-    assert status == cli.COMPLETE, said
-    found = records.merge(folder / "outputs" / "small").records
-    assert sorted(record.config["size"] for record in found) == [1, 2]
+    killed(folder, undisturbed, "unused", 4)
