@@ -1,5 +1,8 @@
 """The path that matters: `run_all.py` trains real networks on small data and reports them."""
 
+import shutil
+import subprocess
+
 import nbformat
 import numpy as np
 import pandas as pd
@@ -8,9 +11,14 @@ import yaml
 
 from lib import cli, records
 from lib.execution import run_study
+from lib.execution.kaggle import push
 from lib.records import read
+from lib.study.config import RunConfig
+from tests.execution.kaggle import server
+from tests.execution.kaggle.conftest import FAST, clean_python, fake  # noqa: F401 (fixtures)
 
 SMALL = {"head": "linear", "epochs": 2, "train_limit": 64, "test_limit": 32, "location": "FRA"}
+STUDY = {"defaults": SMALL | {"idle_seconds": 2}, "repetitions": 2}
 
 
 def run_all(folder, arguments=(), **study):
@@ -24,7 +32,7 @@ def run_all(folder, arguments=(), **study):
 def study(tmp_path_factory):
     """Two repetitions of one configuration."""
     folder = tmp_path_factory.mktemp("study")
-    status, study_dir = run_all(folder, defaults=SMALL | {"idle_seconds": 2}, repetitions=2)
+    status, study_dir = run_all(folder, **STUDY)
     assert status == cli.COMPLETE
     return study_dir
 
@@ -126,22 +134,73 @@ def no_report(monkeypatch):
     monkeypatch.setattr(run_study, "report", lambda *study, **options: True)
 
 
-def test_the_same_seed_gives_the_same_run(study, tmp_path, no_report):
-    status, again = run_all(
-        tmp_path, ["--only", "repetition=1"], defaults=SMALL | {"idle_seconds": 2}, repetitions=2
-    )
-    assert status == cli.COMPLETE
+def _without_network():
+    """A command that takes the network away from what follows it; None where that can't be done."""
+    offline = [shutil.which("unshare") or "unshare", "-rn", "sh", "-c"]
+    offline += ['ip link set lo up && exec "$@"', "sh"]
+    try:
+        subprocess.run([*offline, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return offline
+
+
+def test_on_kaggle_without_network_the_same_run_gives_the_same_record(
+    study,
+    tmp_path,
+    monkeypatch,
+    no_report,
+    fake,  # noqa: F811
+    clean_python,  # noqa: F811
+):
+    """The notebook itself, in an empty folder and a clean environment, through Kaggle's client.
+
+    What follows from the seed is the same, for it is another process.
+    """
+    monkeypatch.setattr(push, "PACE", FAST)
+    offline = _without_network()
+    fake.run = server.executing(clean_python, tmp_path / "sessions", offline or ())
+    for step in ("build", "push", "pull"):
+        status, study_dir = run_all(tmp_path, ["--kaggle", step, "--only", "repetition=1"], **STUDY)
+        assert status == cli.COMPLETE, [session.log[-2000:] for session in fake.kernels.values()]
+        fake.join()
+    pulled, local = record_of(study_dir, 1), record_of(study, 1)
     ours, theirs = (
-        pd.read_csv(folder / "runs" / record_of(folder, 1).run_id / "history.csv")
-        for folder in (study, again)
+        pd.read_csv(folder / "runs" / local.run_id / "history.csv") for folder in (study, study_dir)
     )
     learned = ["accuracy", "loss", "val_accuracy", "val_loss"]
     pd.testing.assert_frame_equal(ours[learned], theirs[learned])
 
+    same = (
+        *("run_id", "status", "config", "accuracy", "loss", "flops", "flops_head"),
+        *("flops_training", "parameters", "trainable_parameters", "depth", "carbon_intensity"),
+        *("location_source", "cpu_method", "gpu_method", "ram_method", "data", "versions"),
+        *("schema_version", "error"),
+    )
+    for name in same:
+        assert getattr(pulled, name) == getattr(local, name), name
+    # So short a training may draw less than the machine did before it: then net energy is empty.
+    assert {**pulled.reasons, "net_energy": ""} == {**local.reasons, "net_energy": ""}
+    for name in ("duration", "energy_consumed", "cpu_energy", "ram_energy", "emissions"):
+        assert getattr(pulled, name) > 0, name
+    assert [phase.name for phase in pulled.phases] == [phase.name for phase in local.phases]
+    assert pulled.hardware["service"] == "Kaggle"
+    assert pulled.hardware.keys() == local.hardware.keys()
+    there, here = (
+        {path.name for path in (folder / "runs" / local.run_id).iterdir()}
+        for folder in (study_dir, study)
+    )
+    assert there == here - {"run.html"}, "that is of the report"
+    if offline is None:
+        pytest.skip("this system gives no process a network of its own; the rest was right")
 
-def test_real_weights_and_own_images_are_loaded(tmp_path, no_report):
+
+def test_real_weights_and_own_images_are_loaded(tmp_path):
     """The path of ImageNet weights: a file as `keras.applications` saves them, and an `.npz`."""
     import keras
+
+    from lib.experiment import Run
+    from lib.training import classifier, datasets
 
     keras.utils.set_random_seed(3)
     base = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3))
@@ -156,18 +215,22 @@ def test_real_weights_and_own_images_are_loaded(tmp_path, no_report):
         )
     }
     np.savez(tmp_path / "mnist.npz", **arrays)
-    defaults = SMALL | {
+    said = SMALL | {
         "dataset": "mnist",
         "architecture": "MobileNet",
         "weights": str(tmp_path / "mobilenet.weights.h5"),
         "data_dir": str(tmp_path),
         "preprocessing": "imagenet",
         "location": None,
+        "idle_seconds": 0,
     }
-    status, study_dir = run_all(tmp_path, defaults=defaults)
-    assert status == cli.COMPLETE
-    (found,) = records.read_results(study_dir).to_dict("records")
+    config = RunConfig(**said, output_dir=str(tmp_path / "outputs"))
+    training = classifier.Training(config, datasets.load(config))
+    run = Run(config)
+    with run.measured(training.rehearse):
+        training.learn(run)
+    (found,) = records.table([run.finish(**training.results)]).to_dict("records")
     assert found["data_source"] == "data_dir/mnist.npz"
     assert pd.isna(found["emissions"])
     assert found["reasons"]["emissions"] == "no location is configured"
-    assert found["weights"] == defaults["weights"]
+    assert found["weights"] == said["weights"]

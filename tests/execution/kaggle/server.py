@@ -12,6 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 CAPACITY = "Maximum batch GPU session count of 2 reached."
+PAPERMILL = """
+import sys
+sys.modules["rfc3987_syntax"] = None  # see lib.patching.import_nbformat
+from papermill.__main__ import papermill
+papermill()
+"""
 QUOTA = "Accelerator Quota Exceeded: your quota will reset to 30 hours in 2 days."
 
 
@@ -166,9 +172,8 @@ def executing(python, folder, offline=()):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         (home / "source.ipynb").write_text(session.request["text"])
-        command = [*offline, str(python), "-I", "-m", "papermill", "source.ipynb"]
         done = subprocess.run(
-            [*command, "__notebook__.ipynb"],
+            [*offline, str(python), "-I", "-c", PAPERMILL, "source.ipynb", "__notebook__.ipynb"],
             cwd=home,
             env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(home)}
             | {"KAGGLE_KERNEL_RUN_TYPE": "Batch"},

@@ -1,18 +1,13 @@
 """From a study to kernels and back, as a person calls it."""
 
-import shutil
-import subprocess
-
 import pandas as pd
 import pytest
 import yaml
 
 from lib import cli, records
-from lib.execution import local as runner
 from lib.execution import lock, run_study
 from lib.execution.kaggle import kernels, push
 from lib.execution.lock import BusyError
-from lib.study.config import RunConfig
 from tests.execution.kaggle import results, server
 from tests.execution.kaggle.conftest import FAST, RESULT
 
@@ -36,7 +31,7 @@ def test_a_study_on_kaggle_equals_the_study_here(
     fake, notebook, run_all, clean_python, tmp_path, capsys
 ):
     notebook(RESULT)
-    study = {"factors": {"batch_size": [12, 14, 13]}, "order": {"shuffle": False}}
+    study = {"factors": {"batch_size": [12, 13]}, "order": {"shuffle": False}}
     fake.run = server.executing(clean_python, tmp_path / "sessions")
 
     assert run_all("--kaggle", "build", **study)[0] == cli.COMPLETE
@@ -55,7 +50,7 @@ def test_a_study_on_kaggle_equals_the_study_here(
         records.read_results(folder).sort_values("run_id").reset_index(drop=True)
         for folder in (here, pulled)
     )
-    assert list(theirs["status"].sort_values()) == ["completed", "completed", "failed"]
+    assert list(theirs["status"].sort_values()) == ["completed", "failed"]
     # Of a failed run the error says where it failed, and only that which ran here has a machine.
     complete = theirs["status"] == "completed"
     unlike = ["git_commit"]  # the checkout may change meanwhile
@@ -66,67 +61,7 @@ def test_a_study_on_kaggle_equals_the_study_here(
     )
     assert set(theirs.loc[complete, "git_commit"]) == {kernels.read_manifest(pulled).commit}
     assert (pulled / "plan.csv").read_text() == (here / "plan.csv").read_text()
-    assert len(fake.pushed) == 3
-
-
-def test_a_real_run_without_network_gives_the_record_of_run_all(
-    fake, run_all, clean_python, tmp_path
-):
-    """The notebook itself, in an empty folder and a clean environment, through Kaggle's client."""
-    offline = [shutil.which("unshare") or "unshare", "-rn", "sh", "-c"]
-    offline += ['ip link set lo up && exec "$@"', "sh"]
-    try:
-        subprocess.run([*offline, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"this system gives no process a network of its own: {error}")
-    study = {
-        "defaults": {
-            **{"architecture": "MobileNet", "head": "linear", "epochs": 2, "location": "FRA"},
-            **{"train_limit": 64, "test_limit": 32, "idle_seconds": 1},
-        }
-    }
-    fake.run = server.executing(clean_python, tmp_path / "sessions", offline)
-    run_all("--kaggle", "build", **study)
-    assert run_all("--kaggle", "push", **study)[0] == cli.COMPLETE
-    (local,) = runner.execute_all(
-        [RunConfig(**study["defaults"], output_dir=str(tmp_path / "here"))],
-        tmp_path / "here",
-        Silent(),
-    )
-    fake.join()
-    (session,) = fake.kernels.values()
-    assert session.state == "COMPLETE", session.log[-2000:]
-    status, study_dir = run_all("--kaggle", "pull", **study)
-    assert status == cli.COMPLETE
-    (folder,) = (study_dir / "runs").iterdir()
-    pulled = records.read(folder / records.FILE_NAME)
-
-    same = (
-        *("run_id", "status", "config", "accuracy", "loss", "flops", "flops_head"),
-        *("flops_training", "parameters", "trainable_parameters", "depth", "carbon_intensity"),
-        *("location_source", "cpu_method", "gpu_method", "ram_method", "data", "versions"),
-        *("schema_version", "error"),
-    )
-    for name in same:
-        assert getattr(pulled, name) == getattr(local, name), name
-    # So short a training may draw less than the machine did before it: then net energy is empty.
-    assert {**pulled.reasons, "net_energy": ""} == {**local.reasons, "net_energy": ""}
-    for name in ("duration", "energy_consumed", "cpu_energy", "ram_energy", "emissions"):
-        assert getattr(pulled, name) > 0, name
-    assert [phase.name for phase in pulled.phases] == [phase.name for phase in local.phases]
-    assert pulled.hardware["service"] == "Kaggle"
-    assert pulled.hardware.keys() == local.hardware.keys()
-    files = {path.name for path in folder.iterdir()}
-    assert files == {path.name for path in (tmp_path / "here" / "runs" / folder.name).iterdir()}
-
-
-class Silent:
-    """A watcher that shows nothing."""
-
-    def begin(self, *_):
-        pass
-
-    progress = end = say = begin
+    assert len(fake.pushed) == 2
 
 
 def test_folders_downloaded_by_hand_are_imported(notebook, run_all, tmp_path):
