@@ -53,10 +53,10 @@ def busy(seconds):
         pass
 
 
-def measure(location, folder, seconds=0.6, interval=0.2, **arguments):
+def measure(location, folder, seconds=0.3, interval=0.2, work=time.sleep, **arguments):
     instrument = CodeCarbon(location, folder, interval=interval, **arguments)
     instrument.start()
-    busy(seconds)
+    work(seconds)
     return instrument.stop()
 
 
@@ -92,7 +92,7 @@ def test_a_busy_loop_of_known_length(tmp_path, steady_cpu, interval):
 
 
 def test_the_row_the_trace_and_the_reading_agree(tmp_path):
-    reading = measure(OREGON, tmp_path / "run-7", 1.0)
+    reading = measure(OREGON, tmp_path / "run-7", 1.0, work=busy)
     row = row_of(tmp_path / "run-7")
     trace = read_trace(tmp_path / "run-7" / "power.csv")
     energy = reading.energy_consumed

@@ -64,10 +64,10 @@ def lab(tmp_path_factory):
 
 
 def _make_short(path):
-    """Let train.ipynb train for some ten seconds."""
+    """Let train.ipynb train for some seconds."""
     notebook = nbformat.read(path, as_version=4)
     (cell,) = [cell for cell in notebook.cells if cell.id == "parameters"]
-    values = {"train_limit": 960, "test_limit": 32, "head": "linear", "epochs": 2}
+    values = {"train_limit": 480, "test_limit": 32, "head": "linear", "epochs": 2}
     values |= {"features": "online", "idle_seconds": 1}
     cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
     nbformat.write(notebook, path)
