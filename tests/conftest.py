@@ -15,8 +15,9 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles lib
 
 LONG = (
-    *("test_in_browser", "test_end_to_end", "test_lab", "test_backends", "test_cluster"),
-    *("test_shipped_studies", "test_own_notebook", "test_command", "test_prometheus"),
+    *("test_in_browser", "test_cluster", "test_end_to_end", "test_lab", "test_backends"),
+    *("test_shipped_studies", "test_faults", "test_own_notebook", "test_until_precise"),
+    *("test_prometheus", "test_flops", "test_codecarbon"),
 )
 """Files of tests that take the longest."""
 

@@ -17,6 +17,7 @@ from lib.training import augmentation, backends, datasets, fit, input_pipeline, 
 from lib.training import batches as feeding
 
 ARCHITECTURE = "VGG16"
+STARTED = "started"
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     if backend != "tensorflow":
         sys.modules["tensorflow"] = None  # as if it were not installed
     backends.use(backend)
+    print(STARTED, file=sys.stderr, flush=True)
     import keras
     from keras import ops
 
