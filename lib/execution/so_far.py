@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from lib import records
 from lib.execution.lock import BusyError
-from lib.records import Record
+from lib.records import Record, results
 
 
 class _Cheap:
@@ -59,8 +58,8 @@ class Results(_Cheap):
     def close(self) -> None:
         """Write the table."""
         with self.timed():
-            table = records.table(self._known.values(), self._plan)
-            records.write_results(table, self._study_dir)
+            table = results.table(self._known.values(), self._plan)
+            results.write_results(table, self._study_dir)
 
 
 class LiveReport(_Cheap):

@@ -53,7 +53,7 @@ def test_a_table_that_is_cheap_is_written_after_every_run(clock, monkeypatch, tm
         written.append(len(table))
         clock.now += cost
 
-    monkeypatch.setattr(so_far.records, "write_results", write)
+    monkeypatch.setattr(so_far.results, "write_results", write)
     cost = 0.05
     results = so_far.Results({}, [], tmp_path)
     for number in range(3):
