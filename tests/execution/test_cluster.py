@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -93,21 +94,19 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory):
-    dask = Cluster(tmp_path_factory.mktemp("cluster"))
-    dask.start_scheduler()
-    dask.start_worker()
-    dask.start_worker()
-    yield dask
-    dask.close()
+    with closing(Cluster(tmp_path_factory.mktemp("cluster"))) as dask:
+        dask.start_scheduler()
+        dask.start_worker()
+        dask.start_worker()
+        yield dask
 
 
 @pytest.fixture
 def dask(tmp_path):
     """A scheduler without workers."""
-    dask = Cluster(tmp_path)
-    dask.start_scheduler()
-    yield dask
-    dask.close()
+    with closing(Cluster(tmp_path)) as dask:
+        dask.start_scheduler()
+        yield dask
 
 
 @pytest.fixture
