@@ -182,9 +182,9 @@ def test_what_was_set_aside_is_listed_with_its_reason(study, executed, monkeypat
 def test_results_are_written_at_the_end_however_long_that_takes(study, monkeypatch):
     """Not after each run, where that would cost more than the runs."""
     written = []
-    real = records.write_results
+    real = so_far.results.write_results
     monkeypatch.setattr(
-        records, "write_results", lambda *arguments: (written.append(1), real(*arguments))
+        so_far.results, "write_results", lambda *arguments: (written.append(1), real(*arguments))
     )
     monkeypatch.setattr(so_far.Results, "SHARE", 0.0)
     monkeypatch.setattr(so_far.Results, "SECONDS", 0.0)
