@@ -505,7 +505,9 @@ def test_the_gpus_that_cuda_may_use_are_counted(tmp_path, nvml, monkeypatch, vis
     reading = measure(OREGON, tmp_path, 1.0)
     gpu = reading.components["gpu"]
     assert gpu.method == "measured counter (NVML)"
-    assert joules(gpu.energy) == pytest.approx(watts * reading.duration, rel=0.02)
+    # Where others compute too, some 50 ms may pass between the clock and the counter.
+    expected = pytest.approx(watts * reading.duration, rel=0.02, abs=0.05 * watts)
+    assert joules(gpu.energy) == expected
     row, trace = row_of(tmp_path), read_trace(tmp_path / "power.csv")
     assert (row["gpu_model"], row["gpu_count"]) == (model, 2 if visible is None else 1)
     assert trace["gpu_power"].mean() == pytest.approx(watts, rel=0.05)
