@@ -11,7 +11,7 @@ figure fits a light notebook and a dark one.
 from lib.report.figures.agreement import bland_altman
 from lib.report.figures.curves import learning_curves
 from lib.report.figures.live import LiveCurve
-from lib.report.figures.ratios import interaction, ratios
+from lib.report.figures.ratios import energies, interaction, ratios
 from lib.report.figures.run import learning_curve, power, samples
 from lib.report.figures.savings import savings
 from lib.report.figures.study import violins
@@ -22,6 +22,7 @@ __all__ = [
     "LiveCurve",
     "accuracy_energy",
     "bland_altman",
+    "energies",
     "interaction",
     "learning_curve",
     "learning_curves",

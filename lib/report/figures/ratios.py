@@ -1,7 +1,10 @@
-"""Ratios of energy: every pair that a study compares, and whether that depends on context."""
+"""Intervals: the energy of every configuration, the ratio of every pair that a study compares, and
+whether that depends on context.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -9,10 +12,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lib.analysis.questions import Answer
-from lib.quantities import number, ordered, quantity
+from lib.quantities import ALONE, number, ordered, quantity
 from lib.report.figures import palette, style
 from lib.report.verdicts import within
+from lib.stats.budget import Uncertainty
 from lib.stats.pairs import ALIKE, DIFFERS, Pair
+from lib.text import with_limits
 
 TITLE = "Ratios of energy"
 
@@ -63,6 +68,48 @@ def ratios(found: Answer) -> go.Figure:
     least_width = 320 + style.longest_line(names) * style.LETTER_WIDTH
     height = 130 + style.row_height(names) * len(names)
     return style.finish(figure, TITLE, f"{TITLE}: {words}.", height, least_width)
+
+
+def energies(found: Mapping[tuple, Uncertainty]) -> go.Figure:
+    """The mean energy of each configuration, with the 95 % limits of instruments and scatter.
+
+    Args:
+        found: By the levels of a configuration: how far its energy (kWh) may be off.
+    """
+    title = "Energies with their 95 % limits"
+    values = pd.Series({key: one.value for key, one in found.items()}, dtype=float)
+    if values.empty:
+        return style.sentence(title, "Nothing is known of how the energies were obtained.")
+    kept, note = style.of_least(values.reset_index(drop=True))
+    shown = [list(found.items())[place] for place in kept]
+    names = [" · ".join(str(part) for part in key if part != ALONE) for key, _ in shown]
+    labels = [style.lines(name, style.ROW_LETTERS) for name in names]
+    factor, named = quantity("energy_consumed").scaled_to(one.high for _, one in shown)
+    value, low, high = (
+        np.array([getattr(one, end) for _, one in shown]) * factor
+        for end in ("value", "low", "high")
+    )
+    words = [
+        f"{name} {with_limits(one.value, one.low, one.high)}"
+        for name, (_, one) in zip(names, shown, strict=True)
+    ]
+    figure = go.Figure(
+        go.Scatter(
+            x=value,
+            y=labels,
+            mode="markers",
+            marker={"color": palette.INK, "size": 9},
+            error_x=style.whiskers(value, low, high),
+            hovertext=list(map(escape, words)),
+            hoverinfo="text",
+        )
+    )
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=labels[::-1])
+    figure.update_xaxes(title=named.label, rangemode="tozero")
+    least_width = 320 + style.longest_line(labels) * style.LETTER_WIDTH
+    height = 130 + style.row_height(labels) * len(labels)
+    alt = f"{title}: {'; '.join(words)}."
+    return style.finish(figure, title, alt, height, least_width, note)
 
 
 def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:

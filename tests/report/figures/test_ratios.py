@@ -1,5 +1,10 @@
+import pytest
+
 from lib.analysis import questions
+from lib.quantities import ALONE
 from lib.report import figures
+from lib.report.figures import style
+from lib.stats.budget import Uncertainty
 from tests.analysis.studies import results, study
 
 
@@ -32,3 +37,17 @@ def test_where_nothing_is_compared_there_is_a_sentence():
     found = questions.answer(runs, study(("VGG16",), ("mnist",)))
     assert figures.ratios(found).layout.meta["alt"].endswith("nothing was varied.")
     assert figures.interaction(found, runs).layout.meta["alt"].endswith("so no interaction.")
+
+
+def test_energies_stand_with_their_limits_and_many_are_the_least():
+    def uncertain(value):
+        return Uncertainty(value, value, value / 2, 2 * value, ())
+
+    figure = figures.energies({("VGG16", "mnist"): uncertain(2e-3), ("A", ALONE): uncertain(1e-3)})
+    (marks,) = figure.data
+    assert list(marks.y) == ["VGG16 · mnist", "A"]
+    assert list(marks.x + marks.error_x.array) == pytest.approx([4, 2])
+    assert "VGG16 · mnist 2.00 Wh (1.0 to 4.0)" in figure.layout.meta["alt"]
+    many = {(str(n), "mnist"): uncertain(n + 1.0) for n in range(300)}
+    assert len(figures.energies(many).data[0].x) == style.MOST_CONFIGURATIONS
+    assert not figures.energies({}).data
