@@ -17,7 +17,7 @@ from lib.files import NOBODY
 
 COMPLETE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-GOES_ON = "what is complete is kept, and the same call goes on where it stopped"
+GOES_ON = "complete runs are kept, and the same command resumes where it stopped"
 
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -27,7 +27,7 @@ exit status:
   1    some runs failed, or are missing because the disk is full or the cluster is gone
   2    bad input; nothing was run
   3    another measurement is under way on this machine
-  130  interrupted; the next call goes on
+  130  interrupted; the same command resumes
 
 examples:
   python run_all.py                                     the quick study
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     path(
         "--like",
         "DIR",
-        "with --dry-run: results of an earlier study, whose spread is reckoned with",
+        "with --dry-run: results of an earlier study, whose spread is assumed",
     )
     pairs("--only", "run only these; several values of one field are alternatives")
     pairs(
@@ -74,8 +74,8 @@ def parser() -> argparse.ArgumentParser:
         "override a field of every run, e.g. epochs=1; a factor is reduced to this value",
     )
     flag("--retry-failed", "run failed runs again")
-    flag("--fresh", "set earlier results of the study aside, start anew")
-    flag("--aside", "list what was set aside of the study, why, and what the next call takes back")
+    flag("--fresh", "set earlier results of the study aside and start again")
+    flag("--aside", "list what was set aside, why, and what the next call takes back")
     result.add_argument(
         "--scheduler",
         metavar="ADDRESS",
@@ -90,31 +90,31 @@ def parser() -> argparse.ArgumentParser:
     path(
         "--import",
         "DIR",
-        "read measurements from the authors' package, or anyone's, in place of training; "
+        "read the measurements of the paper's authors, or anyone's, instead of training; "
         "writes a table to be filled in where nothing says which row is which run",
     )
     result.add_argument("--name", metavar="TITLE", help="what to call the study of an --import")
     path(
         "--wattmeter",
         "LOG",
-        "lay a wattmeter's log beside the runs of a finished study, in place of training",
+        "match a wattmeter's log to the runs of a finished study, without training",
     )
-    path("--report", "DIR", "write the report of the runs that lie in a folder, without training")
+    path("--report", "DIR", "write the report of the runs in a folder, without training")
     result.add_argument(
         "--export",
         choices=["boamps", "model-card", "sci", "paper"],
-        help="write a finished study to its folder exports/: in a format of others, or its methods "
-        "and threats to validity as text for a paper",
+        help="write a finished study to its folder exports/: in another format, or its methods and "
+        "threats to validity as text for a paper",
     )
     path(
         "--package",
         "FILE.zip",
-        "pack a finished study for reviewers: an RO-Crate with all that its tables take",
+        "pack a finished study for reviewers: an RO-Crate with all that its tables need",
     )
-    path("--verify", "FILE.zip", "check a package: its sums, and every number against its records")
+    path("--verify", "FILE.zip", "check a package: checksums, and every number against the records")
     flag(
         "--figures",
-        "also write the figures of the report as PNG, SVG and PDF (takes Chrome or Chromium)",
+        "also write the figures of the report as PNG, SVG and PDF (needs Chrome or Chromium)",
     )
     return result
 
@@ -166,7 +166,7 @@ def _of_no_use(asked: dict[str, Any]) -> list[str]:
     """A sentence for each option that has no meaning beside another one which trains nothing."""
     given = [name for name, value in asked.items() if value]
     if "name" in given and ("import" not in given or "kaggle" in given):
-        return ["--name is of an --import; leave it out"]
+        return ["--name belongs to --import; leave it out"]
     of_kaggle = {"import"} if "kaggle" in given else set()
     alone = next((name for name in _TRAIN_NOTHING if name in {*given} - of_kaggle), None)
     if alone is None:

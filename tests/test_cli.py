@@ -251,7 +251,7 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
     with monkeypatch.context() as patch:
         patch.setattr("lib.execution.terminal.PlainWatcher.begin", interrupt)
         assert run([str(study)]) == cli.INTERRUPTED
-    assert "goes on where it stopped" in capsys.readouterr().err
+    assert "resumes where it stopped" in capsys.readouterr().err
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 1
     assert run([str(study)]) == cli.COMPLETE
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 4

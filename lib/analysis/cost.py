@@ -18,7 +18,7 @@ MEASURED, ESTIMATED = "measured", "estimated"
 
 _AROUND = {"checks": "idle_power", "idle": "idle_power", "cooldown": "idle_power"}
 _AROUND |= {"warmup": "power"}
-"""The parts of a run beside the training, and whose power each is taken to have drawn."""
+"""The parts of a run besides the training, and whose power each is taken to have drawn."""
 
 
 def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:

@@ -86,7 +86,7 @@ class Analysis:
 
     @cached_property
     def variants(self) -> variants.Variants:
-        """In what the runs differ beside architecture, dataset and location."""
+        """In what the runs differ besides architecture, dataset and location."""
         return variants.of(self.results, self.settings)
 
     @cached_property

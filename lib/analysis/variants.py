@@ -1,4 +1,4 @@
-"""In what a run differs from the others of its study, beside what it trains on what and where.
+"""In what a run differs from the others of its study, besides what it trains on what and where.
 
 A study may vary any field of RunConfig. Runs that differ in one are no repetitions of each other:
 their *variant* keeps them apart. It names the fields in which a run differs from the study's

@@ -1,4 +1,4 @@
-"""`run_all.py --wattmeter`: a wattmeter's log laid beside the runs of a finished study."""
+"""`run_all.py --wattmeter`: a wattmeter's log matched to the runs of a finished study."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Forecast:
             self._energy.add(cell(config.recorded), energy)
 
     def left(self, underway: Iterable[Underway], at_once: int = 1) -> Left:
-        """What is still to come, where `at_once` runs are executed beside each other."""
+        """What is still to come, where `at_once` runs are executed at the same time."""
         now = [(cell(run.config.recorded), run) for run in underway]
         seconds = [(cell, run.elapsed, _promised(run)) for cell, run in now]
         spent = [(cell, run.progress.energy_consumed or 0.0, run.progress) for cell, run in now]

@@ -38,7 +38,7 @@ def sentences(
     if asked.compared:
         yield from _power(study, asked, asked.observations(frame, "response"), study_dir, like)
     else:
-        yield "Nothing is compared: these runs will say how far repetitions scatter."
+        yield "Nothing is compared: these runs will show how much repetitions vary."
     yield _cost(runs, study_dir.parent)
 
 
@@ -99,8 +99,8 @@ def _cost(runs: Sequence[RunFields], outputs: Path) -> str:
         return "How long it will take, and how much energy, is unknown: nothing like it ran here."
     share = len(runs) / len(known)
     took, used = (share * sum(figures) for figures in zip(*known, strict=True))
-    guess = "" if share == 1 else ", guessed from those that ran here before"
-    return f"All {len(runs)} runs will take some {duration(took)} and {energy(used)}{guess}."
+    guess = "" if share == 1 else ", estimated from those that ran here before"
+    return f"All {len(runs)} runs will take about {duration(took)} and {energy(used)}{guess}."
 
 
 def _measured(outputs: Path) -> dict[str, tuple[float, float]]:

@@ -116,7 +116,7 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
 
 
 def _varied(records: Sequence[Record]) -> list[str]:
-    """What the runs differ in beside what their ids say."""
+    """What the runs differ in besides what their ids say."""
     configs = [record.config for record in records]
     names = list(dict.fromkeys(name for config in configs for name in config))
     differ = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
@@ -139,7 +139,7 @@ def summary(records: Sequence[Record], total: int) -> str:
     ]
     parts = [f"{len(done)} of {total} runs complete"]
     if total > len(records):
-        parts.append(f"{total - len(records)} to run: their folders were taken away")
+        parts.append(f"{total - len(records)} to run: their folders were removed")
     known = [record.energy_consumed for record in done if record.energy_consumed is not None]
     if known:
         parts.append(f"{energy(sum(known))} measured")

@@ -311,7 +311,7 @@ def _for_at_least(seconds: float, work: Callable[[], object]) -> int:
 
 
 def _now() -> str:
-    """UTC to the millisecond, so that a wattmeter's log can be laid beside it."""
+    """UTC to the millisecond, so that a wattmeter's log can be matched to it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 

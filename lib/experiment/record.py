@@ -153,12 +153,12 @@ def _outcome(results: Results, energy: float | None) -> _Part:
 
 
 def _second_opinions(readings: Sequence[Reading]) -> _Part:
-    """Columns for the energies (kWh) that were measured beside CodeCarbon."""
+    """Columns for the energies (kWh) that were measured besides CodeCarbon's."""
     columns: dict[str, object] = {}
     reasons = {}
     for reading in readings:
         if part := reading.components.get(metering.COMPONENT):
-            # Twice: a log that is laid beside the run later takes the place of the latter.
+            # Twice: a log that is matched to the run later takes the place of the latter.
             columns["live_wattmeter_energy"] = reading.energy_consumed
             columns |= metering.columns(reading)
             if part.reason:

@@ -1,7 +1,7 @@
 """The energy counters of NVIDIA GPUs.
 
 The counter (`nvmlDeviceGetTotalEnergyConsumption`, Volta and newer) is the GPU's own; two readings
-of it need no sampling, which makes it a second opinion beside CodeCarbon's GPU energy.
+of it need no sampling, which makes it a second opinion on CodeCarbon's GPU energy.
 """
 
 from __future__ import annotations

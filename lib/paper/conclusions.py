@@ -392,7 +392,7 @@ def resnet_worst(case: Case) -> Verdict:
         f"Corrected, it is last in {last.sum()} of {len(last)} comparisons. But its accuracy on "
         f"CIFAR10, {span(100 * resnet['accuracy'], '.0f')} %, is of a network that got pixels "
         "from 0 to 1 where its ImageNet weights expect centred ones from 0 to 255, and "
-        f"{len(stuck)} of {len(resnet)} runs stood at the level of guessing. On Kaggle its energy "
+        f"{len(stuck)} of {len(resnet)} runs were at chance level. On Kaggle its energy "
         "was never sampled either. The Score says how it was fed, not what it can do."
     )
 

@@ -22,7 +22,7 @@ from lib.study.catalog import DATASETS
 TABLES = Path(__file__).resolve().parents[2] / "params" / "published"
 
 NETWORK = {"head": "paper"}
-"""What makes a network of Table 2, beside architecture, dataset and image size."""
+"""What makes a network of Table 2, besides architecture, dataset and image size."""
 
 TRAINING = {
     **NETWORK,

@@ -1,4 +1,4 @@
-"""How far the figures of a run may be off: the limits that stand beside each of them."""
+"""How far the figures of a run may be off: the limits of each of them."""
 
 from __future__ import annotations
 

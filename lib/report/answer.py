@@ -143,11 +143,11 @@ def _energies(study: Analysis) -> list[str]:
         lowest, highest = means.iloc[0], means.iloc[-1]
         least, most = significant(lowest, 3), significant(highest, 3)
         if len(means) == 1:
-            parts.append(f"{names[0]} took {least} {shown.unit}{within(dataset)}")
+            parts.append(f"{names[0]} used {least} {shown.unit}{within(dataset)}")
             continue
         times = f", {significant(highest / lowest, 3)} times as much" if lowest > 0 else ""
         parts.append(
-            f"{within(dataset)} a training took from {least} {shown.unit} ({names[0]}) to {most} "
+            f"{within(dataset)} a training used from {least} {shown.unit} ({names[0]}) to {most} "
             f"{shown.unit} ({names[-1]}){times}".strip()
         )
     how = "By the wattmeter, " if column == "wattmeter_energy" else ""
@@ -168,7 +168,7 @@ def _choices(study: Analysis) -> list[str]:
             said.append(f"{chosen.name}{within(dataset)} ({_next(chosen)})")
     if not said:
         return []
-    head = f"Lowest energy among those that are not shown to be {_worse()}: "
+    head = f"Lowest energy among those not shown to be {_worse()}: "
     return [f"{head}{'; '.join(said)}."]
 
 
@@ -202,7 +202,7 @@ def _saved(study: Analysis) -> list[str]:
         by_scatter = rows[(rows["p_holm"] < ALPHA) & (rows["saved_percent"] > 0)]
         shown = by_scatter[by_scatter["saved_percent_low"] > 0]
         if shown.empty:
-            why = "" if by_scatter.empty else ": the instruments leave open whether anything does"
+            why = "" if by_scatter.empty else ": any saving is within the instruments' uncertainty"
             said.append(f"on {dataset} nothing was shown to save energy against {reference}{why}")
             continue
         best = shown.loc[shown["saved_percent"].idxmax()]
@@ -238,7 +238,7 @@ def _cost(study: Analysis) -> list[str]:
     if table.empty or not energy:
         return []
     emitted = table["emissions"].sum(min_count=1)
-    grams = f" and emitted {significant(emitted * 1000, 3)} g CO₂-eq" if emitted > 0 else ""
+    grams = f", emitting {significant(emitted * 1000, 3)} g CO₂-eq" if emitted > 0 else ""
     parts = [
         f"{row.stage} {text.energy(row.energy_consumed)}"
         + (" (estimated)" if row.how == cost.ESTIMATED else "")
@@ -247,7 +247,7 @@ def _cost(study: Analysis) -> list[str]:
     ]
     split = f": {', '.join(parts)}" if len(parts) > 1 else ""
     took = text.duration(table["duration"].sum())
-    return [f"The whole study took {text.energy(energy)} and {took}{grams}{split}."]
+    return [f"The whole study used {text.energy(energy)} in {took}{grams}{split}."]
 
 
 def _worst(study: Analysis) -> list[str]:

@@ -125,13 +125,13 @@ def _inference(record: Record) -> list[tuple[str, str, str]]:
         return []
     known, like = record.extra, record.extra["inferences_like_training"]
     net = known["inference_net_energy_per_1000"]
-    how = "net of idle" if net is not None else "of the whole machine"
+    how = "net of idle" if net is not None else "gross, idle included"
     spent = known["inference_energy_per_1000"] if net is None else net
     seconds, count = known["inference_seconds_per_1000"], "" if like is None else f"{like:,.0f}"
     return [
         ("energy of 1,000 inferences", _kwh(spent), how),
         ("time of 1,000 inferences", f"{seconds:.3g} s", "clock"),
-        ("inferences that take what the training took", count, how),
+        ("inferences that equal the training", count, how),
     ]
 
 
@@ -146,8 +146,8 @@ def _wattmeter(record: Record) -> list[tuple[str, str, str]]:
 def doubts(record: Record) -> Markdown:
     """What makes this run less trustworthy, as a list."""
     if not record.doubts:
-        return Markdown("The checks of machine and instruments found nothing to doubt.")
-    return Markdown("**To be doubted**\n\n" + "\n".join(f"- {doubt}" for doubt in record.doubts))
+        return Markdown("The checks of machine and instruments raised no doubt.")
+    return Markdown("**Doubts**\n\n" + "\n".join(f"- {doubt}" for doubt in record.doubts))
 
 
 def written(config: RunFields) -> Markdown:

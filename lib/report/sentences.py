@@ -1,4 +1,4 @@
-"""What a study says in sentences beside its answer, each computed from its results."""
+"""What a study says in sentences besides its answer, each computed from its results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def design(study: Analysis) -> Prose:
     if "none" in weights:
         sentences.append(
             "Networks start from random weights (weights: none), so their accuracy says little "
-            "about what the architectures can do; their energy is that of the same arithmetic."
+            "about what the architectures can do; a step takes as much energy as with trained ones."
         )
     if study.settings is not None and (imported := study.settings.imported):
         sentences += [*(f"Skipped: {row}." for row in imported.skipped), *imported.notes]
@@ -57,7 +57,7 @@ def _order(study: Analysis) -> str:
         return "They were measured elsewhere and imported."
     order = study.settings.order if study.settings else Order(shuffle=False)
     how = f"shuffled with seed {order.seed}" if order.shuffle else "as the study file lists them"
-    return f"Their order was {how}, and frozen in plan.csv."
+    return f"Their order was {how} and is fixed in plan.csv."
 
 
 def agreed(study: Analysis) -> Prose:
@@ -72,10 +72,10 @@ def uncertain(study: Analysis) -> Prose:
         return Prose((budgets.NOTHING,))
     _, column = study.best_energy
     what = (
-        "The energies are of what a wattmeter saw: the whole machine, at the plug."
+        "The energies are those of the whole machine, measured by a wattmeter at the plug."
         if column == "wattmeter_energy"
-        else "The energies are of the components that were read: processor, GPU and memory. What a "
-        "machine takes beside them, and the losses of its power supply, are not in them."
+        else "The energies are those of the components that were read: processor, GPU and memory. "
+        "The rest of the machine and the losses of its power supply are not included."
     )
     worst = max(found, key=lambda one: (one.high - one.low) / abs(one.value))
     said = (
@@ -92,7 +92,7 @@ def _mostly(largest: Sequence[Line]) -> str:
     name = max(dict.fromkeys(names), key=names.count)
     mine = [line for line in largest if line.source.name == name]
     share = sum(line.share for line in mine) / len(mine)
-    return f" {_portion(share)} of that is {name}; {mine[0].source.remedy} would make it smaller."
+    return f" {_portion(share)} of that is due to {name}; {mine[0].source.remedy} would reduce it."
 
 
 def _portion(share: float) -> str:

@@ -52,7 +52,7 @@ def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
         said.append(depends)
     if found.confounded:
         ways = " ".join(found.confounded)
-        said.insert(0, f"Beware, this comparison is confounded: {ways}")
+        said.insert(0, f"This comparison is confounded: {ways}")
     return tuple(said)
 
 
@@ -123,7 +123,7 @@ def within(columns: tuple[str, ...], levels: tuple[str, ...]) -> str:
 def _pair(found: Answer, pair: Pair) -> str:
     if math.isnan(pair.ratio):
         return f"{pair.first} and {pair.second} can't be compared ({pair.reason})"
-    took = f"{pair.first} took {number(pair.ratio, 3)} times the energy of {pair.second}"
+    took = f"{pair.first} used {number(pair.ratio, 3)} times the energy of {pair.second}"
     if pair.reason:
         return f"{took} ({pair.reason}, so this may be chance)"
     limits = f"simultaneous 95 %: {number(pair.low, 3)} to {number(pair.high, 3)}"
@@ -131,7 +131,7 @@ def _pair(found: Answer, pair: Pair) -> str:
         return took
     verdict = found.verdict(pair)
     if verdict == DIFFERS:
-        took = took.replace(" took ", " takes ", 1)
+        took = took.replace(" used ", " uses ", 1)
         return f"{took} ({limits}; {p_value(pair.p_holm)})"
     if verdict == ALIKE:
         margin = f"{100 * (found.design.margin or 0.0):.3g} %"
@@ -139,15 +139,15 @@ def _pair(found: Answer, pair: Pair) -> str:
     if verdict == CANT_SHOW:
         return f"{took} here, which these runs can't tell from chance"
     if pair.p_holm < ALPHA and pair.is_in_doubt:
-        settled = f"; {pair.settled_by} would tell" if pair.settled_by else ""
-        return f"{took} ({limits}), but the instruments leave open which takes more{settled}"
+        settled = f"; {pair.settled_by} would settle it" if pair.settled_by else ""
+        return f"{took} ({limits}), but given the instruments' errors either may use more{settled}"
     return f"{took}{_OPEN} ({limits}{_needed(found)})"
 
 
 def _needed(found: Answer) -> str:
     target = found.design.margin or TARGET
     needed = found.repetitions_for(target)
-    return "" if needed is None else f"; ± {100 * target:.3g} % takes {needed:,} repetitions"
+    return "" if needed is None else f"; ± {100 * target:.3g} % needs {needed:,} repetitions"
 
 
 def _interaction(found: Answer) -> str | None:
@@ -176,7 +176,7 @@ def precision(found: Answer) -> str | None:
     if math.isnan(found.reach):
         return None
     needed = found.repetitions_for(TARGET)
-    more = f"; ± {100 * TARGET:.0f} % would take {needed:,} repetitions" if needed else ""
+    more = f"; ± {100 * TARGET:.0f} % would need {needed:,} repetitions" if needed else ""
     reach = f"to ± {number(100 * found.reach, 2)} %"
     if found.reach >= 1:
         reach = f"within a factor of {number(1 + found.reach, 2)}"

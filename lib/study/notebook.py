@@ -33,7 +33,7 @@ COLUMNS = frozenset(
         *("gpu_count", "ram_total_size", "os", "service", "machine_shape", "reasons", "doubts"),
     )
 )
-"""Of the results, beside the fields of a run: no parameter may have the name of one."""
+"""Of the results, besides the fields of a run: no parameter may have the name of one."""
 
 Anything = StrictBool | StrictInt | StrictFloat | StrictStr | None
 """What a parameter may be that is None by default."""

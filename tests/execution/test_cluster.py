@@ -208,7 +208,7 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
     assert process.returncode == cli.SOME_FAILED, said
     assert "its worker is gone, another one takes it" in said
     assert "scheduler" in said
-    assert "same call goes on" in said
+    assert "same command resumes" in said
     assert "Traceback" not in said
     before = {path: path.stat().st_mtime_ns for path in records_there()}
     assert 1 <= len(before) < 3

@@ -168,7 +168,7 @@ def test_a_full_disk_stops_the_batch_and_the_next_call_goes_on(folder, notebook,
     arguments = ("small.yaml", "--outputs", small_disk, "--only", "repetition=1")
     status, said = stand_in.run(RunConfig.notebook, folder, *arguments, kernel=False)
     assert status == cli.SOME_FAILED
-    assert "results can't be written: No space left on device; what is complete is kept" in said
+    assert "results can't be written: No space left on device; complete runs are kept" in said
     assert "Traceback" not in said
     study_dir = small_disk / "small"
     assert not (StudyFolder(study_dir).unfinished.path).exists(), "it gives the room back"

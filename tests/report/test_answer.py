@@ -41,9 +41,9 @@ def test_the_question_is_the_studys(tmp_path, options, asks):
 
 def test_the_answer_says_what_differs_and_what_it_comes_down_to(tmp_path):
     said = answer.found(load(tmp_path / "s")).sentences
-    furthest = "none of which is decided: VGG19 took 1.67 times the energy of ResNet50"
+    furthest = "none of which is decided: VGG19 used 1.67 times the energy of ResNet50"
     assert furthest in " ".join(said)
-    assert said[-1].startswith("Lowest energy among those that are not shown to be less accurate:")
+    assert said[-1].startswith("Lowest energy among those not shown to be less accurate:")
     assert "VGG16 on mnist (accuracy 0.840; next: VGG19, 1.25 times the energy" in said[-1]
 
 
@@ -51,7 +51,7 @@ def test_of_one_configuration_the_energy_is_the_answer(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",))
     one = study.results[study.results["architecture"] == "VGG16"]
     said = answer.found(replace(study, results=one, planned=())).sentences
-    assert said[0] == "VGG16 took 0.204 Wh on digits."
+    assert said[0] == "VGG16 used 0.204 Wh on digits."
     assert "scatter by" in said[1]
 
 
@@ -77,7 +77,7 @@ def test_nothing_complete_is_said(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
     study.results["status"] = "failed"
     assert repr(answer.found(study)) == "No run is complete yet, so nothing was found."
-    assert answer.rest(study).sentences[0].startswith("The whole study took 0."), "what failed"
+    assert answer.rest(study).sentences[0].startswith("The whole study used 0."), "what failed"
     assert "training-energy-study" in answer.footer(study, AT).html
 
 
@@ -105,7 +105,7 @@ def test_a_saving_that_the_instruments_leave_open_is_not_claimed(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",), variants=variants)
     study.saved["saved_percent_low"] = -1.0
     saved = answer.found(study).sentences[-1]
-    assert saved.endswith("reference: the instruments leave open whether anything does.")
+    assert saved.endswith("reference: any saving is within the instruments' uncertainty.")
 
 
 def test_the_cost_is_of_the_whole_study(tmp_path):
@@ -114,5 +114,5 @@ def test_the_cost_is_of_the_whole_study(tmp_path):
     study.completed["idle_duration"] = 20.0
     (cost,) = [line for line in answer.rest(study).sentences if line.startswith("The whole")]
     total = 1.01 * (0.20 + 0.25 + 0.15)
-    assert f"took {total * 1.25:.3f} Wh and 3 min 00 s" in cost
+    assert f"used {total * 1.25:.3f} Wh in 3 min 00 s" in cost
     assert f"training {total:.3f} Wh, idle {total / 4:.3f} Wh" in cost

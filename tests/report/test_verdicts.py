@@ -11,7 +11,7 @@ def words(runs, asked=None, **options):
 
 def test_differences_have_a_ratio_its_interval_and_p():
     said = words(results((1, 1.1, 1.25), repetitions=5))
-    assert said.startswith("On cifar10 ResNet50 takes 1.2")
+    assert said.startswith("On cifar10 ResNet50 uses 1.2")
     assert "times the energy of VGG16 (simultaneous 95 %: 1." in said
     assert "p < 0.001" in said
 
@@ -23,11 +23,11 @@ def test_each_of_the_four_words():
     assert undecided.startswith(
         "Whether the energy depends on the architecture is not decided (p = "
     )
-    assert "; ± 5 % takes " in undecided
+    assert "; ± 5 % needs " in undecided
     few = words(results((1, 1.3, 2), repetitions=2, datasets=("mnist",)))
     assert few.startswith("This design can't show a difference between levels of architecture")
     assert "which these runs can't tell from chance" in few
-    assert " takes 1" not in few
+    assert " uses 1" not in few
 
 
 def test_an_interaction_is_told():
@@ -47,7 +47,7 @@ def test_what_confounds_stands_first():
     runs = runs[(runs["machine"] == "a") == (runs["architecture"] == "VGG16")]
     asked = study(levels=("VGG16", "VGG19"))
     said = words(runs, asked)
-    assert said.startswith("Beware, this comparison is confounded: ")
+    assert said.startswith("This comparison is confounded: ")
     assert "never measured in the same place" in said
 
 
@@ -62,7 +62,7 @@ def test_of_many_pairs_the_furthest_apart_is_told():
     twice = runs.assign(architecture="MobileNetV2", energy_consumed=runs["energy_consumed"] * 3)
     said = words(pd.concat([runs, twice[runs["architecture"] == "VGG16"]]))
     assert "All 6 pairs differ" in said
-    assert "furthest apart: MobileNetV2 takes" in said
+    assert "furthest apart: MobileNetV2 uses" in said
 
 
 def test_where_nothing_varies_the_spread_is_told():

@@ -62,8 +62,8 @@ def growing_counters(results: pd.DataFrame) -> Iterator[Said]:
         yield (
             FAULT,
             grown,
-            f"{runs(grown.sum())} of {results['tracker_run_id'][grown].nunique()} trackers hold "
-            "the runs before them; the log says up to "
+            f"{runs(grown.sum())} of {results['tracker_run_id'][grown].nunique()} trackers include "
+            "the runs before them; the log shows up to "
             f"{(logged / own.where(own > 0))[grown].max():.1f} times the run's own energy. The "
             "corrected reading takes differences.",
         )
@@ -124,7 +124,7 @@ def negative_energy(results: pd.DataFrame) -> Iterator[Said]:
         for name in names
         if below[name].any()
     )
-    yield FAULT, below.any(axis=1), f"Below zero: {which}."
+    yield FAULT, below.any(axis=1), f"Negative energy: {which}."
 
 
 @check(
@@ -137,13 +137,13 @@ def components_add_up(results: pd.DataFrame) -> Iterator[Said]:
     names = [name for name in ENERGIES[1:] if name in results]
     total = results["energy_consumed"]
     apart = (results[names].sum(axis=1) - total).abs() > 0.01 * total.abs()
-    yield FAULT, apart, f"They don't in {runs(apart.sum())}."
+    yield FAULT, apart, f"Components don't add up to the total in {runs(apart.sum())}."
 
 
 @check(
     "Energy matches power",
     "Energy is power times duration. Where it isn't, intervals were lost, counted twice, or a "
-    "counter overflowed: CodeCarbon 2 did not mind that RAPL counters start again at 0.",
+    "counter overflowed: CodeCarbon 2 ignored that RAPL counters wrap around to 0.",
     ("cpu_energy", "cpu_power", "duration"),
 )
 def energy_matches_power(results: pd.DataFrame) -> Iterator[Said]:
@@ -301,7 +301,7 @@ def idle_gpu(results: pd.DataFrame) -> Iterator[Said]:
         yield (
             FAULT,
             low,
-            f"{runs(low.sum())} of a single reading have {span(mine[low])} W, where sampled runs "
+            f"{runs(low.sum())} with a single reading have {span(mine[low])} W; sampled runs "
             f"on the same machine drew at least {least:.0f} W.",
         )
 
@@ -340,8 +340,8 @@ def long_enough(results: pd.DataFrame) -> Iterator[Said]:
         DOUBT,
         short,
         f"{runs(short.sum())} of {len(results)} last {span(results['duration'][short], '.3g')} s. "
-        f"Power that is sampled, be it modelled or measured, takes {FEWEST_SAMPLES} samples, a "
-        f"GPU's counter {periods:g} s; more images or epochs make runs longer.",
+        f"Sampled power, modelled or measured, needs {FEWEST_SAMPLES} samples, a GPU's counter "
+        f"{periods:g} s; more images or epochs make runs longer.",
     )
 
 
@@ -356,7 +356,7 @@ def partly_seen(results: pd.DataFrame) -> Iterator[Said]:
     model = texts(results, "gpu_model")
     seen = model.map(accuracy.is_partly_seen).astype(bool) & (results["gpu_energy"] > 0)
     cards = first(dict.fromkeys(model[seen]))
-    yield NOTE, seen, f"{runs(seen.sum())} on {cards}: seen a quarter of the time."
+    yield NOTE, seen, f"{runs(seen.sum())} on {cards}: power is seen a quarter of the time."
 
 
 @check(
@@ -382,7 +382,7 @@ def one_instrument(results: pd.DataFrame) -> Iterator[Said]:
 
 @check(
     "No run recorded a doubt",
-    "Instruments say themselves what makes a reading less trustworthy.",
+    "Instruments themselves report what makes a reading less trustworthy.",
     ("doubts",),
 )
 def recorded_doubts(results: pd.DataFrame) -> Iterator[Said]:

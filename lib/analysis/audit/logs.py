@@ -38,15 +38,15 @@ def known_place(results: pd.DataFrame) -> Iterator[Said]:
     yield (
         FAULT,
         lost,
-        f"In {runs(lost.sum())} of {len(results)} the lookup failed (Canada, Quebec, longitude "
-        "-71.2, latitude 46.8): their emissions and their place are left empty.",
+        f"CodeCarbon's lookup failed in {runs(lost.sum())} of {len(results)} (Canada, Quebec, "
+        "longitude -71.2, latitude 46.8): their emissions and their place are left empty.",
     )
 
 
 @check(
     "Each job was counted once",
     "CodeCarbon counts the whole machine: trackers that run at the same time on one machine, as "
-    "the ranks of a job do, each count what the others count too.",
+    "the ranks of a job do, each count the same energy.",
 )
 def counted_once(results: pd.DataFrame) -> Iterator[Said]:
     """Rows that overlap in time on one machine."""
@@ -62,7 +62,7 @@ def counted_once(results: pd.DataFrame) -> Iterator[Said]:
         f"Rows overlap in time on one machine: {runs(same.sum())} hold the same "
         f"{span(frame.loc[same, 'energy_consumed'], '.3g')} kWh of the same time, and are left "
         "empty. If these are several machines, name them in a column machine of the table "
-        "beside the logs.",
+        "next to the logs.",
     )
     if not same.any():
         apart = overlap(frame) > OVERLAP
@@ -87,8 +87,8 @@ def tracking_modes(results: pd.DataFrame) -> Iterator[Said]:
 
 @check(
     "Energy is without the building",
-    "CodeCarbon multiplies energy by the PUE that it is given, for cooling and the like, which no "
-    "network has a part in.",
+    "CodeCarbon multiplies energy by the PUE that it is given, for cooling and the like, on which "
+    "the network has no influence.",
 )
 def without_building(results: pd.DataFrame) -> Iterator[Said]:
     """Rows whose energy was multiplied by a PUE."""
@@ -98,7 +98,7 @@ def without_building(results: pd.DataFrame) -> Iterator[Said]:
         NOTE,
         some,
         f"A PUE of {span(pue[some], '.3g')} was in the energies of {runs(some.sum())} of "
-        f"{len(results)}; it was taken out of them.",
+        f"{len(results)}; it was divided out.",
     )
 
 

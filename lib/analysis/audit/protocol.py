@@ -58,7 +58,7 @@ def one_measurement(results: pd.DataFrame) -> Iterator[Said]:
     counts = known.astype(int).value_counts().sort_index()
     if len(counts) > 1:
         said = first(f"version {version} in {runs(count)}" for version, count in counts.items())
-        yield FAULT, all_of(results), f"{said}: they are kept apart, and can't be compared."
+        yield FAULT, all_of(results), f"Different measurements, {said}: these are kept apart."
 
 
 @check(
@@ -83,13 +83,13 @@ def one_software(results: pd.DataFrame) -> Iterator[Said]:
             said = (f"{str(value)[:12]} in {runs(count)}" for value, count in counts.items())
             mixed.append(f"{name} {first(said)}")
             rows |= results[column] != counts.index[0]
-    yield DOUBT, rows, f"Mixed: {first(mixed, '; ')}."
+    yield DOUBT, rows, f"Mixed versions: {first(mixed, '; ')}."
 
 
 @check(
     "The clock did not jump",
-    "Where a clock is set during a training, what is laid beside the run by the time, such as a "
-    "wattmeter's log, is that of another time.",
+    "Where a clock is set during a training, what is matched to the run by time, such as a "
+    "wattmeter's log, belongs to another time.",
     ("started_at", "ended_at", "duration"),
 )
 def steady_clock(results: pd.DataFrame) -> Iterator[Said]:
@@ -103,7 +103,7 @@ def steady_clock(results: pd.DataFrame) -> Iterator[Said]:
     jump = (end - begin).dt.total_seconds() - results["duration"]
     jumped = jump.abs() > CLOCK_TOLERANCE + 0.01 * results["duration"]
     worst = max(jump[jumped], key=abs, default=0.0)
-    yield DOUBT, jumped, f"In {runs(jumped.sum())} it did, by up to {worst:+.0f} s."
+    yield DOUBT, jumped, f"The clock jumped in {runs(jumped.sum())}, by up to {worst:+.0f} s."
 
 
 @check(
@@ -127,8 +127,8 @@ def independent_repetitions(results: pd.DataFrame) -> Iterator[Said]:
 
 @check(
     "The design can show a difference",
-    "From few runs even the most extreme order is likely by chance: then no p below 5 % could come "
-    "out, whatever is measured.",
+    "With few runs even the most extreme order is likely by chance: no p below 5 % is possible "
+    "then, whatever is measured.",
     ("compared",),
 )
 def attainable(results: pd.DataFrame) -> Iterator[Said]:
@@ -137,7 +137,7 @@ def attainable(results: pd.DataFrame) -> Iterator[Said]:
     strata = results.groupby(columns, dropna=False).ngroup()
     least = permutation.smallest_p(pd.crosstab(strata, results["compared"]).to_numpy())
     if least >= ALPHA:
-        what = f"{runs(len(results))}: the smallest p that they could give is {least:.2g}."
+        what = f"With {runs(len(results))} the smallest possible p is {least:.2g}."
         yield DOUBT, all_of(results), what
 
 
@@ -157,13 +157,13 @@ def one_way_of_measuring(results: pd.DataFrame) -> Iterator[Said]:
         methods = known.groupby(results["compared"]).agg(frozenset)
         if methods.nunique() > 1:
             which = first((f"{level}: {listed(sorted(m))}" for level, m in methods.items()), "; ")
-            said = f"{part.upper()} energy is not by the same methods ({which})."
+            said = f"{part.upper()} energy was not obtained by the same methods ({which})."
             yield FAULT, known.notna(), said
 
 
 @check(
     "Runs differ in their seeds",
-    "Two runs of one configuration and one seed are one run twice: they agree by necessity, and "
+    "Two runs of one configuration with one seed are the same run twice: they must agree, yet "
     "count as two.",
     ("repetition",),
     confounds=True,
@@ -200,7 +200,7 @@ def outliers(results: pd.DataFrame) -> Iterator[Said]:
         f"{run} ({ratio:.2g} times)"
         for run, ratio in zip(results.loc[far, "run_id"], (energy / median)[far], strict=True)
     )
-    yield DOUBT, far, f"Far from the median of their configuration: {which}."
+    yield DOUBT, far, f"Energy far from the median of the configuration: {which}."
 
 
 @check(
@@ -234,7 +234,7 @@ def balanced_factors(results: pd.DataFrame) -> Iterator[Said]:
         counts = part.groupby(keys)["run_id"].size()
         full = counts.reindex(pd.MultiIndex.from_product(counts.index.levels), fill_value=0)
         if (full > 0).all() and full.nunique() > 1:
-            sentences.append(f"{head}{full.min()} to {full.max()} runs a combination.")
+            sentences.append(f"{head}{full.min()} to {full.max()} runs per combination.")
             concerned[part.index] = True
     yield DOUBT, concerned, first(dict.fromkeys(sentences), " ")
 
@@ -291,7 +291,7 @@ def shuffled_order(results: pd.DataFrame) -> Iterator[Said]:
             unsure.append(f"{len(orders)} complete repetitions of {count} levels")
         elif len(set(orders)) == 1:
             fixed = True
-            said = f"{', '.join(orders[0])} in this order, {len(orders)} times out of {len(orders)}"
+            said = f"{', '.join(orders[0])} in this order, in all {len(orders)} repetitions"
             yield FAULT, all_of(part), f"{name}: {said}." if name else f"{said}."
     if unsure and not fixed:
         raise NotCheckedError(f"{' and '.join(unsure)} can't tell a fixed order from chance")
@@ -299,12 +299,12 @@ def shuffled_order(results: pd.DataFrame) -> Iterator[Said]:
 
 @check(
     "Accuracy is above chance",
-    "A network that guesses did not learn: its energy is real, its Score is not, and as a "
-    "comparison of networks it says nothing.",
+    "A network at chance level did not learn: its energy is real, but its Score, and any "
+    "comparison with it, means nothing.",
     ("accuracy", "dataset"),
 )
 def accuracy_above_chance(results: pd.DataFrame) -> Iterator[Said]:
-    """Accuracies within three standard errors of guessing, or below."""
+    """Accuracies within three standard errors of chance level, or below."""
     guessing = frugality.guessing(results)
     if guessing.isna().all():
         raise NotCheckedError("the number of classes of the datasets isn't known")
@@ -317,13 +317,13 @@ def accuracy_above_chance(results: pd.DataFrame) -> Iterator[Said]:
         ),
         "; ",
     )
-    yield DOUBT, guessed, f"At the level of guessing: {which}."
+    yield DOUBT, guessed, f"At chance level: {which}."
 
 
 @check(
     "Score columns divide",
     "A mean of ratios isn't the ratio of the means: a reader who divides accuracy by energy gets "
-    "another Score than the one printed beside them.",
+    "another Score than the one printed.",
     ("architecture", "accuracy", "score", "energy_consumed"),
 )
 def scores_that_divide(results: pd.DataFrame) -> Iterator[Said]:

@@ -128,7 +128,7 @@ def _cost(study: Analysis) -> str:
     energy = study.cost["energy_consumed"].sum()
     whole = "" if _elsewhere(study) else ", idle, warm-up and failed runs included,"
     return (
-        f"The whole study{whole} took {text.energy(energy)} and "
+        f"The whole study{whole} used {text.energy(energy)} in "
         f"{text.duration(float(study.cost['duration'].sum()))}."
         if energy
         else ""
@@ -152,7 +152,7 @@ def _construct(study: Analysis) -> list[str]:
     ]
     if line := wide.largest:
         said.append(
-            f"By itself, {line.source.name} moves it from {text.energy(line.low)} to "
+            f"Alone, {line.source.name} moves it from {text.energy(line.low)} to "
             f"{text.energy(line.high)}: {line.source.basis}"
         )
     return said
@@ -163,10 +163,10 @@ def _external(study: Analysis) -> str:
     count = known.nunique()
     least = "at least " if known.isna().any() else ""
     machines = f"{least}{count} {'machine' if count == 1 else 'machines'}"
-    machines = machines if count else "machines that nobody named"
+    machines = machines if count else "machines that were not named"
     return (
-        f"All figures are of {machines}; the sensors of another have other gains, which move "
-        "levels and, between machines, ratios."
+        f"All figures are from {machines}; sensors of others have other gains, which shift levels "
+        "and, between machines, ratios."
     )
 
 

@@ -19,13 +19,13 @@ from lib.stats.equal_accuracy import SHARE_OF_BEST
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
-    "Wattmeter: no run was measured by one, so nothing here says how far the software's energy is "
-    "from what came out of the socket (docs/wattmeter.md: --wattmeter, or meter in the study)."
+    "Wattmeter: no run was measured by one, so the software's energy can't be checked against the "
+    "socket's (docs/wattmeter.md: --wattmeter, or meter in the study)."
 )
 
 
-NO_SCORE = "Score: it is accuracy per kWh, and what these trainings are to reach is no accuracy."
-_NO_FLOPS = "Networks: nobody counted their FLOPs (run.finish(flops=...))."
+NO_SCORE = "Score: it is accuracy per kWh, and the quality of these trainings is not an accuracy."
+_NO_FLOPS = "Networks: their FLOPs were not counted (run.finish(flops=...))."
 
 
 def networks(study: Analysis) -> Table:
@@ -73,7 +73,7 @@ def answer(study: Analysis) -> Table:
     columns += ["accuracy", "energy_ratio", "energy_ratio_low", "energy_ratio_high", "verdict"]
     return Table(
         "answer",
-        "What each training took and reached, mean of its runs",
+        "Energy and accuracy of each configuration, mean of its runs",
         shared.present(frame.join(against), [*columns, "runs"]),
         "After each energy: its 95 % limits, for the errors of the instruments and the scatter of "
         "the repetitions."
@@ -122,7 +122,7 @@ def measurements(study: Analysis) -> Table:
     )
     return Table(
         "measurements",
-        "What a run took, mean of its repetitions",
+        "Energy, time and accuracy of a run, mean of its repetitions",
         frame.dropna(axis="columns", how="all"),
         "Coefficient of variation: the energy's standard deviation between repetitions, as a share "
         "of its mean.",
@@ -168,8 +168,8 @@ def scores(study: Analysis) -> Table:
         frame,
         "Score is mean accuracy divided by mean energy, the two columns before it; the paper "
         "prints the mean of the runs' own Scores. Ranked within a location and a dataset. Among "
-        "the best: no other there was shown to have a better Score (all pairs, Bonferroni). On the "
-        "Pareto front: no other architecture there is at least as accurate for at most the energy."
+        "the best: no other there was shown to have a better Score (all pairs, Bonferroni). "
+        "On the Pareto front: none there is at least as accurate with at most as much energy."
         + why,
     )
 
@@ -199,7 +199,7 @@ def methods(study: Analysis) -> Table:
 
 
 def instruments(study: Analysis) -> Table:
-    """Table 7: the wattmeter's energy beside CodeCarbon's and its components."""
+    """Table 7: the wattmeter's energy, CodeCarbon's and its components."""
     if study.metered.empty:
         return Table("table7_instruments", "", pd.DataFrame(), _NO_WATTMETER)
     columns = ["wattmeter_energy", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"]
@@ -212,7 +212,7 @@ def instruments(study: Analysis) -> Table:
         "table7_instruments",
         "Table 7. Wattmeter and CodeCarbon, medians of the repetitions",
         shared.in_order(frame.reset_index()),
-        "Gap: how much less CodeCarbon says than the wattmeter.",
+        "Gap: how much less CodeCarbon reports than the wattmeter.",
     )
 
 
@@ -271,7 +271,7 @@ def agreement(study: Analysis) -> Table:
         [*columns, "same_ranking"],
         "rho is Spearman's: of the configurations' medians, as in the paper, and of all runs. Both "
         "are high wherever runs differ in duration, which every instrument multiplies by. "
-        "CodeCarbon reads a GPU from NVML's counter: those two are one witness.",
+        "CodeCarbon reads a GPU from NVML's counter: those two are not independent.",
     )
 
 
@@ -286,7 +286,7 @@ def instrument_gaps(study: Analysis) -> Table:
         "instrument_gaps",
         "What does one instrument show that the other does not?",
         columns,
-        "Gap: how much less the other says, median of the runs, from the least to the most. "
+        "Gap: how much less the other reports, median of the runs, with the least and the most. "
         "Constant power and slope are of a line through the configurations' mean powers that "
         "allows for errors in both (Deming): what the reference shows where the other shows 0 W, "
         "and how much it rises for each W of the other. Bias and limits of agreement are those of "
@@ -311,7 +311,7 @@ _READ = (
     "at its best, and the energy until then is read off both mean learning curves. Intervals are "
     "simultaneous, of the spread between resampled runs and of what the instruments leave "
     "uncertain in a ratio; p is of the spread alone, and p (Holm) adjusted for all comparisons "
-    "with the same reference. How many runs had the equal accuracy in some epoch is told. Accuracy "
+    "with the same reference. Reached: how many runs had that accuracy in some epoch. Accuracy "
     "and energy are those at the end of the training."
 )
 

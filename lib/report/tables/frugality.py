@@ -18,7 +18,7 @@ def baseline(study: Analysis) -> Table:
     columns = ["energy_consumed", "idle_energy", "net_energy"]
     runs = study.believed
     if not set(columns) <= set(runs) or runs["net_energy"].isna().all():
-        reason = "Energy above idle: no run measured an idle baseline (protocol: idle_seconds)."
+        reason = "Net energy: no run measured an idle baseline (protocol: idle_seconds)."
         return Table("baseline", "", pd.DataFrame(), reason)
     frame = shared.means(study, runs.dropna(subset=["net_energy"]), columns)
     frame["idle_share"] = frame["idle_energy"] / frame["energy_consumed"]
@@ -78,7 +78,7 @@ def predictions(study: Analysis) -> Table:
         "predictions",
         "Energy of a whole run, predicted from its first epochs",
         frame.reset_index().rename(columns={"error": "mean_error", "largest": "largest_error"}),
-        "Predicted over actual energy, less 1: 0.05 is 5 % too much. The prediction is the mean of "
+        "Predicted over actual energy, less 1: 0.05 is 5 % too high. The prediction is the mean of "
         "the first epochs times the number of epochs."
         + " Runs with cached features, whose first epoch is unlike the others, are left out."
         * bool(cached),

@@ -1,4 +1,4 @@
-"""The paper's tables beside ours, and what becomes of its conclusions."""
+"""The paper's tables next to ours, and what becomes of its conclusions."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _VERDICTS = (
 
 _TESTS = "Holm adjusts over the responses of one question to one part of the data."
 _OTHER_MACHINE = (
-    "Measured: mean of our runs of the same training, wherever they ran; the paper's stand there "
-    "for each of its locations. Energies of other machines are no reproduction, and the paper's "
-    "have faults of their own (docs/reanalysis.md), so only accuracies should agree."
+    "Measured: mean of our runs of the same training, wherever they ran; the paper's figures are "
+    "given for each of its locations. Energies of other machines reproduce nothing, and the "
+    "paper's have faults of their own (docs/reanalysis.md), so only accuracies should agree."
 )
 _EVIDENCE = {
     "questions": ("the paper's questions, put to each part of the data", _TESTS),
     "by_design": (
         "whether architectures differ, by the design of a study and by the paper's test",
         "Exact: every order of the architectures within datasets and places. The paper's test is "
-        "Kruskal and Wallis's; over both datasets at once their energies mix its ranks. F is of "
-        "the model of the logarithms.",
+        "Kruskal-Wallis; over both datasets at once their energies mix its ranks. F is from the "
+        "linear model of the logarithms.",
     ),
     "flops": (
         "FLOPs of one forward batch on either dataset",
@@ -46,7 +46,7 @@ _EVIDENCE = {
         "last reading was never sampled.",
     ),
     "vgg_pairs": (
-        "VGG16 beside VGG19 wherever both were measured soundly",
+        "VGG16 and VGG19 wherever both were measured soundly",
         "One row a Kaggle session (one sampled run each) and one a dataset of the wattmeter "
         "machine (medians of three, wattmeter's energy).",
     ),
@@ -56,8 +56,8 @@ _EVIDENCE = {
         "that was ever read there. Sampled: the run whose GPU was sampled, if there is one.",
     ),
     "wattmeter_medians": (
-        "what each configuration took on the wattmeter machine",
-        "Medians of the runs, beside their duration on Kaggle.",
+        "energy of each configuration on the wattmeter machine",
+        "Medians of the runs, with their duration on Kaggle.",
     ),
     "wattmeter_power": (
         "mean power of each wattmeter run by both instruments",
@@ -65,10 +65,10 @@ _EVIDENCE = {
     ),
     "instrument_agreement": (
         "Spearman's rho between wattmeter and CodeCarbon",
-        "Of energy, and of what is left of it when duration is divided out.",
+        "Of energy, and of energy divided by duration.",
     ),
     "best_architectures": (
-        "who has the best Score, the highest accuracy and the least energy",
+        "which architecture has the best Score, accuracy and energy",
         "Means of the runs; of the wattmeter machine, the wattmeter's energy. Architectures: how "
         "many were compared.",
     ),
@@ -212,7 +212,7 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction) -> Table:
     if item.name == "table6":
         frame = frame.drop(columns="match")
     return Table(
-        file, f"{item.title}, beside our own", frame, f"{note} {published.source(item.name)}."
+        file, f"{item.title}, with our own", frame, f"{note} {published.source(item.name)}."
     )
 
 

@@ -65,7 +65,7 @@ def machines(study: Analysis) -> Table:
     columns = ["machine", "cpu_model", "cpu_count", "gpu_model", "gpu_count", "ram_total_size"]
     known = shared.present(study.completed, [*columns, "os"])
     if known.empty or not len(known.columns):
-        said = "Machines: the runs do not say on which they ran."
+        said = "Machines: the records do not say where they ran."
         return Table("machines", "", pd.DataFrame(), said)
     if "ram_total_size" in known:
         size = pd.to_numeric(known["ram_total_size"], errors="coerce").round(1)

@@ -242,7 +242,7 @@ def test_a_fixed_order(results):
     results.loc[order, "started_at"] = [f"2024-01-01T01:{n:02}:00" for n in range(len(order))]
     found = finding(results, "Order was shuffled")
     assert found.severity == FAULT
-    assert "ResNet50, VGG16, VGG19 in this order, 8 times out of 8" in found.what
+    assert "ResNet50, VGG16, VGG19 in this order, in all 8 repetitions" in found.what
 
 
 def test_two_repetitions_in_the_same_order_may_be_chance(results):
@@ -273,7 +273,7 @@ def test_where_most_combinations_are_missing_their_number_says_it(results):
 
 
 def test_unequal_numbers_of_runs(results):
-    assert "3 to 4 runs a combination" in finding(results.iloc[1:], "Factors are balanced").what
+    assert "3 to 4 runs per combination" in finding(results.iloc[1:], "Factors are balanced").what
 
 
 def test_machines_with_networks_of_their_own(results):
@@ -305,7 +305,7 @@ def test_a_design_that_no_data_could_make_significant(results):
     two = three[three["repetition"] <= 2]
     found = finding(two, name)
     assert found.severity == DOUBT
-    assert found.what == "6 runs: the smallest p that they could give is 0.067."
+    assert found.what == "With 6 runs the smallest possible p is 0.067."
 
 
 def test_what_is_compared_is_measured_in_one_way(results):
@@ -406,7 +406,7 @@ def of_the_authors():
         ("GPU power is above idle", FAULT, 38, "18 runs drew 343 to 357 W"),
         ("No energy is negative", FAULT, 2, "cpu_energy in 2 runs (down to -0.060 kWh)"),
         ("Energy matches power", FAULT, 18, "-40 to 44 W, the log's last readings are 148 to 237"),
-        ("Order was shuffled", FAULT, 63, "15 times out of 15"),
+        ("Order was shuffled", FAULT, 63, "in all 15 repetitions"),
         ("CPU power was measured", DOUBT, 45, "42.5 W"),
         ("RAM power was measured", DOUBT, 63, "5.9 W and 188.4 W"),
         ("One GPU was counted", DOUBT, 18, "8 GPUs"),

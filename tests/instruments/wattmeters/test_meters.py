@@ -71,7 +71,7 @@ class Meter(PolledMeter):
 
 
 def test_a_further_meter_is_one_small_file(tmp_path, monkeypatch):
-    """The one that README.md shows, put into a folder beside those of the package."""
+    """The one that docs/wattmeter.md shows, put into a folder beside those of the package."""
     (tmp_path / "tasmota.py").write_text(FURTHER_METER)
     monkeypatch.setattr(wattmeters, "__path__", [*wattmeters.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "lib.instruments.wattmeters.tasmota", raising=False)
