@@ -72,7 +72,7 @@ class Comparison:
         if self.unlike.empty or self.response in (*COUNTED, *LEARNED):
             return ""
         return (
-            "Beware: A and B were not measured alike, or do not both say how: see "
+            "A and B were not measured alike, or do not both say how: see "
             f"{listed(self.unlike['what'])} below. So their {quantity(self.response).inline} can't "
             "be compared: a ratio may come from that, and not from the networks."
         )

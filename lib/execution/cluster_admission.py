@@ -110,7 +110,7 @@ def measure(name: str, parameters: dict[str, Any], timeout: float | None) -> byt
         while child.poll() is None:
             task = worker.state.tasks.get(key)
             if task is None or task.state != "executing":
-                raise RuntimeError("nobody waits for this run any more")
+                raise RuntimeError("this run is no longer wanted")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         if child.returncode:
             raise RuntimeError(child.stderr.read().strip().splitlines()[-1])

@@ -60,7 +60,7 @@ def _power(
     if isinstance(study.repetitions, Precision):
         rule = study.repetitions
         yield (
-            f"- it goes on from {rule.at_least} to at most {rule.at_most} repetitions, until every "
+            f"- it runs {rule.at_least} to at most {rule.at_most} repetitions, until every "
             f"ratio is known to ± {100 * rule.precision:.3g} %"
         )
 

@@ -139,7 +139,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     accuracy = SHARE_OF_BEST * min(curves.best, reference.best)
     if accuracy <= guessing:
         who = "it" if curves.best <= reference.best else "the reference"
-        return Saving(reason=f"{none}: {who} is hardly better than guessing")
+        return Saving(reason=f"{none}: {who} is hardly above chance level")
     energies = curves.energy_to(accuracy), reference.energy_to(accuracy)
     reached = curves.reached(accuracy), reference.reached(accuracy)
     if min(energies) <= 0:

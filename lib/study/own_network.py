@@ -35,7 +35,7 @@ class OwnNetwork:
     def problem(self) -> str | None:
         """What is wrong with file or function, or None; executes nothing."""
         if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
-            return f"'{self.file}' is to lie in this folder or below, so that it can travel along"
+            return f"'{self.file}' must lie in this folder or below, so that workers get it too"
         try:
             tree = ast.parse(self.path.read_text(encoding="utf-8"))
         except OSError as error:

@@ -236,7 +236,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
         content = yaml_file.read(path)
     except FileNotFoundError:
         there = ", ".join(sorted(map(str, Path("params").glob("*.yaml")))) or "quick.yaml"
-        problem = f"no such file; studies lie in params/, e.g. {there}"
+        problem = f"no such file; there are studies in params/, e.g. {there}"
         raise StudyError([problem], str(path)) from None
     except ValueError as error:
         raise StudyError([str(error)], str(path)) from None

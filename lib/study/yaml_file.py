@@ -17,7 +17,7 @@ MOST_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error: of two values one would be lost."""
+    """YAML in which a key that appears twice is an error: of two values one would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         places: dict[str, yaml.Mark] = {}
@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
             # A mapping that was merged into another one is looked at twice.
             if key.value != "<<" and first.index != key.start_mark.index:
                 lines = f"lines {first.line + 1} and {key.start_mark.line + 1}"
-                raise yaml.YAMLError(f"'{key.value}' stands twice, in {lines}")
+                raise yaml.YAMLError(f"'{key.value}' appears twice, in {lines}")
         return super().construct_mapping(node, deep)
 
     def get_single_node(self) -> yaml.Node | None:

@@ -207,7 +207,7 @@ def test_12_ties_outliers_and_single_runs():
     runs = results(repetitions=4)
     hit = runs["energy_consumed"].where(runs.index != 3, 30 * runs["energy_consumed"])
     far = {one.name: one for one in audit.audit(runs.assign(energy_consumed=hit))}
-    assert far["No run stands far apart"].rows == (runs["run_id"][3],)
+    assert far["No run is an outlier"].rows == (runs["run_id"][3],)
 
     lost = (runs["architecture"] == "VGG19") & (runs["dataset"] == "mnist")
     found = answer(runs[~lost | (runs["repetition"] == 1)])

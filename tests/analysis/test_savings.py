@@ -66,7 +66,7 @@ def test_nothing_is_saved_at_an_accuracy_that_guessing_has_too():
     runs["data_classes"], runs["data_test_images"] = 10, 500
     found = row(savings.savings(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
     assert np.isnan(found["saved_percent"])
-    assert "no energy at equal accuracy: it is hardly better than guessing" in found["reason"]
+    assert "no energy at equal accuracy: it is hardly above chance level" in found["reason"]
     runs["data_test_images"] = 10_000
     found = row(savings.savings(runs, histories, "VGG16"), "MobileNetV2", "", "VGG16")
     # 95 % of 0.12 lies 0.7 of the way through the second epoch.

@@ -264,7 +264,7 @@ def test_a_failed_lookup_is_no_place():
     assert lost.any()
     assert results.loc[lost, "emissions"].isna().all()
     assert all("Quebec" in reasons["emissions"] for reasons in results.loc[lost, "reasons"])
-    found = findings("08-canada-fallback")["CodeCarbon knew its place"]
+    found = findings("08-canada-fallback")["CodeCarbon knew its location"]
     assert (found.severity, len(found.rows)) == (FAULT, lost.sum())
 
 
@@ -276,10 +276,7 @@ def test_a_pue_is_named_and_taken_out():
         results["ram_power"].to_numpy(), rel=1e-6
     )
     found = findings("09-pue-is-ignored")
-    assert (
-        "A PUE of 1.12 was in the energies of 4 runs"
-        in found["Energy is without the building"].what
-    )
+    assert "A PUE of 1.12 was in the energies of 4 runs" in found["Energy excludes the PUE"].what
     assert found["Energy matches power"].severity == PASSED
     assert found["Each run has its own energy"].severity == PASSED
     assert watts.notna().all()

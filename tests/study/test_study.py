@@ -377,7 +377,7 @@ def test_a_wattmeter_makes_no_other_run():
 )
 def test_a_key_that_stands_twice_is_an_error(tmp_path, text, lines):
     (tmp_path / "s.yaml").write_text(text)
-    with pytest.raises(StudyError, match=f"stands twice, in lines {lines}"):
+    with pytest.raises(StudyError, match=f"appears twice, in lines {lines}"):
         load_study(tmp_path / "s.yaml")
 
 

@@ -18,7 +18,7 @@ def test_yaml_is_read_with_anchors_and_merged_mappings(tmp_path):
 
 @pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3", "{a: 1, b: 2, a: 3}", "x: {a: 1, a: 1}"])
 def test_a_key_that_stands_twice_is_refused_in_one_line_too(tmp_path, text):
-    with pytest.raises(ValueError, match="'a' stands twice"):
+    with pytest.raises(ValueError, match="'a' appears twice"):
         read(tmp_path, text)
 
 

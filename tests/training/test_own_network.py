@@ -93,8 +93,8 @@ def test_a_function_that_builds_no_such_network_is_refused(function, said):
     [
         ({"architecture": "my_networks.py:nothing"}, "has no function nothing; it has build, "),
         ({"architecture": "missing.py:build"}, "'missing.py' can't be read: No such file"),
-        ({"architecture": "../my_networks.py:build"}, "is to lie in this folder or below"),
-        ({"architecture": "/my_networks.py:build"}, "is to lie in this folder or below"),
+        ({"architecture": "../my_networks.py:build"}, "must lie in this folder or below"),
+        ({"architecture": "/my_networks.py:build"}, "must lie in this folder or below"),
         ({"architecture": "broken.py:build"}, "'broken.py' is no Python"),
         ({"architecture": "my_networks.py"}, "is unknown"),
         ({"weights": "imagenet"}, "weights: a network of one's own has no base"),

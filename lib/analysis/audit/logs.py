@@ -28,7 +28,7 @@ WHOLE = {
 
 
 @check(
-    "CodeCarbon knew its place",
+    "CodeCarbon knew its location",
     "If its lookup fails, CodeCarbon takes Canada, Quebec, whose electricity has one of the "
     "lowest carbon intensities of all: emissions may then be a hundred times too low.",
 )
@@ -86,7 +86,7 @@ def tracking_modes(results: pd.DataFrame) -> Iterator[Said]:
 
 
 @check(
-    "Energy is without the building",
+    "Energy excludes the PUE",
     "CodeCarbon multiplies energy by the PUE that it is given, for cooling and the like, on which "
     "the network has no influence.",
 )

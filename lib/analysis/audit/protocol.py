@@ -182,7 +182,7 @@ def distinct_runs(results: pd.DataFrame) -> Iterator[Said]:
 
 
 @check(
-    "No run stands far apart",
+    "No run is an outlier",
     "One run that was disturbed moves a mean, and can make a difference or hide one.",
     ("energy_consumed", "compared"),
 )
@@ -321,7 +321,7 @@ def accuracy_above_chance(results: pd.DataFrame) -> Iterator[Said]:
 
 
 @check(
-    "Score columns divide",
+    "Scores are accuracy over energy",
     "A mean of ratios isn't the ratio of the means: a reader who divides accuracy by energy gets "
     "another Score than the one printed.",
     ("architecture", "accuracy", "score", "energy_consumed"),

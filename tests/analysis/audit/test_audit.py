@@ -329,7 +329,7 @@ def test_runs_that_are_one_run_twice(results):
 
 
 def test_a_run_far_from_its_repetitions(results):
-    name = "No run stands far apart"
+    name = "No run is an outlier"
     assert finding(results, name).severity == PASSED
     results.loc[3, "energy_consumed"] *= 10
     found = finding(results, name)
@@ -355,11 +355,11 @@ def test_chance_is_unknown_of_an_unknown_dataset(results):
 def test_scores_that_do_not_divide(results):
     results.loc[0, "energy_consumed"] *= 10
     results["score"] = results["accuracy"] / results["energy_consumed"]
-    found = finding(results, "Score columns divide")
+    found = finding(results, "Scores are accuracy over energy")
     assert found.severity == NOTE
     assert len(found.rows) == 4
     one_factor = results.drop(columns=["dataset", "location"])
-    assert "1 of 3 mean Scores" in finding(one_factor, "Score columns divide").what
+    assert "1 of 3 mean Scores" in finding(one_factor, "Scores are accuracy over energy").what
 
 
 def test_doubts_of_the_instruments_are_counted(results):
@@ -413,7 +413,7 @@ def of_the_authors():
         ("Factors are balanced", DOUBT, 27, "TWN/taipei city has no mnist"),
         ("The design can show a difference", PASSED, 0, "63 runs"),
         ("Accuracy is above chance", DOUBT, 3, "USA/south carolina (0.1, 0.1, 0.1)"),
-        ("Score columns divide", NOTE, 15, "5 of 21 mean Scores (as published)"),
+        ("Scores are accuracy over energy", NOTE, 15, "5 of 21 mean Scores (as published)"),
         ("Components add up", PASSED, 0, "63 runs"),
         ("Every run has an energy", PASSED, 0, "63 runs"),
     ],
