@@ -447,7 +447,7 @@ def sentences(studies: int) -> None:
                 for _ in range(studies // 5):
                     runs = study(rng, repetitions, ratios=ratios, datasets=datasets)
                     said = " ".join(verdicts.in_words(questions.answer(runs, asked)))
-                    stated = re.findall(r"(\w+) takes [\d.]+ times the energy of (\w+)", said)
+                    stated = re.findall(r"(\w+) uses [\d.]+ times the energy of (\w+)", said)
                     pair = any(ratios[a] <= ratios[b] for a, b in stated)
                     depends = "(interaction p" in said
                     shown = len(stated) / (3 * datasets)
