@@ -34,7 +34,7 @@ def test_what_a_design_cannot_show_is_said_beforehand(tmp_path):
 
 def test_a_rule_is_told_and_nothing_compared_too(tmp_path):
     rule = {"precision": "5 %", "at_most": 12}
-    assert "from 3 to at most 12 repetitions" in " ".join(said(asked(rule), tmp_path))
+    assert "runs 3 to at most 12 repetitions" in " ".join(said(asked(rule), tmp_path))
     alone = Study(title="s", factors={"epochs": [1]}, repetitions=30)
     assert said(alone, tmp_path)[0].startswith("Nothing is compared")
 

@@ -30,7 +30,7 @@ def test_the_programs_content_tells_more_than_its_commit():
 def test_versions_that_nobody_told_are_not_the_same():
     assert protocol.one_software(runs()).severity == UNCHECKED
     mixed = protocol.one_software(runs(codecarbon_version=["2.3.4", "2.3.4", "3.0.4", "3.0.4"]))
-    assert mixed.what == "Mixed: codecarbon 2.3.4 in 2 runs, 3.0.4 in 2 runs."
+    assert mixed.what == "Mixed versions: codecarbon 2.3.4 in 2 runs, 3.0.4 in 2 runs."
 
 
 def test_the_clock_of_a_log_without_starts_is_not_checked():

@@ -34,7 +34,7 @@ def test_sentences_say_what_is_uncertain_and_why(study):
     what, how = sentences.uncertain(study).sentences
     assert "components that were read" in what
     assert " to " in how
-    assert "of that is the" in how
+    assert "of that is due to the" in how
 
 
 def test_a_runs_energies_carry_their_limits():
