@@ -224,16 +224,21 @@ def _same_order(runs: pd.DataFrame, which: pd.Series) -> bool | None:
     groups = [part for _, part in runs.groupby(which)]
     if len(groups) < 2:
         return None
-    medians = pd.DataFrame([part[["reference", "other"]].median() for part in groups])
+    energies = runs.groupby(which)[["reference", "other"]]
+    medians = energies.median()
     if (medians["reference"].rank() == medians["other"].rank()).all():
         return True
-    couples = list(combinations(groups, 2))
-    alpha = ALPHA / (2 * len(couples))
-    surely = [
-        {_direction(one[name], other[name], alpha) for name in ("reference", "other")}
-        for one, other in couples
-    ]
-    return False if {1, -1} in surely else None
+    alpha = ALPHA / (len(groups) * (len(groups) - 1))  # of each couple by both instruments
+    # Only what has repetitions, and has the other order of means, can surely be the other way.
+    known = np.flatnonzero(energies.size() > 1)
+    reference, other = energies.mean().to_numpy()[known].T
+    turned = np.triu((reference[:, None] - reference) * (other[:, None] - other) < 0)
+    for couple in np.argwhere(turned):
+        one, two = (groups[known[place]] for place in couple)
+        directions = {_direction(one[name], two[name], alpha) for name in ("reference", "other")}
+        if directions == {1, -1}:
+            return False
+    return None
 
 
 def _direction(one: pd.Series, other: pd.Series, alpha: float) -> int:

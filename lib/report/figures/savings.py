@@ -27,9 +27,8 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     if missing:
         why = next(filter(None, compared.get("reason", [])), "") if len(compared) else ""
         return style.sentence(title, f"Nothing was compared{f': {why}' if why else ''}.")
-    known = compared.dropna(subset=["saved_percent"]).sort_values(
-        ["dataset", "architecture", "variant"], kind="stable", key=_place
-    )
+    known, fewer = style.runs_of_least(compared.dropna(subset=["saved_percent"]), "energy_consumed")
+    known = known.sort_values(["dataset", "architecture", "variant"], kind="stable", key=_place)
     names = known["architecture"].astype(str) + " · " + known["variant"].astype(str)
     known = known.assign(_label=[style.lines(name, style.ROW_LETTERS) for name in names])
     place = [name for name in ("location", "dataset") if name in known]
@@ -82,7 +81,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     rows = max(panel["_label"].nunique() for _, panel in panels)
     height = 150 + len(panels) * (60 + style.row_height(known["_label"]) * rows)
     least_width = 400 + style.longest_line(known["_label"]) * style.LETTER_WIDTH
-    return style.finish(figure, title, alt, height, least_width)
+    return style.finish(figure, title, alt, height, least_width, fewer)
 
 
 def _place(column: pd.Series) -> pd.Series:
