@@ -140,7 +140,8 @@ def to_html(notebook: NotebookNode, title: str) -> str:
         title: Of the page, as text.
     """
     import_nbformat()
-    from nbconvert import HTMLExporter
+    from nbconvert import HTMLExporter, TemplateExporter
+    from nbconvert.filters import Highlight2HTML
     from plotly.offline import get_plotlyjs
 
     shown = layout.laid_out(notebook)
@@ -165,7 +166,9 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     for number, output in enumerate(drawn, start=1):
         html = _figure(output.data[PLOTLY], number)
         output.data = import_nbformat().from_dict({"text/html": html})
-    html, _ = exporter.from_notebook_node(shown, resources={"page": page})
+    exporter.register_filter("highlight_code", Highlight2HTML("ipython3", parent=exporter))
+    # Not HTMLExporter's own, which then parses the page to find images without a text: it has none.
+    html, _ = TemplateExporter.from_notebook_node(exporter, shown, resources={"page": page})
     return html
 
 
