@@ -71,5 +71,5 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def tested_variants(runs: pd.DataFrame) -> list[str]:
-    """Those within which the paper's tests are made: the first of very many."""
+    """Those that the paper's tests and tables are about: the first of very many."""
     return ordered(runs[variants.COLUMN])[:MOST_TESTED] if variants.COLUMN in runs else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.analysis import variants
+from lib.analysis import papers_tests, variants
 from lib.analysis.results import Analysis
 from lib.logs import treatments
 from lib.paper import conclusions as weighing
@@ -201,7 +201,12 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction) -> Table:
         alike = study.completed.iloc[:0]
     if alike.empty:
         return Table(file, "", pd.DataFrame())
-    several = variants.COLUMN in alike and alike[variants.COLUMN].nunique() > 1
+    every = alike[variants.COLUMN].nunique() if variants.COLUMN in alike else 1
+    several = every > 1
+    if several:
+        shown = papers_tests.tested_variants(alike)
+        alike = alike[alike[variants.COLUMN].isin(shown)]
+        note += f" Of {every:,} variants the first {len(shown)} are shown." * (len(shown) < every)
     groups = alike.groupby(variants.COLUMN, sort=False) if several else [("", alike)]
     parts = []
     for variant, runs in groups:
