@@ -356,7 +356,7 @@ def _check_words(pdf, page):
     assert set(widest.split()) <= set(there), "a wide table lies on its side"
     # The height of a line of body text, by the font's own measures, against that on the screen.
     every = [word for sheet in printed for word in words[sheet]]
-    asked = [word for word in every if word.text == "processor"]
+    asked = [word for word in every if word.text == "socket."]
     size = float(asked[0].get("yMax")) - float(asked[0].get("yMin"))
     assert 10 <= size <= 15, "10 points"
 

@@ -231,7 +231,7 @@ def of_same(means: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in _CONFIGURATION if name in means and name in runs]
     drawn = set(runs[names].astype(str).itertuples(index=False, name=None))
     rows = means[names].astype(str).itertuples(index=False, name=None)
-    return means[[row in drawn for row in rows]]
+    return means[np.array([row in drawn for row in rows], dtype=bool)]
 
 
 def left_out(drawn: int, runs: int) -> str:

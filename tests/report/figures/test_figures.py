@@ -368,3 +368,9 @@ def test_curves_of_many_epochs_are_thinned_to_what_can_be_seen():
         for trace in drawn:
             assert len(trace.y) <= 15_000
             assert (min(trace.y), max(trace.y)) == (0.0, 1.0), "what is extreme stays"
+
+
+def test_where_all_networks_guess_their_runs_are_drawn_and_no_mean(runs):
+    figure = figures.accuracy_energy(runs, ranking.rank(runs.iloc[:0]))
+    assert any(trace.x is not None and len(trace.x) for trace in figure.data)
+    assert "all networks guess" in figure.layout.meta["alt"]
