@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client import KernelManager
 
 from lib import program
 
@@ -17,14 +17,18 @@ def test_a_kernel_takes_this_program_whatever_lies_where_it_works(tmp_path, at_h
     (tmp_path / "lib").mkdir()
     for name in ("lib/__init__.py", "plotly.py", "pandas.py"):
         (tmp_path / name).write_text(STRANGE)
-    manager, client = start_new_kernel(
-        kernel_name="python3",
+    # Ports may be taken between their choice and their use, by other tests; files are its own.
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
+    manager.start_kernel(
         extra_arguments=list(program.KERNEL_ARGUMENTS),
         cwd=str(program.ROOT if at_home else tmp_path),
         env=os.environ | program.environment(),
     )
+    client = manager.blocking_client()
+    client.start_channels()
     said = []
     try:
+        client.wait_for_ready(timeout=60)
         client.execute_interactive(
             "import lib, plotly, pathlib; print(pathlib.Path(lib.__file__).parents[1])",
             output_hook=lambda message: said.append(message["content"].get("text")),
