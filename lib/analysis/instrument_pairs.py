@@ -221,10 +221,10 @@ def to_frame(agreements: Iterable[Agreement]) -> pd.DataFrame:
 
 
 def _same_order(runs: pd.DataFrame, which: pd.Series) -> bool | None:
-    groups = [part for _, part in runs.groupby(which)]
+    energies = runs.groupby(which)[["reference", "other"]]
+    groups = [part for _, part in energies]
     if len(groups) < 2:
         return None
-    energies = runs.groupby(which)[["reference", "other"]]
     medians = energies.median()
     if (medians["reference"].rank() == medians["other"].rank()).all():
         return True

@@ -59,14 +59,11 @@ def ratios(found: Answer) -> go.Figure:
     if found.design.margin:
         reach = 1 + found.design.margin
         figure.add_vrect(x0=1 / reach, x1=reach, fillcolor=palette.FAINT, line_width=0)
-    names = list(labels.values())
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
     figure.update_xaxes(title="Ratio of geometric means", type="log")
     words = "; ".join(
         f"{_plain(found, pair)} {_limits(pair)}, {_said(found, pair)}" for pair in pairs
     )
-    least_width = 320 + style.longest_line(names) * style.LETTER_WIDTH
-    height = 130 + style.row_height(names) * len(names)
+    height, least_width = _in_rows(figure, list(labels.values()))
     return style.finish(figure, TITLE, f"{TITLE}: {words}.", height, least_width)
 
 
@@ -77,11 +74,11 @@ def energies(found: Mapping[tuple, Uncertainty]) -> go.Figure:
         found: By the levels of a configuration: how far its energy (kWh) may be off.
     """
     title = "Energies with their 95 % limits"
-    values = pd.Series({key: one.value for key, one in found.items()}, dtype=float)
-    if values.empty:
+    every = list(found.items())
+    if not every:
         return style.sentence(title, "Nothing is known of how the energies were obtained.")
-    kept, note = style.of_least(values.reset_index(drop=True))
-    shown = [list(found.items())[place] for place in kept]
+    kept, note = style.of_least(pd.Series([one.value for _, one in every]))
+    shown = [every[place] for place in kept]
     names = [" · ".join(str(part) for part in key if part != ALONE) for key, _ in shown]
     labels = [style.lines(name, style.ROW_LETTERS) for name in names]
     factor, named = quantity("energy_consumed").scaled_to(one.high for _, one in shown)
@@ -104,12 +101,17 @@ def energies(found: Mapping[tuple, Uncertainty]) -> go.Figure:
             hoverinfo="text",
         )
     )
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=labels[::-1])
     figure.update_xaxes(title=named.label, rangemode="tozero")
-    least_width = 320 + style.longest_line(labels) * style.LETTER_WIDTH
-    height = 130 + style.row_height(labels) * len(labels)
+    height, least_width = _in_rows(figure, labels)
     alt = f"{title}: {'; '.join(words)}."
     return style.finish(figure, title, alt, height, least_width, note)
+
+
+def _in_rows(figure: go.Figure, labels: list[str]) -> tuple[int, int]:
+    """Name the rows of a figure, the first on top; its height and least width (pixels)."""
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=labels[::-1])
+    least_width = 320 + style.longest_line(labels) * style.LETTER_WIDTH
+    return 130 + style.row_height(labels) * len(labels), least_width
 
 
 def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:
