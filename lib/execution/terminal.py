@@ -89,16 +89,13 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
     factors = _varied(shown)
     spent = [record.energy_consumed for record in shown]
     factor, named = quantity("energy_consumed").scaled_to(v for v in spent if v is not None)
-    energies, lows, highs = (
-        _even([None if value is None else value * factor for value in column], digits)
-        for column, digits in (
-            (spent, 3),
-            *(
-                ([one.value(f"energy_consumed_{end}") for one in shown], 2)
-                for end in ("low", "high")
-            ),
-        )
-    )
+
+    def scaled(column: str, digits: int) -> list[str]:
+        values = (one.value(column) for one in shown)
+        return _even([None if value is None else value * factor for value in values], digits)
+
+    energies = scaled("energy_consumed", 3)
+    lows, highs = (scaled(f"energy_consumed_{end}", 2) for end in ("low", "high"))
     limits = [" to ".join(filter(None, ends)) for ends in zip(lows, highs, strict=True)]
     scores = _even([record.score for record in shown], 4)
     heads = ["run", *factors, quality, f"energy ({named.unit})", "95 % limits", "duration"]
