@@ -10,6 +10,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,6 @@ LEAST, MOST = 0.045, 0.35
 LINE, SMALL_LINE, SPACE, POWER = 180, 220, 2, 5
 """Characters of a line of `tables.tex`, of one that is set small, between two columns, and of a
 power of ten."""
-
-_DIGITS = re.compile(r"(?P<before>\d+)\.(?P<after>\d+)(?P<power>e-2)?")
 
 HEAD = 16
 """Letters of a line in the head of a column."""
@@ -89,8 +88,10 @@ def table(
     """
     known = named or {column: quantity(column) for column in frame}
     columns = [_column(known[column], frame[column]) for column in frame]
-    heads = " & ".join(f"{{{_head(head)}}}" for _, head, _ in columns)
-    rows = [" & ".join(cells) + r" \\" for cells in zip(*(c for _, _, c in columns), strict=True)]
+    heads = " & ".join(f"{{{_head(head)}}}" for _, head, *_ in columns)
+    rows = [
+        " & ".join(cells) + r" \\" for cells in zip(*(one.cells for one in columns), strict=True)
+    ]
     said = escaped(". ".join(part.rstrip(".") for part in (caption, note) if part) + ".")
     label = re.sub(r"[^\w-]", "-", name)
     top = rf"\caption{{{said}}}\label{{tab:{label}}}"
@@ -131,13 +132,22 @@ def _head(text: str) -> str:
     return r"\begin{tabular}[b]{@{}c@{}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
 
-def _formats(columns: Sequence[tuple[str, str, list[str]]], widths: Sequence[int]) -> Iterator[str]:
+class _Column(NamedTuple):
+    """A column as LaTeX has it: its format where it doesn't wrap, its head, its cells, and the
+    characters that its format keeps free.
+    """
+
+    form: str
+    head: str
+    cells: list[str]
+    room: int
+
+
+def _formats(columns: Sequence[_Column], widths: Sequence[int]) -> Iterator[str]:
     """Those of all columns: texts that are too long for the line wrap, each in a share of it."""
-    sizes = [max([min(len(head), HEAD), *map(len, cells)]) for _, head, cells in columns]
-    for place, (form, *_) in enumerate(columns):
-        if found := _DIGITS.search(form):
-            room = int(found["before"]) + int(found["after"]) + (POWER if found["power"] else 0)
-            sizes[place] = max(sizes[place], room)
+    sizes = [
+        max([room, min(len(head), HEAD), *map(len, cells)]) for _, head, cells, room in columns
+    ]
     line = SMALL_LINE if len(columns) > MANY else LINE
     for wide in widths:
         wraps = [
@@ -151,15 +161,15 @@ def _formats(columns: Sequence[tuple[str, str, list[str]]], widths: Sequence[int
         yield rf"p{{{min(max(share, LEAST), MOST):.2f}\linewidth}}" if wrap else form
 
 
-def _column(named: Quantity, values: pd.Series) -> tuple[str, str, list[str]]:
-    """Its format where it doesn't wrap, head and cells."""
+def _column(named: Quantity, values: pd.Series) -> _Column:
     if not is_numeric_dtype(values) or is_bool_dtype(values):
         texts = ["" if pd.isna(value) else str(value) for value in values]
-        return "l", named.label, list(map(escaped, texts))
+        return _Column("l", named.label, list(map(escaped, texts)), 0)
     numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     factor, shown = named.scaled_to(numbers)
     cells = [_number(value * factor, whole=_is_whole(numbers)) for value in numbers]
-    return _siunitx(cells), shown.label, cells
+    form, room = _siunitx(cells)
+    return _Column(form, shown.label, cells, room)
 
 
 def _is_whole(numbers: np.ndarray) -> bool:
@@ -180,12 +190,14 @@ def _number(value: float, *, whole: bool) -> str:
     return significant(value, DIGITS).replace(",", "").replace("−", "-")
 
 
-def _siunitx(cells: list[str]) -> str:
-    """The column's format: digits before and after the point, and of the exponent."""
+def _siunitx(cells: list[str]) -> tuple[str, int]:
+    """The column's format, digits before and after the point and of the exponent, and its room."""
     plain = [cell for cell in cells if not cell.startswith("{")]
     mantissas = [cell.partition("e")[0] for cell in plain]
     before = max((len(one.partition(".")[0]) for one in mantissas), default=1)
     after = max((len(one.partition(".")[2]) for one in mantissas), default=0)
-    exponent = "e-2" if any("e" in cell for cell in plain) else ""
+    has_power = any("e" in cell for cell in plain)
     sign = "-" if any(cell.startswith("-") for cell in plain) else ""
-    return f"S[table-format={sign}{before - bool(sign) or 1}.{after}{exponent}]"
+    before = before - bool(sign) or 1
+    form = f"S[table-format={sign}{before}.{after}{'e-2' if has_power else ''}]"
+    return form, before + after + POWER * has_power
