@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 import yaml
-from scipy import stats
 
 from lib import text
 from lib.instruments import accuracy
@@ -113,7 +113,7 @@ def calibrate(
 def _fitted(
     read: np.ndarray, plug: np.ndarray, changed: Sequence[str], wattmeter: Gain | None
 ) -> Calibrated:
-    line = stats.linregress(read, plug)
+    line = scipy.stats.linregress(read, plug)
     middle = sum(SUPPLY) / 2
     meter = accuracy.SOURCES["plug"].law.spread / math.sqrt(3) if wattmeter is None else wattmeter.u
     supply = (SUPPLY[1] - SUPPLY[0]) / 2 / math.sqrt(3) / middle

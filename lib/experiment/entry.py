@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import shutil
 import sys
@@ -34,6 +36,9 @@ def begin(notebook: str, variables: Mapping[str, Any]) -> Run:
     if missing := [name for name in fields.own() if name not in variables]:
         raise RunError(f"begin: '{missing[0]}' has no value; execute the parameters cell first")
     given = {name: variables[name] for name in fields.model_fields if name in variables}
+    # Python looks for garbage in all that a framework has made once more when it ends, which takes
+    # TensorFlow two seconds; after so long a kernel is killed, and the next run has waited for it.
+    atexit.register(gc.freeze)
     return Run(notebooks.checked(fields, given, notebook))
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from lib.instruments.integrate import GAP
 
@@ -133,7 +133,9 @@ def _scatter(values: NDArray) -> float:
     differences = np.diff(values[np.isfinite(values)])
     if not differences.size:
         return 0.0
-    few = special.stdtrit(max(2 * differences.size / 3, 1.0), 0.975) / special.ndtri(0.975)
+    few = scipy.special.stdtrit(max(2 * differences.size / 3, 1.0), 0.975) / scipy.special.ndtri(
+        0.975
+    )
     return float(few * np.sqrt(np.mean(differences**2) / 2))
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from lib.stats import ALPHA
 
@@ -57,10 +57,10 @@ def limits_of_agreement(differences: np.ndarray) -> tuple[float, float, float, f
     bias = float(np.mean(differences)) if n else math.nan
     if n < 2:
         return bias, math.nan, math.nan, math.nan
-    z = float(stats.norm.isf(ALPHA / 2))
+    z = float(scipy.stats.norm.isf(ALPHA / 2))
     sd = float(np.std(differences, ddof=1))
     error = sd * math.sqrt(1 / n + z**2 / (2 * (n - 1)))
-    reach = float(stats.t.isf(ALPHA / 2, n - 1)) * error
+    reach = float(scipy.stats.t.isf(ALPHA / 2, n - 1)) * error
     return bias, bias - z * sd, bias + z * sd, reach
 
 
@@ -108,7 +108,7 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
         [_deming(np.delete(mean_x, one), np.delete(mean_y, one), proportion) for one in range(k)]
     )
     errors = np.std(k * whole - (k - 1) * parts, axis=0, ddof=1) / math.sqrt(k)
-    reach = float(stats.t.isf(ALPHA / 2, k - 2)) * errors
+    reach = float(scipy.stats.t.isf(ALPHA / 2, k - 2)) * errors
     return Line(*np.array([whole, whole - reach, whole + reach]).T.ravel().tolist())
 
 

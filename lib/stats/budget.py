@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from lib.stats import ALPHA
@@ -82,15 +83,11 @@ class Law:
 
 
 def _normal(p: NDArray | float, _dof: float | None) -> NDArray | float:
-    from scipy import special  # here, for a table of runs needs no law, and waits for none
-
-    return special.ndtri(p)
+    return scipy.special.ndtri(p)
 
 
 def _student(p: NDArray | float, dof: float | None) -> NDArray | float:
-    from scipy import special
-
-    return special.stdtrit(dof, p)
+    return scipy.special.stdtrit(dof, p)
 
 
 def _triangular(p: NDArray | float, _dof: float | None) -> NDArray | float:

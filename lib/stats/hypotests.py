@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from lib.quantities import quantity
 from lib.stats import ALPHA
@@ -114,7 +114,7 @@ def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:
         levels = ", ".join(result.groups)
         return replace(result, reason=f"{factor} has {len(result.groups)} levels ({levels}), not 2")
     coding = np.repeat([1, 0], result.n)
-    return _correlation(result, *stats.pointbiserialr(coding, np.concatenate(values)))
+    return _correlation(result, *scipy.stats.pointbiserialr(coding, np.concatenate(values)))
 
 
 def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -128,7 +128,7 @@ def kruskal_wallis(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     result, values = _grouped("Kruskal-Wallis", df, response, factor)
     if result.reason:
         return result
-    h, p = stats.kruskal(*values)
+    h, p = scipy.stats.kruskal(*values)
     return replace(result, statistic=float(h), p=float(p))
 
 
@@ -154,7 +154,7 @@ def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
     pairs = []
     for (a, n_a), (b, n_b) in combinations(zip(result.groups, result.n, strict=True), 2):
         p = float(p_values.loc[a, b])
-        z = float(stats.norm.isf(p / 2))
+        z = float(scipy.stats.norm.isf(p / 2))
         pairs.append(replace(result, groups=(a, b), n=(n_a, n_b), statistic=z, p=p))
     return pairs
 
@@ -172,9 +172,9 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     if result.reason:
         return result
     x, y = values
-    rho, p = stats.spearmanr(x, y)
+    rho, p = scipy.stats.spearmanr(x, y)
     if len(x) <= EXACT_UP_TO:
-        p = stats.permutation_test(
+        p = scipy.stats.permutation_test(
             (x,),
             lambda x, axis: spearman_rho(x, np.broadcast_to(y, x.shape), axis),
             permutation_type="pairings",
@@ -187,7 +187,7 @@ def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
 def pearson(df: pd.DataFrame, response: str, factor: str) -> TestResult:
     """Correlate two numeric columns, by `scipy.stats.pearsonr`."""
     result, values = _paired("Pearson", df, response, factor)
-    return result if result.reason else _correlation(result, *stats.pearsonr(*values))
+    return result if result.reason else _correlation(result, *scipy.stats.pearsonr(*values))
 
 
 def by_level(
@@ -266,14 +266,14 @@ def correlation_interval(r: float, n: int, *, of_ranks: bool = False) -> tuple[f
     if n < FEWEST_FOR_INTERVAL or abs(r) >= 1:
         return math.nan, math.nan
     error = math.sqrt((1 + r**2 / 2 if of_ranks else 1) / (n - 3))
-    reach = float(stats.norm.isf(ALPHA / 2)) * error
+    reach = float(scipy.stats.norm.isf(ALPHA / 2)) * error
     return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
 def spearman_rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
     """Give Spearman's rank correlation of two arrays of shape (..., n)."""
-    ranks = (stats.rankdata(one, axis=axis) for one in (x, y))
-    return stats.pearsonr(*ranks, axis=axis).statistic
+    ranks = (scipy.stats.rankdata(one, axis=axis) for one in (x, y))
+    return scipy.stats.pearsonr(*ranks, axis=axis).statistic
 
 
 def _grouped(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.linalg import pinv
-from scipy import stats
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lib.stats.estimate import Estimate
 from lib.stats.observations import Observations
@@ -266,7 +264,7 @@ class LogModel:
         if not self.df_residual or not self.residual_sd > _ROUNDING:
             return FTest(df=df, reason="repetitions show no spread")
         f = (squares[0] - squares[1]) / df / self.residual_sd**2
-        p = float(stats.f.sf(f, df, self.df_residual))
+        p = float(scipy.stats.f.sf(f, df, self.df_residual))
         return FTest(f, df, self.df_residual, p, float(unequal(self._y)))
 
     def _unequal(
@@ -292,7 +290,7 @@ class LogModel:
             for one in (products, form)
         )
         found = ((logs @ shares.T) ** 2).sum(axis=-1)
-        return stats.f.sf(found / (squares @ np.diag(products)), df, df_residual)
+        return scipy.stats.f.sf(found / (squares @ np.diag(products)), df, df_residual)
 
 
 def _residuals(basis: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -324,8 +322,10 @@ def _unconnected(design: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
     rows, columns = design.nonzero()
     size = sum(design.shape)
-    links = coo_array((np.ones(len(rows)), (rows, len(design) + columns)), shape=(size, size))
-    count, part = connected_components(links, directed=False)
+    links = scipy.sparse.coo_array(
+        (np.ones(len(rows)), (rows, len(design) + columns)), shape=(size, size)
+    )
+    count, part = scipy.sparse.csgraph.connected_components(links, directed=False)
     of_rows, of_columns = part[: len(design)], part[len(design) :]
     for one in range(count):
         here = (of_rows == one).nonzero()[0], (of_columns == one).nonzero()[0]

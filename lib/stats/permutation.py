@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 MOST_ARRANGEMENTS = 1_000_000
 """Of one stratum, that are counted; beyond, some are drawn."""
@@ -69,7 +69,9 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
     ranked = []
     for y, x in parts:
         order = np.argsort(x, kind="stable")
-        ranks = np.rint(2 * stats.rankdata(y[order])).astype(int)  # whole where some are tied too
+        ranks = np.rint(2 * scipy.stats.rankdata(y[order])).astype(
+            int
+        )  # whole where some are tied too
         ranked.append((ranks, tuple(np.unique(x, return_counts=True)[1])))
     statistic = sum(_h(np.array([ranks]), ranks, sizes)[0] for ranks, sizes in ranked)
     distribution = _distribution([(tuple(sorted(ranks)), sizes) for ranks, sizes in ranked])
@@ -106,7 +108,7 @@ def critical_sum(sizes: Iterable[Sizes], alpha: float) -> float:
 
 def sums_of_h(values: np.ndarray, sizes: Sizes) -> np.ndarray:
     """H of each row of `values`, shape (rows, n), whose first columns are of the first level."""
-    ranks = 2 * stats.rankdata(values, axis=1)
+    ranks = 2 * scipy.stats.rankdata(values, axis=1)
     return _h(ranks, ranks[0], sizes)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from lib.stats import ALPHA, permutation
 from lib.stats.estimate import Estimate
@@ -104,7 +104,7 @@ def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detect
 
 def upper_sd(sd: float, df: int) -> float:
     """The limit that a standard deviation estimated with `df` is below, with 80 % confidence."""
-    return sd * math.sqrt(df / stats.chi2.isf(UPPER, df))
+    return sd * math.sqrt(df / scipy.stats.chi2.isf(UPPER, df))
 
 
 def precision(sd: float, repetitions: int, pairs: int) -> float:
@@ -154,5 +154,5 @@ def _smallest(power: Callable[[float], float]) -> dict[str, Any]:
     most = math.log(LARGEST_RATIO)
     if power(most) < POWER:
         return {"reason": f"not even a ratio of {LARGEST_RATIO:g} would be found often enough"}
-    shift = optimize.bisect(lambda shift: power(shift) - POWER, 0, most, xtol=2e-3)
+    shift = scipy.optimize.bisect(lambda shift: power(shift) - POWER, 0, most, xtol=2e-3)
     return {"ratio": math.exp(shift)}
