@@ -23,13 +23,14 @@ class _Cheap:
     SECONDS = 0.0
     """What it may cost in any case."""
 
-    _cost: float | None = None
-    _ended = 0.0
+    def __init__(self, cost: float):
+        # What it is likely to take, until that is known.
+        self._cost, self._ended = cost, time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether to do it again: for the first time, then as long as it stays cheap."""
+        """Whether to do it (again), for it is cheap as against the time since then."""
         since = time.monotonic() - self._ended
-        return self._cost is None or self._cost <= max(self.SECONDS, self.SHARE * since)
+        return self._cost <= max(self.SECONDS, self.SHARE * since)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -46,6 +47,7 @@ class Results(_Cheap):
     SECONDS = 0.1
 
     def __init__(self, known: dict[str, Record], plan: list[str], study_dir: Path):
+        super().__init__(cost=0)
         self._known, self._plan, self._study_dir = known, plan, study_dir
         self.close()
 
@@ -63,7 +65,7 @@ class Results(_Cheap):
 
 
 class LiveReport(_Cheap):
-    """Keeps the report of a running study up to date.
+    """Keeps the report of a running study up to date, from when there is time for the first one.
 
     Args:
         study_dir: The study's folder.
@@ -72,12 +74,16 @@ class LiveReport(_Cheap):
             while one is under way on this machine.
     """
 
+    EXPECTED = 8.0
+    """Seconds that a report takes on two cores."""
+
     def __init__(
         self,
         study_dir: Path,
         say: Callable[[str], None],
         alone: Callable[[], AbstractContextManager[object]],
     ):
+        super().__init__(cost=self.EXPECTED)
         self._study_dir, self._say, self._alone = study_dir, say, alone
 
     def refresh(self) -> None:

@@ -97,6 +97,7 @@ def _by_tensorflow(
         rows = tf.experimental.dlpack.from_dlpack(aligned(x).__dlpack__())
         labels = tf.constant(y)
 
+    @tf.autograph.experimental.do_not_convert  # it has no loop or branch, and is traced sooner
     def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = tf.random.stateless_uniform([DRAWS, tf.shape(indices)[0]], seed, minval=-1.0)
         return transform(tf.gather(rows, indices), draws), tf.gather(labels, indices)
