@@ -32,6 +32,7 @@ from lib.stats.budget import Uncertainty
 from lib.study import plan
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
+from lib.study.sections import Imported
 from lib.study.study import Study, read_back
 from lib.units import mean_power
 
@@ -66,6 +67,11 @@ class Analysis:
     def title(self) -> str:
         """Of the study."""
         return self.settings.title if self.settings else StudyFolder(self.folder).name
+
+    @property
+    def imported(self) -> Imported | None:
+        """Where the runs are from, if others made them."""
+        return self.settings.imported if self.settings else None
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -47,8 +47,9 @@ def design(study: Analysis) -> Prose:
             "Networks start from random weights (weights: none), so their accuracy says little "
             "about what the architectures can do; a step takes as much energy as with trained ones."
         )
-    if study.settings is not None and (imported := study.settings.imported):
-        sentences += [*(f"Skipped: {row}." for row in imported.skipped), *imported.notes]
+    if study.imported:
+        skipped, notes = study.imported.skipped, study.imported.notes
+        sentences += [*(f"Skipped: {row}." for row in skipped), *notes]
     return Prose((*sentences, *study.unusable))
 
 

@@ -120,24 +120,19 @@ def _software(study: Analysis) -> str:
     columns = [name for name in ("cpu_model", "gpu_model") if name in study.completed]
     models = pd.concat([study.completed[name].dropna() for name in columns]) if columns else []
     machines = f", on {text.listed(dict.fromkeys(models))}" if len(models) else ""
-    how = "analysed" if _elsewhere(study) else "made and analysed"
+    how = "analysed" if study.imported else "made and analysed"
     return f"The runs were {how} by {made}{versions}{machines}."
 
 
 def _cost(study: Analysis) -> str:
     energy = study.cost["energy_consumed"].sum()
-    whole = "" if _elsewhere(study) else ", idle, warm-up and failed runs included,"
+    whole = "" if study.imported else ", idle, warm-up and failed runs included,"
     return (
         f"The whole study{whole} used {text.energy(energy)} in "
         f"{text.duration(float(study.cost['duration'].sum()))}."
         if energy
         else ""
     )
-
-
-def _elsewhere(study: Analysis) -> bool:
-    """Whether others made the runs."""
-    return study.settings is not None and study.settings.imported is not None
 
 
 def _construct(study: Analysis) -> list[str]:

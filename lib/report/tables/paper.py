@@ -201,12 +201,10 @@ def _beside_ours(study: Analysis, item: reproduction.Reproduction) -> Table:
         alike = study.completed.iloc[:0]
     if alike.empty:
         return Table(file, "", pd.DataFrame())
-    every = alike[variants.COLUMN].nunique() if variants.COLUMN in alike else 1
-    several = every > 1
+    several = variants.COLUMN in alike and alike[variants.COLUMN].nunique() > 1
     if several:
-        shown = papers_tests.tested_variants(alike)
-        alike = alike[alike[variants.COLUMN].isin(shown)]
-        note += f" Of {every:,} variants the first {len(shown)} are shown." * (len(shown) < every)
+        note += shared.first_variants(alike, "shown")
+        alike = alike[alike[variants.COLUMN].isin(papers_tests.tested_variants(alike))]
     groups = alike.groupby(variants.COLUMN, sort=False) if several else [("", alike)]
     parts = []
     for variant, runs in groups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib.analysis import audit, papers_tests, variants
+from lib.analysis import audit
 from lib.analysis.results import Analysis
 from lib.quantities import ALONE, is_renamed, ordered, word
 from lib.report.page import MOST_ROWS, Link, Table
@@ -43,11 +43,10 @@ def protocol(study: Analysis) -> Table:
     What runs that were made elsewhere do not say of themselves is in no row.
     """
     rows = []
-    elsewhere = study.settings is not None and study.settings.imported
     for name in _fields(study):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
-            if values != [ALONE] and (values or not elsewhere):
+            if values != [ALONE] and (values or not study.imported):
                 said = ", ".join(values) or "not set, so the default"
                 rows.append((word(name), said))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
@@ -118,10 +117,5 @@ def all_tests(study: Analysis) -> Table:
         return Table("tests", "", pd.DataFrame(), "Tests: those of the paper are not made.")
     frame = shared.in_words(study.tests[[*study.tests.columns.drop("family"), "family"]])
     note = "Family: tests whose p-values Holm adjusts together."
-    if (tested := len(papers_tests.tested_variants(study.runs))) < (every := _variants(study)):
-        note += f" Of {every:,} variants the first {tested} are tested."
+    note += shared.first_variants(study.runs, "tested")
     return Table("tests", "Every test", frame, note)
-
-
-def _variants(study: Analysis) -> int:
-    return study.runs[variants.COLUMN].nunique() if variants.COLUMN in study.runs else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lib.analysis import papers_tests, variants
 from lib.analysis.results import Analysis
 from lib.quantities import ordered, quantity
 
@@ -30,6 +31,14 @@ def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     (reason,) = reasons or {""}
     said = f" {reason[:1].upper()}{reason[1:]} (every row)." if reason else ""
     return frame.drop(columns="reason"), said
+
+
+def first_variants(runs: pd.DataFrame, done: str) -> str:
+    """What a note says of variants that `papers_tests.tested_variants` leaves out; begins with a
+    space."""
+    every = runs[variants.COLUMN].nunique() if variants.COLUMN in runs else 0
+    tested = len(papers_tests.tested_variants(runs))
+    return f" Of {every:,} variants the first {tested} are {done}." if tested < every else ""
 
 
 def in_words(frame: pd.DataFrame) -> pd.DataFrame:
