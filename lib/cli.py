@@ -19,7 +19,11 @@ COMPLETE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 GOES_ON = "complete runs are kept, and the same command resumes where it stopped"
 
-_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_STORAGE = (
+    *(*_FULL, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOLCK),
+)
 
 EPILOG = """\
 exit status:
@@ -143,7 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         # Which folder, but not which file: those to be have random names.
         where = f"{Path(error.filename).parent}: " if isinstance(error.filename, str) else ""
-        said = readable(f"{where}results can't be written: {os.strerror(error.errno)}")
+        can = "written" if error.errno in _FULL else "read or written"
+        said = readable(f"{where}results can't be {can}: {os.strerror(error.errno)}")
         print(f"run_all.py: {said}; {GOES_ON}", file=sys.stderr)
         return SOME_FAILED
     except KeyboardInterrupt:

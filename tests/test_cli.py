@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import subprocess
@@ -47,6 +48,17 @@ def test_help_and_dry_run_answer_without_tensorflow():
             "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
         )
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ESTALE, errno.EIO])
+def test_what_the_system_refuses_is_one_sentence(study, monkeypatch, capsys, number):
+    def fails(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", fails)
+    assert cli.main([str(study)]) == cli.SOME_FAILED
+    said = capsys.readouterr().err
+    assert f"results can't be read or written: {os.strerror(number)}; complete runs" in said
 
 
 def test_the_dry_run_prints_the_plan_and_writes_nothing(study, tmp_path, capsys):
@@ -109,6 +121,7 @@ def test_the_report_is_refreshed_between_runs_and_may_fail_then(
     study, tmp_path, notebook, monkeypatch, capsys
 ):
     monkeypatch.setattr(so_far.Results, "SECONDS", 60)  # however busy this machine is
+    monkeypatch.setattr(so_far.LiveReport, "EXPECTED", 0.0)
     notebook(RECORD)
     rows = []
 

@@ -7,7 +7,6 @@ what lies under `runs/` is always whole.
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from lib import records
 from lib.files import remove_unfinished, sync, write_atomically
 from lib.records import MEASUREMENT_VERSION, Record
 from lib.study.config import RunFields, Use
-from lib.study.errors import UserError
+from lib.study.errors import StoppedError
 from lib.study.folder import StudyFolder
 
 _ASIDE = ".aside-"
@@ -27,12 +26,6 @@ _REASON = "aside.txt"
 COMPLETE, FAILED, MISSING = "complete", "failed", "to run"
 ROOM = 2**20
 """Bytes that must be free for a study to go on: a record and a results table need some of it."""
-
-
-class StoppedError(UserError):
-    """A call ended early for a reason outside of its runs; those not complete are missing."""
-
-    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -56,18 +49,19 @@ class Found:
 
 
 def look(config: RunFields) -> Found:
-    """See what lies in a run's place, or under its former id; else what was set aside and fits.
+    """See what lies in a run's place; where that is no record of it, what lies under its former
+    id, or was set aside, and fits.
 
     Raises:
         StoppedError: If something there can't be read. That does not make it wrong.
     """
     found = _look(config, config.run_dir)
-    if found.state != MISSING:
+    if found.record is not None:
         return found
     study = StudyFolder(Path(config.output_dir).expanduser())
     former = study.run(config.former_id)
-    shelf = sorted(study.aside.glob(f"{glob.escape(config.run_id)}{_ASIDE}*"), reverse=True)
-    for folder in (former, *shelf):
+    shelf = [path for path in _listed(study.aside) if path.name.startswith(config.run_id + _ASIDE)]
+    for folder in (former, *reversed(shelf)):
         elsewhere = _look(config, folder)
         if elsewhere.record is not None and elsewhere.state == COMPLETE:
             return replace(elsewhere, folder=folder)
@@ -114,6 +108,9 @@ def recover(runs: Iterable[RunFields]) -> list[str]:
     for config in runs:
         found = look(config)
         if found.folder is not None and found.record is not None:
+            if os.path.lexists(config.run_dir):
+                shelf = StudyFolder(Path(config.output_dir).expanduser()).aside
+                set_aside(config.run_dir, shelf, _look(config, config.run_dir).state)
             _move(found.folder, config.run_dir)
             if found.record.run_id != config.run_id:
                 found.record.model_copy(update={"run_id": config.run_id}).write(config.run_dir)
@@ -140,10 +137,19 @@ def set_aside(folder: Path, shelf: Path | None = None, reason: str | None = None
 
 def all_aside(study_dir: Path) -> dict[Path, str]:
     """What was set aside of a study's runs, and of the study as a whole: folders, and why."""
-    shelf = StudyFolder(study_dir).aside
-    whole = sorted(study_dir.parent.glob(f"{glob.escape(study_dir.name)}{_ASIDE}*"))
-    runs = sorted(shelf.iterdir()) if shelf.is_dir() else []
-    return {folder: _reason(folder) for folder in (*runs, *whole)}
+    beside, whole = _listed(study_dir.parent), study_dir.name + _ASIDE
+    folders = [path for path in beside if path.name.startswith(whole)]
+    return {path: _reason(path) for path in (*_listed(StudyFolder(study_dir).aside), *folders)}
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder, if there is one. Unlike `glob`, it takes no error for nothing."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoppedError(f"{folder}: can't be read: {error.strerror}") from None
 
 
 def _reason(folder: Path) -> str:

@@ -42,6 +42,12 @@ class StudyError(UserError):
         super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in lines))
 
 
+class StoppedError(UserError):
+    """A call ended early for a reason outside of its runs; those not complete are missing."""
+
+    exit_status = 1
+
+
 def _short(line: str) -> str:
     return line if len(line) <= LONGEST_PROBLEM else f"{line[:LONGEST_PROBLEM]} ..."
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.files import as_csv, plain, write_atomically
 from lib.study.config import RunFields
-from lib.study.errors import StudyError
+from lib.study.errors import StoppedError, StudyError
 from lib.study.folder import StudyFolder
 
 
@@ -33,13 +33,16 @@ def read(study_dir: Path) -> list[str]:
 
     Raises:
         StudyError: If the file is damaged.
+        StoppedError: If it can't be read, which says nothing about what is in it.
     """
     path = StudyFolder(study_dir).plan
     try:
         return list(pd.read_csv(plain(path), usecols=["run_id"], dtype=str)["run_id"])
     except FileNotFoundError:
         return []
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise StoppedError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
         problem = f"is no table of runs ({error}); without this file the order is drawn again"
         raise StudyError([problem], str(path)) from None
 

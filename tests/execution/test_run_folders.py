@@ -77,7 +77,7 @@ def test_an_older_schema_is_read_and_a_newer_one_as_far_as_it_is_known(tmp_path)
     path.write_text(old.replace('"schema_version": 1', '"schema_version": 99, "news": [1]'))
     found = run_folders.look(run)
     assert found.record.energy_consumed == 0.5
-    with pytest.raises(run_folders.UserError, match="newer version"):
+    with pytest.raises(UserError, match="newer version"):
         found.record.write(run.run_dir)
 
 
@@ -96,6 +96,46 @@ def test_what_was_set_aside_comes_back_when_it_fits_again(tmp_path, monkeypatch)
     assert records.read(run.run_dir / "run.json").accuracy == 0.75
     assert {path.name for path in run.run_dir.iterdir()} == {"run.json"}
     assert run_folders.all_aside(tmp_path / "s") == {}
+
+
+def test_the_measurement_raised_lowered_and_raised_again_costs_no_second_training(
+    tmp_path, monkeypatch
+):
+    """What was measured with another one meanwhile lies in the run's place."""
+    run = config(tmp_path)
+    leave(run, accuracy=0.5)
+    run_folders.set_aside(run.run_dir, tmp_path / "s" / "aside", "older")
+    leave(run, accuracy=0.75, measurement_version=2)
+    for version, accuracy in ((1, 0.5), (2, 0.75), (1, 0.5)):
+        monkeypatch.setattr(run_folders, "MEASUREMENT_VERSION", version)
+        assert run_folders.look(run).state == run_folders.COMPLETE
+        run_folders.recover([run])
+        assert run_folders.look(run).folder is None
+        assert records.read(run.run_dir / "run.json").accuracy == accuracy
+        (reason,) = run_folders.all_aside(tmp_path / "s").values()
+        assert f"this is {version}" in reason
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_what_was_set_aside_and_can_not_be_listed_stops_the_call(tmp_path, monkeypatch, number):
+    run = config(tmp_path)
+    shelf = tmp_path / "s" / "aside"
+    leave(run, shelf / f"{run.run_id}.aside-1")
+    real = os.listdir, os.scandir
+
+    def failing(lists):
+        def fails(path="."):
+            if Path(path) == shelf:
+                raise OSError(number, os.strerror(number), str(path))
+            return lists(path)
+
+        return fails
+
+    monkeypatch.setattr(os, "listdir", failing(real[0]))
+    monkeypatch.setattr(os, "scandir", failing(real[1]))
+    for ask in (lambda: run_folders.look(run), lambda: run_folders.all_aside(tmp_path / "s")):
+        with pytest.raises(run_folders.StoppedError, match="aside: can't be read"):
+            ask()
 
 
 def test_a_failed_run_does_not_come_back(tmp_path):

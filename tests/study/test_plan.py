@@ -1,8 +1,12 @@
+import errno
+import os
+
+import pandas as pd
 import pytest
 
 from lib.study import plan
 from lib.study.config import RunConfig
-from lib.study.errors import StudyError
+from lib.study.errors import StoppedError, StudyError
 
 
 def test_the_frozen_order_stays_when_a_study_grows(tmp_path):
@@ -23,4 +27,15 @@ def test_looking_at_the_order_freezes_nothing(tmp_path):
 def test_a_damaged_plan_is_one_message(tmp_path, content):
     (tmp_path / "plan.csv").write_text(content)
     with pytest.raises(StudyError, match=r"plan\.csv: 1 mistake\n  - is no table of runs"):
+        plan.read(tmp_path)
+
+
+def test_a_plan_that_can_not_be_read_is_not_damaged(tmp_path, monkeypatch):
+    plan.freeze([RunConfig()], tmp_path)
+
+    def fails(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(pd, "read_csv", fails)
+    with pytest.raises(StoppedError, match=r"plan\.csv: can't be read: Input/output error"):
         plan.read(tmp_path)
