@@ -129,11 +129,12 @@ class _Plane:
         )
 
     def _parts(self, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+        keys = ["architecture", *(["variant"] if self.variants else [])]
+        parts = dict(iter(table.groupby([table[key].astype(str) for key in keys], sort=False)))
         for name, variant in product(self.architectures, self.variants or [""]):
-            rows = table[table["architecture"].astype(str) == name]
-            rows = rows[rows["variant"].astype(str) == variant] if variant else rows
-            if len(rows) or not variant:
-                yield name, variant, rows
+            key = (name, variant) if self.variants else (name,)
+            if key in parts or not variant:
+                yield name, variant, parts.get(key, table.iloc[:0])
 
     def _marker(self, name: str, variant: str, size: int) -> dict[str, object]:
         if not variant:
