@@ -73,14 +73,14 @@ def prepare(
     try:
         everything = study.runs(name, outputs)
         ids = {run.run_id for run in everything}
-        elsewhere_only = study.fields.names(Use.FILES, Use.PLACE)
-        own = study.fields.model_fields.keys() - {*elsewhere_only}
-        if changes := {field: v for field, v in overrides.items() if field in own}:
+        own = study.fields.model_fields.keys() - {*study.fields.names(Use.PLACE)}
+        if changes := {f: v for f, v in overrides.items() if f in own or f == "repetitions"}:
             rest = {field: v for field, v in overrides.items() if field not in changes}
             planned = _planned(source, rest, outputs)
-            if planned is not None and ids <= {run.run_id for run in planned[1]}:
+            whole = {run.run_id for run in planned[1]} if planned else set()
+            if planned is not None and ids < whole:
                 study, everything = planned
-            else:
+            elif planned is None or not ids >= whole:  # more repetitions are more of the study
                 name = _trial(source.stem, changes)
                 everything = study.runs(name, outputs)
         chosen = select([run for run in everything if run.run_id in ids], only)

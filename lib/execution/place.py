@@ -23,7 +23,7 @@ def unknown(places: Iterable[str | None]) -> list[str]:
     """
     if importlib.util.find_spec("codecarbon") is None:
         return []
-    asked = dict.fromkeys(place for place in places if place and place.lower() != AUTO)
+    asked = dict.fromkeys(one for one in places if one is not None and one.lower() != AUTO)
     found = [carbon.locate(place) for place in asked]
     return [f"location: {one.reason}" for one in found if one.carbon_intensity is None]
 

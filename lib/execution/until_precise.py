@@ -33,11 +33,14 @@ def resumed(call: Call) -> Call:
 
 
 def next_block(call: Call, ended: Iterable[Record]) -> tuple[Call | None, str]:
-    """The call with one repetition more, or None where it is over; and why, in a sentence."""
+    """The call with one repetition more, or None where it is over; and why, in a sentence.
+
+    A part of the runs makes no block.
+    """
     from lib.analysis import questions  # pandas and statistics, once the runs are over
 
     rule = call.study.repetitions
-    if not isinstance(rule, Precision):
+    if not isinstance(rule, Precision) or not _is_whole(call):
         return None, ""
     table = records.table(ended)
     found = questions.answer(
@@ -64,14 +67,15 @@ def next_block(call: Call, ended: Iterable[Record]) -> tuple[Call | None, str]:
 
 
 def _with_one_more(call: Call) -> Call | None:
-    """The call with the next repetition; None where the study allows no more, or a part was chosen.
-
-    A part of the runs makes no block.
-    """
+    """The call with the next repetition; None where the study allows no more."""
     rule = call.study.repetitions
     count = max(run.repetition for run in call.everything)
-    is_whole = {run.run_id for run in call.everything} == call.chosen
-    if not isinstance(rule, Precision) or count >= rule.at_most or not is_whole:
+    if not isinstance(rule, Precision) or count >= rule.at_most:
         return None
     everything = call.study.runs(call.name, call.outputs, count + 1)
-    return replace(call, everything=everything, chosen=frozenset(run.run_id for run in everything))
+    whole = frozenset(run.run_id for run in everything)
+    return replace(call, everything=everything, chosen=whole if _is_whole(call) else call.chosen)
+
+
+def _is_whole(call: Call) -> bool:
+    return {run.run_id for run in call.everything} == call.chosen

@@ -94,7 +94,18 @@ def test_a_part_of_the_study_is_the_study(study, executed):
     before = content(study.parent / "outputs" / "mine")
     assert execute(study, {"repetition": [2]}, architecture="VGG16")[0]
     assert content(study.parent / "outputs" / "mine") == before
+    execute(study, repetitions=1)
+    assert content(study.parent / "outputs" / "mine") == before
     assert len(executed) == 4
+
+
+def test_files_of_another_folder_make_another_study(study, executed, tmp_path):
+    """They may hold other images, so that these are other runs."""
+    execute(study)
+    before = content(study.parent / "outputs" / "mine")
+    _, said = execute(study, data_dir=str(tmp_path))
+    assert "results go to" in said
+    assert content(study.parent / "outputs" / "mine") == before
 
 
 def test_what_is_odd_in_a_value_is_not_in_the_name_of_a_folder():
@@ -104,8 +115,8 @@ def test_what_is_odd_in_a_value_is_not_in_the_name_of_a_folder():
 
 def test_an_unknown_place_is_refused_before_anything_runs(study, executed):
     pytest.importorskip("codecarbon")
-    for place in ("Atlantis", "Mars"):
-        with pytest.raises(StudyError, match="location: CodeCarbon has no data"):
+    for place in ("Atlantis", "Mars", ""):
+        with pytest.raises(StudyError, match=r"location: (CodeCarbon has no data|no location)"):
             call(study, location=place)
     study.write_text(STUDY + "places: [Atlantis]\n")
     with pytest.raises(StudyError, match="location: CodeCarbon has no data"):

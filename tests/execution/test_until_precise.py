@@ -1,5 +1,6 @@
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -68,6 +69,18 @@ def test_a_killed_call_goes_on_with_the_blocks_that_were_planned(tmp_path, monke
     plan.freeze(further.everything, asked.study_dir)
     assert until_precise.resumed(asked).everything == further.everything
     assert until_precise.resumed(call(tmp_path / "other")).everything[-1].repetition == 3
+
+
+def test_a_part_of_a_study_leaves_the_blocks_that_were_planned(tmp_path, monkeypatch):
+    asked = call(tmp_path)
+    ended(monkeypatch, cv=0.1)
+    further, _ = until_precise.next_block(asked, [])
+    plan.freeze(further.everything, asked.study_dir)
+    part = replace(asked, chosen=frozenset([asked.everything[0].run_id]))
+    resumed = until_precise.resumed(part)
+    assert resumed.everything == further.everything
+    assert resumed.chosen == part.chosen
+    assert until_precise.next_block(resumed, []) == (None, "")
 
 
 def test_a_number_of_repetitions_is_what_it_says(tmp_path):
