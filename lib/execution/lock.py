@@ -122,7 +122,8 @@ def _opened(path: Path) -> int:
             os.fchmod(file, 0o666)  # whatever the umask: other users are to take it, too
         return file
     except (FileExistsError, PermissionError):
-        pass
+        if path.is_symlink() or path.is_dir():
+            raise OSError(f"{path} is no plain file; take it away") from None
     try:
         file = os.open(path, os.O_RDWR | flags)
     except PermissionError:

@@ -75,6 +75,7 @@ def _look(config: RunFields, folder: Path) -> Found:
         record = records.read(path)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(folder):
+            _check_link(folder.parent)
             return Found(MISSING)
         return Found(f"{name}: the folder holds no {records.FILE_NAME}")
     except ValueError as error:
@@ -147,9 +148,16 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
+        _check_link(folder)
         return []
     except OSError as error:
         raise StoppedError(f"{folder}: can't be read: {error.strerror}") from None
+
+
+def _check_link(folder: Path) -> None:
+    """A link to a disk that is not there says nothing about what lies on it."""
+    if folder.is_symlink() and not folder.exists():
+        raise StoppedError(f"{folder}: links to a folder that is not there")
 
 
 def _reason(folder: Path) -> str:

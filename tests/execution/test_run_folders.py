@@ -177,6 +177,15 @@ def test_a_run_is_moved_to_another_disk(tmp_path, monkeypatch):
     assert not staged.run_dir.exists()
 
 
+@pytest.mark.parametrize("name", ["runs", "aside"])
+def test_a_disk_that_is_not_there_holds_not_nothing(tmp_path, name):
+    run = config(tmp_path)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / name).symlink_to(tmp_path / "unmounted")
+    with pytest.raises(run_folders.StoppedError, match=f"{name}: links to a folder that is not"):
+        run_folders.look(run)
+
+
 def test_what_is_called_complete_is_on_disk_before(tmp_path, monkeypatch):
     """Every file of the run is synced before it gets its final name, and the folder after."""
     run = config(tmp_path)
