@@ -39,6 +39,7 @@ from lib import records
 from lib.instruments import TRACE_NAME
 from lib.instruments.trace import COLUMNS
 from lib.records import Phase, Record
+from lib.records.uncertainty import with_limits
 from lib.study import plan
 from lib.study.config import RunConfig
 from lib.study.study import Study
@@ -127,7 +128,8 @@ def make(kind: str, count: int, folder: Path) -> int:
         path = config.run_dir / records.HISTORY_NAME
         path.write_text(history.to_csv(index=False), encoding="utf-8")
         (config.run_dir / TRACE_NAME).write_text(trace, encoding="utf-8")
-        text = measured(config, history, place, rng).model_dump_json(indent=1)
+        record = with_limits(measured(config, history, place, rng))
+        text = record.model_dump_json(indent=1)
         (config.run_dir / records.FILE_NAME).write_text(text, encoding="utf-8")
     return len(runs)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import os
 import time
 from dataclasses import dataclass
@@ -110,8 +111,13 @@ def read_trace(path: Path) -> pd.DataFrame:
     header, *lines = whole.split("\n")
     if tuple(header.split(",")) != COLUMNS:
         raise ValueError(f"{path.name}: has not the columns of a power trace: {','.join(COLUMNS)}")
-    rows = [row for row in csv.reader(lines) if len(row) == len(COLUMNS)]
-    trace = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = [name for name in COLUMNS if name not in ("timestamp", "phase")]
-    trace[numbers] = trace[numbers].apply(pd.to_numeric)
-    return trace
+    rows = [line for line in lines if line.count(",") == header.count(",")]
+    kinds = {name: str if name in ("timestamp", "phase") else float for name in COLUMNS}
+    empty = {name: [""] for name, kind in kinds.items() if kind is float}
+    return pd.read_csv(
+        io.StringIO("\n".join([header, *rows])),
+        dtype=kinds,
+        keep_default_na=False,
+        na_values=empty,
+        quoting=csv.QUOTE_NONE,
+    )

@@ -13,6 +13,7 @@ import json
 import os
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -54,10 +55,12 @@ def build(study_dir: Path) -> Path:
     """
     nbformat = import_nbformat()
     folder = StudyFolder(study_dir)
-    notebook = execute(study_dir)
+    with ThreadPoolExecutor(1) as beside:
+        pages = beside.submit(run_page.write_all, folder)  # while a kernel does the analysis
+        notebook = execute(study_dir)
+    pages.result()
     for (name, ending), table in _taken_out(notebook).items():
         write_atomically(folder.tables / f"{name}.{ending}", table)
-    run_page.write_all(folder)
     write_atomically(folder.notebook, nbformat.writes(notebook))
     study = read_back(folder)
     write_atomically(folder.report, to_html(notebook, study.title if study else folder.name))

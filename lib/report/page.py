@@ -71,9 +71,10 @@ class Table:
 
     def __post_init__(self) -> None:
         """What every row has only because there is nothing else is no column."""
-        said = [name for name in self.frame if not self.frame[name].eq(ALONE).all()]
-        if not self.frame.empty:
-            object.__setattr__(self, "frame", self.frame[said])
+        texts = self.frame.select_dtypes(exclude="number")
+        alone = [name for name, column in texts.items() if column.eq(ALONE).all()]
+        if alone and not self.frame.empty:
+            object.__setattr__(self, "frame", self.frame.drop(columns=alone))
 
     def to_csv(self) -> str:
         """All digits, in the results' units, which stand in the heads."""
