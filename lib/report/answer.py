@@ -243,7 +243,7 @@ def _cost(study: Analysis) -> list[str]:
         f"{row.stage} {text.energy(row.energy_consumed)}"
         + (" (estimated)" if row.how == cost.ESTIMATED else "")
         for row in table.itertuples()
-        if row.energy_consumed > 0
+        if row.energy_consumed > energy / 1000  # a cool-down of no time
     ]
     split = f": {', '.join(parts)}" if len(parts) > 1 else ""
     took = text.duration(table["duration"].sum())
