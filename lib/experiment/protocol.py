@@ -37,6 +37,7 @@ from lib.records.progress import Progress, ProgressFile
 from lib.records.uncertainty import IDLE
 from lib.study.config import RunFields
 from lib.study.folder import StudyFolder
+from lib.study.notebook import digest
 
 
 class Watcher(Protocol):
@@ -72,6 +73,7 @@ class Run:
         self._results = Results(frozenset(type(config).model_fields))
         self._measured: Measured | None = None
         self._state = "new"
+        self._code = digest(config.notebook)
 
     @contextmanager
     def measured(
@@ -126,7 +128,9 @@ class Run:
             write_atomically(folder / HISTORY_NAME, self.table().to_csv(index=False))
         found = [doubt for reading in readings for doubt in reading.doubts]
         found += disagreements(readings)
-        self._measured = Measured(tuple(readings), idle, (), (*doubts, *found), len(self.history))
+        self._measured = Measured(
+            *(tuple(readings), idle, (), (*doubts, *found), len(self.history)), code=self._code
+        )
         self._state = "measured"
 
     def step(self, fraction: float, epoch: int = 0, accuracy: float | None = None) -> None:

@@ -34,6 +34,7 @@ class Measured:
         doubts: What the checks of the machine and the instruments found.
         epochs: How many were told.
         use: What inference took, where it was measured.
+        code: Digest of the notebook's or script's code as the run began; None where unknown.
     """
 
     readings: tuple[Reading, ...]
@@ -42,6 +43,7 @@ class Measured:
     doubts: tuple[str, ...]
     epochs: int = 0
     use: Use | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def complete(config: RunFields, measured: Measured, results: Results) -> Record:
         _outcome(results, meter.energy_consumed),
         _second_opinions(measured.readings[1:]),
         _inference(measured, config),
-        _machine(),
+        _machine(measured.code),
     ]
     training = next(phase for phase in measured.phases if phase.name == "training")
     doubts = (*results.doubts, *measured.doubts, *location.notes)
@@ -202,8 +204,8 @@ def _inference(measured: Measured, config: RunFields) -> _Part:
     return _Part(extra=columns, reasons=reasons)
 
 
-def _machine() -> _Part:
-    hardware, versions = machine.hardware(), machine.versions()
+def _machine(code: str | None) -> _Part:
+    hardware, versions = machine.hardware(), machine.versions() | {"notebook": code}
     return _Part(
         {
             "machine": hardware.pop("machine"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,6 +133,22 @@ def kernel_of(notebook: Path) -> str:
     if language.lower() != "python":
         raise _error(notebook, [f"its kernel is of {language}; runs are in Python"])
     return name
+
+
+def digest(file: Path) -> str | None:
+    """Of the code that a notebook executes, its parameters apart, or of a script; None without it.
+
+    First 16 hex digits of a SHA-256.
+    """
+    try:
+        code = file.read_bytes()
+        if file.suffix == ".ipynb":
+            cells = [cell for cell in json.loads(code)["cells"] if cell["cell_type"] == "code"]
+            own = [cell for cell in cells if TAG not in cell["metadata"].get("tags", ())]
+            code = json.dumps(["".join(cell["source"]) for cell in own]).encode()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return hashlib.sha256(code).hexdigest()[:16]
 
 
 def _parameters(notebook: Path) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def test_a_script_leaves_a_complete_run_and_again_a_repetition(meter, tmp_path, 
         ["sgd", 1],
     ]
     assert table["wings"].tolist() == [2, 2, 2]
+    assert table["version_notebook"].nunique() == 1
     assert {path.name for path in (tmp_path / "study").iterdir()} == {"runs"}
     assert "The run is complete: " in capsys.readouterr().out
 

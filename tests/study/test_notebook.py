@@ -117,6 +117,16 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
         notebooks.fields_of(tmp_path / "missing.ipynb")
 
 
+def test_the_digest_is_of_the_code_and_not_of_the_parameters(tmp_path):
+    before = notebooks.digest(written(tmp_path, CELL, "train(model)"))
+    assert before == notebooks.digest(written(tmp_path, "model = 'linear'", "train(model)"))
+    assert before != notebooks.digest(written(tmp_path, CELL, "train(model, trees)"))
+    script = tmp_path / "train.py"
+    assert notebooks.digest(script) is None
+    script.write_text("train()")
+    assert len(notebooks.digest(script)) == 16
+
+
 def test_a_kernel_must_be_there(tmp_path):
     assert notebooks.kernel_of(written(tmp_path, CELL)) == "python3"
     with pytest.raises(StudyError, match=r"there is no kernel .julia-1\.9. here; there are "):

@@ -67,17 +67,20 @@ def one_measurement(results: pd.DataFrame) -> Iterator[Said]:
     "between runs may be one between programs.",
 )
 def one_software(results: pd.DataFrame) -> Iterator[Said]:
-    """Runs with several versions of what computes and measures, or of this program."""
+    """Runs with several versions of what computes and measures, of this program or their code."""
     columns = [*(f"version_{name}" for name in SOFTWARE), "codecarbon_version"]
     content = "version_program_content"
     known = content in results and results[content].notna().all()
     mixed, rows = [], pd.Series(False, results.index)
-    columns = [*columns, content if known else "git_commit"]
+    columns = [*columns, content if known else "git_commit", "version_notebook"]
+    # A study of several scripts is no mixture: each has its own code.
+    files = results["notebook"].nunique(dropna=False) if "notebook" in results else 1
     versions = [one for one in results if one in columns or one.startswith("version_")]
     if results[versions].isna().all(axis=None):
         raise NotCheckedError("the runs do not say by which software")
     for column in columns:
-        if column in results and results[column].nunique() > 1:
+        alike = files if column == "version_notebook" else 1
+        if column in results and results[column].nunique() > alike:
             counts = results[column].value_counts()
             name = column.removeprefix("version_").removesuffix("_version").replace("_", " ")
             said = (f"{str(value)[:12]} in {runs(count)}" for value, count in counts.items())

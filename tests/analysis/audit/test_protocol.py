@@ -27,6 +27,15 @@ def test_the_programs_content_tells_more_than_its_commit():
     assert "program content" in protocol.one_software(mixed).what
 
 
+def test_a_notebook_that_was_changed_between_runs_is_a_doubt():
+    code = ["a", "a", "a", "b"]
+    mixed = protocol.one_software(runs(version_notebook=code, notebook="mine.ipynb"))
+    assert mixed.what == "Mixed versions: notebook a in 3 runs, b in 1 run."
+    scripts = ["one.py", "one.py", "one.py", "two.py"]
+    each = protocol.one_software(runs(version_notebook=code, notebook=scripts))
+    assert each.severity == PASSED
+
+
 def test_versions_that_nobody_told_are_not_the_same():
     assert protocol.one_software(runs()).severity == UNCHECKED
     mixed = protocol.one_software(runs(codecarbon_version=["2.3.4", "2.3.4", "3.0.4", "3.0.4"]))
