@@ -192,9 +192,13 @@ def _expanded(asked: dict[str, Any]) -> list[str]:
         if isinstance(path, Path):
             try:
                 asked[name] = path.expanduser()
+                path.stat()
             except RuntimeError:
                 problems.append(f"--{name}: {path}: {NOBODY}")
-    if asked["outputs"].is_file():
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", errno.ENAMETOOLONG) == errno.ENAMETOOLONG:
+                    problems.append(f"--{name}: '{path}' can't be the name of a file")
+    if not problems and asked["outputs"].is_file():
         problems.append(f"--outputs: {asked['outputs']} is a file, not a folder")
     return problems
 

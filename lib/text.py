@@ -22,9 +22,13 @@ def readable(text: str, longest: int = 2000) -> str:
     """Text of others as a terminal may have it: what is not to be read is replaced, the rest of
     what is very long left out.
     """
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", cut(text, longest))
+
+
+def cut(text: str, longest: int = 2000) -> str:
+    """Text without the rest of what is very long, and how much that is."""
     rest = len(text) - longest
-    shown = text if rest <= 0 else f"{text[:longest]} ... and {rest:,} characters more"
-    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
+    return text if rest <= 0 else f"{text[:longest]} ... and {rest:,} characters more"
 
 
 def listed(names: Iterable[object]) -> str:

@@ -236,6 +236,13 @@ def test_bad_input_is_one_message_status_two_and_nothing_written(
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("option", ["--outputs", "--like", "--report", "--import", "--verify"])
+def test_a_name_that_no_file_can_have_is_bad_input(study, capsys, option):
+    for name in ("n" * 300, "a\0b"):
+        assert cli.main([option, name]) == cli.BAD_INPUT
+        assert f"{option}: '{name[:1]}" in capsys.readouterr().err
+
+
 def test_an_unknown_option_is_bad_input_too():
     with pytest.raises(SystemExit) as caught:
         cli.main(["--colour"])

@@ -25,7 +25,7 @@ from lib.instruments import TRACE_NAME, trace
 from lib.instruments.carbon import PAPER_PLACES
 from lib.logs import treatments
 from lib.paper import reanalysis, reproduction
-from lib.paper.package import KAGGLE
+from lib.paper.package import KAGGLE, WATTMETER
 from lib.records import uncertainty
 from lib.stats import score
 from lib.stats.budget import Uncertainty
@@ -108,7 +108,7 @@ class Analysis:
     @cached_property
     def is_the_papers(self) -> bool:
         """Whether these are the paper's own raw data, so that its tables can be computed."""
-        return {"campaign", "tracker_run_id"} <= set(self.results)
+        return {KAGGLE, WATTMETER} >= {*self.results.get("campaign", [None])}
 
     @cached_property
     def treatments(self) -> dict[str, pd.DataFrame]:
@@ -279,20 +279,27 @@ class Analysis:
         return reanalysis.tables(self.completed) if self.is_the_papers else {}
 
     @cached_property
-    def traced_run(self) -> str | None:
-        """The first completed run that left its power over time."""
-        traced = (run for run in self.completed["run_id"] if self._trace_file(run).is_file())
-        return next(traced, None)
+    def _traced(self) -> tuple[str | None, pd.DataFrame, list[str]]:
+        """The first completed run that left its power over time, that, and what can't be read."""
+        damaged = []
+        for run in self.completed["run_id"]:
+            try:
+                return run, trace.read_trace(self.run_dir(run) / TRACE_NAME), damaged
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                damaged.append(f"{run}/{TRACE_NAME}: can't be read: {error}")
+        return None, pd.DataFrame(), damaged
 
-    @cached_property
+    @property
+    def traced_run(self) -> str | None:
+        """The first completed run whose power over time can be read."""
+        return self._traced[0]
+
+    @property
     def trace(self) -> pd.DataFrame:
         """`power.csv` of `traced_run`; empty if there is none."""
-        if self.traced_run is None:
-            return pd.DataFrame()
-        return trace.read_trace(self._trace_file(self.traced_run))
-
-    def _trace_file(self, run_id: str) -> Path:
-        return self.run_dir(run_id) / TRACE_NAME
+        return self._traced[1]
 
     def run_dir(self, run_id: str) -> Path:
         """Where a run left its files."""
@@ -306,8 +313,8 @@ class Analysis:
 
     @property
     def unusable(self) -> tuple[str, ...]:
-        """A sentence for each file that can't be used: records, and histories of runs."""
-        return (*self.damaged, *self._histories.damaged.values())
+        """A sentence for each file that can't be used: records, histories and traces of runs."""
+        return (*self.damaged, *self._histories.damaged.values(), *self._traced[2])
 
     @cached_property
     def _histories(self) -> records.Histories:

@@ -45,6 +45,7 @@ def _weights(name: str) -> str | None:
     try:
         with path.open("rb") as file:
             known = file.read(len(_HDF5)) == _HDF5 or zipfile.is_zipfile(path)
+            known = known and path.suffix in (".h5", ".hdf5", ".keras")  # Keras goes by the name
     except OSError as error:
         return f"weights: '{name}' can't be read: {error.strerror}"
     return None if known else f"weights: '{name}' is no file of weights (.h5 or .keras)"

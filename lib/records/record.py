@@ -6,15 +6,25 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lib.files import plain, write_atomically
-from lib.study.config import RECORDED
+from lib.quantities import quantity
+from lib.study.config import RECORDED, RunConfig
 from lib.study.errors import UserError
+from lib.text import cut
 
 SCHEMA_VERSION = 2
 """Of what `run.json` says. Raised when a field comes, or means something else; all before are read.
@@ -24,6 +34,16 @@ MEASUREMENT_VERSION = 1
 """Of what is measured, and how: runs of another one can't be compared. Raised with care, for it
 makes every finished run of a study one that has to be run again.
 """
+
+LARGEST = 1e40
+"""Of a figure: more than any training takes, and than 32 bits can say."""
+
+NUMBERS = frozenset(
+    name
+    for name, field in RunConfig.model_fields.items()
+    if {int, float} & {field.annotation, *get_args(field.annotation)}
+)
+"""Fields of a configuration that are numbers."""
 
 FILE_NAME = "run.json"
 HISTORY_NAME = "history.csv"
@@ -37,7 +57,7 @@ class Phase(BaseModel):
     name: str
     started_at: str
     ended_at: str
-    duration: float
+    duration: FiniteFloat
 
 
 class Record(BaseModel):
@@ -100,8 +120,10 @@ class Record(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _finite(cls, value: Any) -> Any:
-        """What is no number, such as the loss of a training that diverged, is not known."""
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+        """What is no number, such as the loss of a training that diverged, is not known; nor is
+        what nobody can have measured, for its square would be no number.
+        """
+        return None if isinstance(value, int | float) and not abs(value) <= LARGEST else value
 
     @field_validator("config", "hardware", "versions", "data", "extra")
     @classmethod
@@ -112,6 +134,17 @@ class Record(BaseModel):
                 raise ValueError(f"{name} is a {type(value).__name__}, not a single value")
         return {name: cls._finite(value) for name, value in fields.items()}
 
+    @field_validator("config", "extra")
+    @classmethod
+    def _figures(cls, fields: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
+        """What is reckoned with is a number: a quantity with a unit, an option such as epochs."""
+        options = NUMBERS if about.field_name == "config" and not about.data["notebook"] else ()
+        for name, value in fields.items():
+            figure = name in options or (about.field_name == "extra" and quantity(name).unit)
+            if figure and isinstance(value, str):
+                raise ValueError(f"{name} is {value!r}, no number")
+        return fields
+
     @model_validator(mode="after")
     def _failed_runs_say_why(self) -> Record:
         if self.status == "failed" and not self.error:
@@ -119,23 +152,31 @@ class Record(BaseModel):
         return self
 
     def row(self) -> dict[str, Any]:
-        """The record as one row of the results table: flat but for reasons and doubts."""
+        """The record as one row of the results table: flat but for reasons and doubts.
+
+        Sentences in it, which may be those of others and of megabytes, are cut.
+        """
         flat = self.model_dump(
             exclude={"schema_version", "phases", "readings", "reasons", "doubts"}
             | (set() if self.notebook else {"notebook"})
             | {"config", "hardware", "versions", "data", "extra"}
         )
-        front = {name: flat.pop(name) for name in ("run_id", "status", "error")}
-        return (
-            front
-            | {name: self.config.get(name) for name in (self.config if self.notebook else RECORDED)}
-            | flat
-            | self.hardware
+        front = {name: flat.pop(name) for name in ("run_id", "status")}
+        front["error"] = (error := flat.pop("error")) and cut(error)
+        names = self.config if self.notebook else RECORDED
+        config = {name: self.config.get(name) for name in names}
+        others = (
+            self.hardware
             | {f"version_{name}": version for name, version in self.versions.items()}
             | {f"data_{name}": value for name, value in self.data.items()}
             | {f"{phase.name}_duration": phase.duration for phase in self.phases}
             | self.extra
-            | {"reasons": self.reasons, "doubts": self.doubts}
+        )
+        return (
+            (row := front | config | flat)
+            | {name: value for name, value in others.items() if name not in row}
+            | {"reasons": {name: cut(why) for name, why in self.reasons.items()}}
+            | {"doubts": tuple(map(cut, self.doubts))}
         )
 
     def value(self, name: str) -> Any:

@@ -60,6 +60,8 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
 
 def _usable(record: Record) -> Record:
     """The record, if it says of what it is."""
+    if Path(record.run_id).name != record.run_id:
+        raise ValueError(f"{record.run_id}/{FILE_NAME}: run_id is no name of a folder")
     for name in () if record.notebook else ("architecture", "dataset"):
         value = record.config.get(name)
         known = isinstance(value, str) and value
@@ -171,5 +173,6 @@ def from_row(row: Mapping[str, Any]) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        said = f"{place} is {first['input']!r}: {first['msg']}"
+        value = "" if isinstance(first["input"], dict) else f" is {first['input']!r}"
+        said = f"{place}{value}: {first['msg'].removeprefix('Value error, ')}"
         raise ValueError(f"{row.get('run_id')}: {said}") from None

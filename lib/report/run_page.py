@@ -35,7 +35,7 @@ def write_all(folder: StudyFolder) -> None:
             continue
         try:
             found = records.read(made_of)
-        except ValueError:  # the report says which file is damaged
+        except (OSError, ValueError):  # the report says which file is damaged
             continue
         write_atomically(page, html(found, run))
 
@@ -76,9 +76,10 @@ def _is_shown(file: Path) -> bool:
 
 
 def _accuracy(run: Path) -> list[str]:
-    if not (run / records.HISTORY_NAME).is_file():
+    try:
+        history = records.read_history(run)
+    except (OSError, ValueError):  # the report says which file is damaged
         return []
-    history = records.read_history(run)
     if history.empty or "val_accuracy" not in history:
         return []
     lines = {

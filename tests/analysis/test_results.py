@@ -45,6 +45,26 @@ def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path):
     assert victim.parent.name in study.damaged[0]
 
 
+@pytest.mark.parametrize("text", ["", "time,power\n1,2\n", "\udcff"])
+def test_a_damaged_trace_is_named_and_the_next_one_shown(tmp_path, text):
+    folder = small_study.make(tmp_path / "small")
+    first = results.load(folder).traced_run
+    trace = folder / "runs" / first / "power.csv"
+    trace.write_bytes(text.encode(errors="surrogateescape"))
+    study = results.load(folder)
+    assert study.traced_run != first
+    assert len(study.trace) == 5
+    assert study.unusable[0].startswith(f"{first}/power.csv: can't be read")
+
+
+def test_a_column_of_the_authors_package_makes_no_study_theirs(tmp_path):
+    folder = small_study.make(tmp_path / "small")
+    path = sorted((folder / "runs").glob("*/run.json"))[0]
+    record = records.read(path)
+    record.model_copy(update={"extra": {"campaign": 3}}).write(path.parent)
+    assert not results.load(folder).is_the_papers
+
+
 def test_results_without_records_are_read_too(tmp_path):
     frame = results.load(small_study.make(tmp_path / "small")).results
     other = tmp_path / "other"

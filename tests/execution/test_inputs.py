@@ -46,5 +46,6 @@ def test_images_are_opened_before_the_first_run(tmp_path, changes, message):
 def test_weights_are_opened_before_the_first_run(tmp_path):
     np.savez(tmp_path / "mine.npz", **GOOD)
     (tmp_path / "w.h5").write_text("<html>404 Not Found")
-    with pytest.raises(StudyError, match="is no file of weights"):
-        inputs.check([run(tmp_path, weights=str(tmp_path / "w.h5"))])
+    for name in ("w.h5", "mine.npz"):
+        with pytest.raises(StudyError, match="is no file of weights"):
+            inputs.check([run(tmp_path, weights=str(tmp_path / name))])

@@ -26,6 +26,15 @@ def test_every_run_has_a_page_without_a_script_that_is_made_once(tmp_path):
     assert pages[0].stat().st_mtime_ns == before
 
 
+def test_a_damaged_history_costs_its_chart_and_not_the_pages(tmp_path):
+    folder = StudyFolder(small_study.make(tmp_path / "s", datasets=("digits",)))
+    first, *others = sorted(folder.runs.iterdir())
+    (first / "history.csv").write_text('epoch,val_accuracy\n1,"0.5\n')
+    run_page.write_all(folder)
+    assert "Accuracy, by epoch" not in (first / "run.html").read_text(encoding="utf-8")
+    assert all((run / "run.html").is_file() for run in others)
+
+
 def test_what_a_run_took_is_told_with_how_and_in_water(tmp_path):
     folder = StudyFolder(small_study.make(tmp_path / "s", datasets=("digits",), repetitions=1))
     record = records.read(next(folder.runs.glob("VGG16*/run.json")))
