@@ -56,7 +56,8 @@ def build(study_dir: Path) -> Path:
     nbformat = import_nbformat()
     folder = StudyFolder(study_dir)
     with ThreadPoolExecutor(1) as beside:
-        pages = beside.submit(run_page.write_all, folder)  # while a kernel does the analysis
+        # While a kernel does the analysis, for which papermill changes the working directory.
+        pages = beside.submit(run_page.write_all, StudyFolder(study_dir.resolve()))
         notebook = execute(study_dir)
     pages.result()
     for (name, ending), table in _taken_out(notebook).items():

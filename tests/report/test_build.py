@@ -5,6 +5,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -170,3 +171,19 @@ def test_the_papers_data_are_reported_with_their_conclusions(papers_study):
     assert "of the paper's" in page.find(id="found").text.lower()
     verdicts = page.select('[data-name="conclusions"] tbody td:first-child')
     assert {cell.text for cell in verdicts} == {"stands", "falls", "undecided"}
+
+
+def test_pages_find_their_runs_wherever_the_analysis_works(tmp_path, monkeypatch):
+    """Papermill changes the working directory of the process while the pages are made."""
+    small_study.make(tmp_path / "s", datasets=("digits",), repetitions=1)
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(build.run_page, "write_all", lambda folder: asked.append(folder.path))
+
+    def fails(_):
+        raise build.ReportError("no analysis")
+
+    monkeypatch.setattr(build, "execute", fails)
+    with pytest.raises(build.ReportError):
+        build.build(Path("s"))
+    assert asked == [tmp_path / "s"]
