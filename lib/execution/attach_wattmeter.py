@@ -63,8 +63,9 @@ def _calibrate(results: pd.DataFrame, study: Study, path: Path, console: Console
         return
     files.write_atomically(path, found.as_yaml())
     console.print(
-        f"Beside the wattmeter, {listed(found.components)} took {found.gain:.3f} times what they "
-        f"say (± {200 * found.u:.2g} %). For the study files of this machine, in {path.name}:\n"
+        f"By the wattmeter, the energy of {listed(found.components)} is {found.gain:.3f} times "
+        f"what was reported (± {200 * found.u:.2g} %). For the study files of this machine, in "
+        f"{path.name}:\n"
         f"{found.as_yaml()}",
         soft_wrap=True,
     )
