@@ -281,7 +281,7 @@ class Analysis:
     @cached_property
     def _traced(self) -> tuple[str | None, pd.DataFrame, list[str]]:
         """The first completed run that left its power over time, that, and what can't be read."""
-        damaged = []
+        damaged: list[str] = []
         for run in self.completed["run_id"]:
             try:
                 return run, trace.read_trace(self.run_dir(run) / TRACE_NAME), damaged
