@@ -89,7 +89,11 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
 def named(results: pd.DataFrame, settings: Study | None) -> pd.DataFrame:
     """Add the column `variant` where there is more than one; else leave the table as it is."""
     found = of(results, settings)
-    return results.assign(**{COLUMN: found.names}) if found.several else results
+    if found.several:
+        return results.assign(**{COLUMN: found.names})
+    # What only some runs say of themselves by that name tells nothing apart.
+    partly = COLUMN in results and results[COLUMN].isna().any()
+    return results.drop(columns=COLUMN) if partly else results
 
 
 def column_of(runs: pd.DataFrame) -> list[str]:

@@ -120,6 +120,14 @@ def test_the_papers_tests_are_made_within_a_variant(tmp_path):
     assert set(architectures["n"]) == {"3, 3, 3"}
 
 
+def test_a_result_that_some_runs_call_variant_is_none(tmp_path):
+    folder = small_study.make(tmp_path / "s", datasets=("digits",))
+    path = next((folder / "runs").glob("*/run.json"))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"extra": record["extra"] | {"variant": "mine"}}))
+    assert "variant" not in results.load(folder).configuration
+
+
 def test_an_ordinary_study_has_no_variants(tmp_path):
     study = results.load(small_study.make(tmp_path / "s", datasets=("digits",)))
     assert study.configuration == ["architecture", "dataset"]
