@@ -20,6 +20,7 @@ from lib.records import MEASUREMENT_VERSION, Record
 from lib.study.config import RunFields, Use
 from lib.study.errors import StoppedError
 from lib.study.folder import StudyFolder
+from lib.study.notebook import digest
 
 _ASIDE = ".aside-"
 _REASON = "aside.txt"
@@ -86,6 +87,9 @@ def _look(config: RunFields, folder: Path) -> Found:
         return Found(f"{name}: the folder holds the record of {record.run_id}")
     if other := _other_fields(config, record):
         return Found(f"{name}: the record is of another configuration: {', '.join(other)}")
+    made_by, ours = record.notebook or "another notebook", config.notebook
+    if record.notebook != config.made_by and record.versions.get("notebook") != digest(ours):
+        return Found(f"{name}: was made by {made_by}, this is {ours.name}")
     if record.measurement_version != MEASUREMENT_VERSION:
         theirs = f"was measured by version {record.measurement_version} of the measurement"
         return Found(f"{name}: {theirs}, this is {MEASUREMENT_VERSION}")

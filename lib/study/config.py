@@ -137,6 +137,8 @@ class RunFields(Strict):
             and not (Later in (info := self.model_fields[name]).metadata and value == info.default)
         }
         said |= {"location": location, **self.code}
+        if self.made_by is None and self.notebook.name != RunConfig.notebook.name:
+            said["notebook"] = self.notebook.name  # a copy with the same fields
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

@@ -2,6 +2,7 @@ import errno
 import os
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from lib import records
@@ -14,6 +15,7 @@ from lib.study import plan
 from lib.study.config import RunConfig
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
+from lib.study.notebook import digest, fields_of
 from lib.study.study import load_study
 from lib.study.wattmeter_log import WattmeterLog
 
@@ -136,6 +138,18 @@ def test_what_was_set_aside_and_can_not_be_listed_stops_the_call(tmp_path, monke
     for ask in (lambda: run_folders.look(run), lambda: run_folders.all_aside(tmp_path / "s")):
         with pytest.raises(run_folders.StoppedError, match="aside: can't be read"):
             ask()
+
+
+def test_a_run_of_another_notebook_is_not_the_planned_one(tmp_path):
+    """Unless it has the same code: then it was renamed."""
+    cells = [nbformat.v4.new_code_cell(code) for code in ("rate = 0.1", "train(rate)")]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "new.ipynb")
+    run = fields_of(tmp_path / "new.ipynb")().going_to(StudyFolder(tmp_path / "s"))
+    leave(run, notebook="old.ipynb")
+    assert "was made by old.ipynb, this is new.ipynb" in run_folders.look(run).state
+    leave(run, notebook="old.ipynb", versions={"notebook": digest(tmp_path / "new.ipynb")})
+    assert run_folders.look(run).state == run_folders.COMPLETE
 
 
 def test_a_failed_run_does_not_come_back(tmp_path):

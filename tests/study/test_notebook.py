@@ -146,6 +146,8 @@ def test_a_copy_of_it_may_have_more(tmp_path):
         for cell in json.loads((NOTEBOOKS / "train.ipynb").read_text())["cells"]
         if cell["id"] == "parameters"
     )
+    same = notebooks.fields_of(written(tmp_path, "".join(cell)))
+    assert same().config_hash != RunConfig().config_hash  # its code may be another
     fields = notebooks.fields_of(written(tmp_path, "".join(cell) + "\nnoise = 0.1"))
     assert issubclass(fields, RunConfig)
     assert fields(noise=0.2).config_hash != fields().config_hash
