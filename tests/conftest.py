@@ -5,6 +5,7 @@ import signal
 
 import nbformat
 import pytest
+from hypothesis import settings
 
 from lib.study.config import RunConfig
 from tests import needs, stand_in
@@ -13,6 +14,9 @@ from tests.stand_in import ROOT as ROOT
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(variable, "1")  # as many processes test as there are cores
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles lib
+
+settings.register_profile("no seconds", deadline=None)  # a busy machine fails no test
+settings.load_profile("no seconds")
 
 LONG = (
     *("test_in_browser", "test_cluster", "test_end_to_end", "test_lab", "test_backends"),

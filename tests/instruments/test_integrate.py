@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.instruments.integrate import (
@@ -133,7 +133,6 @@ def test_a_counter_loses_nothing_in_a_gap():
     assert integral.longest_gap == 48
 
 
-@settings(deadline=None)
 @given(steps, st.data())
 def test_a_window_is_the_sum_of_its_parts(steps, data):
     time = np.cumsum([0.0, *steps])
@@ -146,7 +145,6 @@ def test_a_window_is_the_sum_of_its_parts(steps, data):
     assert joules(left) + joules(right) == pytest.approx(joules(whole), rel=1e-9, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(steps, st.data())
 def test_energy_lies_between_the_least_and_the_most_power_times_time(steps, data):
     time = np.cumsum([0.0, *steps])
@@ -156,7 +154,6 @@ def test_energy_lies_between_the_least_and_the_most_power_times_time(steps, data
     assert min(power) * time[-1] - slack <= energy <= max(power) * time[-1] + slack
 
 
-@settings(deadline=None)
 @given(steps, st.data())
 def test_power_and_its_counter_agree(steps, data):
     time = np.cumsum([0.0, *steps])

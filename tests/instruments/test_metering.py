@@ -17,7 +17,7 @@ def joules(start, stop):
     return 100 * (stop - start) + stop**2 - start**2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0, 90), st.floats(3, 10), st.booleans())
 def test_a_window_is_integrated_with_exact_edges(start, length, by_counter):
     samples = Samples(TIME, counter=COUNTER) if by_counter else Samples(TIME, power=POWER)

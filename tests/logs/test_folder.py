@@ -243,9 +243,7 @@ junk = st.sampled_from(
 )
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(lines=st.lists(junk, max_size=12), named=st.sets(st.integers(0, 12), max_size=6))
 def test_no_row_of_any_file_vanishes_without_being_counted(tmp_path, lines, named):
     (tmp_path / "emissions_a.csv").write_text("\n".join([VERSION_2, line(run_id="z"), *lines]))

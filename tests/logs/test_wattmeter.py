@@ -285,7 +285,7 @@ def test_a_doubled_hour_that_stays_unclear_is_refused_where_a_run_is_in_it(tmp_p
     wattmeter.read(path, mapping(timezone="Europe/Madrid"), [(0, 1), (2e9, 2.1e9)])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     begin=st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
     zone=st.sampled_from(["Europe/Madrid", "America/New_York", "Asia/Kolkata", "UTC"]),

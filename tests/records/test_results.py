@@ -2,7 +2,7 @@ import json
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import records
@@ -77,7 +77,6 @@ def test_histories_are_read_together_as_one_by_one(tmp_path):
     assert found["d"].empty
 
 
-@settings(deadline=None)
 @given(
     doubts=st.lists(st.text(min_size=1), max_size=3),
     reasons=st.dictionaries(st.sampled_from(["emissions", "depth"]), st.text(min_size=1)),

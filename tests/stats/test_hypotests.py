@@ -140,7 +140,7 @@ groups_of_integers = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups_of_integers)
 def test_rank_tests_see_order_only(groups):
     plain = table(**groups)
@@ -151,7 +151,7 @@ def test_rank_tests_see_order_only(groups):
         assert after.statistic == pytest.approx(before.statistic, nan_ok=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups_of_integers, st.randoms(use_true_random=False))
 def test_order_and_index_of_rows_do_not_matter(groups, random):
     rows = table(**groups)
@@ -263,7 +263,7 @@ wild = st.one_of(
 rows_of_wild = st.tuples(wild, wild, st.sampled_from(["a", "b", "a", "b", "c", None, math.nan]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(st.lists(rows_of_wild), st.lists(rows_of_wild, min_size=12)),
     st.sampled_from([*TESTS]),

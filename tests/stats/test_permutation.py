@@ -111,7 +111,7 @@ def test_a_critical_sum_is_the_least_whose_p_is_small_enough():
     assert critical_sum([(3, 3, 3)], 0.004) == pytest.approx(7.2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 5), min_size=6, max_size=9), st.randoms(use_true_random=False))
 def test_only_order_matters(values, random):
     levels = np.array([0, 1] * 5)[: len(values)]

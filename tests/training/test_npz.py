@@ -157,9 +157,7 @@ def check(path):
             assert y.max() < len(arrays.class_names)
 
 
-wild = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+wild = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 buffer = io.BytesIO()
 np.savez_compressed(buffer, **GOOD)
 
