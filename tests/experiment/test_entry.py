@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -64,7 +65,11 @@ def train(folder, **fields):
     return run
 
 
-def test_a_script_leaves_a_complete_run_and_again_a_repetition(meter, tmp_path, capsys):
+def test_a_script_leaves_a_complete_run_and_again_a_repetition(
+    meter, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "train.py").write_text("train()")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "train.py")])
     for _ in range(2):
         train(tmp_path / "study")
     train(tmp_path / "study", optimizer="sgd")
