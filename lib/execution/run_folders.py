@@ -59,7 +59,7 @@ def look(config: RunFields) -> Found:
     found = _look(config, config.run_dir)
     if found.record is not None:
         return found
-    study = StudyFolder(Path(config.output_dir).expanduser())
+    study = _study_of(config)
     former = study.run(config.former_id)
     shelf = [path for path in _listed(study.aside) if path.name.startswith(config.run_id + _ASIDE)]
     for folder in (former, *reversed(shelf)):
@@ -67,6 +67,10 @@ def look(config: RunFields) -> Found:
         if elsewhere.record is not None and elsewhere.state == COMPLETE:
             return replace(elsewhere, folder=folder)
     return found
+
+
+def _study_of(config: RunFields) -> StudyFolder:
+    return StudyFolder(Path(config.output_dir).expanduser())
 
 
 def _look(config: RunFields, folder: Path) -> Found:
@@ -87,9 +91,10 @@ def _look(config: RunFields, folder: Path) -> Found:
         return Found(f"{name}: the folder holds the record of {record.run_id}")
     if other := _other_fields(config, record):
         return Found(f"{name}: the record is of another configuration: {', '.join(other)}")
-    made_by, ours = record.notebook or "another notebook", config.notebook
-    if record.notebook != config.made_by and record.versions.get("notebook") != digest(ours):
-        return Found(f"{name}: was made by {made_by}, this is {ours.name}")
+    renamed = record.notebook != config.made_by
+    if renamed and record.versions.get("notebook") != digest(config.notebook):
+        made_by = record.notebook or "another notebook"
+        return Found(f"{name}: was made by {made_by}, this is {config.notebook.name}")
     if record.measurement_version != MEASUREMENT_VERSION:
         theirs = f"was measured by version {record.measurement_version} of the measurement"
         return Found(f"{name}: {theirs}, this is {MEASUREMENT_VERSION}")
@@ -114,7 +119,7 @@ def recover(runs: Iterable[RunFields]) -> list[str]:
         found = look(config)
         if found.folder is not None and found.record is not None:
             if os.path.lexists(config.run_dir):
-                shelf = StudyFolder(Path(config.output_dir).expanduser()).aside
+                shelf = _study_of(config).aside
                 set_aside(config.run_dir, shelf, _look(config, config.run_dir).state)
             _move(found.folder, config.run_dir)
             if found.record.run_id != config.run_id:

@@ -141,23 +141,19 @@ def digest(file: Path) -> str | None:
     First 16 hex digits of a SHA-256.
     """
     try:
-        code = file.read_bytes()
         if file.suffix == ".ipynb":
-            cells = [cell for cell in json.loads(code)["cells"] if cell["cell_type"] == "code"]
-            own = [cell for cell in cells if TAG not in cell["metadata"].get("tags", ())]
-            code = json.dumps(["".join(cell["source"]) for cell in own]).encode()
-    except (OSError, ValueError, KeyError, TypeError):
+            own = [cell["source"] for cell in _code_cells(file) if not _has_tag(cell)]
+            code = json.dumps(["".join(source) for source in own]).encode()
+        else:
+            code = file.read_bytes()
+    except (OSError, StudyError):
         return None
     return hashlib.sha256(code).hexdigest()[:16]
 
 
 def _parameters(notebook: Path) -> dict[str, Any]:
     """Names and literals of the cell with the tag."""
-    cells = [
-        cell
-        for cell in _content(notebook)["cells"]
-        if cell.get("cell_type") == "code" and TAG in cell.get("metadata", {}).get("tags", ())
-    ]
+    cells = [cell for cell in _code_cells(notebook) if _has_tag(cell)]
     if len(cells) != 1:
         number = "no cell" if not cells else f"{len(cells)} cells"
         problem = f"{number} with the tag '{TAG}'; one names the fields of a run and their defaults"
@@ -192,6 +188,14 @@ def _parameters(notebook: Path) -> dict[str, Any]:
 
 def _is_literal(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def _code_cells(notebook: Path) -> list[dict[str, Any]]:
+    return [cell for cell in _content(notebook)["cells"] if cell.get("cell_type") == "code"]
+
+
+def _has_tag(cell: dict[str, Any]) -> bool:
+    return TAG in cell.get("metadata", {}).get("tags", ())
 
 
 def _content(notebook: Path) -> dict[str, Any]:
