@@ -87,7 +87,7 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
 
 
 def named(results: pd.DataFrame, settings: Study | None) -> pd.DataFrame:
-    """Add the column `variant` where there is more than one; else leave the table as it is."""
+    """Add the column `variant` where there is more than one; else the table has it only whole."""
     found = of(results, settings)
     if found.several:
         return results.assign(**{COLUMN: found.names})

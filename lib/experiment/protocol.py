@@ -129,7 +129,12 @@ class Run:
         found = [doubt for reading in readings for doubt in reading.doubts]
         found += disagreements(readings)
         self._measured = Measured(
-            *(tuple(readings), idle, (), (*doubts, *found), len(self.history)), code=self._code
+            readings=tuple(readings),
+            idle=idle,
+            phases=(),
+            doubts=(*doubts, *found),
+            epochs=len(self.history),
+            code=self._code,
         )
         self._state = "measured"
 

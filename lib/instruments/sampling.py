@@ -133,9 +133,8 @@ def _scatter(values: NDArray) -> float:
     differences = np.diff(values[np.isfinite(values)])
     if not differences.size:
         return 0.0
-    few = scipy.special.stdtrit(max(2 * differences.size / 3, 1.0), 0.975) / scipy.special.ndtri(
-        0.975
-    )
+    degrees_of_freedom = max(2 * differences.size / 3, 1.0)
+    few = scipy.special.stdtrit(degrees_of_freedom, 0.975) / scipy.special.ndtri(0.975)
     return float(few * np.sqrt(np.mean(differences**2) / 2))
 
 

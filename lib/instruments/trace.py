@@ -111,7 +111,7 @@ def read_trace(path: Path) -> pd.DataFrame:
     header, *lines = whole.split("\n")
     if tuple(header.split(",")) != COLUMNS:
         raise ValueError(f"{path.name}: has not the columns of a power trace: {','.join(COLUMNS)}")
-    rows = [line for line in lines if line.count(",") == header.count(",")]
+    rows = [line for line in lines if line.count(",") == len(COLUMNS) - 1]
     kinds = {name: str if name in ("timestamp", "phase") else float for name in COLUMNS}
     empty = {name: [""] for name, kind in kinds.items() if kind is float}
     return pd.read_csv(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
+import scipy  # which loads its parts, such as stats in a second, where they are first used
 
 from lib.stats import ALPHA
 

@@ -69,9 +69,8 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
     ranked = []
     for y, x in parts:
         order = np.argsort(x, kind="stable")
-        ranks = np.rint(2 * scipy.stats.rankdata(y[order])).astype(
-            int
-        )  # whole where some are tied too
+        # Twice, so that they are whole where some are tied too.
+        ranks = np.rint(2 * scipy.stats.rankdata(y[order])).astype(int)
         ranked.append((ranks, tuple(np.unique(x, return_counts=True)[1])))
     statistic = sum(_h(np.array([ranks]), ranks, sizes)[0] for ranks, sizes in ranked)
     distribution = _distribution([(tuple(sorted(ranks)), sizes) for ranks, sizes in ranked])

@@ -137,7 +137,7 @@ class RunFields(Strict):
             and not (Later in (info := self.model_fields[name]).metadata and value == info.default)
         }
         said |= {"location": location, **self.code}
-        if self.made_by is None and self.notebook.name != RunConfig.notebook.name:
+        if self.notebook.name != RunConfig.notebook.name and self.made_by is None:
             said["notebook"] = self.notebook.name  # a copy with the same fields
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 

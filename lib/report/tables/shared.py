@@ -34,8 +34,7 @@ def reasoned(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def first_variants(runs: pd.DataFrame, done: str) -> str:
-    """What a note says of variants that `papers_tests.tested_variants` leaves out; begins with a
-    space."""
+    """What a note adds, after a space, where `papers_tests.tested_variants` leaves out some."""
     every = runs[variants.COLUMN].nunique() if variants.COLUMN in runs else 0
     tested = len(papers_tests.tested_variants(runs))
     return f" Of {every:,} variants the first {tested} are {done}." if tested < every else ""
