@@ -102,7 +102,7 @@ def parts(results: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFram
         yield "", results
         return
     for name, part in results.groupby(column, sort=False, dropna=False):
-        yield str(name), part
+        yield str(name) if pd.notna(name) else f"no {column}", part
 
 
 def all_of(results: pd.DataFrame) -> pd.Series:

@@ -276,6 +276,14 @@ def test_unequal_numbers_of_runs(results):
     assert "3 to 4 runs per combination" in finding(results.iloc[1:], "Factors are balanced").what
 
 
+def test_runs_of_no_campaign_are_called_that(results):
+    """Where what is merged tells of one only in part."""
+    named = results["repetition"].map({1: "kaggle", 2: "kaggle"})
+    missing = results["repetition"].eq(3) & results["architecture"].eq("VGG16")
+    said = finding(results.assign(campaign=named)[~missing], "Factors are balanced").what
+    assert said == "no campaign: 1 to 2 runs per combination."
+
+
 def test_machines_with_networks_of_their_own(results):
     name = "Every machine ran all that is compared"
     assert finding(results.drop(columns="machine"), name).severity == UNCHECKED
