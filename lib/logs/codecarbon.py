@@ -125,8 +125,8 @@ def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     wrong = pd.Series(None, texts.index, dtype=object)
 
     def found(where: pd.Series, said: Callable[..., str], column: str) -> None:
-        where &= wrong.isna()
-        wrong[where] = [said(text) for text in texts.loc[where, column]]
+        for row in where[where & wrong.isna()].index:
+            wrong[row] = said(texts.at[row, column])
 
     when = pd.to_datetime(texts["timestamp"], errors="coerce", format="ISO8601", utc=True)
     found(when.isna(), lambda text: f"timestamp '{text or ''}' is no time", "timestamp")
@@ -135,8 +135,7 @@ def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
         rows[column] = values = pd.to_numeric(texts[column], errors="coerce").astype(float)
         said = texts[column].notna() & ~texts[column].isin(["nan", "NaN"])
         found(values.isna() & said, lambda text, of=column: f"{of} '{text}' is no number", column)
-        missing = values.isna() if column in REQUIRED else values.isna() & False
-        amiss = np.isinf(values) | missing
+        amiss = np.isinf(values) | (values.isna() & (column in REQUIRED))
         found(amiss, lambda text, of=column: f"{of} is {text or 'empty'}", column)
     found(rows["duration"] <= 0, lambda text: f"duration is {text} s, not above 0", "duration")
     return rows, wrong

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -79,55 +78,46 @@ def read(root: Path) -> Imported:
     )
 
 
-@dataclass(frozen=True)
-class _WattmeterRun:
-    row: dict[str, object]
-    log: codecarbon.Log
-    history: pd.DataFrame
-
-
 def _read_wattmeter(root: Path) -> Imported:
-    folders = sorted(path for path in (root / _WATTMETER_RUNS).iterdir() if path.is_dir())
-    runs = [
-        _read_run(folder, root, named)
-        for folder in folders
-        if (named := _RUN_FOLDER.fullmatch(folder.name))
+    folders = [
+        (path, named)
+        for path in sorted((root / _WATTMETER_RUNS).iterdir())
+        if path.is_dir() and (named := _RUN_FOLDER.fullmatch(path.name))
     ]
-    if not runs:
+    if not folders:
         raise LogError(
             f"'{root / _WATTMETER_RUNS}' has no folder out_code_carbon_<DATASET>_<ARCHITECTURE>_<n>"
         )
-    rows = pd.concat(
-        [run.log.rows.reset_index(drop=True).assign(**run.row) for run in runs], ignore_index=True
-    )
-    results = as_results(rows)
-    ids = dict(zip(results["source_file"], results["run_id"], strict=True))
-    histories = [run.history.assign(run_id=ids[run.row["file"]]) for run in runs]
+    files = [(path / "emissions.csv").relative_to(root).as_posix() for path, _ in folders]
+    log = codecarbon.own_counters([codecarbon.read(root / name, name) for name in files])
+    for name in files:
+        if (count := (log.rows["file"] == name).sum()) != 1:
+            raise LogError(f"{name} has {count} readable rows; expected the one of its run")
+    histories = [_read_history(path / "accuracy.txt", root) for path, _ in folders]
+    rows = [
+        {
+            "file": name,
+            "architecture": named["architecture"],
+            "dataset": named["dataset"],
+            "repetition": int(named["rep"]),
+            "accuracy": history["val_accuracy"].iloc[-1],
+            "loss": history["val_loss"].iloc[-1],
+            "epochs": len(history),
+            **_read_summary(path, root),
+        }
+        for (path, named), name, history in zip(folders, files, histories, strict=True)
+    ]
+    results = as_results(log.rows.merge(pd.DataFrame(rows), on="file"))
+    ids = results.set_index("source_file")["run_id"]
+    named_histories = [
+        history.assign(run_id=ids[name]) for name, history in zip(files, histories, strict=True)
+    ]
     return Imported(
         results,
-        sum((run.log.skipped for run in runs), ()),
-        sum((run.log.notes for run in runs), ()),
-        pd.concat(histories, ignore_index=True)[list(HISTORY)],
+        log.skipped,
+        log.notes,
+        pd.concat(named_histories, ignore_index=True)[list(HISTORY)],
     )
-
-
-def _read_run(folder: Path, root: Path, named: re.Match[str]) -> _WattmeterRun:
-    name = (folder / "emissions.csv").relative_to(root).as_posix()
-    log = codecarbon.own_counters([codecarbon.read(folder / "emissions.csv", name)])
-    if len(log.rows) != 1:
-        raise LogError(f"{name} has {len(log.rows)} readable rows; expected the one of its run")
-    history = _read_history(folder / "accuracy.txt", root)
-    row = {
-        "file": name,
-        "row": int(log.rows["row"].iloc[0]),
-        "architecture": named["architecture"],
-        "dataset": named["dataset"],
-        "repetition": int(named["rep"]),
-        "accuracy": history["val_accuracy"].iloc[-1],
-        "loss": history["val_loss"].iloc[-1],
-        "epochs": len(history),
-    }
-    return _WattmeterRun(row | _read_summary(folder, root), log, history)
 
 
 def _read_summary(folder: Path, root: Path) -> dict[str, float]:
