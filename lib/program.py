@@ -65,18 +65,23 @@ KERNEL_ARGUMENTS = ("--InteractiveShellApp.ignore_cwd=True",)
 """The same for a kernel, which puts the working directory back to the front of its path."""
 
 
-def _tracked() -> list[str] | None:
-    """What git tracks of the package; None where there is no git, or no checkout of its own."""
-    if not (ROOT / ".git").exists():
-        return None
+def git(*arguments: str) -> str | None:
+    """What git says of the checkout; None where there is no git, or it fails."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(ROOT), "ls-files", "-z", "lib"],
+            ["git", "-C", str(ROOT), *arguments],
             capture_output=True,
             text=True,
             timeout=10,
             check=True,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.split("\0")[:-1]
+    return done.stdout.strip()
+
+
+def _tracked() -> list[str] | None:
+    """What git tracks of the package; None where there is no git, or no checkout of its own."""
+    names = git("ls-files", "-z", "lib") if (ROOT / ".git").exists() else None
+    return None if names is None else names.split("\0")[:-1]

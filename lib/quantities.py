@@ -26,19 +26,12 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True)
 class Quantity:
-    """A column, for people.
+    """A column, for people."""
 
-    Attributes:
-        name: With a capital letter, without a unit.
-        unit: Of the column's values; empty for a pure number.
-        ladder: Units to show it in, largest first, each with the factor that leads there.
-        is_p: Whether it is a probability, of which only a bound matters when it is tiny.
-    """
-
-    name: str
-    unit: str = ""
-    ladder: tuple[tuple[str, float], ...] = ()
-    is_p: bool = False
+    name: str  # with a capital letter, without a unit
+    unit: str = ""  # of the column's values; empty for a pure number
+    ladder: tuple[tuple[str, float], ...] = ()  # units to show it in, largest first, and factors
+    is_p: bool = False  # whether it is a probability, of which only a bound matters if it is tiny
 
     @property
     def label(self) -> str:

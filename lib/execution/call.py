@@ -17,21 +17,14 @@ from lib.study.study import Study, load_study, select
 
 @dataclass(frozen=True)
 class Call:
-    """What a call is to do: the options of the command line, and what follows from them.
+    """What a call is to do: the options of the command line, and what follows from them."""
 
-    Attributes:
-        study: What the study file and the command line say.
-        name: Of the folder of results: the study's, or another one where `--set` makes other runs.
-        everything: All runs of the study.
-        chosen: Ids of the runs of this call.
-    """
-
-    study: Study
-    name: str
+    study: Study  # what the study file and the command line say
+    name: str  # of the folder of results: another than the study's where `--set` makes other runs
     source: Path
     outputs: Path
-    everything: list[RunFields]
-    chosen: frozenset[str]
+    everything: list[RunFields]  # all runs of the study
+    chosen: frozenset[str]  # ids of the runs of this call
     scheduler: str | None = None
     retry_failed: bool = False
     fresh: bool = False

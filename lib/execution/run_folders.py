@@ -31,17 +31,11 @@ ROOM = 2**20
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a run's place.
+    """What lies in a run's place."""
 
-    Attributes:
-        state: `COMPLETE`, `FAILED`, `MISSING`, or a sentence on what is wrong with it.
-        record: The run's record if it is complete or failed.
-        folder: Where it lies, if it is not in its place: under a former id, or set aside.
-    """
-
-    state: str
-    record: Record | None = None
-    folder: Path | None = None
+    state: str  # `COMPLETE`, `FAILED`, `MISSING`, or a sentence on what is wrong with it
+    record: Record | None = None  # the run's record if it is complete or failed
+    folder: Path | None = None  # where it lies, if not in its place: under a former id, or aside
 
     @property
     def unusable(self) -> bool:
@@ -59,18 +53,13 @@ def look(config: RunFields) -> Found:
     found = _look(config, config.run_dir)
     if found.record is not None:
         return found
-    study = _study_of(config)
-    former = study.run(config.former_id)
-    shelf = [path for path in _listed(study.aside) if path.name.startswith(config.run_id + _ASIDE)]
-    for folder in (former, *reversed(shelf)):
+    study, aside = config.study_folder, config.run_id + _ASIDE
+    shelf = [path for path in _listed(study.aside) if path.name.startswith(aside)]
+    for folder in (study.run(config.former_id), *reversed(shelf)):
         elsewhere = _look(config, folder)
         if elsewhere.record is not None and elsewhere.state == COMPLETE:
             return replace(elsewhere, folder=folder)
     return found
-
-
-def _study_of(config: RunFields) -> StudyFolder:
-    return StudyFolder(Path(config.output_dir).expanduser())
 
 
 def _look(config: RunFields, folder: Path) -> Found:
@@ -119,8 +108,8 @@ def recover(runs: Iterable[RunFields]) -> list[str]:
         found = look(config)
         if found.folder is not None and found.record is not None:
             if os.path.lexists(config.run_dir):
-                shelf = _study_of(config).aside
-                set_aside(config.run_dir, shelf, _look(config, config.run_dir).state)
+                reason = _look(config, config.run_dir).state
+                set_aside(config.run_dir, config.study_folder.aside, reason)
             _move(found.folder, config.run_dir)
             if found.record.run_id != config.run_id:
                 found.record.model_copy(update={"run_id": config.run_id}).write(config.run_dir)

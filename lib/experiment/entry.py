@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lib import program
 from lib.experiment.protocol import Run
 from lib.experiment.results import RunError
 from lib.study import notebook as notebooks
@@ -108,5 +109,5 @@ def _found(notebook: str) -> Path:
     """The notebook's file: where the runner says, or beside the kernel, or in the program."""
     given = os.environ.get(notebooks.VARIABLE)
     places = [Path(given)] if given else []
-    places += [Path(notebook), Path(Path(notebook).name), notebooks.ROOT / "notebooks" / notebook]
+    places += [Path(notebook), Path(Path(notebook).name), program.ROOT / "notebooks" / notebook]
     return next((place for place in places if place.is_file()), Path(notebook))

@@ -36,7 +36,6 @@ from lib.records import FILE_NAME, HISTORY_NAME, Phase, Record
 from lib.records.progress import Progress, ProgressFile
 from lib.records.uncertainty import IDLE
 from lib.study.config import RunFields
-from lib.study.folder import StudyFolder
 from lib.study.notebook import digest
 
 
@@ -57,13 +56,8 @@ class Run:
     where epochs were told, `history.csv` in the run's folder, `wattmeter.csv` where a wattmeter is
     asked, and at last `run.json`.
 
-    Args:
-        config: The run's fields.
-        folder: Where it leaves its files; None: the place that `config` says.
-
-    Attributes:
-        history: What `epoch` was told, one mapping an epoch, with `seconds` and `energy_consumed`
-            (kWh) since the training began.
+    It leaves its files in `folder`, or else in the place that `config` says. `history` is what
+    `epoch` was told, with `seconds` and `energy_consumed` (kWh) since the training began.
     """
 
     def __init__(self, config: RunFields, folder: Path | None = None):
@@ -94,7 +88,7 @@ class Run:
         self._must_be({"new"}, "measured", "a run is measured once; begin another for a second")
         self._state = "measuring"
         config, folder = self.config, self.folder
-        _keep_earlier(folder, StudyFolder(Path(config.output_dir).expanduser()).aside)
+        _keep_earlier(folder, config.study_folder.aside)
         folder.mkdir(parents=True, exist_ok=True)
         asking = meters.logging(config.meter, folder)
         self._trace = PowerTrace(folder / TRACE_NAME, phase="checks")

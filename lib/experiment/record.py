@@ -25,25 +25,15 @@ class Use:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the protocol found.
+    """What the protocol found."""
 
-    Attributes:
-        readings: What each instrument found during the training; CodeCarbon's is the first.
-        idle: What CodeCarbon found before it, where a baseline was asked for.
-        phases: Every part of the protocol.
-        doubts: What the checks of the machine and the instruments found.
-        epochs: How many were told.
-        use: What inference took, where it was measured.
-        code: Digest of the notebook's or script's code as the run began; None where unknown.
-    """
-
-    readings: tuple[Reading, ...]
-    idle: Reading | None
-    phases: tuple[Phase, ...]
-    doubts: tuple[str, ...]
-    epochs: int = 0
-    use: Use | None = None
-    code: str | None = None
+    readings: tuple[Reading, ...]  # of each instrument during the training; CodeCarbon's is first
+    idle: Reading | None  # what CodeCarbon found before it, where a baseline was asked for
+    phases: tuple[Phase, ...]  # every part of the protocol
+    doubts: tuple[str, ...]  # what the checks of the machine and the instruments found
+    epochs: int = 0  # how many were told
+    use: Use | None = None  # what inference took, where it was measured
+    code: str | None = None  # digest of the notebook's or script's code as the run began
 
 
 @dataclass(frozen=True)

@@ -26,38 +26,23 @@ TRACE_NAME, EMISSIONS_NAME, WATTMETER_NAME = "power.csv", "emissions.csv", "watt
 
 @dataclass(frozen=True)
 class Component:
-    """What one instrument says of one component (cpu, gpu, ram, or machine: all of it).
+    """What one instrument says of one component (cpu, gpu, ram, or machine: all of it)."""
 
-    Attributes:
-        energy: kWh, or None where it could not be measured.
-        method: How it was obtained, in words: 'measured counter (RAPL)', 'load model (TDP 8 W,
-            a guess)', 'constant', 'model (20 W)', 'none'.
-        reason: Why `energy` is None.
-    """
-
-    energy: float | None
-    method: str
-    reason: str | None = None
+    energy: float | None  # kWh, or None where it could not be measured
+    method: str  # in words: 'measured counter (RAPL)', 'load model (TDP 8 W, a guess)', 'none'
+    reason: str | None = None  # why `energy` is None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What an instrument found.
-
-    Attributes:
-        duration: Seconds between start and stop, by the instrument's own clock.
-        components: By name: cpu, gpu, ram, or machine (a wattmeter sees nothing smaller).
-        samples: How many times power or energy was read.
-        doubts: What makes this reading less trustworthy, one sentence each.
-        details: What else the instrument knows (scalars), e.g. emissions in kg CO2-eq.
-    """
+    """What an instrument found."""
 
     instrument: str
-    duration: float
-    components: Mapping[str, Component]
-    samples: int
-    doubts: tuple[str, ...] = ()
-    details: Mapping[str, object] = field(default_factory=dict)
+    duration: float  # seconds between start and stop, by the instrument's own clock
+    components: Mapping[str, Component]  # by name: cpu, gpu, ram, or machine
+    samples: int  # how many times power or energy was read
+    doubts: tuple[str, ...] = ()  # what makes it less trustworthy, one sentence each
+    details: Mapping[str, object] = field(default_factory=dict)  # what else is known: scalars
 
     @property
     def energy_consumed(self) -> float | None:

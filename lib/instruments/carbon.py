@@ -28,27 +28,17 @@ _LOOKUP_FAILED = ("CAN", 46.8, -71.2)
 
 @dataclass(frozen=True)
 class Location:
-    """A place, and the carbon intensity of its electricity (g CO2-eq/kWh).
+    """A place, and the carbon intensity of its electricity (g CO2-eq/kWh)."""
 
-    Attributes:
-        text: As it was configured.
-        country_iso_code: ISO 3166-1 alpha-3.
-        region: As CodeCarbon spells it; None if the country's mix is used.
-        source: Where the intensity comes from and how the place was found, in words.
-        year: Of the intensity.
-        notes: What makes it doubtful, one sentence each.
-        reason: Why the intensity is unknown.
-    """
-
-    text: str | None
-    country_iso_code: str | None = None
+    text: str | None  # as it was configured
+    country_iso_code: str | None = None  # ISO 3166-1 alpha-3
     country_name: str | None = None
-    region: str | None = None
+    region: str | None = None  # as CodeCarbon spells it; None if the country's mix is used
     carbon_intensity: float | None = None
-    source: str = "unknown"
-    year: int | None = None
-    notes: tuple[str, ...] = ()
-    reason: str | None = None
+    source: str = "unknown"  # where the intensity comes from and how the place was found, in words
+    year: int | None = None  # of the intensity
+    notes: tuple[str, ...] = ()  # what makes it doubtful, one sentence each
+    reason: str | None = None  # why the intensity is unknown
 
     @property
     def name(self) -> str:

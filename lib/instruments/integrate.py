@@ -36,24 +36,17 @@ COVERAGE = 0.999
 class Integral:
     """The energy of a window of time, and how well samples cover it.
 
-    Attributes:
-        energy: kWh of the covered part; None if less than two samples cover any.
-        duration: Seconds of the window.
-        samples: Inside the window.
-        interval: Median seconds between samples; None with less than two.
-        longest_gap: Most seconds between two samples inside the window, or to its ends.
-        coverage: Share of the window that lies between samples; gaps in power, and what a gap of a
-            counter has inside the window, left out. 0 where fewer than `FEWEST` samples lie inside.
-        doubts: What makes the energy less certain, one sentence each.
+    `coverage` is the share of the window that lies between samples; gaps in power, and what a gap
+    of a counter has inside the window, left out. 0 where fewer than `FEWEST` samples lie inside.
     """
 
-    energy: float | None
-    duration: float
-    samples: int
-    interval: float | None
-    longest_gap: float
+    energy: float | None  # kWh of the covered part; None if less than two samples cover any
+    duration: float  # s of the window
+    samples: int  # inside the window
+    interval: float | None  # median s between samples; None with less than two
+    longest_gap: float  # most s between two samples inside the window, or to its ends
     coverage: float
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # what makes the energy less certain, one sentence each
 
 
 def integrate_power(

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
-import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from lib import __version__, hosted, program
 from lib.instruments.gpus import visible_gpus
 from lib.units import GIGABYTE
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMIT_FILE = "COMMIT"
 """Holds the commit where the program was copied out of its checkout, as onto a cluster."""
 CONTENT = "program_content"
@@ -78,13 +75,13 @@ def commit() -> str | None:
 
     None where the program is no checkout of its own and its commit was not sent along.
     """
-    if (ROOT / COMMIT_FILE).is_file():
-        return (ROOT / COMMIT_FILE).read_text(encoding="utf-8").strip()
-    top = _git("rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != ROOT:
+    if (program.ROOT / COMMIT_FILE).is_file():
+        return (program.ROOT / COMMIT_FILE).read_text(encoding="utf-8").strip()
+    top = program.git("rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != program.ROOT:
         return None
-    revision = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no")
+    revision = program.git("rev-parse", "HEAD")
+    changes = program.git("status", "--porcelain", "--untracked-files=no")
     return f"{revision}+dirty" if revision and changes else revision
 
 
@@ -106,18 +103,3 @@ def machine_id() -> str | None:
         identity.encode(), salt=b"training-energy-study", n=2**14, r=8, p=1, dklen=6
     )
     return digest.hex()
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

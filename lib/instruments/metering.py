@@ -50,19 +50,12 @@ UNCERTAINTIES = ("sampling_u", "edge_u", "resolution_u", "clock_u")
 
 @dataclass(frozen=True)
 class Samples:
-    """What one channel of a wattmeter reported; NaN where a sample has no value.
+    """What one channel of a wattmeter reported; NaN where a sample has no value."""
 
-    Attributes:
-        time: Seconds since 1970 in UTC, shape (n,), never decreasing.
-        power: W; None if it tells no power.
-        counter: J on an energy counter; None if it has none.
-        held: Whether this is a log of changes, in which a power holds until the next.
-    """
-
-    time: NDArray
-    power: NDArray | None = None
-    counter: NDArray | None = None
-    held: bool = False
+    time: NDArray  # seconds since 1970 in UTC, shape (n,), never decreasing
+    power: NDArray | None = None  # W; None if it tells no power
+    counter: NDArray | None = None  # J on an energy counter; None if it has none
+    held: bool = False  # whether this is a log of changes, in which a power holds until the next
 
     @property
     def value(self) -> NDArray:

@@ -18,26 +18,18 @@ class Recorder:
     """An output handler of CodeCarbon, called after every measurement and with the final row.
 
     Samples are differences of CodeCarbon's totals, so that they add up to its energy.
-
-    Attributes:
-        rows: What CodeCarbon handed over as final; one, if all went well.
-        count: How many samples there are.
-        peak: Highest watts by component.
-        peak_power: Highest watts of all together.
-        longest: Seconds of the longest interval.
-        cpu_utilization: Mean over all samples, percent of all cores.
     """
 
     def __init__(self, gpus: Gpus):
         from codecarbon.external.hardware import SystemCPULoadMeter
 
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []  # what CodeCarbon says at the end: one
         self.latest: Sample | None = None
-        self.count = 0
-        self.peak = dict.fromkeys(COMPONENTS, 0.0)
-        self.peak_power: float | None = None
-        self.longest = 0.0
-        self.cpu_utilization = 0.0
+        self.count = 0  # of samples
+        self.peak = dict.fromkeys(COMPONENTS, 0.0)  # highest W by component
+        self.peak_power: float | None = None  # highest W of all together
+        self.longest = 0.0  # s of the longest interval
+        self.cpu_utilization = 0.0  # mean over all samples, percent of all cores
         self._gpus = gpus
         self._trace = PowerTrace(None)
         self._measures_gpu = False

@@ -29,20 +29,15 @@ POWER_STEPS = (1.0, 0.1, 0.01)
 class Sampling:
     """What sampling does to the energy of one window, in J.
 
-    Attributes:
-        correction: To be added to the energy by the trapezoid rule.
-        step: W by which the power changes at an edge, mean of both; 0 where there is no step.
-        edge_u: Standard uncertainty of what lies between an edge and the samples inside.
-        sampling_u: Of what happens between samples: s·Δ·√n, where s² is half the mean squared
-            difference of successive samples. About right for noise, too wide for periodic load.
-        resolution_u: Of the steps in which the meter shows its values.
+    `sampling_u` is s·Δ·√n, where s² is half the mean squared difference of successive samples.
+    About right for noise, too wide for periodic load.
     """
 
-    correction: float = 0.0
-    step: float = 0.0
-    edge_u: float = 0.0
-    sampling_u: float = 0.0
-    resolution_u: float = 0.0
+    correction: float = 0.0  # to be added to the energy by the trapezoid rule
+    step: float = 0.0  # W by which the power changes at an edge, mean of both; 0: there is no step
+    edge_u: float = 0.0  # standard uncertainty of what lies between an edge and the samples inside
+    sampling_u: float = 0.0  # of what happens between samples
+    resolution_u: float = 0.0  # of the steps in which the meter shows its values
 
 
 def of_power(time: NDArray, power: NDArray, length: float) -> Sampling:

@@ -26,33 +26,21 @@ class Sample:
     """Mean power over the `interval` seconds that end at `time`; a line of `power.csv`.
 
     What was not measured is None.
-
-    Attributes:
-        time: Seconds since the trace was opened.
-        timestamp: The same moment in UTC, ISO 8601.
-        phase: The part of the run that it ended in.
-        gpu_power: W, all selected GPUs together.
-        energy_consumed: kWh since this measurement started.
-        cpu_utilization_percent: Of all cores, over the interval.
-        gpu_utilization_percent: Mean over the selected GPUs, now.
-        ram_utilization_percent: Of all memory, now.
-        gpu_temperature: Degrees Celsius of the hottest selected GPU.
-        gpu_memory: MB in use on the selected GPUs.
     """
 
-    time: float
-    timestamp: str
-    phase: str
+    time: float  # seconds since the trace was opened
+    timestamp: str  # the same moment in UTC, ISO 8601
+    phase: str  # the part of the run that it ended in
     interval: float
     cpu_power: float | None
-    gpu_power: float | None
+    gpu_power: float | None  # W, all selected GPUs together
     ram_power: float | None
-    energy_consumed: float
-    cpu_utilization_percent: float | None = None
-    gpu_utilization_percent: float | None = None
-    ram_utilization_percent: float | None = None
-    gpu_temperature: float | None = None
-    gpu_memory: float | None = None
+    energy_consumed: float  # kWh since this measurement started
+    cpu_utilization_percent: float | None = None  # of all cores, over the interval
+    gpu_utilization_percent: float | None = None  # mean over the selected GPUs, now
+    ram_utilization_percent: float | None = None  # of all memory, now
+    gpu_temperature: float | None = None  # degrees Celsius of the hottest selected GPU
+    gpu_memory: float | None = None  # MB in use on the selected GPUs
 
     @property
     def power(self) -> float:

@@ -64,18 +64,15 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Log:
-    """One `emissions.csv`, or several together.
+    """The rows of one `emissions.csv`, or of several together.
 
-    Attributes:
-        rows: The rows that could be read; columns are `file`, `row` (its number in the file, from
-            0) and CodeCarbon's, energies in kWh, emissions in kg CO2-eq, duration in s, power in W.
-        skipped: Those that could not.
-        notes: What a reader should know, one sentence each.
+    Columns are `file`, `row` (its number in the file, from 0) and CodeCarbon's: energies in kWh,
+    emissions in kg CO2-eq, duration in s, power in W.
     """
 
     rows: pd.DataFrame
-    skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()  # those that could not be read
+    notes: tuple[str, ...] = ()  # what a reader should know, one sentence each
 
 
 def read(path: Path, name: str | None = None) -> Log:

@@ -84,16 +84,12 @@ TAKEN = {
 class Imported:
     """What a folder of logs came to.
 
-    Attributes:
-        results: One row a run, with the columns of a study's results table.
-        skipped: Rows that are in no record; `len(results) + len(skipped)` rows were read.
-        notes: What a reader should know, one sentence each.
-        histories: One row an epoch (from 1), with the columns `HISTORY`, where the folder has them.
+    Every row that was read is in `results` or `skipped`. `histories` has one row an epoch (from 1).
     """
 
-    results: pd.DataFrame
-    skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
+    results: pd.DataFrame  # one row a run, with the columns of a study's results table
+    skipped: tuple[Skipped, ...] = ()  # rows that are in no record
+    notes: tuple[str, ...] = ()  # what a reader should know, one sentence each
     histories: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*HISTORY]))
 
 

@@ -63,22 +63,15 @@ class PowerLogError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class PowerLog:
-    """What a log says.
-
-    Attributes:
-        channels: By the name of the device ("" where the log is of one): its samples in the order
-            of time, in W or J, one a moment.
-        rows: How many the file has.
-        first: Seconds since 1970 of its earliest sample, kept or not.
-        last: Of its latest.
-        notes: What was set right on the way, one sentence each.
+    """What a log says: by the name of the device ("" where the log is of one) its samples in the
+    order of time, in W or J, one a moment.
     """
 
     channels: Mapping[str, Samples]
-    rows: int
-    first: float
-    last: float
-    notes: tuple[str, ...]
+    rows: int  # how many the file has
+    first: float  # s since 1970 of its earliest sample, kept or not
+    last: float  # of its latest
+    notes: tuple[str, ...]  # what was set right on the way, one sentence each
 
 
 def read(
@@ -96,7 +89,7 @@ def read(
     """
     try:
         return _Reading(path, mapping, windows).log()
-    except TimeError as error:
+    except (TimeError, PowerLogError) as error:
         raise PowerLogError(f"{path.name}: {error}") from None
     except pd.errors.ParserError as error:
         what = str(error).rpartition("C error: ")[2].strip().lower()
@@ -129,7 +122,14 @@ class _Reading:
         parts = [self._kept(*self._read(chunk)) for chunk in self._chunks()]
         self._refuse_what_is_unclear()
         time, value, code = (np.concatenate(column) for column in zip(*parts, strict=True))
-        notes = self._left_out()
+        notes = []
+        if cut_off := self.cut_off or (self.no_time and self.no_time[0]):
+            notes.append(f"row {cut_off}, the last, is cut off and left out")
+        if self.without_value:
+            notes.append(
+                f"{self.without_value} of {self.rows} rows have no number (such as "
+                f"'{self.no_number}') and are left out"
+            )
         channels: dict[str, Samples] = {}
         for name in self._chosen():
             mine = code == self.names.index(name)
@@ -199,8 +199,8 @@ class _Reading:
                 yield from found
             except ValueError:
                 if in_array or next(texts, None) is not None:
-                    what = f"row {row} is no JSON object: {text.strip()[:60]}"
-                    raise PowerLogError(f"{self.path.name}: {what}") from None
+                    what = text.strip()[:60]
+                    raise PowerLogError(f"row {row} is no JSON object: {what}") from None
                 self.cut_off = row
 
     def _check_first_rows(self) -> bool:
@@ -213,22 +213,20 @@ class _Reading:
             else:
                 rows = [*csv.reader(lines, delimiter=separator, skipinitialspace=True)]
         if not rows or not any(rows[0]):
-            raise PowerLogError(f"{self.path.name}: is empty")
+            raise PowerLogError("is empty")
         head = rows[0]
         wanted = self.mapping.columns
         first = self.mapping.values[0]
         if isinstance(first, int):
             last = max(int(number) for number in wanted)
             if last > len(head):
-                raise PowerLogError(
-                    f"{self.path.name}: has no column {last}; its first row has {len(head)} "
-                    f"with separator '{separator}'"
-                )
-            return not _is_number(head[first - 1], self.mapping.decimal)
+                found = f"its first row has {len(head)} with separator '{separator}'"
+                raise PowerLogError(f"has no column {last}; {found}")
+            return not _is_number(head[first - 1].replace(self.mapping.decimal, "."))
         self._check_columns(head)
         if len(rows) > 1 and len(rows[1]) > len(head) and any(rows[1][len(head) :]):
             raise PowerLogError(
-                f"{self.path.name}: row 2 has {len(rows[1])} fields where the header has "
+                f"row 2 has {len(rows[1])} fields where the header has "
                 f"{len(head)}; is '{separator}' the separator, or a decimal comma?"
             )
         return True
@@ -236,17 +234,16 @@ class _Reading:
     def _check_columns(self, head: list[str]) -> None:
         """Refuse a header without the columns that are wanted, or with one of them twice."""
         wanted = self.mapping.columns
-        missing = [f"'{name}'" for name in wanted if name not in head]
-        if missing:
+        if missing := [f"'{name}'" for name in wanted if name not in head]:
             raise PowerLogError(
-                f"{self.path.name}: has no column {' or '.join(missing)}; its first row, split "
+                f"has no column {' or '.join(missing)}; its first row, split "
                 f"at '{self.mapping.separator}', is {' | '.join(head)[:120]}. Without a header, "
                 "give columns by number, e.g. time: 1; lines above it are left out by skip: 1"
             )
         if twice := [f"'{name}'" for name in wanted if head.count(str(name)) > 1]:
             raise PowerLogError(
-                f"{self.path.name}: its header names column {' and '.join(twice)} more than once; "
-                "give columns by number, e.g. time: 1"
+                f"its header names column {' and '.join(twice)} more than once; give columns by "
+                "number, e.g. time: 1"
             )
 
     def _refuse_channels_unsaid(self, chunk: pd.DataFrame, wanted: list[str | int]) -> None:
@@ -273,7 +270,7 @@ class _Reading:
                 shown = ", ".join(str(device) for device in devices[:8])
                 called = name + 1 if isinstance(name, int) else name
                 raise PowerLogError(
-                    f"{self.path.name}: column '{called}' says that the rows are of {k} devices "
+                    f"column '{called}' says that the rows are of {k} devices "
                     f"({shown}); say channel: {called}, and channels: sum or those to be added, "
                     f"e.g. channels: [{devices[0]}]"
                 )
@@ -290,37 +287,35 @@ class _Reading:
         if isinstance(self.mapping.channels, tuple):
             if missing := [name for name in self._asked() if name not in there]:
                 raise PowerLogError(
-                    f"{self.path.name}: column '{self.mapping.channel}' never says "
+                    f"column '{self.mapping.channel}' never says "
                     f"{' or '.join(missing)}; there are {', '.join(there[:12])}"
                 )
             return self._asked()
         if len(there) > 1 and self.mapping.channels is None:
             raise PowerLogError(
-                f"{self.path.name}: the rows are of {len(there)} devices: {', '.join(there[:12])}; "
+                f"the rows are of {len(there)} devices: {', '.join(there[:12])}; "
                 f"say channels: sum, or those to be added, e.g. channels: [{there[0]}]"
             )
         return there
 
     def _read(self, chunk: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray]:
         """Seconds since 1970, values and numbers of devices of the rows that have them."""
+        columns = [chunk.iloc[:, place] for place in range(chunk.shape[1])]
         dates, count = len(self.mapping.times), len(self.mapping.values)
-        texts = chunk.iloc[:, 0]
-        for place in range(1, dates):
-            texts = texts.str.cat(chunk.iloc[:, place].astype(str), sep=" ")
-        raw = chunk.iloc[:, dates]
+        texts, values = columns[0], columns[dates : dates + count]
+        for further in columns[1:dates]:
+            texts = texts.str.cat(further.astype(str), sep=" ")
         if self.mapping.time_format in EPOCH_UNITS and texts.dtype == object:
             texts = texts.astype(str)
         seconds = self.clock.seconds(texts)
-        value = np.sum(
-            [self._numbers(chunk.iloc[:, dates + place]) for place in range(count)], axis=0
-        )
+        value = np.sum([self._numbers(column) for column in values], axis=0)
         code = np.zeros(len(chunk), dtype=np.int32)
         if self.mapping.channel is not None:
-            found, names = pd.factorize(chunk.iloc[:, -1].str.strip())
+            found, names = pd.factorize(columns[-1].str.strip())
             self.names += [name for name in names if name not in self.names]
             code = np.array([*(self.names.index(name) for name in names), -1], np.int32)[found]
         # A logger that was started again may have written its header again.
-        head = (chunk.iloc[:, 0].astype(object) == self.mapping.times[0]).to_numpy()
+        head = (columns[0].astype(object) == self.mapping.times[0]).to_numpy()
         repeated = head & np.isnan(seconds)
         unreadable = np.flatnonzero(np.isnan(seconds) & ~repeated)
         if self.no_time is not None:
@@ -329,13 +324,12 @@ class _Reading:
             self.no_time = (self._row(unreadable[0]), str(texts.iloc[unreadable[0]]))
             if unreadable[0] != len(chunk) - 1:
                 self._refuse_time(*self.no_time)
-        known = np.isfinite(value)
-        lost = ~known & ~repeated
+        lost = ~np.isfinite(value) & ~repeated
         if lost.any():
-            self.no_number = self.no_number or str(raw[lost].iloc[0])
+            self.no_number = self.no_number or str(values[0][lost].iloc[0])
             self.without_value += int(lost.sum())
         self.rows += len(chunk)
-        known = np.isfinite(seconds) & (known | self.mapping.hold)
+        known = np.isfinite(seconds) & (np.isfinite(value) | self.mapping.hold)
         return seconds[known], value[known], code[known]
 
     def _numbers(self, raw: pd.Series) -> NDArray:
@@ -358,8 +352,8 @@ class _Reading:
         clear = "decimal" in self.mapping.model_fields_set
         if grouped.any() and not (clear or numbers.str.contains(point, regex=False).eq(True).any()):
             raise PowerLogError(
-                f"{self.path.name}: '{texts[grouped].iloc[0]}' may be thousands or a decimal "
-                'comma; say decimal: "." or decimal: ","'
+                f"'{texts[grouped].iloc[0]}' may be thousands or a decimal comma; say "
+                'decimal: "." or decimal: ","'
             )
         numbers = numbers.where(~grouped, numbers.str.replace(comma, "", regex=False))
         if point == ",":
@@ -371,10 +365,8 @@ class _Reading:
         wrong = np.isnan(value) & texts.str.match(r"[-+]?\d").to_numpy(dtype=bool)
         if wrong[:-1].any() and np.isfinite(value).any():
             place = int(np.flatnonzero(wrong)[0])
-            raise PowerLogError(
-                f"{self.path.name}: row {self._row(place)}: '{texts.iloc[place]}' is no number of "
-                f'{self.mapping.unit} with decimal: "{point}"'
-            )
+            what = f'no number of {self.mapping.unit} with decimal: "{point}"'
+            raise PowerLogError(f"row {self._row(place)}: '{texts.iloc[place]}' is {what}")
         return value
 
     def _refuse_points_of_thousands(self, value: NDArray) -> None:
@@ -388,7 +380,7 @@ class _Reading:
         if parted.any() and all_alike and (whole & ~small).sum() > 2:
             text = f"{value[parted][0]:.3f}"
             raise PowerLogError(
-                f"{self.path.name}: '{text}' beside {value[whole & ~small][0]:.0f} may be "
+                f"'{text}' beside {value[whole & ~small][0]:.0f} may be "
                 f'{text.replace(".", "")}; say decimal: "," if the point is of thousands, or '
                 'decimal: "."'
             )
@@ -399,7 +391,7 @@ class _Reading:
             never = rises.size >= NEVER and (rises >= 0).all()
             if never and (rises > 0).mean() > 0.5 and not self.mapping.hold:
                 raise PowerLogError(
-                    f"{self.path.name}: column '{self.mapping.values[0]}' never falls, from "
+                    f"column '{self.mapping.values[0]}' never falls, from "
                     f"{value[0]:.6g} to {value[-1]:.6g}, like a counter of energy; if it is one, "
                     "name it as energy, with its unit"
                 )
@@ -411,7 +403,7 @@ class _Reading:
         back = int(((rises < 0) & (value[1:] > value[:-1] / 2)).sum())
         if falls > 1 and (falls >= FALLING * moves or back > MOST_BACK):
             raise PowerLogError(
-                f"{self.path.name}: column '{self.mapping.values[0]}' is no counter: it falls "
+                f"column '{self.mapping.values[0]}' is no counter: it falls "
                 f"{falls} of the {moves} times that it changes. If each row has the energy of its "
                 "own interval, set per_interval: true"
             )
@@ -438,7 +430,7 @@ class _Reading:
             return {"": self._one_a_moment(time, value)}
         watts = ", ".join(f"{one:.4g}" for one in usual)
         raise PowerLogError(
-            f"{self.path.name}: there are {k} rows for every moment (usually {watts} in W or J), "
+            f"there are {k} rows for every moment (usually {watts} in W or J), "
             "as of several devices, and nothing says which is which. Log a column that does, and "
             "name it as channel; or say channels: sum to add them, channels: mean if it is one"
         )
@@ -451,8 +443,8 @@ class _Reading:
         form = self.mapping.time_format
         said = {"iso": "ISO 8601"} | {unit: f"{unit} since 1970" for unit in EPOCH_UNITS}
         raise PowerLogError(
-            f"{self.path.name}: row {row}: the time '{text}' is not in the form that "
-            f"time_format says, {said.get(form, form)}; {advice(text)}"
+            f"row {row}: the time '{text}' is not in the form that time_format says, "
+            f"{said.get(form, form)}; {advice(text)}"
         )
 
     def _kept(self, time: NDArray, *columns: NDArray) -> tuple[NDArray, ...]:
@@ -461,43 +453,29 @@ class _Reading:
         if self.windows is None:
             return time, *columns
         starts, stops = self.windows
-        if not starts.size:
-            return time[:0], *(column[:0] for column in columns)
         place = np.searchsorted(starts, time, side="right") - 1
-        kept = (place >= 0) & (time <= stops[place])
+        kept = time <= np.append(stops, -np.inf)[place]  # the last is of place -1, before all
         return time[kept], *(column[kept] for column in columns)
 
     def _refuse_what_is_unclear(self) -> None:
         if self.rows == 0:
-            raise PowerLogError(f"{self.path.name}: has no rows")
+            raise PowerLogError("has no rows")
         if self.no_time is not None and self.last < self.first:
             self._refuse_time(*self.no_time)
         if self.without_value >= self.rows:
             raise PowerLogError(
-                f"{self.path.name}: column '{self.mapping.values[0]}' holds no numbers (its first "
+                f"column '{self.mapping.values[0]}' holds no numbers (its first "
                 f"value is '{self.no_number}'); is decimal: \"{self.mapping.decimal}\" right?"
             )
         for begin, end, sentence in self.clock.unclear():
             starts, stops = self.windows or (np.array([-np.inf]), np.array([np.inf]))
             if ((starts <= end) & (stops >= begin)).any():
-                raise PowerLogError(f"{self.path.name}: {sentence}")
-
-    def _left_out(self) -> list[str]:
-        notes = []
-        if cut_off := self.cut_off or (self.no_time and self.no_time[0]):
-            notes.append(f"row {cut_off}, the last, is cut off and left out")
-        if self.without_value:
-            notes.append(
-                f"{self.without_value} of {self.rows} rows have no number (such as "
-                f"'{self.no_number}') and are left out"
-            )
-        return notes
+                raise PowerLogError(sentence)
 
     def _in_order(self, time: NDArray, value: NDArray) -> tuple[tuple[NDArray, NDArray], list[str]]:
         """Sort by time, and take rows that stand twice once."""
         notes = []
-        late = int((np.diff(time) < 0).sum())
-        if late:
+        if late := int((np.diff(time) < 0).sum()):
             order = np.argsort(time, kind="stable")
             time, value = time[order], value[order]
             notes.append(f"the log is not in the order of time at {late} places; it was sorted")
@@ -547,9 +525,9 @@ def _merged(windows: Sequence[tuple[float, float]]) -> tuple[NDArray, NDArray]:
     return starts, stops
 
 
-def _is_number(text: str, decimal: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
-        float(text.replace(decimal, "."))
+        float(text)
     except ValueError:
         return False
     return True

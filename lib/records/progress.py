@@ -13,26 +13,16 @@ SECONDS_BETWEEN_WRITES = 1.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """Where a run stands."""
 
-    Attributes:
-        phase: starting, checks, idle, warmup, training, cooldown or saving.
-        epoch: The epoch under way, from 1; 0 before the first.
-        epochs: How many there will be.
-        fraction: Of the training that is done, 0 to 1; it stays 1 after it.
-        accuracy: Validation accuracy of the last complete epoch; in the first, of its batches.
-        watts: Of the last sample.
-        energy_consumed: kWh since the training began, as `duration` is s.
-    """
-
-    phase: str
-    epoch: int = 0
-    epochs: int = 0
-    fraction: float = 0.0
-    accuracy: float | None = None
-    watts: float | None = None
-    energy_consumed: float | None = None
-    duration: float = 0.0
+    phase: str  # starting, checks, idle, warmup, training, cooldown or saving
+    epoch: int = 0  # the epoch under way, from 1; 0 before the first
+    epochs: int = 0  # how many there will be
+    fraction: float = 0.0  # of the training that is done, 0 to 1; it stays 1 after it
+    accuracy: float | None = None  # of the last epoch in validation; in the first, of its batches
+    watts: float | None = None  # of the last sample
+    energy_consumed: float | None = None  # kWh since the training began
+    duration: float = 0.0  # s since then
 
 
 class ProgressFile:

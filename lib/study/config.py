@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from lib import program
 from lib.files import NOBODY, without_home
 from lib.study import catalog, own_network
 from lib.study.folder import StudyFolder
@@ -70,7 +71,7 @@ class RunFields(Strict):
     `lib.study.notebook.fields_of`.
     """
 
-    notebook: ClassVar[Path] = Path(__file__).resolve().parents[2] / "notebooks" / "train.ipynb"
+    notebook: ClassVar[Path] = program.ROOT / "notebooks" / "train.ipynb"
 
     if TYPE_CHECKING:
         repetition: int
@@ -153,9 +154,14 @@ class RunFields(Strict):
         return self.model_dump(mode="json", exclude=set(self.names(Use.RESULTS)))
 
     @property
+    def study_folder(self) -> StudyFolder:
+        """Where the results of its study go."""
+        return StudyFolder(Path(self.output_dir).expanduser())
+
+    @property
     def run_dir(self) -> Path:
         """Where this run leaves its record."""
-        return StudyFolder(Path(self.output_dir).expanduser()).run(self.run_id)
+        return self.study_folder.run(self.run_id)
 
     def going_to(self, folder: StudyFolder) -> Self:
         """The same run with its results in another study's folder."""

@@ -12,38 +12,22 @@ def _named(name: str) -> property:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Names every file and folder that a study leaves; makes and reads none of them.
+    """Names every file and folder that a study leaves; makes and reads none of them."""
 
-    Attributes:
-        path: The folder, `<outputs>/<study>`.
-        study: The study as it was run, with what the command line had set.
-        plan: The frozen order of its runs.
-        results: One row a run that has ended.
-        runs: A folder for each run that is over.
-        aside: Folders of runs that had to make room, kept.
-        tables: The tables of the report as files.
-        figures: The figures of the report as files, where they were asked for.
-        exports: What was found, in the formats of others, where they were asked for.
-        calibration: What a wattmeter said of the machine's instruments, as lines for study files.
-        notebook: The executed notebook behind the report.
-        report: The report.
-        kaggle: Built kernels, their manifest, and what was pushed.
-    """
+    path: Path  # `<outputs>/<study>`
 
-    path: Path
-
-    study = _named("study.yaml")
-    plan = _named("plan.csv")
-    results = _named("results.csv")
-    runs = _named("runs")
-    aside = _named("aside")
-    tables = _named("tables")
-    figures = _named("figures")
-    exports = _named("exports")
-    calibration = _named("calibration.yaml")
-    notebook = _named("analysis.ipynb")
+    study = _named("study.yaml")  # as it was run, with what the command line had set
+    plan = _named("plan.csv")  # the frozen order of its runs
+    results = _named("results.csv")  # one row a run that has ended
+    runs = _named("runs")  # a folder for each run that is over
+    aside = _named("aside")  # folders of runs that had to make room, kept
+    tables = _named("tables")  # those of the report
+    figures = _named("figures")  # those of the report, where they were asked for
+    exports = _named("exports")  # what was found, in the formats of others
+    calibration = _named("calibration.yaml")  # what a wattmeter said of the machine's instruments
+    notebook = _named("analysis.ipynb")  # executed; the report is made of it
     report = _named("report.html")
-    kaggle = _named("kaggle")
+    kaggle = _named("kaggle")  # built kernels, their manifest, and what was pushed
 
     @property
     def name(self) -> str:

@@ -16,7 +16,6 @@ from pydantic.fields import FieldInfo
 from lib.study.config import COMMON, RunConfig, RunFields
 from lib.study.errors import StudyError, sentences
 
-ROOT = Path(__file__).resolve().parents[2]
 TAG = "parameters"
 
 VARIABLE = "TRAINING_NOTEBOOK"

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from lib import program
+
 _NAME = re.compile(r"(?P<file>[^:]+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -25,7 +26,7 @@ class OwnNetwork:
     def path(self) -> Path:
         """The file: in this folder, or where the program was unpacked."""
         here = Path(self.file)
-        return here if here.is_file() else ROOT / self.file
+        return here if here.is_file() else program.ROOT / self.file
 
     @property
     def digest(self) -> str:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError
 
+from lib import program
 from lib.files import without_home
 from lib.study import notebook as notebooks
 from lib.study import yaml_file
@@ -90,7 +91,7 @@ class Study(Strict):
         if self.notebook == Study.model_fields["notebook"].default:
             return RunConfig
         path = Path(self.notebook).expanduser()
-        there = path if path.is_file() else notebooks.ROOT / path
+        there = path if path.is_file() else program.ROOT / path
         found = there if there.is_file() else path
         notebooks.kernel_of(found)
         return notebooks.fields_of(found)

@@ -96,9 +96,8 @@ def check_memory(config: RunConfig, dataset: Dataset, model: keras.Model) -> Non
     if needed > available:
         raise NoRoomError(
             f"features: cached ones of {config.run_id} need {needed / GIGABYTE:.3g} GB of memory, "
-            f"and {available / GIGABYTE:.3g} GB are available; set fewer views "
-            f"({views_of(config)} here), a smaller image_size or a train_limit, or features to "
-            "online"
+            f"and {available / GIGABYTE:.3g} GB are available; set fewer views ({views_of(config)} "
+            "here), a smaller image_size or a train_limit, or features to online"
         )
 
 

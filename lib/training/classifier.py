@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 class Training:
     """One network and its images, from random weights to what it learned.
 
-    Attributes:
-        model: Built and compiled.
-        network: How large it is, counted.
-        history: One `Epoch` for each epoch, once it has learned.
-
     Raises:
         NoRoomError: Cached features would not fit into the memory.
     """
@@ -32,7 +27,7 @@ class Training:
         if config.features == "cached":
             cached_features.check_memory(config, data, self.model)
         self.network = network.count(config, data, self.model)
-        self.history: list[Epoch] = []
+        self.history: list[Epoch] = []  # of every epoch, once it has learned
         self.base_held_as = frozen_base.held_as(config, data, self.model)
         if self.base_held_as == "constants":
             frozen_base.as_constants(self.model.layers[1])

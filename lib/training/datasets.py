@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 class Dataset(npz.Arrays):
     """Images of one run, at the size that the network takes: uint8 [images, side, side, 3].
 
-    Attributes:
-        name: What the study calls it.
-        fingerprint: First 16 hex digits of the SHA-256 of the images and labels in use, as they
-            were before they were enlarged: equal for equal data, wherever it was read from.
+    The fingerprint is the first 16 hex digits of the SHA-256 of the images and labels in use, as
+    they were before they were enlarged: equal for equal data, wherever it was read from.
     """
 
-    name: str
+    name: str  # what the study calls it
     fingerprint: str
 
     @property

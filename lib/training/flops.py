@@ -31,25 +31,15 @@ Keras or TensorFlow now computes a layer in another way, or that a rule is missi
 
 @dataclass(frozen=True)
 class Flops:
-    """Floating-point operations of one forward batch, in inference.
+    """Floating-point operations of one forward batch, in inference."""
 
-    Attributes:
-        batch_size: Images in the batch.
-        flops: Of the whole network, by keras-flops: "Total FLOPs" of the paper's Table 2.
-        flops_head: Of the head alone, by keras-flops: "Trainable Layer FLOPs" there.
-        counted: Of the whole network, from the shapes of the layers.
-        counted_head: Of the head alone, from the shapes of the layers.
-        reason: Why `flops` and `flops_head` are None.
-        doubts: Where the two counts differ, or the one from shapes is incomplete unchecked.
-    """
-
-    batch_size: int
-    flops: int | None
-    flops_head: int | None
-    counted: int
-    counted_head: int
-    reason: str | None = None
-    doubts: tuple[str, ...] = ()
+    batch_size: int  # images in the batch
+    flops: int | None  # of the whole network, by keras-flops: "Total FLOPs" of the paper's Table 2
+    flops_head: int | None  # of the head alone, by keras-flops: "Trainable Layer FLOPs" there
+    counted: int  # of the whole network, from the shapes of the layers
+    counted_head: int  # of the head alone, from the shapes of the layers
+    reason: str | None = None  # why `flops` and `flops_head` are None
+    doubts: tuple[str, ...] = ()  # where the counts differ, or shapes count a part, unchecked
 
 
 @dataclass(frozen=True)

@@ -29,30 +29,20 @@ FLOPS_LOST_PER_STEP = 10**8
 class Network:
     """How large a network is, and how much arithmetic it needs.
 
-    Attributes:
-        depth: Layers, as the paper's Table 2 counts them; None where the authors don't say.
-        parameters: All of them.
-        trainable_parameters: Those that learn.
-        flops: Of one forward batch of 32.
-        flops_head: The head's part of it.
-        flops_once: Of what is done once before the first epoch: features that are cached.
-        flops_epoch: Of an epoch, forward and backward, and its validation.
-        precision: What its layers compute in: float32, "float32 (TF32 allowed)" where a newer GPU
-            may round what it multiplies, mixed_float16 or mixed_bfloat16.
-        reason: Why `flops` and `flops_head` are None.
-        doubts: Where two ways of counting differ.
+    Its layers compute in the `precision` float32, "float32 (TF32 allowed)" where a newer GPU may
+    round what it multiplies, mixed_float16 or mixed_bfloat16.
     """
 
-    depth: int | None
+    depth: int | None  # layers, as the paper's Table 2 counts them; None: its authors don't say
     parameters: int
     trainable_parameters: int
-    flops: int | None
-    flops_head: int | None
-    flops_once: int
-    flops_epoch: int
+    flops: int | None  # of one forward batch of 32
+    flops_head: int | None  # the head's part of it
+    flops_once: int  # of what is done once before the first epoch: features that are cached
+    flops_epoch: int  # of an epoch, forward and backward, and its validation
     precision: str
-    reason: str | None
-    doubts: tuple[str, ...]
+    reason: str | None  # why `flops` and `flops_head` are None
+    doubts: tuple[str, ...]  # where two ways of counting differ
 
     def flops_training(self, epochs: int) -> int:
         """Floating-point operations of a training that lasts so many epochs."""

@@ -12,25 +12,15 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images and labels.
+    """Images and labels."""
 
-    Attributes:
-        x_train: uint8 [images, height, width] if grey, [images, height, width, 3] if in colour.
-        y_train: int32 [images], 0 to classes - 1.
-        x_test: Like `x_train`, with the same height, width and channels.
-        y_test: Like `y_train`.
-        class_names: One word a class, in the order of the labels.
-        source: Where the arrays came from, for people.
-        notes: What was done to them, one sentence each.
-    """
-
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_test: np.ndarray
+    x_train: np.ndarray  # uint8 [images, height, width], in colour [images, height, width, 3]
+    y_train: np.ndarray  # int32 [images], 0 to classes - 1
+    x_test: np.ndarray  # like `x_train`, with the same height, width and channels
     y_test: np.ndarray
-    class_names: tuple[str, ...]
-    source: str
-    notes: tuple[str, ...]
+    class_names: tuple[str, ...]  # one word a class, in the order of the labels
+    source: str  # where the arrays came from, for people
+    notes: tuple[str, ...]  # what was done to them, one sentence each
 
 
 def read(path: Path, class_names: tuple[str, ...] | None = None) -> Arrays:

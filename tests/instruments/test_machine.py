@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lib import program
 from lib.instruments import checks, machine
 
 
@@ -42,7 +43,7 @@ def test_versions_without_importing_what_is_heavy():
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=machine.ROOT,
+        cwd=program.ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -66,7 +67,7 @@ def test_a_missing_package_has_no_version(monkeypatch):
 def checkout(tmp_path, monkeypatch):
     """A git checkout that the program believes to be its own."""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
-    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    monkeypatch.setattr(program, "ROOT", tmp_path)
     (tmp_path / "file").write_text("one")
     for arguments in (["init", "-q"], ["add", "file"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *arguments], check=True)
@@ -85,12 +86,12 @@ def test_the_commit_and_whether_the_files_are_those_of_it(checkout):
 def test_a_copy_inside_somebody_elses_repository_has_no_commit(checkout, monkeypatch):
     inner = checkout / "site-packages"
     inner.mkdir()
-    monkeypatch.setattr(machine, "ROOT", inner)
+    monkeypatch.setattr(program, "ROOT", inner)
     assert machine.commit() is None
 
 
 def test_no_checkout_and_no_git_have_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    monkeypatch.setattr(program, "ROOT", tmp_path)
     assert machine.commit() is None
     monkeypatch.setenv("PATH", "")
     assert machine.commit() is None

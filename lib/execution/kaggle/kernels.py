@@ -51,33 +51,20 @@ REQUIRED = (
 
 
 class Kernel(Strict):
-    """One run as a kernel.
-
-    Attributes:
-        run_id: The run.
-        slug: The kernel's name, without its owner.
-        parameters: What was injected into the notebook.
-        notebook_sha256: Of the notebook's bytes.
-    """
+    """One run as a kernel."""
 
     run_id: str
-    slug: str
-    parameters: dict[str, Any]
-    notebook_sha256: str
+    slug: str  # the kernel's name, without its owner
+    parameters: dict[str, Any]  # what was injected into the notebook
+    notebook_sha256: str  # of the notebook's bytes
 
 
 class Manifest(Strict):
-    """What was built.
+    """What was built."""
 
-    Attributes:
-        program: Digest of the program that the notebooks contain.
-        commit: The program's commit, as records have it; None outside a checkout.
-        kernels: One a run, in the order of the plan.
-    """
-
-    program: str
-    commit: str | None
-    kernels: tuple[Kernel, ...]
+    program: str  # digest of the program that the notebooks contain
+    commit: str | None  # the program's commit, as records have it; None outside a checkout
+    kernels: tuple[Kernel, ...]  # one a run, in the order of the plan
 
 
 def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) -> Manifest:

@@ -44,19 +44,12 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds to wait.
+    """Seconds to wait."""
 
-    Attributes:
-        poll: Between looks at kernels under way.
-        busy: After Kaggle said that too many sessions run.
-        retry: After an answer that makes no sense; twice as long after every further one.
-        tries: How often a call is made before it is given up.
-    """
-
-    poll: float = 60
-    busy: float = 300
-    retry: float = 5
-    tries: int = 7
+    poll: float = 60  # between looks at kernels under way
+    busy: float = 300  # after Kaggle said that too many sessions run
+    retry: float = 5  # after an answer that makes no sense; twice as long after every further one
+    tries: int = 7  # how often a call is made before it is given up
 
 
 PACE = Pace()
@@ -66,21 +59,13 @@ PUSHING, REJECTED = "pushing", "rejected"
 
 
 class Entry(Strict):
-    """What is known of a kernel on Kaggle.
+    """What is known of a kernel on Kaggle."""
 
-    Attributes:
-        kernel: `owner/slug`.
-        state: `pushing` (whether it arrived is unknown), `rejected`, or a state of `client`.
-        commit: Of the program in the kernel, as records have it.
-        version: Kaggle's number of the upload; None if it is unknown.
-        message: What Kaggle said of it.
-    """
-
-    kernel: str
-    state: str
-    commit: str | None
-    version: int | None = None
-    message: str = ""
+    kernel: str  # `owner/slug`
+    state: str  # `pushing` (whether it arrived is unknown), `rejected`, or a state of `client`
+    commit: str | None  # of the program in the kernel, as records have it
+    version: int | None = None  # Kaggle's number of the upload; None if it is unknown
+    message: str = ""  # what Kaggle said of it
 
 
 class _File(BaseModel):

@@ -35,19 +35,12 @@ class MeterError(UserError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer of a wattmeter.
+    """One answer of a wattmeter."""
 
-    Attributes:
-        time: When it was measured, seconds since 1970 in UTC.
-        power: W.
-        counter: J on its energy counter.
-        channel: Which of several sockets or power supplies; their energies are added.
-    """
-
-    time: float
-    power: float | None = None
-    counter: float | None = None
-    channel: int = 0
+    time: float  # when it was measured, seconds since 1970 in UTC
+    power: float | None = None  # W
+    counter: float | None = None  # J on its energy counter
+    channel: int = 0  # which of several sockets or power supplies; their energies are added
 
 
 class Meter(ABC):
