@@ -7,6 +7,7 @@ one run, as the paper's authors have them (`summary_*.json`), or a folder of suc
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,11 +62,7 @@ def attach(
     taken, and both the record and the notes say which reading it replaced. Nothing is written
     unless the whole log could be read.
 
-    Args:
-        study_dir: The study's folder.
-        log: A log, a summary, or a folder of summaries.
-        mapping: How the log reads; None for summaries.
-        plan: Ids of the runs that belong to the study; empty for all that are there.
+    Summaries need no `mapping`; an empty `plan` stands for all runs that are there.
 
     Raises:
         WattmeterError: If there are no runs, or no log that can be read for them.
@@ -90,13 +87,13 @@ def attach(
         readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
     measured: list[str] = []
     refused: dict[str, str] = {}
-    replaced: dict[str, list[str]] = {}
+    replaced: defaultdict[str, list[str]] = defaultdict(list)
     for record, reading in zip(runs.values(), readings, strict=True):
         column = energy_column(reading)
         less = reading.energy_consumed is None and record.extra.get(column) is not None
         reading, other = (reading, None) if less else _beside_an_earlier_one(record, reading)
         if other:
-            replaced[other] = [*replaced.get(other, []), record.run_id]
+            replaced[other].append(record.run_id)
         updated = record if less else with_reading(record, reading)
         if updated != record:
             updated.write(StudyFolder(study_dir).run(record.run_id))
@@ -136,9 +133,8 @@ def _beside_an_earlier_one(record: Record, reading: Reading) -> tuple[Reading, s
         if said:
             details = {**reading.details, "replaces": said}
             doubts = (*reading.doubts, said)
-            return dataclasses.replace(reading, details=details, doubts=doubts), (
-                None if same else said
-            )
+            reading = dataclasses.replace(reading, details=details, doubts=doubts)
+            return reading, None if same else said
     return reading, None
 
 
@@ -230,18 +226,16 @@ def _all_told(estimates: Sequence[Offset]) -> list[tuple[float, float, tuple[str
     Clocks are alike for all runs, but may drift.
     """
     known = [one.seconds for one in estimates if one.seconds is not None]
-    told: list[tuple[float, float, tuple[str, ...]]] = []
-    for one in estimates:
-        if one.seconds is not None:
-            told.append((one.seconds, metering.CLOCK_U, ()))
-        elif known:
-            usual = median(known)
-            said = f"the clock offset is that of other runs, {usual:g} s: {one.reason}"
-            told.append((usual, BORROWED_U, (said,)))
-        else:
-            said = f"the clocks are taken to agree, for nothing else was given: {one.reason}"
-            told.append((0.0, ASSUMED_U, (said,)))
-    return told
+    usual, u, said = 0.0, ASSUMED_U, "the clocks are taken to agree, for nothing else was given"
+    if known:
+        usual, u = median(known), BORROWED_U
+        said = f"the clock offset is that of other runs, {usual:g} s"
+    return [
+        (usual, u, (f"{said}: {one.reason}",))
+        if one.seconds is None
+        else (one.seconds, metering.CLOCK_U, ())
+        for one in estimates
+    ]
 
 
 def _read(

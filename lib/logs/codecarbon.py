@@ -83,18 +83,17 @@ def read(path: Path, name: str | None = None) -> Log:
     """
     name = name or path.name
     headers: list[list[str]] = []
-    tables: list[tuple[list[int], list[list[str]]]] = []
+    tables: list[dict[int, list[str]]] = []
     skipped: list[Skipped] = []
     number = -1
     for fields in _lines(path, name):
         if is_header(fields) or not headers:
             headers.append(_checked(fields, name))
-            tables.append(([], []))
+            tables.append({})
             continue
         number += 1
         if len(fields) == len(headers[-1]):
-            tables[-1][0].append(number)
-            tables[-1][1].append(fields)
+            tables[-1][number] = fields
         else:
             cut = f"{len(fields)} fields where the header names {len(headers[-1])}"
             said = f"{cut}: cut off, or written under another header"
@@ -102,8 +101,8 @@ def read(path: Path, name: str | None = None) -> Log:
     if not headers:
         raise LogError(f"{name} is empty; expected CodeCarbon's header and a row a run")
     parts = [
-        pd.DataFrame(lines, index=numbers, columns=header, dtype=object)
-        for header, (numbers, lines) in zip(headers, tables, strict=True)
+        pd.DataFrame([*rows.values()], index=[*rows], columns=header, dtype=object)
+        for header, rows in zip(headers, tables, strict=True)
     ]
     # A column without a name is what a trailing comma or an index makes.
     texts = pd.concat([part.loc[:, [bool(name) for name in part.columns]] for part in parts])
@@ -175,11 +174,8 @@ def own_counters(logs: Sequence[Log]) -> Log:
     if unreadable:
         before = [(row.file, row.row - 1) in unreadable for row in whole.itertuples()]
         gap = energy_grows & pd.Series(before, whole.index, dtype=bool)
-        notes += [
-            f"{row.file}, row {row.row}: its counters may hold the unreadable row before it; left "
-            "empty."
-            for row in whole[gap].itertuples()
-        ]
+        left = "its counters may hold the unreadable row before it; left empty."
+        notes += [f"{row.file}, row {row.row}: {left}" for row in whole[gap].itertuples()]
     for names, grow in ((counters.SUMS, energy_grows), (("duration",), duration_grows)):
         changed = added.loc[grow, list(names)].mask(gap[grow])
         own.loc[changed.index, list(names)] = changed
@@ -232,8 +228,7 @@ def is_header(fields: list[str]) -> bool:
 
 def _checked(fields: list[str], name: str) -> list[str]:
     columns = [text.strip() for text in fields]
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
+    if missing := [column for column in REQUIRED if column not in columns]:
         raise LogError(
             f"{name} has no column {', '.join(missing)}; expected CodeCarbon's header, "
             f"found {', '.join(columns)[:80]}"
@@ -245,9 +240,8 @@ def _checked(fields: list[str], name: str) -> list[str]:
 
 def _notes(name: str, headers: list[list[str]], rows: int) -> tuple[str, ...]:
     notes = []
-    if len(headers) > 1:
-        count = f"{name} holds {len(headers)} headers"
-        notes.append(f"{count}; each row was read under the one above it.")
+    if (count := len(headers)) > 1:
+        notes.append(f"{name} holds {count} headers; each row was read under the one above it.")
     if not rows:
         notes.append(f"{name} has a header and no row.")
     needed = ("run_id", *counters.COUNTERS, *POWERS)

@@ -25,17 +25,11 @@ def difference_cumulative(
     columns: Sequence[str] = COUNTERS,
     order: str | None = None,
 ) -> pd.DataFrame:
-    """Turn cumulative rows into what each row added.
+    """Turn cumulative rows, one a stop of a tracker, into what each row added.
 
-    Args:
-        frame: One row a stop of a tracker; its index is unique.
-        by: What rows of one counter have in common. A row where it is missing is its own counter.
-        columns: The counters.
-        order: Column that says which row came first; None takes the rows as they stand.
-
-    Returns:
-        A copy, rows in their old order. After a missing value the next one is missing too: what
-        lies between two rows can't be told apart.
+    Rows of one counter have the same in `by`; a row where it is missing is its own counter. The
+    column `order` says which row came first, else they are taken as they stand. After a missing
+    value the next one is missing too: what lies between two rows can't be told apart.
     """
     ordered = frame if order is None else frame.sort_values(order, kind="stable")
     keys = [by] if isinstance(by, str) else list(by)

@@ -24,20 +24,8 @@ import numpy as np
 import pandas as pd
 
 from lib.files import plain, write_atomically
-from lib.logs import counters
-from lib.logs.codecarbon import (
-    NUMBERS,
-    TEXTS,
-    Log,
-    LogError,
-    Skipped,
-    is_header,
-    no_place,
-    own_counters,
-    read,
-    times,
-    without_pue,
-)
+from lib.logs import codecarbon, counters
+from lib.logs.codecarbon import Log, LogError, Skipped
 from lib.stats.score import score
 from lib.units import mean_power
 
@@ -54,6 +42,8 @@ ONE_JOB = (
     "another row is of the same time and energy on the same machine, as ranks of one job log it: "
     "each holds the whole machine"
 )
+MULTIPLIED = "CodeCarbon multiplied the energies by a PUE of {:g}, which is taken out again"
+ONE_PROCESS = "CPU and RAM are of one process only (tracking_mode: process)"
 PAUSE = (
     "spans a pause: it lasts far longer than others of its configuration, and its tracker was "
     "started again, which went on counting from the row before, or it drew a fraction of its power"
@@ -100,10 +90,9 @@ def find_sidecar(folder: Path) -> Path:
         LogError: There is none, or more than one.
     """
     heads = {path: set(_first_fields(path)) for path in sorted(folder.glob("*.csv"))}
-    found = [path for path, head in heads.items() if set(SIDECAR) <= head]
+    found, columns = [path for path in heads if set(SIDECAR) <= heads[path]], ",".join(SIDECAR)
     if len(found) == 1:
         return found[0]
-    columns = ",".join(SIDECAR)
     if found:
         names = ", ".join(path.name for path in found)
         raise LogError(f"'{folder}' has {len(found)} tables with the columns {columns}: {names}")
@@ -135,7 +124,7 @@ def write_sidecar(folder: Path) -> str:
         )
     if not names:
         raise LogError(f"'{folder}' has no log of CodeCarbon, such as emissions.csv")
-    rows = own_counters([read(folder / name) for name in names]).rows
+    rows = codecarbon.own_counters([codecarbon.read(folder / name) for name in names]).rows
     logged = [
         f"until {row.timestamp}, {row.duration:.0f} s, {row.energy_consumed:.4g} kWh"
         for row in rows.itertuples()
@@ -165,20 +154,16 @@ def read_folder(folder: Path) -> Imported:
     """
     sidecar = find_sidecar(folder)
     runs = _read_sidecar(sidecar)
-    named = list(dict.fromkeys(runs["file"]))
-    others = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path != sidecar and path.name not in named and _looks_like_log(path)
-    )
-    logs, notes = _read_logs(folder, sidecar.name, named, others)
-    whole = own_counters(logs)
+    logs, notes = _read_logs(folder, sidecar, list(dict.fromkeys(runs["file"])))
+    whole = codecarbon.own_counters(logs)
     skipped, notes = [*whole.skipped], [*notes, *whole.notes]
     merged = whole.rows.merge(runs, on=["file", "row"], how="outer", indicator="side", sort=False)
     unnamed, absent = merged["side"].eq("left_only"), merged["side"].eq("right_only")
     said_nothing = unnamed | (merged["side"].eq("both") & merged["architecture"].isna())
+    bak = " (CodeCarbon puts a log aside as .bak when its columns change)"
+    why = f"{sidecar.name} does not say which run it is"
     skipped += [
-        Skipped(row.file, int(row.row), _unnamed(sidecar.name, row.file))
+        Skipped(row.file, int(row.row), why + (bak if ".bak" in row.file else ""))
         for row in merged[said_nothing].itertuples()
     ]
     unread = {(lost.file, lost.row) for lost in skipped}
@@ -200,39 +185,29 @@ def read_folder(folder: Path) -> Imported:
     return Imported(results, tuple(skipped), tuple(dict.fromkeys(notes)))
 
 
-def _read_logs(
-    folder: Path, sidecar: str, named: list[str], others: list[str]
-) -> tuple[list[Log], list[str]]:
+def _read_logs(folder: Path, sidecar: Path, named: list[str]) -> tuple[list[Log], list[str]]:
     """Read the logs that the sidecar names, and those that it doesn't: trackers may be in both."""
     logs: list[Log] = []
     notes: list[str] = []
+    others = {path.name for path in folder.iterdir() if path != sidecar and _looks_like_log(path)}
     for name in named:
         if not (folder / name).is_file():
-            raise LogError(f"{sidecar} names the log '{name}', which is not in '{folder}'")
-        logs.append(read(folder / name, name))
-    for name in others:
+            raise LogError(f"{sidecar.name} names the log '{name}', which is not in '{folder}'")
+        logs.append(codecarbon.read(folder / name, name))
+    for name in sorted(others - {*named}):
         try:
-            logs.append(dataclasses.replace(read(folder / name, name), notes=()))
+            log = codecarbon.read(folder / name, name)
+            logs.append(dataclasses.replace(log, notes=()))
         except LogError as error:
-            notes.append(f"{error}. {sidecar} does not name it, so it was left out.")
+            notes.append(f"{error}. {sidecar.name} does not name it, so it was left out.")
     return logs, notes
-
-
-def _unnamed(sidecar: str, log: str) -> str:
-    reason = f"{sidecar} does not say which run it is"
-    aside = " (CodeCarbon puts a log aside as .bak when its columns change)"
-    return reason + aside if ".bak" in log else reason
 
 
 def _looks_like_log(path: Path) -> bool:
     """A CSV with CodeCarbon's header, or anything called like one."""
-    if not path.is_file():
-        return False
-    if ".csv" in path.name and path.name.startswith("emissions"):
-        return True
-    if path.suffix not in (".csv", ".bak"):
-        return False
-    return is_header(_first_fields(path))
+    called = ".csv" in path.name and path.name.startswith("emissions")
+    may_be = path.suffix in (".csv", ".bak")
+    return path.is_file() and (called or (may_be and codecarbon.is_header(_first_fields(path))))
 
 
 def _first_fields(path: Path) -> list[str]:
@@ -290,7 +265,7 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
     for line in runs.index[runs.duplicated(["file", "row"])]:
         named = f"row {runs['row'][line]} of {runs['file'][line]}"
         problems.append(f"line {line + 2}: {named} is named twice")
-    theirs = {*TEXTS, *NUMBERS} - {"run_id"}
+    theirs = {*codecarbon.TEXTS, *codecarbon.NUMBERS} - {"run_id"}
     if clash := [name for name in runs.columns if name in theirs]:
         problems.append(f"columns {', '.join(clash)} belong to the logs, not here")
     if taken := [name for name in runs.columns if name in TAKEN]:
@@ -322,9 +297,12 @@ def as_results(rows: pd.DataFrame, configuration: Sequence[str] = SAID[:2]) -> p
         empty in `reasons`, if there is any.
     """
     source = {"run_id": "tracker_run_id", "file": "source_file", "row": "source_row"}
-    frame = rows.rename(columns=source).assign(ended_at=times(rows["timestamp"]))
+    frame = rows.rename(columns=source).assign(ended_at=codecarbon.times(rows["timestamp"]))
     frame = frame.assign(
-        run_id=[_run_id(row) for row in frame.itertuples()],
+        run_id=[
+            run_id(row, f"{row.source_file}:{row.source_row}:{row.tracker_run_id}:{row.ended_at}")
+            for row in frame.itertuples()
+        ],
         status=_said(frame, "status", "completed"),
         dataset=frame["dataset"].str.lower(),
         machine=_said(frame, "machine", _machine(frame)),
@@ -354,42 +332,30 @@ def _said(frame: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Seri
 
 def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
     """Rows without what CodeCarbon made up or counted twice, and with what is doubtful of them."""
-    lost, same, paused = no_place(frame), alike(frame), spans_pause(frame, configuration)
+    lost, same, paused = codecarbon.no_place(frame), alike(frame), spans_pause(frame, configuration)
     known = paused & (frame.groupby(configuration, dropna=False)["duration"].transform("size") > 2)
-    doubts = [
-        tuple(
-            said
-            for said, holds in (
-                (
-                    f"CodeCarbon multiplied the energies by a PUE of {row.pue:g}, which is taken "
-                    "out again",
-                    row.pue > 0 and row.pue != 1,
-                ),
-                (
-                    "CPU and RAM are of one process only (tracking_mode: process)",
-                    row.tracking_mode == "process",
-                ),
-                (f"it perhaps {PAUSE}", perhaps),
-            )
-            if holds
-        )
-        for row, perhaps in zip(frame.itertuples(), paused & ~known, strict=True)
+
+    def where(holds: pd.Series, text: str) -> pd.Series:
+        return holds.map({True: text, False: ""})
+
+    said = [
+        frame["pue"].map(MULTIPLIED.format).where(frame["pue"].gt(0) & frame["pue"].ne(1), ""),
+        where(frame["tracking_mode"].eq("process"), ONE_PROCESS),
+        where(paused & ~known, f"it perhaps {PAUSE}"),
     ]
+    doubts = [tuple(filter(None, row)) for row in zip(*said, strict=True)]
+    why = {
+        "emissions": where(lost, UNKNOWN_PLACE.removeprefix("none: ")),
+        "energy_consumed": where(same, ONE_JOB).mask(known, f"it {PAUSE}"),
+        "duration": where(known, f"it {PAUSE}"),
+    }
     reasons = [
-        {
-            column: why
-            for column, why, holds in (
-                ("emissions", UNKNOWN_PLACE.removeprefix("none: "), elsewhere),
-                ("energy_consumed", ONE_JOB, again),
-                ("energy_consumed", f"it {PAUSE}", pause),
-                ("duration", f"it {PAUSE}", pause),
-            )
-            if holds
-        }
-        for elsewhere, again, pause in zip(lost, same, known, strict=True)
+        {column: one for column, one in zip(why, row, strict=True) if one}
+        for row in zip(*why.values(), strict=True)
     ]
-    place = frame["country_iso_code"].str.cat(frame["region"].map(_with_slash), na_rep="")
-    frame = without_pue(frame).assign(
+    region = frame["region"].map("/{}".format, na_action="ignore").fillna("")
+    place = frame["country_iso_code"].str.cat(region, na_rep="")
+    frame = codecarbon.without_pue(frame).assign(
         location=_said(frame, "location", place.mask(lost)),
         location_source=np.where(lost, UNKNOWN_PLACE, "CodeCarbon's log"),
         cpu_method=constant_power(frame, "cpu").map(
@@ -470,10 +436,6 @@ def constant_power(frame: pd.DataFrame, component: str) -> pd.Series:
     return frame[column].where(same & (frame[column] > 0))
 
 
-def _with_slash(region: str | float) -> str:
-    return f"/{region}" if isinstance(region, str) else ""
-
-
 def _machine(frame: pd.DataFrame) -> pd.Series:
     """Processors and GPUs; None where a log says nothing of them, as CodeCarbon 1's."""
     count = frame["cpu_count"].map("{:.0f} x ".format).where(frame["cpu_count"].notna(), "")
@@ -483,8 +445,8 @@ def _machine(frame: pd.DataFrame) -> pd.Series:
     return machine.astype(object).mask(unknown, None)
 
 
-def _run_id(row: Any) -> str:
-    source = f"{row.source_file}:{row.source_row}:{row.tracker_run_id}:{row.ended_at}"
+def run_id(row: Any, source: str) -> str:
+    """The id of what a row of results is of; `source` tells it from all others."""
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
     name = f"{row.architecture}-{row.dataset.lower()}-r{row.repetition}-{digest}"
     return re.sub(r"[^\w.-]", "_", name)  # it names a folder

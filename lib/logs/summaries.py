@@ -16,6 +16,7 @@ from lib.files import plain, sha256
 from lib.instruments import Component, Reading, metering
 from lib.records import Record
 from lib.study.errors import UserError
+from lib.text import listed
 from lib.units import JOULES_PER_KWH
 
 LARGEST_DIFFERENCE = 0.05
@@ -29,12 +30,8 @@ class SummaryError(UserError, ValueError):
 
 
 def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
-    """One reading a run, in their order, from the summaries that name their configurations.
-
-    Args:
-        name: Of the instrument.
-        runs: Records of completed runs.
-        path: A summary, or a folder that holds them, at any depth.
+    """One reading of the instrument `name` a run, in their order, from the summaries that name
+    their configurations: those of a folder, at any depth, or one alone.
 
     Raises:
         SummaryError: If a summary can't be read, or none is of these runs.
@@ -51,11 +48,8 @@ def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
     read = []
     for record in runs:
         config = record.config
-        key = (
-            str(config.get("dataset")).lower(),
-            str(config.get("architecture")).lower(),
-            int(config.get("repetition") or 0),
-        )
+        dataset, architecture = (str(config.get(n)).lower() for n in ("dataset", "architecture"))
+        key = dataset, architecture, int(config.get("repetition") or 0)
         if key in found:
             read.append(_summary(name, found[key], record))
         else:
@@ -67,24 +61,29 @@ def readings(name: str, runs: Sequence[Record], path: Path) -> list[Reading]:
     return read
 
 
-def _content(path: Path) -> dict[str, Any]:
+FIGURES = ("joules", "timeExecution", "samples")
+
+
+def content(path: Path, *texts: str) -> dict[str, Any]:
+    """The `FIGURES` of a summary as numbers, and what else is asked for as text.
+
+    Raises:
+        SummaryError: It can't be read, or lacks one of them.
+    """
     try:
-        content = json.loads(plain(path).read_text(encoding="utf-8"))
-        numbers = {name: float(content[name]) for name in ("joules", "timeExecution", "samples")}
-        return numbers | {"executionIdentifier": str(content["executionIdentifier"])}
+        said = json.loads(plain(path).read_text(encoding="utf-8"))
+        return {name: float(said[name]) for name in FIGURES} | {n: str(said[n]) for n in texts}
     except OSError as error:
         raise SummaryError(f"{path.name} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SummaryError(
-            f"{path.name}: expected executionIdentifier, joules, timeExecution and samples "
-            f"({error!r})"
-        ) from None
+        wanted = listed([*texts, *FIGURES])
+        raise SummaryError(f"{path.name}: expected {wanted} ({error!r})") from None
 
 
 def _configuration(path: Path) -> tuple[str, str, int]:
     """Dataset, architecture and repetition that a summary is of, in small letters."""
-    identifier = _content(path)["executionIdentifier"]
-    match = _SUMMARY.fullmatch(str(identifier))
+    identifier = content(path, "executionIdentifier")["executionIdentifier"]
+    match = _SUMMARY.fullmatch(identifier)
     if match is None:
         raise SummaryError(
             f"{path.name}: executionIdentifier '{identifier}' is not of the form "
@@ -94,10 +93,9 @@ def _configuration(path: Path) -> tuple[str, str, int]:
 
 
 def _summary(name: str, path: Path, record: Record) -> Reading:
-    content = _content(path)
-    seconds, samples = content["timeExecution"], int(content["samples"])
+    joules, seconds, samples = content(path).values()
     details = {
-        "samples_per_second": samples / seconds if seconds > 0 else None,
+        "samples_per_second": int(samples) / seconds if seconds > 0 else None,
         "source": path.name,
         "sha256": sha256(path),
     }
@@ -105,6 +103,6 @@ def _summary(name: str, path: Path, record: Record) -> Reading:
     if trained and abs(seconds / trained - 1) > LARGEST_DIFFERENCE:
         reason = f"the wattmeter's {seconds:.0f} s are not the run's {trained:.0f} s"
         return metering.without_energy(name, seconds, reason, details)
-    component = Component(content["joules"] / JOULES_PER_KWH, "measured power (wattmeter)")
+    component = Component(joules / JOULES_PER_KWH, "measured power (wattmeter)")
     doubts = ("a summary does not tell its gaps",)
-    return Reading(name, seconds, {metering.COMPONENT: component}, samples, doubts, details)
+    return Reading(name, seconds, {metering.COMPONENT: component}, int(samples), doubts, details)

@@ -8,7 +8,6 @@ are, so that factors are whatever the table has.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import tomllib
@@ -25,7 +24,7 @@ from lib.instruments import COMPONENTS
 from lib.instruments.integrate import integrate_counter, integrate_power
 from lib.logs.codecarbon import LogError, Skipped
 from lib.logs.counters import ENERGIES
-from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported
+from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported, run_id
 from lib.logs.times import EARLIEST, LATEST
 from lib.stats.score import score
 from lib.study.wattmeter_log import EPOCH_UNITS
@@ -197,23 +196,18 @@ def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Impo
     notes += [f"Column {one} is left out: in results it means something else." for one in clash]
     notes = [f"{path.name} was read as a table of {name}.", *filter(None, [tool.note]), *notes]
     frame = frame.assign(source_file=path.name, source_row=range(len(frame)))
-    digests = [
-        hashlib.sha256(f"{path.name}:{row}:{tuple(values)}".encode()).hexdigest()[:8]
-        for row, values in enumerate(table.astype(str).itertuples(index=False))
-    ]
+    sources = enumerate(table.astype(str).itertuples(index=False))
     frame["run_id"] = [
-        re.sub(r"[^\w.-]", "_", f"{row.architecture}-{row.dataset}-r{row.repetition}-{digest}")
-        for row, digest in zip(frame.itertuples(), digests, strict=True)
+        run_id(row, f"{path.name}:{place}:{tuple(values)}")
+        for row, (place, values) in zip(frame.itertuples(), sources, strict=True)
     ]
     complete = frame["energy_consumed"].notna() | frame["status"].ne("completed")
-    skipped = [
-        Skipped(path.name, int(row), "it has no energy and is not said to have failed")
-        for row in frame.index[~complete]
-    ]
+    why = "it has no energy and is not said to have failed"
+    skipped = [Skipped(path.name, int(row), why) for row in frame.index[~complete]]
     if not complete.any():
         raise LogError(f"{path.name}: no row has an energy")
-    frame = frame[complete]
-    return Imported(frame[[*FRONT, *frame.columns.drop(list(FRONT))]], tuple(skipped), tuple(notes))
+    frame = frame.loc[complete, [*FRONT, *frame.columns.drop(list(FRONT))]]
+    return Imported(frame, tuple(skipped), tuple(notes))
 
 
 def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str, Any]) -> pd.Series:
@@ -277,20 +271,18 @@ def _as_runs(
         notes.append(f"energy_consumed is {' + '.join(parts)}.")
     about = {name for name in others if re.fullmatch(tool.about, name)}
     factors = [name for name in others if name not in about and _is_factor(others[name])]
-    for name, default in (("architecture", "all"), ("dataset", "all")):
+    for name in ("architecture", "dataset"):
         if name == "dataset":  # names of runs may be those of networks, but of no dataset
             factors = [one for one in factors if others[one].duplicated().any()]
         if name in known:
             continue
-        frame[name] = others[factors[0]].astype(str) if factors else default
-        said = f"column {factors[0]}" if factors else f"'{default}'"
+        frame[name] = others[factors[0]].astype(str) if factors else "all"
+        said = f"column {factors[0]}" if factors else "'all'"
         notes.append(f"Nothing says the {name}: {said} was taken.")
         factors = factors[1:]
     frame["dataset"] = frame["dataset"].astype(str).str.lower()
-    keys = ["architecture", "dataset"]
-    same = pd.concat([frame[keys], others[factors]], axis=1).groupby(
-        [*keys, *factors], dropna=False
-    )
+    configuration = pd.concat([frame[["architecture", "dataset"]], others[factors]], axis=1)
+    same = configuration.groupby([*configuration], dropna=False)
     frame["repetition"] = same.cumcount() + 1
     if "repetition" in known:
         last = known["repetition"].astype(str).str.extract(r"(\d+)\D*$")[0].astype(float)

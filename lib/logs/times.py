@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
@@ -33,14 +34,10 @@ class TimeError(UserError, ValueError):
 
 @dataclass
 class _DoubledHour:
-    """The hour that a clock shows twice in autumn: what it showed last, and how often it went back.
+    """The hour that a clock shows twice in autumn."""
 
-    Seconds, as is `begin`, that of its first pass since 1970.
-    """
-
-    begin: float
-    last: float = -np.inf
-    passes: int = 0
+    last: float = -np.inf  # what the clock showed last, s
+    passes: int = 0  # how often it went back
 
 
 class Clock:
@@ -48,7 +45,7 @@ class Clock:
 
     def __init__(self, mapping: WattmeterLog):
         self._mapping = mapping
-        self._doubled: dict[float, _DoubledHour] = {}
+        self._doubled: defaultdict[float, _DoubledHour] = defaultdict(_DoubledHour)
 
     def seconds(self, texts: pd.Series) -> NDArray:
         """Seconds since 1970, UTC, of each time; NaN where a text is no time.
@@ -74,16 +71,16 @@ class Clock:
     def unclear(self) -> list[tuple[float, float, str]]:
         """What remained unclear after all: from when to when (s since 1970), and a sentence."""
         problems = []
-        for hour in self._doubled.values():
+        for begin, hour in self._doubled.items():
             if hour.passes != 1:
-                shown = pd.Timestamp(hour.begin, unit="s", tz=_zone(self._mapping.timezone))
+                shown = pd.Timestamp(begin, unit="s", tz=_zone(self._mapping.timezone))
                 how = "once only" if hour.passes == 0 else f"{hour.passes + 1} times"
                 sentence = (
                     f"the hour from {shown:%Y-%m-%d %H:%M} on was twice in "
                     f"{self._mapping.timezone}, and the log goes through it {how}, so it is not "
                     "clear which is which; a log in UTC is always clear"
                 )
-                problems.append((hour.begin, hour.begin + 7200.0, sentence))
+                problems.append((begin, begin + 7200.0, sentence))
         return problems
 
     def _written(self, texts: pd.Series) -> NDArray:
@@ -103,8 +100,7 @@ class Clock:
                     f"some times have a zone ('{texts[zoned].iloc[0]}') and some have none "
                     f"('{texts[~zoned].iloc[0]}')"
                 ) from None
-            zoned_texts = texts.where(zoned, None)
-            times = pd.to_datetime(zoned_texts, format=form, errors="coerce", utc=True)
+            times = pd.to_datetime(texts.where(zoned, None), format=form, errors="coerce", utc=True)
         if times.isna().all():
             return np.full(len(times), np.nan)
         if times.dt.tz is None:
@@ -148,11 +144,10 @@ class Clock:
         first, second = (_seconds(one) for one in passes)
         shown = _seconds(times.dt.tz_localize("UTC"))
         seconds = first.copy()
-        hours = np.floor(first / 3600)
+        hours = np.floor(first / 3600) * 3600
         for begin in np.unique(hours):
             mine = hours == begin
-            key = begin * 3600
-            hour = self._doubled.setdefault(key, _DoubledHour(key))
+            hour = self._doubled[begin]
             back = np.diff(shown[mine], prepend=hour.last) < 0
             turn = hour.passes + np.cumsum(back)
             hour.last, hour.passes = float(shown[mine][-1]), int(turn[-1])

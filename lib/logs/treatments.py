@@ -19,18 +19,14 @@ SCORE_ENERGY = "score_energy"
 
 
 def treatments(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Give the same rows under each treatment.
+    """Give the same rows of results under each treatment.
 
-    Args:
-        results: A study's results table.
-
-    Returns:
-        For a study of our own `{"measured": results}`. For an import two tables with the same
-        rows and columns: `as published`, in which the counters are what the log says and Scores
-        follow Table 6, and `corrected`, in which they are what each run took. Both have
-        `score_energy`. The paper has two energies: Tables 3 to 5 and Figures 2 and 4 take the
-        log's, Table 6 differences between the rows of one architecture, so that the first run of
-        ResNet50 holds all of VGG19's, which shared its tracker.
+    For a study of our own that is `{"measured": results}`. For an import there are two tables with
+    the same rows and columns: `as published`, in which the counters are what the log says and
+    Scores follow Table 6, and `corrected`, in which they are what each run took. Both have
+    `score_energy`. The paper has two energies: Tables 3 to 5 and Figures 2 and 4 take the log's,
+    Table 6 differences between the rows of one architecture, so that the first run of ResNet50
+    holds all of VGG19's, which shared its tracker.
     """
     logged = [f"{name}_logged" for name in COUNTERS]
     if not set(logged) <= set(results.columns):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lib.files import plain
-from lib.logs import codecarbon
+from lib.logs import codecarbon, summaries
 from lib.logs.codecarbon import LogError
 from lib.logs.folder import HISTORY, Imported, as_results, read_folder
 from lib.units import JOULES_PER_KWH
@@ -127,18 +127,14 @@ def _read_summary(folder: Path, root: Path) -> dict[str, float]:
     if len(paths) != 1:
         raise LogError(f"{where} has {len(paths)} files summary_*.json; expected one")
     try:
-        summary = json.loads(plain(paths[0]).read_text(encoding="utf-8"))
-        return {
-            "wattmeter_energy": float(summary["joules"]) / JOULES_PER_KWH,
-            "wattmeter_duration": float(summary["timeExecution"]),
-            "wattmeter_samples": float(summary["samples"]),
-        }
-    except OSError as error:
-        raise LogError(f"{where}/{paths[0].name} can't be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise LogError(
-            f"{where}/{paths[0].name}: expected joules, timeExecution and samples ({error!r})"
-        ) from None
+        joules, seconds, samples = summaries.content(paths[0]).values()
+    except summaries.SummaryError as error:
+        raise LogError(f"{where}/{error}") from None
+    return {
+        "wattmeter_energy": joules / JOULES_PER_KWH,
+        "wattmeter_duration": seconds,
+        "wattmeter_samples": samples,
+    }
 
 
 def _read_history(path: Path, root: Path) -> pd.DataFrame:
