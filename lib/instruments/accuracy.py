@@ -22,7 +22,7 @@ import pandas as pd
 from lib.stats import budget as laws
 from lib.stats.budget import MACHINE, Budget, Source, normal
 from lib.study.sections import Gain
-from lib.units import JOULES_PER_KWH
+from lib.units import JOULES_PER_KWH, mean_power
 
 COUNTER_PERIOD = 0.1
 """s between two updates of a GPU's energy counter (ml.energy; NVIDIA states none)."""
@@ -52,10 +52,8 @@ Calibrations = Mapping[Any, Gain]
 def energy(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Budget | None:
     """The budget of a run's `energy_consumed`, kWh; None where that is unknown.
 
-    Args:
-        run: A row of the results table, or what of it is known: energies (kWh) and methods by
-            component, duration (s), cpu_model, gpu_model, machine.
-        calibrations: What takes the place of defaults.
+    Of `run`, a row of the results table, it takes energies (kWh) and methods by component, duration
+    (s), cpu_model, gpu_model and machine. Calibrations take the place of defaults.
     """
     value = _number(run, "energy_consumed")
     if value is None or value <= 0:
@@ -81,8 +79,7 @@ def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Bud
     altogether, so that the net energy of a memory model holds no memory. A load model errs
     otherwise at idle, and what a workload changes counts on both.
     """
-    value = _number(run, "net_energy")
-    duration = _number(run, "duration")
+    value, duration = _number(run, "net_energy"), _number(run, "duration")
     gross = energy(run, calibrations)
     if value is None or gross is None or not duration or "sum" in gross.parts:
         return None
@@ -163,7 +160,9 @@ def scopes(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_part(name: str, run: Mapping[str, Any], calibrations: Calibrations) -> Iterator[Source]:
-    found = list({"cpu": _cpu, "gpu": _gpu, "ram": _ram}[name](run, _text(run, f"{name}_method")))
+    found = [SOURCES["ram_model"], SOURCES["ram_workload"]]
+    if name != "ram":
+        found = [*(_cpu if name == "cpu" else _gpu)(run, _text(run, f"{name}_method"))]
     if known := calibrations.get(name):
         yield _calibrated(next(one for one in found if one.level == MACHINE), known)
         found = [source for source in found if source.level != MACHINE]
@@ -210,28 +209,20 @@ def _cpu(run: Mapping[str, Any], method: str) -> Iterator[Source]:
         yield SOURCES["guessed_tdp"]
 
 
-def _ram(_run: Mapping[str, Any], _method: str) -> Iterator[Source]:
-    yield from (SOURCES["ram_model"], SOURCES["ram_workload"])
-
-
 def _known_bias(run: Mapping[str, Any], calibrations: Calibrations) -> float:
-    """What the load model's energy is to be multiplied by at the run's load; 1 for all else."""
-    if "load model" not in _text(run, "cpu_method") or "cpu" in calibrations:
-        return 1.0
-    return float(np.exp(np.interp(_cubic_load(run), _LOADS, np.log(_TRUE_OVER_CUBIC))))
+    """What the load model's energy is to be multiplied by at the run's load; 1 for all else.
 
-
-def _cubic_load(run: Mapping[str, Any]) -> float:
-    """The load, 0 to 1, at which CodeCarbon's model gives the run's mean power.
-
+    The load, 0 to 1, is that at which CodeCarbon's model gives the run's mean power:
     W = TDP · (0.1 + 0.9 · load³), as CodeCarbon 3 reckons it (`codecarbon.external.hardware`).
     """
-    tdp = re.search(r"TDP ([\d.]+) W", _text(run, "cpu_method"))
-    duration = _number(run, "duration")
-    if not tdp or not duration:
-        return 0.5
-    watts = (_number(run, "cpu_energy") or 0.0) * JOULES_PER_KWH / duration
-    return float(np.clip((watts / float(tdp[1]) - 0.1) / 0.9, 0.0, 1.0) ** (1 / 3))
+    method, duration = _text(run, "cpu_method"), _number(run, "duration")
+    if "load model" not in method or "cpu" in calibrations:
+        return 1.0
+    load = 0.5
+    if (tdp := re.search(r"TDP ([\d.]+) W", method)) and duration:
+        watts = mean_power(_number(run, "cpu_energy") or 0.0, duration)
+        load = np.clip((watts / float(tdp[1]) - 0.1) / 0.9, 0.0, 1.0) ** (1 / 3)
+    return float(np.exp(np.interp(load, _LOADS, np.log(_TRUE_OVER_CUBIC))))
 
 
 def is_partly_seen(gpu_model: str) -> bool:
@@ -241,11 +232,9 @@ def is_partly_seen(gpu_model: str) -> bool:
 
 def _number(run: Mapping[str, Any], column: str) -> float | None:
     value = run.get(column)
-    if value is None or pd.isna(value):
-        return None
-    return float(value)
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _text(run: Mapping[str, Any], column: str) -> str:
     value = run.get(column)
-    return "" if value is None or pd.isna(value) else str(value)
+    return "" if pd.isna(value) else str(value)

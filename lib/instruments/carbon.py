@@ -54,14 +54,10 @@ class Location:
 
 
 def locate(text: str | None) -> Location:
-    """Find the place that `location` of a run names.
+    """Find the place that `location` of a run names; one that can't be found says why.
 
-    Args:
-        text: 'USA/oregon', 'TWN', 'FRA' (ISO 3166-1 alpha-3, with a region if wanted, upper or
-            lower case), 'auto' for one lookup over the network by IP address, or None.
-
-    Returns:
-        The place; one that can't be found has no intensity and a reason.
+    It is 'USA/oregon', 'TWN', 'FRA' (ISO 3166-1 alpha-3, with a region if wanted, upper or lower
+    case), 'auto' for one lookup over the network by IP address, or None.
     """
     if text is None or not text.strip():
         return Location(text, reason="no location is configured")
@@ -108,9 +104,8 @@ def _find(
     geo = GeoMetadata(country_iso_code=country, region=region)
     kilograms = Emissions(_data()).get_private_infra_emissions(Energy.from_energy(kWh=1), geo)
     source = f"CodeCarbon {version('codecarbon')} data, {country} {what} {year}, {how}"
-    return Location(
-        text, country, mix["country_name"], region, 1000 * kilograms, source, year, notes
-    )
+    name, grams = mix["country_name"], 1000 * kilograms
+    return Location(text, country, name, region, grams, source, year, notes)
 
 
 def _regions(country: str) -> dict[str, tuple[str, int]]:

@@ -27,9 +27,8 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 def look(seconds: float = 1.0) -> list[str]:
     """Look for what disturbs a measurement, before it; the load is watched for some seconds.
 
-    Returns:
-        One sentence for each doubt, and one that begins with 'not checked:' for each check that
-        this system does not allow.
+    There is a sentence for each doubt, and one that begins with 'not checked:' for each check that
+    this system does not allow.
     """
     gpus = visible_gpus()
     made = {
@@ -57,14 +56,17 @@ def _load(seconds: float) -> Iterator[str]:
     times, own, throttled = psutil.cpu_times(), _own_cpu_seconds(), _throttle_counts()
     time.sleep(seconds)
     later, own_later = psutil.cpu_times(), _own_cpu_seconds()
-    total = _total(later) - _total(times)
+    spent = {kind: seconds - getattr(times, kind) for kind, seconds in later._asdict().items()}
+    # Linux counts guest time in user and nice time as well.
+    total = sum(seconds for kind, seconds in spent.items() if not kind.startswith("guest"))
     if total <= 0:
         yield "not checked: the load of other programs, because the system does not count it"
         return
-    others = (_busy(later) - _busy(times) - (own_later - own)) / total
+    busy = total - sum(spent.get(kind, 0.0) for kind in ("idle", "iowait", "steal"))
+    others = (busy - (own_later - own)) / total
     if others > OTHER_LOAD:
         yield f"other programs use {others:.0%} of the CPU ({OTHER_LOAD:.0%} is tolerated)"
-    steal = (getattr(later, "steal", 0.0) - getattr(times, "steal", 0.0)) / total
+    steal = spent.get("steal", 0.0) / total
     if steal > STEAL:
         yield f"the hypervisor gives {steal:.0%} of the CPU time to other machines"
     if _throttle_counts() > throttled:
@@ -94,16 +96,6 @@ def _family() -> tuple[list[psutil.Process], list[psutil.Process]]:
     return this.parents(), [this, *this.children(recursive=True)]
 
 
-def _total(times: Any) -> float:
-    # Linux counts guest time in user and nice time as well.
-    return sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-
-
-def _busy(times: Any) -> float:
-    waiting = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
-    return _total(times) - waiting
-
-
 def _throttle_counts() -> int:
     files = _SYS_CPU.glob("cpu[0-9]*/thermal_throttle/*_throttle_count")
     return sum(int(file.read_text()) for file in files)
@@ -129,10 +121,8 @@ def _governor() -> Iterator[str]:
     if not governors:
         yield "not checked: the frequency governor, because the system does not show it"
     elif governors != ["performance"]:
-        yield (
-            f"the CPU's frequency governor is {', '.join(governors)}, not performance: "
-            "its speed changes with the load"
-        )
+        found = f"the CPU's frequency governor is {', '.join(governors)}"
+        yield f"{found}, not performance: its speed changes with the load"
 
 
 def _virtual() -> Iterator[str]:
@@ -185,10 +175,8 @@ def _processes(gpu: Gpu, pynvml: Any) -> Iterator[str]:
 
 
 def _throttling(gpu: Gpu, pynvml: Any) -> Iterator[str]:
-    hot = (
-        pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
-        | pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
-    )
+    hot = pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
+    hot |= pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
     if pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu.handle) & hot:
         yield f"GPU {gpu.index} is slowed down because it is hot"
 

@@ -16,14 +16,9 @@ import pandas as pd
 
 from lib.files import write_atomically
 from lib.instruments import EMISSIONS_NAME, TRACE_NAME, Component, Reading, empty_reading
+from lib.instruments import codecarbon_corrections as corrections
 from lib.instruments.carbon import Location
-from lib.instruments.codecarbon_corrections import (
-    RAPL,
-    QuietTracker,
-    check_component,
-    check_row,
-    ignored_settings,
-)
+from lib.instruments.codecarbon_corrections import QuietTracker
 from lib.instruments.gpus import Gpus, visible_gpus
 from lib.instruments.recorder import Recorder
 from lib.instruments.trace import PowerTrace
@@ -52,12 +47,9 @@ class CodeCarbon:
     Leaves `emissions.csv` (one row, CodeCarbon's columns) and adds a sample a second to the power
     trace. Of an unknown location there is energy but neither emissions nor a place.
 
-    Args:
-        location: Where the electricity comes from.
-        folder: Where `emissions.csv` goes; None leaves none, as for an idle baseline.
-        trace: Where samples go; None writes `power.csv` into the folder, if there is one.
-        interval: Seconds between samples.
-        gpus: Those to count; None: the ones CUDA may use.
+    Without a `folder`, as for an idle baseline, there is no `emissions.csv`; without a `trace`
+    samples go to `power.csv` in the folder, `interval` s apart. The `gpus` that count are by
+    default those that CUDA may use.
     """
 
     name = "codecarbon"
@@ -70,10 +62,8 @@ class CodeCarbon:
         interval: float = 1.0,
         gpus: Gpus | None = None,
     ):
-        self._location = location
-        self._folder = folder
-        self._trace = trace
-        self._interval = interval
+        self._location, self._folder = location, folder
+        self._trace, self._interval = trace, interval
         self._gpus = gpus or visible_gpus()
         self._recorder = Recorder(self._gpus)
         self._tracker: QuietTracker | None = None
@@ -101,7 +91,7 @@ class CodeCarbon:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / EMISSIONS_NAME).unlink(missing_ok=True)
-        self._ignored = ignored_settings()
+        self._ignored = corrections.ignored_settings()
         project = folder.name if folder else "idle"
         self._tracker = QuietTracker(
             self._location, self._gpus, self._recorder, self._interval, project
@@ -114,11 +104,10 @@ class CodeCarbon:
         self._started = time.perf_counter()
 
     def stop(self) -> Reading:
-        """End the measurement.
+        """End the measurement: the energy of CPU, GPU and RAM.
 
-        Returns:
-            The energy of CPU, GPU and RAM. `details` has emissions (kg CO2-eq), emissions_rate
-            (kg/s), carbon_intensity (g/kWh), peak_power (W), run_id and what the place is.
+        `details` has emissions (kg CO2-eq), emissions_rate (kg/s), carbon_intensity (g/kWh),
+        peak_power (W), run_id and what the place is.
 
         Raises:
             RuntimeError: If it was not started.
@@ -138,10 +127,11 @@ class CodeCarbon:
             return empty_reading(self.name, seconds, reason, samples=count, doubts=doubts)
         row = rows[0]
         components = {
-            part: check_component(part, method, row, self._recorder.peak)
+            part: corrections.check_component(part, method, row, self._recorder.peak)
             for part, method in methods.items()
         }
-        doubts = (*doubts, *check_row(row, self._tracker.ram_power(), self._location))
+        ram_power = self._tracker.ram_power()
+        doubts = (*doubts, *corrections.check_row(row, ram_power, self._location))
         reading = Reading(self.name, row["duration"], components, count, doubts)
         if self._folder is not None:
             self._write(self._folder / EMISSIONS_NAME, row)
@@ -154,16 +144,16 @@ class CodeCarbon:
             doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")
         if self._gpus.selected and not self._measures_gpu:
             doubts.append(f"the energy of the GPU is not in the sum: {methods['gpu'].reason}")
-        if RAPL.exists() and not any("RAPL" in part.method for part in methods.values()):
+        rapl = corrections.RAPL
+        if rapl.exists() and not any("RAPL" in part.method for part in methods.values()):
             doubts.append(
                 "the CPU has energy counters (RAPL) that this user may not read, so CodeCarbon "
-                f"models its power; allow it with: sudo chmod -R a+r {RAPL}"
+                f"models its power; allow it with: sudo chmod -R a+r {rapl}"
             )
         longest = self._recorder.longest
         if longest > LONGEST_INTERVAL * self._interval:
-            doubts.append(
-                f"no power was read for {longest:.1f} s, though {self._interval:g} s was set"
-            )
+            wanted = f"{self._interval:g} s was set"
+            doubts.append(f"no power was read for {longest:.1f} s, though {wanted}")
         return (*doubts, *(f"CodeCarbon: {message}" for message in log))
 
     def _details(self, reading: Reading, row: Mapping[str, Any]) -> dict[str, Any]:

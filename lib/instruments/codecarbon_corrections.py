@@ -52,13 +52,10 @@ class QuietTracker:
       which overlap count the same seconds twice; and the time that a measurement itself takes is
       lost (2 % beside a busy Python thread).
     - What it would print goes into `log`.
+    - Of an unknown location, emissions are computed as 0 and to be ignored.
 
-    Args:
-        location: Where it runs; of an unknown one, emissions are computed as 0 and to be ignored.
-        gpus: Those to count.
-        handler: Called as CodeCarbon's output handlers are, after every measurement.
-        interval: Seconds between measurements.
-        project: CodeCarbon's `project_name`.
+    After every measurement, `interval` s apart, `handler` is called as CodeCarbon's output handlers
+    are.
 
     Raises:
         TrackerError: If CodeCarbon could not be set up.
@@ -71,12 +68,9 @@ class QuietTracker:
         self._gpus = gpus
         self._log = _LogCollector()
         self._lock = threading.RLock()
-        place: dict[str, Any] = {
-            "country_iso_code": location.country_iso_code,
-            "region": location.region,
-        }
-        if location.carbon_intensity is None:
-            place = {"force_carbon_intensity_g_co2e_kwh": 0.0}
+        place: dict[str, Any] = {"force_carbon_intensity_g_co2e_kwh": 0.0}
+        if location.carbon_intensity is not None:
+            place = {"country_iso_code": location.country_iso_code, "region": location.region}
         with replaced(
             emissions_tracker, get_hierarchical_config=dict, set_logger_format=lambda *_: None
         ):
@@ -258,18 +252,10 @@ def _knows_tdp(cpu: Any) -> bool:
 def check_component(
     name: str, method: Component, row: Mapping[str, Any], peak: Mapping[str, float]
 ) -> Component:
-    """Take a component's energy from CodeCarbon's row if it can be true.
-
-    Args:
-        name: cpu, gpu or ram.
-        method: How its energy was obtained; without energy.
-        row: CodeCarbon's.
-        peak: Highest watts by component.
-    """
+    """Take a component's energy from CodeCarbon's row if it can be true, by its peak (W) too."""
     if method.method == "none":
         return method
-    energy = row[f"{name}_energy"]
-    reason = None
+    energy, reason = row[f"{name}_energy"], None
     if energy < 0:
         reason = f"CodeCarbon reports a negative energy, {energy:.3g} kWh"
     elif energy == 0:
@@ -280,15 +266,10 @@ def check_component(
 
 
 def check_row(row: Mapping[str, Any], ram_power: float | None, location: Location) -> list[str]:
-    """Compare figures of CodeCarbon's row that must agree.
+    """What does not agree of figures in CodeCarbon's row that must, one sentence each.
 
-    Args:
-        row: CodeCarbon's.
-        ram_power: W, of its model; None if RAM is measured.
-        location: Its carbon intensity is what CodeCarbon should have used.
-
-    Returns:
-        What does not agree, one sentence each.
+    `ram_power` is that of its model, W; None if RAM is measured. The carbon intensity of the
+    location is what it should have used.
     """
     doubts = []
     mean = mean_power(row["ram_energy"], row["duration"])

@@ -50,10 +50,9 @@ class Gpus:
             except pynvml.NVMLError:
                 return []
 
+        sensor = pynvml.NVML_TEMPERATURE_GPU
         utilization = read(lambda h: pynvml.nvmlDeviceGetUtilizationRates(h).gpu)
-        temperature = read(
-            lambda h: pynvml.nvmlDeviceGetTemperature(h, pynvml.NVML_TEMPERATURE_GPU)
-        )
+        temperature = read(lambda h: pynvml.nvmlDeviceGetTemperature(h, sensor))
         memory = read(lambda h: pynvml.nvmlDeviceGetMemoryInfo(h).used)
         return {
             "gpu_utilization_percent": sum(utilization) / len(utilization) if utilization else None,
@@ -112,23 +111,18 @@ def select(uuids: Sequence[str], visible: str | None) -> tuple[list[int], str | 
     chosen: set[int] = set()
     for entry in (part.strip() for part in visible.split(",")):
         if entry.startswith("MIG-"):
-            problem = (
-                f"CUDA_VISIBLE_DEVICES names the MIG slice '{entry}'; NVML counts the energy of "
-                "whole GPUs only"
-            )
-            return sorted(chosen), problem
+            problem = f"names the MIG slice '{entry}'; NVML counts the energy of whole GPUs only"
+            return sorted(chosen), f"CUDA_VISIBLE_DEVICES {problem}"
         if entry.isdigit():
             matches = [int(entry)] if int(entry) < len(uuids) else []
         else:
             matches = [i for i, uuid in enumerate(uuids) if entry and uuid.startswith(entry)]
+        if entry in ("", "-1") and not chosen:
+            return [], "CUDA_VISIBLE_DEVICES hides all GPUs"
         if len(matches) != 1:
-            hides = entry in ("", "-1") and not chosen
-            return sorted(chosen), (
-                "CUDA_VISIBLE_DEVICES hides all GPUs"
-                if hides
-                else f"CUDA_VISIBLE_DEVICES: '{entry}' is none of the {len(uuids)} GPUs; "
-                "CUDA ignores it and what follows it"
-            )
+            problem = f"'{entry}' is none of the {len(uuids)} GPUs"
+            ignored = "CUDA ignores it and what follows it"
+            return sorted(chosen), f"CUDA_VISIBLE_DEVICES: {problem}; {ignored}"
         chosen.add(matches[0])
     return sorted(chosen), None
 

@@ -22,11 +22,9 @@ GAP = 3.0
 FEWEST = 2
 """Samples that a window must hold: with fewer, its energy would be that of the time around it."""
 
-SPIKE = 10.0
-"""Times the usual power from which on a sample can't be one of it."""
-
-SPIKE_WATTS = 1000.0
-"""W. Less is within what one machine changes by."""
+SPIKE, SPIKE_WATTS = 10.0, 1000.0
+"""Times the usual power from which on a sample can't be one of it; and W, of which less is within
+what one machine changes by."""
 
 COVERAGE = 0.999
 """Share of a window that samples must reach over before a doubt is raised."""
@@ -121,18 +119,15 @@ def integrate_counter(
     doubts = []
     if wrong.any():
         usable = ~wrong & (seconds > 0)
-        middle = (time[1:] + time[:-1]) / 2
+        middle, rates = (time[1:] + time[:-1]) / 2, 0.0
         if usable.any():
             rates = np.interp(middle[wrong], middle[usable], steps[usable] / seconds[usable])
-            steps[wrong] = rates * seconds[wrong]
-        else:
-            steps[wrong] = 0.0
+        steps[wrong] = rates * seconds[wrong]
+        assumed = "the power around it was assumed"
         for verb, which in (("restarted", restarts), ("leapt", leaps)):
             if which.any():
                 moments = ", ".join(f"{moment:.1f} s" for moment in time[1:][which])
-                doubts.append(
-                    f"the counter {verb} before {moments}; the power around it was assumed"
-                )
+                doubts.append(f"the counter {verb} before {moments}; {assumed}")
     joules = np.concatenate([[0.0], np.cumsum(steps)])
 
     def energy_until(moment: float) -> float:
@@ -148,11 +143,8 @@ def spikes(power: NDArray) -> NDArray:
     `SPIKE_WATTS`; so a GPU that goes from idle to full load is none.
     """
     known = power[np.isfinite(power)]
-    if known.size < 5:
-        return np.zeros(power.shape, dtype=bool)
-    usual = np.percentile(known, 90, method="lower")
-    found = power > max(SPIKE * usual, SPIKE_WATTS)
-    return found if usual > 0 else np.zeros(power.shape, dtype=bool)
+    usual = np.percentile(known, 90, method="lower") if known.size >= 5 else 0.0
+    return power > (max(SPIKE * usual, SPIKE_WATTS) if usual > 0 else np.inf)
 
 
 def _samples(times: ArrayLike, values: ArrayLike) -> tuple[NDArray, NDArray]:

@@ -30,11 +30,9 @@ _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 def hardware() -> dict[str, Any]:
     """Describe the hardware and its system, in CodeCarbon's words where it has them.
 
-    Returns:
-        cpu_model, cpu_count (threads), gpu_model and gpu_count (those CUDA may use),
-        ram_total_size (GB of 1024^3 bytes, as CodeCarbon counts), os, service and machine_shape
-        (of Kaggle and its like; None on a machine of one's own), and machine: a number that is the
-        same on every run here and says nothing else.
+    cpu_count is of threads, gpu_model and gpu_count of the GPUs that CUDA may use, ram_total_size
+    in GB of 1024^3 bytes, as CodeCarbon counts. Service and machine_shape are of Kaggle and its
+    like, and machine is a number that is the same on every run here and says nothing else.
     """
     gpus = visible_gpus()
     found = {
@@ -99,7 +97,5 @@ def machine_id() -> str | None:
         if card >> 40 & 1:  # the bit that Python sets if it made the number up
             return None
         identity = str(card)
-    digest = hashlib.scrypt(
-        identity.encode(), salt=b"training-energy-study", n=2**14, r=8, p=1, dklen=6
-    )
-    return digest.hex()
+    salt = b"training-energy-study"
+    return hashlib.scrypt(identity.encode(), salt=salt, n=2**14, r=8, p=1, dklen=6).hex()

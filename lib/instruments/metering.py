@@ -43,7 +43,6 @@ CLOCK_U = 0.06
 COMPONENT = "machine"
 """A wattmeter sees all of the machine, and nothing smaller."""
 
-
 UNCERTAINTIES = ("sampling_u", "edge_u", "resolution_u", "clock_u")
 """What a reading's details say of it, kWh each."""
 
@@ -99,8 +98,8 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
         return integrate_counter(part.time, part.value, 0.0, length, interval)
     if part.counter is None:
         return integrate_power(part.time, part.power, 0.0, length, interval)
-    time, power, bridged = _bridge_gaps(part, part.counter, length, interval)
     plain = integrate_power(part.time, part.power, 0.0, length, interval)
+    time, power, bridged = _bridge_gaps(part, part.counter, length, interval)
     filled = integrate_power(time, power, 0.0, length, interval)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
     return replace(filled, samples=plain.samples, longest_gap=plain.longest_gap, doubts=doubts)
@@ -112,8 +111,7 @@ def sampling(samples: Samples, start: float, stop: float) -> Sampling:
     if part.held:
         return Sampling()
     if part.power is None:
-        step = counter_step(part.value)
-        return of_counter(part.time, part.value, stop - start, step)
+        return of_counter(part.time, part.value, stop - start, counter_step(part.value))
     return of_power(part.time, part.power, stop - start)
 
 
@@ -136,12 +134,10 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
     Returns:
         The samples, what was taken out in words, and why the rest is not to be believed either.
     """
-    if samples.power is None or not samples.time.size:
-        return samples, [], None
     places = samples.places(start, stop)
-    power = samples.power[places]
-    if not power.size:
+    if samples.power is None or not samples.power[places].size:
         return samples, [], None
+    power = samples.power[places]
     negative, zero, leaps = power < 0, power == 0, spikes(power)
     if negative.any():
         least = np.nanmin(power)
@@ -199,23 +195,16 @@ def read_window(
     clock_u: float = CLOCK_U,
     component: str = COMPONENT,
 ) -> Reading:
-    """The reading of a wattmeter between two moments; the energies of its channels are added.
+    """The reading of a wattmeter between two moments, in s since 1970, UTC.
 
-    Args:
-        name: Of the instrument.
-        channels: Each measures a part of the machine, say one of its power supplies.
-        start: Seconds since 1970, UTC, as is `stop`.
-        stop: The window's end.
-        details: To be kept along.
-        doubts: What is known to be doubtful already.
-        clock_u: Standard uncertainty, in seconds, of where the window lies on the meter's clock.
-        component: What it measures, if not the machine: cpu or gpu.
+    The energies of its channels are added: each measures a part of the machine, say one of its
+    power supplies. `clock_u` is the standard uncertainty, s, of where the window lies on the
+    meter's clock. What is said in `details` and `doubts` is kept along.
 
     Returns:
-        A reading with one component; its energy is None, with the reason, where the
-        samples cover less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
-        `samples_per_second`, `longest_gap` (s), and standard uncertainties in kWh by their
-        causes: `sampling_u`, `edge_u`, `resolution_u`, `clock_u`.
+        A reading with one component; its energy is None, with the reason, where the samples cover
+        less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
+        `samples_per_second`, `longest_gap` (s), and the standard `UNCERTAINTIES`.
     """
     looked = [possible(channel, start, stop) for channel in channels if channel.time.size]
     channels = [channel for channel, _, _ in looked]
@@ -234,9 +223,8 @@ def read_window(
     elif reason is None and coverage < LEAST_COVERAGE:
         reason = _too_little(channels, coverage, longest, start, stop)
     elif reason is None:
-        steps = [
-            _step(channel, one, start, stop) for channel, one in zip(channels, found, strict=True)
-        ]
+        both = zip(channels, found, strict=True)
+        steps = [_step(channel, one, start, stop) for channel, one in both]
         reason = next((said for said, too_coarse in steps if too_coarse), None)
         few = min(one.samples for one in found)
         if few < ENOUGH and not any(channel.held for channel in channels):
@@ -253,20 +241,13 @@ def read_window(
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
         for channel in channels
     }
-    return Reading(
-        name,
-        stop - start,
-        {component: Component(energy, " and ".join(sorted(methods)) or "none", reason)},
-        samples,
-        (*doubts, *(doubt for one in found for doubt in one.doubts), *([reason] if reason else [])),
-        {
-            "coverage": coverage,
-            "samples_per_second": samples / (stop - start) if stop > start else None,
-            "longest_gap": longest,
-        }
-        | uncertain
-        | dict(details or {}),
-    )
+    part = Component(energy, " and ".join(sorted(methods)) or "none", reason)
+    doubts += [doubt for one in found for doubt in one.doubts]
+    doubts += [reason] if reason else []
+    often = samples / (stop - start) if stop > start else None
+    told = {"coverage": coverage, "samples_per_second": often, "longest_gap": longest, **uncertain}
+    further = told | {**(details or {})}
+    return Reading(name, stop - start, {component: part}, samples, tuple(doubts), further)
 
 
 def _step(channel: Samples, one: Integral, start: float, stop: float) -> tuple[str, bool]:
@@ -359,18 +340,13 @@ def column_prefix(component: str) -> str:
 
 def columns(reading: Reading) -> dict[str, object]:
     """What the table of results says of a wattmeter's reading; energy in kWh, time in s."""
-    known = reading.details
+    told = ("samples_per_second", "coverage", "longest_gap", "clock_offset", *UNCERTAINTIES)
     values = {
         "energy": reading.energy_consumed,
         "duration": reading.duration,
         "samples": reading.samples,
-        "samples_per_second": known.get("samples_per_second"),
-        "coverage": known.get("coverage"),
-        "longest_gap": known.get("longest_gap"),
-        "clock_offset": known.get("clock_offset"),
-        **{name: known.get(name) for name in UNCERTAINTIES},
-        "idle_power": known.get("idle_power"),
-        "source": known.get("source", reading.instrument),
+        **{name: reading.details.get(name) for name in (*told, "idle_power")},
+        "source": reading.details.get("source", reading.instrument),
     }
     prefix = column_prefix(next(iter(reading.components)))
     return {prefix + name: value for name, value in values.items()}

@@ -38,8 +38,7 @@ class NvmlCounter:
             gpu.index: (end - begin) / 1e3 / JOULES_PER_KWH
             for gpu, begin, end in zip(self._gpus.selected, self._before, after, strict=True)
         }
-        backwards = [index for index, kwh in energies.items() if kwh < 0]
-        if backwards:
+        if backwards := [index for index, kwh in energies.items() if kwh < 0]:
             reason = (
                 f"the energy counter of GPU {', '.join(map(str, backwards))} went backwards "
                 "(it restarts at 0 when the driver is loaded)"
@@ -53,9 +52,8 @@ class NvmlCounter:
     def _read(self) -> list[int]:
         import pynvml
 
-        return [
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu.handle) for gpu in self._gpus.selected
-        ]
+        read = pynvml.nvmlDeviceGetTotalEnergyConsumption
+        return [read(gpu.handle) for gpu in self._gpus.selected]
 
 
 def energy_counter(gpus: Gpus | None = None) -> Instrument:

@@ -7,7 +7,7 @@ from typing import Any
 from lib.instruments import COMPONENTS
 from lib.instruments.gpus import Gpus
 from lib.instruments.trace import PowerTrace, Sample
-from lib.units import JOULES_PER_KWH
+from lib.units import mean_power
 
 SHORTEST_INTERVAL = 0.05
 """s. Watts over less than this are noise; such a sample is joined to the next, and the last of a
@@ -67,10 +67,8 @@ class Recorder:
         import psutil
 
         energy = {name: getattr(total, f"{name}_energy") for name in COMPONENTS}
-        power = {
-            name: (energy[name] - self._energy[name]) * JOULES_PER_KWH / interval
-            for name in COMPONENTS
-        }
+        drawn = {name: kwh - self._energy[name] for name, kwh in energy.items()}
+        power = {name: mean_power(kwh, interval) for name, kwh in drawn.items()}
         sound = interval >= SHORTEST_INTERVAL or not self.count
         if sound:
             self.peak = {name: max(self.peak[name], watts) for name, watts in power.items()}

@@ -54,9 +54,7 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
 class PowerTrace:
     """Writes `power.csv`, each line at once, so that a killed run leaves all but its last second.
 
-    Args:
-        path: The file; one of an earlier attempt is replaced. None writes nothing.
-        phase: The part of the run that the first samples belong to.
+    A file of an earlier attempt is replaced. Without a path, nothing is written.
     """
 
     def __init__(self, path: Path | None, phase: str = "training"):

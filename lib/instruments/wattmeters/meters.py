@@ -23,6 +23,7 @@ import yaml
 
 from lib.instruments import WATTMETER_NAME, wattmeters
 from lib.instruments.wattmeters import polling
+from lib.instruments.wattmeters.polling import MeterLog
 
 
 def open_meter(path: Path) -> polling.Meter:
@@ -57,9 +58,7 @@ def open_meter(path: Path) -> polling.Meter:
     return meter
 
 
-def logging(
-    description: str | None, folder: Path
-) -> AbstractContextManager[polling.MeterLog | None]:
+def logging(description: str | None, folder: Path) -> AbstractContextManager[MeterLog | None]:
     """Ask the wattmeter of a description's file during a `with`, and note its samples in a folder.
 
     Raises:
@@ -72,11 +71,10 @@ def logging(
 
 def _meters() -> dict[str, type[polling.Meter]]:
     """The wattmeters of this package, by the names of their modules."""
-    names = sorted(module.name for module in pkgutil.iter_modules(wattmeters.__path__))
-    modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
-    kinds = [vars(module).get("Meter", object) for module in modules]
-    return {
-        name: kind
-        for name, kind in zip(names, kinds, strict=True)
-        if issubclass(kind, polling.Meter) and not inspect.isabstract(kind)
-    }
+    found = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(wattmeters.__path__)):
+        module = importlib.import_module(f"{__package__}.{name}")
+        kind = vars(module).get("Meter", object)
+        if issubclass(kind, polling.Meter) and not inspect.isabstract(kind):
+            found[name] = kind
+    return found

@@ -121,15 +121,10 @@ class MeterLog:
     def _note(self, samples: Sequence[Sample], path: Path) -> None:
         try:
             with path.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(
-                    (
-                        datetime.fromtimestamp(one.time, UTC).isoformat(timespec="milliseconds"),
-                        one.channel,
-                        one.power,
-                        one.counter,
-                    )
-                    for one in samples
-                )
+                rows = csv.writer(file, lineterminator="\n")
+                for one in samples:
+                    at = datetime.fromtimestamp(one.time, UTC).isoformat(timespec="milliseconds")
+                    rows.writerow([at, one.channel, one.power, one.counter])
         except OSError as error:
             self._failures[f"{path.name} could not be written: {error.strerror}"] += 1
 
