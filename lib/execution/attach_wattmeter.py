@@ -19,12 +19,8 @@ from lib.text import listed, readable
 
 
 def execute(log: Path, source: Path, outputs: Path, console: Console, *, figures: bool) -> bool:
-    """Give every run of a study its reading of a wattmeter, and write the report anew.
-
-    The study file `source` says how to read the log.
-
-    Returns:
-        Whether every run has a reading and the report is written.
+    """Give every run of a study its reading of a wattmeter, as the study file `source` says how to
+    read the log, and write the report anew; whether all of that was done.
 
     Raises:
         StudyError: If the study has no results, or the log can't be read.

@@ -1,8 +1,7 @@
 """As bytes: the program on its way to another machine, and a run on its way back.
 
-What comes back may come from where others could write: a download, an archive of a worker. Only
-plain files of the names that a run leaves are taken, and no more of them than fits: neither what a
-link points to, nor a pipe that never ends, nor a gigabyte that was a kilobyte on its way.
+What comes back may come from where others could write. Only plain files of the names that a run
+leaves are taken: no link, no pipe that never ends, no gigabyte that was a kilobyte on its way.
 """
 
 from __future__ import annotations
@@ -51,14 +50,14 @@ def is_plain(path: Path, below: Path) -> bool:
 
 
 def copy(source: Path, target: Path, below: Path) -> None:
-    """Copy one plain file, if it is one and lies below the folder that was named."""
+    """Copy one file, if it is a plain one that lies `below`."""
     if is_plain(source, below):
         _check_size(source.name, source.stat().st_size)
         shutil.copyfile(source, target)
 
 
 def copy_run(source: Path, target: Path, below: Path) -> None:
-    """Copy the files of a run from its folder, which lies below `below`.
+    """Copy the files of a run from its folder.
 
     Raises:
         RefusedError: If one of them is too large.

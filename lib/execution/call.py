@@ -49,15 +49,10 @@ def prepare(
     elsewhere: bool = False,
     **options: Any,
 ) -> Call:
-    """Read a study file, and what the command line adds to it, as a call.
+    """Read a study file, and what the command line adds to it, as a call with further `options`.
 
-    Args:
-        source: The study file.
-        outputs: Where studies leave their results.
-        overrides: What replaces fields of the study.
-        only: The values that the runs of this call have, by field.
-        elsewhere: Whether other machines execute the runs, which may have what this one lacks.
-        options: Further fields of the call.
+    `overrides` replace fields of the study, and its runs are those that have one of the values
+    `only`, by field. What executes them `elsewhere` may have what this machine lacks.
 
     Raises:
         StudyError: If the study can't be run, or not here.
@@ -69,11 +64,15 @@ def prepare(
         own = study.fields.model_fields.keys() - {*study.fields.names(Use.PLACE)}
         if changes := {f: v for f, v in overrides.items() if f in own or f == "repetitions"}:
             rest = {field: v for field, v in overrides.items() if field not in changes}
-            planned = _planned(source, rest, outputs)
-            whole = {run.run_id for run in planned[1]} if planned else set()
-            if planned is not None and ids < whole:
-                study, everything = planned
-            elif planned is None or not ids >= whole:  # more repetitions are more of the study
+            try:
+                full = load_study(source, rest)
+                planned = full.runs(name, outputs)
+            except StudyError:  # the study as its file says can't be run
+                full, planned = study, []
+            whole = {run.run_id for run in planned}
+            if ids < whole:
+                study, everything = full, planned
+            elif not planned or not ids >= whole:  # more repetitions are more of the study
                 name = _trial(source.stem, changes)
                 everything = study.runs(name, outputs)
         chosen = select([run for run in everything if run.run_id in ids], only)
@@ -85,17 +84,6 @@ def prepare(
         raise StudyError(error.problems, str(source)) from None
     chosen_ids = frozenset(run.run_id for run in chosen)
     return Call(study, name, source, outputs, everything, chosen_ids, **options)
-
-
-def _planned(
-    source: Path, overrides: dict[str, Any], outputs: Path
-) -> tuple[Study, list[RunFields]] | None:
-    """The study as its file says, with its runs; None where it can't be run like that."""
-    try:
-        study = load_study(source, overrides)
-        return study, study.runs(source.stem, outputs)
-    except StudyError:
-        return None
 
 
 def _trial(study: str, changes: dict[str, Any]) -> str:

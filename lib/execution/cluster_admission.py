@@ -89,10 +89,8 @@ def start_child(folder: Path, task: dict[str, Any]) -> subprocess.Popen:
 
 
 def measure(name: str, parameters: dict[str, Any], timeout: float | None) -> bytes:
-    """Execute one run on the worker that calls this, which the plugin `name` admitted.
-
-    Returns:
-        The run's folder as `lib.execution.bundle.pack_run` packs it.
+    """Execute one run on the worker that calls this, which the plugin `name` admitted: its folder
+    as `lib.execution.bundle.pack_run` packs it.
 
     Raises:
         RuntimeError: If the run left nothing; says what went wrong.

@@ -40,8 +40,7 @@ def main() -> None:
 def describe(runs: list[RunFields]) -> dict[str, Any]:
     """This machine's anonymous id, its versions, and what `runs` would miss here."""
     missing = [*dict.fromkeys(line for run in runs for line in run.missing())]
-    versions = machine.versions()
-    return {"machine": machine.machine_id(), "versions": versions, "missing": missing}
+    return {"machine": machine.machine_id(), "versions": machine.versions(), "missing": missing}
 
 
 def measure(config: RunFields, timeout: float | None) -> None:

@@ -54,10 +54,12 @@ class Forecast:
 
     def left(self, underway: Iterable[Underway], at_once: int = 1) -> Left:
         """What is still to come, where `at_once` runs are executed at the same time."""
-        now = [(cell(run.config.recorded), run) for run in underway]
-        seconds = [(cell, run.elapsed, _promised(run)) for cell, run in now]
-        spent = [(cell, run.progress.energy_consumed or 0.0, run.progress) for cell, run in now]
-        energy = [(c, kwh, kwh / at.fraction if at.fraction else None) for c, kwh, at in spent]
+        seconds, energy = [], []
+        for run in underway:
+            where, done = cell(run.config.recorded), run.progress.fraction
+            kwh = run.progress.energy_consumed or 0.0
+            seconds.append((where, run.elapsed, _promised(run)))
+            energy.append((where, kwh, kwh / done if done else None))
         total = self._left(self._seconds, seconds)
         return Left(total and total / at_once, self._left(self._energy, energy))
 

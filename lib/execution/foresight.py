@@ -113,8 +113,7 @@ def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
             continue
         if record.status == "completed" and record.started_at and record.ended_at:
             begin, end = map(datetime.fromisoformat, (record.started_at, record.ended_at))
-            rows.append(
-                (cell(record.config), (end - begin).total_seconds(), record.energy_consumed)
-            )
+            took = (end - begin).total_seconds()
+            rows.append((cell(record.config), took, record.energy_consumed))
     means = pd.DataFrame(rows, columns=["cell", "seconds", "kwh"]).groupby("cell").mean()
     return {cell: (row["seconds"], row["kwh"]) for cell, row in means.fillna(0.0).iterrows()}

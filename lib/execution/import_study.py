@@ -66,7 +66,6 @@ def execute(
 
 
 def _folder_name(title: str) -> str:
-    """A title as the name of a folder."""
     name = re.sub(r"[^\w.-]+", "-", title).strip("-.")
     if not name:
         raise StudyError([f"'{title}' can't name a folder; give letters or digits"], "--name")

@@ -16,16 +16,8 @@ from pathlib import Path
 import psutil
 
 from lib import program, records
-from lib.execution import run_folders
+from lib.execution import run_folders, run_process
 from lib.execution.forecast import Forecast, Left, Underway
-from lib.execution.run_process import (
-    LOG_NAME,
-    OUT_OF_MEMORY,
-    failed_record,
-    kill,
-    leave_out_private_paths,
-    memory_kills,
-)
 from lib.records import Record
 from lib.records.progress import Progress, read_progress
 from lib.study.config import RunFields
@@ -59,12 +51,10 @@ class Watcher:
 def execute_all(
     runs: list[RunFields], study_dir: Path, watcher: Watcher, timeout: float | None = None
 ) -> Generator[Record, None, None]:
-    """Execute `runs` one after the other; a failure does not stop the others.
+    """Execute `runs` one after the other, and yield the record of each once it is in its place.
 
-    Nothing may lie in their places. After `timeout` seconds a run is stopped, and has failed.
-
-    Yields:
-        The record of each run, once it is in its place.
+    Nothing may lie there before. A failure does not stop the others; after `timeout` seconds a run
+    is stopped, and has failed.
 
     Raises:
         OSError: If the disk is full. The run under way counts as missing, not as failed.
@@ -98,9 +88,9 @@ def _execute(
     folder = unfinished.run_dir
     folder.mkdir(parents=True)
     task = {"notebook": str(config.notebook), "parameters": unfinished.model_dump(mode="json")}
-    error, kills = None, memory_kills()
+    error, kills = None, run_process.memory_kills()
     progress = Progress("starting", epochs=getattr(config, "epochs", 0))
-    with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
+    with (folder / run_process.LOG_NAME).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(
             RUN_PROCESS,
             stdin=subprocess.PIPE,
@@ -132,14 +122,19 @@ def _execute(
                 yield progress
                 time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
-            _kill_tree(child)
+            # Kernels live in process groups of their own.
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(child.pid)
+                run_process.kill([process, *process.children(recursive=True)])
+                child.wait()
     if child.returncode:
         run_folders.check_room(study_dir)
-    error = error or _why_no_record(folder, child.returncode, memory_kills() > kills)
+    for_memory = run_process.memory_kills() > kills
+    error = error or _why_no_record(folder, child.returncode, for_memory)
     if error is not None:
-        failed_record(unfinished, error).write(folder)
+        run_process.failed_record(unfinished, error).write(folder)
         # What was killed did not do it itself.
-        leave_out_private_paths(folder / config.notebook.name)
+        run_process.leave_out_private_paths(folder / config.notebook.name)
     run_folders.settle(config, study_dir)
 
 
@@ -169,7 +164,6 @@ class _Stall:
 
 
 def _processor_seconds(pid: int) -> float:
-    """What a process and its children have used of processors, in seconds."""
     total = 0.0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -187,20 +181,13 @@ def _silent(before: Progress) -> Progress:
     return replace(before, phase="saving", accuracy=None, watts=None)
 
 
-def _kill_tree(child: subprocess.Popen) -> None:
-    """End the child with all that it started: kernels live in process groups of their own."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(child.pid)
-        kill([process, *process.children(recursive=True)])
-        child.wait()
-
-
 def _why_no_record(folder: Path, code: int, for_memory: bool) -> str | None:
     with suppress(FileNotFoundError, ValueError):
         records.read(folder / records.FILE_NAME)
         return None
     if code < 0 and for_memory:
-        return f"{OUT_OF_MEMORY}: the system killed the run's process"
+        return f"{run_process.OUT_OF_MEMORY}: the system killed the run's process"
     if code < 0:
         return f"the run's process was killed by {signal.Signals(-code).name}"
-    return f"the run's process left no record (exit status {code}); {LOG_NAME} says more"
+    log = run_process.LOG_NAME
+    return f"the run's process left no record (exit status {code}); {log} says more"

@@ -1,9 +1,8 @@
 """Locks that keep two measurements, or two calls, out of each other's way.
 
 A lock is the operating system's, on an open file: it goes when its holder dies, so it can't become
-stale. A study's lies beside the study, so that it holds wherever two calls meet in a folder: in two
-jobs with temporary folders of their own, in two containers, on two hosts that share a disk. The
-machine's lies where every user of the machine looks, whatever TMPDIR says.
+stale. A study's lies beside the study, so that it holds in two containers, or on two hosts that
+share a disk. The machine's lies where every user of the machine looks, whatever TMPDIR says.
 """
 
 from __future__ import annotations

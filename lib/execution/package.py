@@ -1,8 +1,7 @@
 """A study as one file that others can check: `--package FILE.zip`.
 
-It is an RO-Crate (1.1) of the profile Process Run Crate (0.5): one action a run, failed ones too.
-In it are the study, its plan, records, executed notebooks, tables, figures and report, the program
-itself, the versions of what was installed, and a checksum of everything.
+It is an RO-Crate (1.1) of the profile Process Run Crate (0.5): one action a run, failed ones too,
+with the study, its report, the program, the versions of what was installed, and checksums.
 """
 
 from __future__ import annotations
@@ -54,6 +53,14 @@ _OF_PROGRAM = (
 _CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _STATUS = "http://schema.org/{}ActionStatus"
+_ZENODO = {
+    "upload_type": "dataset",
+    "description": "Replication package: records, notebooks, tables and report of a study of "
+    "the energy that training neural networks takes.",
+    "creators": [{"name": "Family name, Given name"}],
+    "keywords": ["energy", "neural networks", "training", "replication package"],
+    "access_right": "open",
+}
 
 
 def hand_over(study_dir: Path, export: str | None, target: Path | None, console: Console) -> bool:
@@ -77,10 +84,9 @@ def hand_over(study_dir: Path, export: str | None, target: Path | None, console:
 
 
 def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
-    """Write the package of a study; the same study gives the same file, but for its date.
+    """Write the package of a study: how many files it holds, and why others were left out, by name.
 
-    Returns:
-        How many files it holds, and why others of the study were left out, by name.
+    The same study gives the same file, but for its date.
 
     Raises:
         StudyError: If there is no complete study to be packed.
@@ -90,7 +96,9 @@ def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
         raise StudyError([f"{study_dir} holds no study with a report; run it first"], "--package")
     inside, left_out = _of_study(folder)
     inside |= {f"{PROGRAM}/{name}": content for name, content in _program().items()}
-    inside["installed.txt"] = _installed().encode()
+    named = (one for one in importlib.metadata.distributions() if one.metadata["Name"])
+    versions = {f"{one.metadata['Name']}=={one.version}\n" for one in named}
+    inside["installed.txt"] = "".join(sorted(versions, key=str.lower)).encode()
     inside["LICENSE"] = (program.ROOT / "LICENSE").read_bytes()
     found = records.merge(study_dir).records
     study = read_back(folder)
@@ -99,7 +107,7 @@ def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
     date = date or datetime.now(UTC).date().isoformat()
     inside["README.md"] = _readme(title, found, left_out).encode()
     inside["CITATION.cff"] = _citation(title, date).encode()
-    inside[".zenodo.json"] = _as_json(_zenodo(title)).encode()
+    inside[".zenodo.json"] = _as_json({"title": title, **_ZENODO}).encode()
     inside[LEFT_OUT] = "".join(f"{name}: {why}\n" for name, why in left_out.items()).encode()
     inside[METADATA] = _as_json(_crate(title, date, found, inside)).encode()
     sums = (f"{hashlib.sha256(inside[name]).hexdigest()}  {name}\n" for name in sorted(inside))
@@ -131,7 +139,6 @@ def _of_study(folder: StudyFolder) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def _private(content: bytes) -> str | None:
-    """Why a file is not to be handed round."""
     text = content.decode("utf-8", errors="replace")
     if without_home(text) != text:
         return "names the home folder"
@@ -142,20 +149,12 @@ def _private(content: bytes) -> str | None:
 
 
 def _program() -> dict[str, bytes]:
-    """The program as it is here: the package's files, and what makes it run."""
     found = program.files()
     for pattern in _OF_PROGRAM:
         for path in program.ROOT.glob(pattern):
             if path.is_file() and not path.is_symlink():
                 found[path.relative_to(program.ROOT).as_posix()] = path.read_bytes()
     return found
-
-
-def _installed() -> str:
-    """Everything that is installed, with its version."""
-    named = (one for one in importlib.metadata.distributions() if one.metadata["Name"])
-    found = {f"{one.metadata['Name']}=={one.version}\n" for one in named}
-    return "".join(sorted(found, key=str.lower))
 
 
 def _readme(title: str, found: Sequence[Record], left_out: Mapping[str, str]) -> str:
@@ -213,22 +212,9 @@ def _citation(title: str, date: str) -> str:
     return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
 
-def _zenodo(title: str) -> dict[str, Any]:
-    return {
-        "title": title,
-        "upload_type": "dataset",
-        "description": "Replication package: records, notebooks, tables and report of a study of "
-        "the energy that training neural networks takes.",
-        "creators": [{"name": "Family name, Given name"}],
-        "keywords": ["energy", "neural networks", "training", "replication package"],
-        "access_right": "open",
-    }
-
-
 def _crate(
     title: str, date: str, found: Sequence[Record], inside: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """The metadata of an RO-Crate: flat, every entity once."""
     notebook = f"{PROGRAM}/notebooks/train.ipynb"
     kinds: dict[str, Any] = {notebook: ["File", "SoftwareSourceCode"]}
     files = [_entity(name, kinds.get(name, "File"), name=name) for name in sorted(inside)]
@@ -252,7 +238,6 @@ def _crate(
 
 
 def _action(record: Record, notebook: str, inside: Mapping[str, bytes]) -> dict[str, Any]:
-    """One run: what executed, what it took and what it left."""
     prefix = f"{STUDY}/runs/{record.run_id}/"
     failed = record.status == "failed"
     said = {

@@ -1,7 +1,4 @@
-"""Where runs were: places that are known, and emissions of runs whose place was said afterwards.
-
-The place changes nothing in a training, so that it can be given, or put right, when it is over.
-"""
+"""Where runs were; it changes nothing in a training, and can be said, or put right, afterwards."""
 
 from __future__ import annotations
 

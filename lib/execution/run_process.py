@@ -89,13 +89,13 @@ def execute(config: RunFields) -> str | None:
     return None
 
 
-def _end_of(log: Path, most: int = 10_000) -> bytes:
+def _end_of(log: Path) -> bytes:
     """The last bytes of a log, which may be larger than the memory; none where there is no log."""
     if not log.is_file():
         return b""
     with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - most, 0))
-        return file.read(most)
+        file.seek(max(log.stat().st_size - 10_000, 0))
+        return file.read()
 
 
 def memory_kills() -> int:

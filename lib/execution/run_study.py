@@ -82,7 +82,6 @@ def _execute(
     execute_all: Execute,
     alone: Alone,
 ) -> None:
-    """Execute those chosen runs that are not known, and learn of them."""
     chosen = call.of_this_call(runs)
     pending = [run for run in chosen if run.run_id not in known]
     total, counts = len(pending), (len(chosen), len(chosen) - len(pending))
@@ -107,8 +106,7 @@ class _Alike:
     """
 
     MOST = 3
-    SECONDS = 60.0
-    """Between the ends of two runs that failed at once."""
+    SECONDS = 60.0  # between the ends of two runs that failed at once
 
     def __init__(self, pending: list[RunFields]):
         self._cells = {run.run_id: forecast.cell(run.recorded) for run in pending}
@@ -125,9 +123,8 @@ class _Alike:
         self._error = error
         if record.status == "failed":
             self._failed.append(record.run_id)
-        cells = {self._cells[run_id] for run_id in self._failed}
-        if len(self._failed) >= self.MOST and len(cells) >= self._several:
-            count = len(self._failed)
+        count, cells = len(self._failed), {self._cells[run_id] for run_id in self._failed}
+        if count >= self.MOST and len(cells) >= self._several:
             raise StoppedError(f"the last {count} runs failed at once, all alike: {record.error}")
 
 

@@ -1,8 +1,7 @@
 """What there is of a study that is not over, `results.csv` and the report: made anew after a run
 wherever that is cheap as against the time that runs take.
 
-The kernel and the imports of a report take seconds, with which a study of many short runs would
-spend more of its time than with training; a table costs the more the more runs there are.
+A report takes seconds, more than many a run; a table costs the more the more runs there are.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ class _Cheap:
     """Something that is due as long as it takes no more than a share of the time."""
 
     SHARE = 0.05
-    SECONDS = 0.0
-    """What it may cost in any case."""
+    SECONDS = 0.0  # what it may cost in any case
 
     def __init__(self, cost: float):
         # What it is likely to take, until that is known.
@@ -67,15 +65,11 @@ class Results(_Cheap):
 class LiveReport(_Cheap):
     """Keeps the report of a running study up to date, from when there is time for the first one.
 
-    Args:
-        study_dir: The study's folder.
-        say: Is told when there is a new report, or why there is none.
-        alone: Keeps measurements away for as long as its context lasts; refuses with BusyError
-            while one is under way on this machine.
+    `say` is told when there is a new report, or why there is none. `alone` keeps measurements away
+    for as long as its context lasts; it refuses with BusyError while one is under way here.
     """
 
-    EXPECTED = 8.0
-    """Seconds that a report takes on two cores."""
+    EXPECTED = 8.0  # s that a report takes on two cores
 
     def __init__(
         self,

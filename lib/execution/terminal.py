@@ -113,7 +113,6 @@ def summary_table(records: Sequence[Record], quality: str = "accuracy") -> Table
 
 
 def _varied(records: Sequence[Record]) -> list[str]:
-    """What the runs differ in besides what their ids say."""
     configs = [record.config for record in records]
     names = list(dict.fromkeys(name for config in configs for name in config))
     differ = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
@@ -131,17 +130,16 @@ def _even(values: Sequence[float | None], digits: int) -> list[str]:
 def summary(records: Sequence[Record], total: int) -> str:
     """All of `total` runs in one line: how many ended how, what they took, and the last error."""
     done = [record for record in records if record.status == "completed"]
-    errors = [
-        f"{record.run_id}: {_error(record)}" for record in records if record.status == "failed"
-    ]
+    failed = [record for record in records if record.status == "failed"]
     parts = [f"{len(done)} of {total} runs complete"]
     if total > len(records):
         parts.append(f"{total - len(records)} to run: their folders were removed")
     known = [record.energy_consumed for record in done if record.energy_consumed is not None]
     if known:
         parts.append(f"{energy(sum(known))} measured")
-    if errors:
-        parts.append(f"{len(errors)} failed, the last one is {errors[-1]}")
+    if failed:
+        last = f"{failed[-1].run_id}: {_error(failed[-1])}"
+        parts.append(f"{len(failed)} failed, the last one is {last}")
     return ", ".join(parts)
 
 
@@ -181,12 +179,7 @@ def _error(record: Record) -> str:
 
 
 class PlainWatcher(Watcher):
-    """One line for each phase and each epoch: for logs and pipes.
-
-    Args:
-        total: Runs of the study, or those chosen of it.
-        ended: How many of them have ended before.
-    """
+    """One line for each phase and each epoch, for logs and pipes; of `total` runs some `ended`."""
 
     def __init__(self, total: int, ended: int = 0):
         self._total, self._ended = total, ended

@@ -6,7 +6,6 @@ what the package says.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 import zipfile
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from lib import records
 from lib.execution.package import CHECKSUMS, METADATA, STUDY
-from lib.files import from_csv
+from lib.files import from_csv, sha256
 from lib.report import build
 from lib.study import plan
 from lib.study.errors import StudyError
@@ -77,7 +76,6 @@ def _unpack(path: Path, root: Path) -> None:
 
 
 def _sums(root: Path) -> Iterator[str]:
-    """Files that are missing, changed, or not in the list."""
     lines = (root / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     files = (path for path in root.rglob("*") if path.is_file())
@@ -85,12 +83,11 @@ def _sums(root: Path) -> Iterator[str]:
     yield from (f"{name} is missing" for name in sorted(listed.keys() - there))
     yield from (f"{name} is in no list" for name in sorted(there - listed.keys()))
     for name in sorted(there & listed.keys()):
-        if hashlib.sha256((root / name).read_bytes()).hexdigest() != listed[name]:
+        if sha256(root / name) != listed[name]:
             yield f"{name} was changed"
 
 
 def _results(folder: StudyFolder) -> Iterator[str]:
-    """Cells of results.csv that the records say otherwise."""
     said = from_csv(folder.results)
     merged = records.merge(folder.path, plan.read(folder.path) or None)
     yield from merged.damaged
@@ -101,7 +98,6 @@ def _results(folder: StudyFolder) -> Iterator[str]:
 
 
 def _tables(folder: StudyFolder) -> Iterator[str]:
-    """Cells of the tables that the analysis of the records says otherwise."""
     said = {path.name: from_csv(path) for path in sorted(folder.tables.glob("*.csv"))}
     for path in folder.tables.glob("*"):
         path.unlink()

@@ -25,10 +25,9 @@ from lib.text import readable
 
 
 def run(action: str, asked: Call, console: Console, downloads: Path | None) -> bool:
-    """Do `action` for the chosen runs; `pull` may take results from `downloads`, not from Kaggle.
+    """Do `action` for the chosen runs; whether nothing failed, is missing or was rejected.
 
-    Returns:
-        Whether nothing failed, is missing or was rejected.
+    `pull` may take results from `downloads`, not from Kaggle.
 
     Raises:
         StudyError: If the study can't be built, or Kaggle can't be used.

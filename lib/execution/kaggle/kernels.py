@@ -1,8 +1,7 @@
 """Runs as Kaggle kernels: one upload-ready folder each, and a manifest of them.
 
-A kernel's name ends with a hash of all that makes it: the run, the program and what it is to run
-on. The same run of the same program is the same kernel, so that it can't be started twice; another
-program makes another one.
+A kernel's name ends with a hash of the run, the program and what it is to run on: the same run of
+the same program is the same kernel, so that it can't be started twice.
 """
 
 from __future__ import annotations
@@ -128,7 +127,6 @@ def _manifest_path(study_dir: Path) -> Path:
 
 
 def _notebook(config: RunFields, first_cell: str, settings: KaggleKernel) -> NotebookNode:
-    """The run's notebook with its parameters and the program inside it."""
     nbformat = import_nbformat()
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
@@ -183,9 +181,6 @@ def _slug(study: str, config: RunFields, program: str, settings: KaggleKernel) -
     return f"{plain}-{digest}"
 
 
-_NOTHING_OF = ("keywords", "competition_sources", "kernel_sources", "model_sources")
-
-
 def _metadata(slug: str, settings: KaggleKernel) -> dict[str, Any]:
     shape = settings.machine_shape
     return {
@@ -199,7 +194,8 @@ def _metadata(slug: str, settings: KaggleKernel) -> dict[str, Any]:
         "enable_tpu": False,
         "enable_internet": settings.internet,
         "dataset_sources": list(settings.dataset_sources),
-        **{key: [] for key in _NOTHING_OF},
+        **{f"{kind}_sources": [] for kind in ("competition", "kernel", "model")},
+        "keywords": [],
         **({"machine_shape": shape} if shape else {}),
     }
 

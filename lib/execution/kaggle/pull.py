@@ -136,7 +136,6 @@ def _take(config: RunFields, study_dir: Path, downloads: Path, commits: set[str 
 
 
 def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
-    """What is missing of a completed run's files, or None."""
     # It may have stopped early; another notebook need not tell of epochs.
     epochs = record.extra.get("epochs_trained", getattr(config, "epochs", 0))
     if record.status != "completed" or not epochs:
@@ -156,7 +155,6 @@ def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
 
 
 def _add_beside(kernel: Path, folder: Path) -> None:
-    """Take a session's executed notebook and log along, if they are there."""
     bundle.copy(kernel / EXECUTED, folder / NOTEBOOK, kernel)
     logs = sorted(kernel.glob("*.log"))
     if len(logs) == 1:

@@ -16,21 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from lib.execution import run_folders
 from lib.execution.kaggle import KaggleError
-from lib.execution.kaggle.client import (
-    FAILED,
-    QUEUED,
-    UNDER_WAY,
-    CapacityError,
-    Client,
-    QuotaError,
-    RejectedError,
-    Status,
-    TransientError,
-)
+from lib.execution.kaggle import client as kaggle
+from lib.execution.kaggle.client import FAILED, QUEUED, UNDER_WAY, Client, TransientError
 from lib.execution.kaggle.kernels import METADATA, NOTEBOOK, OWNER, Kernel, folder_of, read_manifest
 from lib.files import sha256, write_atomically
 from lib.study.config import RunFields, Strict
@@ -54,7 +45,6 @@ class Pace:
 
 PACE = Pace()
 
-
 PUSHING, REJECTED = "pushing", "rejected"
 
 
@@ -68,10 +58,8 @@ class Entry(Strict):
     message: str = ""  # what Kaggle said of it
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    kernels: dict[str, Entry] = {}
+class _File(Strict):
+    kernels: dict[str, Entry] = Field({})
 
 
 class Ledger:
@@ -120,10 +108,7 @@ def push_all(
     """Upload the kernels of `runs` and start them, `AT_ONCE` at a time, until all were started.
 
     Those that are complete here are left out; those that failed on Kaggle, too, but for
-    `retry_failed`. `say` is told what happens, a sentence at a time.
-
-    Returns:
-        What is known of every run that is not complete here.
+    `retry_failed`. What is known of all others is returned. `say` is told what happens.
 
     Raises:
         KaggleError: If something was not built, or Kaggle refuses the user.
@@ -158,7 +143,7 @@ def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
     """Ask Kaggle about the kernels under way; how many still are."""
     for run_id, entry in ledger.under_way().items():
         status = patiently(partial(client.status, entry.kernel), pace)
-        found = status or Status(REJECTED, "it is not on Kaggle any more")
+        found = status or kaggle.Status(REJECTED, "it is not on Kaggle any more")
         ledger.put(run_id, entry.model_copy(update=asdict(found)))
     return len(ledger.under_way())
 
@@ -203,8 +188,6 @@ def _upload(kernel: Kernel, study_dir: Path, client: Client) -> Iterator[tuple[s
 
 @dataclass(frozen=True)
 class _Pushing:
-    """One call's way of starting kernels."""
-
     client: Client
     ledger: Ledger
     say: Callable[[str], None]
@@ -225,14 +208,14 @@ class _Pushing:
         while True:
             try:
                 version = self.client.push(folder)
-            except CapacityError as error:
+            except kaggle.CapacityError as error:
                 wait = f"trying again in {self.pace.busy:g} s"
                 self.say(f"{run_id}: Kaggle has no place ({error}); {wait}")
                 time.sleep(self.pace.busy)
-            except QuotaError as error:
+            except kaggle.QuotaError as error:
                 self._note(run_id, first, REJECTED, str(error))
                 raise
-            except RejectedError as error:
+            except kaggle.RejectedError as error:
                 self.say(f"{run_id}: Kaggle rejects {first.kernel}: {error}")
                 self._note(run_id, first, REJECTED, str(error))
                 return
