@@ -108,13 +108,11 @@ def compile_classifier(
 
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
-    """Layers that are made meanwhile compute in this precision."""
     import keras
 
     before = keras.config.dtype_policy()
     if precision == "mixed":
-        kind = "mixed_float16" if backends.has_gpu() else "mixed_bfloat16"
-        keras.config.set_dtype_policy(kind)
+        keras.config.set_dtype_policy("mixed_float16" if backends.has_gpu() else "mixed_bfloat16")
     try:
         yield
     finally:
@@ -124,22 +122,16 @@ def _computing_in(precision: str) -> Iterator[None]:
 def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
     import keras
 
-    def build(weights: str | None) -> keras.Model:
-        return getattr(keras.applications, architecture)(
-            include_top=False,
-            weights=weights,
-            input_shape=(image_size, image_size, 3),
-        )
-
+    make, shape = getattr(keras.applications, architecture), (image_size, image_size, 3)
     if weights == "imagenet":
         try:
-            return build("imagenet")
+            return make(include_top=False, weights="imagenet", input_shape=shape)
         except Exception as error:  # Keras raises a bare Exception where a download fails
             raise WeightsError(
                 f"weights: the ImageNet weights of {architecture} can't be loaded: {error}. "
                 "Without internet, set weights to a file that holds them, or to none (random)"
             ) from error
-    base = build(None)
+    base = make(include_top=False, weights=None, input_shape=shape)
     if weights != "none":
         _load_weights(base, architecture, weights)
     return base
@@ -200,12 +192,8 @@ def _head(head: str, features: tuple[int, ...], classes: int) -> keras.Sequentia
 
     hidden = [layers.GlobalAveragePooling2D()]
     if head == "paper":
-        hidden = [
-            layers.Flatten(),
-            layers.Dense(4096, activation="relu"),
-            layers.Dense(4096, activation="relu"),
-            layers.Dropout(0.5),
-        ]
+        wide = [layers.Dense(4096, activation="relu") for _ in range(2)]
+        hidden = [layers.Flatten(), *wide, layers.Dropout(0.5)]
     # In 16 bits a probability near 0 or 1 would be 0 or 1.
     output = layers.Dense(classes, activation="softmax", dtype="float32")
     return keras.Sequential([keras.Input(features), *hidden, output], name="head")

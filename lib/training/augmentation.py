@@ -27,11 +27,8 @@ def augment(images: Tensor, draws: Tensor) -> Tensor:
     """Rotate, shift and flip every image of a batch at random.
 
     Angles are uniform in ±`ROTATION`, both shifts uniform in ±`SHIFT`, and half the images are
-    mirrored left to right: the distributions of `ImageDataGenerator.get_random_transform`.
-
-    Args:
-        images: float32 [batch, side, side, channels], as what is returned.
-        draws: Uniform in -1 to 1, float32 [DRAWS, batch].
+    mirrored left to right: the distributions of `ImageDataGenerator.get_random_transform`. Images
+    are float32 [batch, side, side, channels], draws uniform in -1 to 1, float32 [DRAWS, batch].
     """
     side = images.shape[1]
     return warp(
@@ -78,13 +75,8 @@ def warp(images: Tensor, theta: Tensor, tx: Tensor, ty: Tensor, flip: Tensor) ->
     )  # fmt: skip
     if backends.current() == "torch":
         return _sampled_by_torch(images, transforms)
-    return ops.image.affine_transform(
-        images,
-        transforms,
-        interpolation="bilinear",
-        fill_mode="nearest",
-        data_format="channels_last",
-    )
+    how = {"interpolation": "bilinear", "fill_mode": "nearest", "data_format": "channels_last"}
+    return ops.image.affine_transform(images, transforms, **how)
 
 
 def _sampled_by_torch(images: Tensor, transforms: Tensor) -> Tensor:

@@ -28,7 +28,6 @@ Transform = Callable[[Tensor, Tensor], Tensor]
 Feed = Any
 """Batches that `keras.Model.fit` takes; one pass over all rows an epoch."""
 
-
 BATCHES_AHEAD = 2
 """That lie ready while the network learns from one, where `tf.data` makes them."""
 
@@ -38,28 +37,16 @@ aborts at others."""
 
 
 def feed(
-    x: np.ndarray,
-    y: np.ndarray,
-    batch_size: int,
-    transform: Transform,
-    *,
-    seed: int,
-    shuffle: bool,
+    x: np.ndarray, y: np.ndarray, batch_size: int, transform: Transform, *, seed: int, shuffle: bool
 ) -> Feed:
-    """Batches of `transform` of rows of `x`, and the same rows of `y`.
+    """Batches of `transform` of rows of `x` [rows, ...], and the same rows of `y`, int32 [rows].
 
     Every pass has random numbers of its own and, if shuffled, an order of its own; both follow
     from `seed` (and on TensorFlow from that of `keras.utils.set_random_seed`). The last batch may
     be smaller than the others.
 
-    Args:
-        x: Anything [rows, ...].
-        y: int32 [rows].
-        batch_size: Rows in a batch.
-        transform: Written with `keras.ops`. JAX compiles a function once for each shape, but one
-            that is made anew each time, such as a lambda within a function, anew each time.
-        seed: Of order and random numbers.
-        shuffle: Whether each pass goes through the rows in a random order.
+    The transform is written with `keras.ops`. JAX compiles a function once for each shape, but one
+    that is made anew each time, such as a lambda within a function, anew each time.
     """
     make = _by_tensorflow if backends.current() == "tensorflow" else _by_keras
     return make(x, y, batch_size, transform, seed, shuffle)

@@ -1,8 +1,7 @@
 """Features of images, computed once: what a frozen base makes of them, for a head to learn from.
 
-A frozen base gives the same features for the same image in every epoch, so it needs to see each
-augmented view of an image only once. With every image augmented anew each epoch there would be
-nothing to keep; so an image has a fixed number of views, and an epoch draws one of them for each.
+A frozen base gives the same features for the same view of an image in every epoch. So an image has
+a fixed number of augmented views, each of which it sees once, and an epoch draws one of them.
 """
 
 from __future__ import annotations
@@ -40,20 +39,16 @@ def cache(
     config: RunConfig,
     on_batch: Callable[[float], None] = lambda fraction: None,
 ) -> input_pipeline.Feeds:
-    """Let the frozen base of a network see every image, and feed its features.
+    """Let the frozen base of a network see every image, and feed its features to `classifier`.
 
     Without augmentation there is one view, and training on it is training the whole network.
     float32 features are kept in memory, all views of all training images. `on_batch` is called
     after every batch with the fraction of the work that is done.
 
-    Returns:
-        Batches of features and labels for `classifier`.
-
     Raises:
         NoRoomError: They would not fit into the memory.
     """
-    views = views_of(config)
-    base = model.layers[1]
+    views, base = views_of(config), model.layers[1]
     check_memory(config, dataset, model)
     everything = views * batch_count(dataset.y_train, config) + batch_count(dataset.y_test, config)
     count = itertools.count(1)
@@ -73,9 +68,8 @@ def cache(
     dataset = dataclasses.replace(dataset, x_train=aligned(dataset.x_train))
     for view in range(views):
         seed = _seed(config, view)
-        compute(
-            input_pipeline.training_images(dataset, config, seed, shuffle=False), train[:, view]
-        )
+        seen = input_pipeline.training_images(dataset, config, seed, shuffle=False)
+        compute(seen, train[:, view])
     compute(input_pipeline.images(dataset, config).validation, test)
     settings = {"batch_size": config.batch_size, "seed": config.seed}
     return input_pipeline.Feeds(

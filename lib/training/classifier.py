@@ -51,8 +51,7 @@ class Training:
     @property
     def results(self) -> dict[str, Any]:
         """What came out, as `Run.finish` takes it."""
-        last, counted, data = self.history[-1], self.network, self.data
-        config = self.config
+        last, counted, data, config = self.history[-1], self.network, self.data, self.config
         diverged = not math.isfinite(last.val_loss)
         reasons = {"loss": "the training diverged: its loss is no number"} if diverged else {}
         if counted.reason:

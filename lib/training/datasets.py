@@ -73,12 +73,10 @@ def load(config: RunConfig) -> Dataset:
         notes.append(f"Images of {height} x {width} were stretched to {size} x {size}.")
     if config.grey_to_rgb == "as_run" and used["x_train"].ndim == 4:
         notes.append("grey_to_rgb: as_run changes nothing, the images are in colour.")
-    in_rgb = {
-        key: to_rgb(used[key], size, config.grey_to_rgb) if key.startswith("x") else used[key]
-        for key in used
-    }
+    images = [key for key in used if key.startswith("x")]
+    in_rgb = {key: to_rgb(used[key], size, config.grey_to_rgb) for key in images}
     return Dataset(
-        **in_rgb,
+        **used | in_rgb,
         name=config.dataset,
         class_names=arrays.class_names,
         fingerprint=_fingerprint(*used.values()),
@@ -88,10 +86,8 @@ def load(config: RunConfig) -> Dataset:
 
 
 def read_file(dataset: str, data_dir: str | None) -> npz.Arrays | None:
-    """The arrays of the file of this name in `data_dir`, else in a dataset attached on Kaggle.
-
-    Returns:
-        None where there is no such file.
+    """The arrays of the file of this name in `data_dir`, else in a dataset attached on Kaggle; None
+    where there is no such file.
 
     Raises:
         ValueError: The file isn't in the layout of `keras.datasets`; names file and key.
@@ -171,11 +167,7 @@ def to_rgb(images: np.ndarray, size: int, grey_to_rgb: str) -> np.ndarray:
     a row as the channels of one, so every image shows the digit three times, each a third as wide.
 
     Both enlarge as `PIL.Image.resize` does by default (bicubic), which is what the authors called.
-
-    Args:
-        images: uint8 [images, height, width], or in colour [images, height, width, 3].
-        size: Pixels a side.
-        grey_to_rgb: `repeat` or `as_run`.
+    Images are uint8 [images, height, width], or in colour [images, height, width, 3].
     """
     if images.ndim == 4:
         return _resize(images, size)

@@ -55,15 +55,10 @@ def learn(
     listener: Listener | None = None,
     features_share: float = 0.0,
 ) -> list[Epoch]:
-    """Train as a configuration says: a network on images, or its head on cached features.
+    """Train a network on images, or its head on cached features, as a configuration says.
 
-    Args:
-        config: Of the run.
-        model: As `lib.training.network.build` makes it; it is trained.
-        data: What it learns.
-        listener: Is told how it goes.
-        features_share: The part of the training that it takes to compute features, where they are
-            cached, as `listener` is told it.
+    `features_share` is the part of the training that it takes to compute features, where they are
+    cached, as the listener is told it.
     """
     if config.features == "online":
         feeds = input_pipeline.images(data, config)
@@ -109,29 +104,19 @@ def fit(
 ) -> list[Epoch]:
     """Train, and validate after every epoch, as the paper does (section 3.4).
 
-    Args:
-        model: A compiled model with the metric `accuracy`.
-        train: Batches to learn from, with integer labels.
-        validation: The same, never augmented.
-        epochs: How often to go through `train`, at most.
-        patience: Stop after so many epochs without a lower validation loss; None: never.
-        listener: Is told how it goes.
-        done: The part of the whole training that came before.
+    The model is compiled, with the metric `accuracy`; batches have integer labels. It stops after
+    `patience` epochs without a lower validation loss; None: never. `done` is the part of the whole
+    training that came before.
     """
     import keras
 
     recorder = _recorder(epochs, listener, done)
-    stop = (
-        [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
-    )
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        shuffle=False,  # the pipeline does it
-        verbose=0,
-        callbacks=[recorder, *stop],
-    )
+    callbacks = [recorder]
+    if patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=patience))
+    # The pipeline shuffles.
+    how = {"epochs": epochs, "shuffle": False, "verbose": 0, "callbacks": callbacks}
+    model.fit(train, validation_data=validation, **how)
     return recorder.history
 
 

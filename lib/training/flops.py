@@ -60,46 +60,29 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
     The model's last layer, the head, is counted apart. The model, its weights and all random
     generators stay as they are.
     """
-    parts = {"network": model, "head": model.layers[-1]}
-    counted = {
-        name: sum(layer.forward or 0 for layer in by_layer(part, batch_size))
-        for name, part in parts.items()
-    }
-    flops: dict[str, int | None] = dict.fromkeys(parts)
+    parts = (model, model.layers[-1])
+    layers = [by_layer(part, batch_size) for part in parts]
+    counted = [sum(layer.forward or 0 for layer in each) for each in layers]
+    flops: list[int] = []
     reason = None
     try:
-        flops = {name: _keras_flops(part, batch_size) for name, part in parts.items()}
+        flops = [_keras_flops(part, batch_size) for part in parts]
     except Exception as error:  # a profiler that fails must not cost the run its training
         reason = f"keras-flops failed with {type(error).__name__}: {error}"
-    return Flops(
-        batch_size=batch_size,
-        flops=flops["network"],
-        flops_head=flops["head"],
-        counted=counted["network"],
-        counted_head=counted["head"],
-        reason=reason,
-        doubts=_doubts(model, flops, counted),
-    )
-
-
-def _doubts(
-    model: keras.Model, flops: dict[str, int | None], counted: dict[str, int]
-) -> tuple[str, ...]:
     doubts = [
-        f"FLOPs of the {name}: keras-flops counts {flops[name]}, "
-        f"the shapes of its layers give {counted[name]}"
-        for name in counted
-        if (found := flops[name]) is not None
-        and not math.isclose(found, counted[name], rel_tol=TOLERANCE)
+        f"FLOPs of the {name}: keras-flops counts {one}, the shapes of its layers give {other}"
+        for name, one, other in zip(("network", "head"), flops, counted, strict=False)
+        if not math.isclose(one, other, rel_tol=TOLERANCE)
     ]
     # Layers without a rule don't matter where keras-flops agrees all the same.
-    unknown = {layer.kind for layer in by_layer(model, batch_size=1) if layer.forward is None}
-    if unknown and (doubts or None in flops.values()):
+    unknown = {layer.kind for layer in layers[0] if layer.forward is None}
+    if unknown and (doubts or not flops):
         doubts.append(
             "FLOPs from the shapes of layers, and those of the training, leave out layers that no "
             f"rule counts: {', '.join(sorted(unknown))}"
         )
-    return tuple(doubts)
+    total, head = flops or (None, None)
+    return Flops(batch_size, total, head, counted[0], counted[1], reason, tuple(doubts))
 
 
 def flops_epoch(
@@ -188,8 +171,7 @@ def _forward(layer: keras.Operation, batch_size: int) -> int | None:
       normalization of pixels: 2 N, and C for the deviations;
     - activations: `_OF_ACTIVATION` times N. Others, and other layers without weights: none.
 
-    Returns:
-        None for a layer that has weights and is none of these.
+    It is None of a layer that has weights and is none of these.
     """
     outputs = _elements(layer.output, batch_size)
     match type(layer).__name__:

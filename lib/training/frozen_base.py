@@ -1,8 +1,8 @@
 """A frozen base as constants, where TensorFlow computes on a processor.
 
-A variable may change from step to step: its convolutions bring their weights into the processor's
-layout anew each time, and a batch normalization can't become a part of them. Of constants both are
-done once, when a graph is made. That takes seconds, so it is for trainings that last.
+Convolutions bring variables into the processor's layout anew in each step, and a batch
+normalization can't become a part of them. Of constants both are done once, when a graph is made.
+That takes seconds, so it is for trainings that last.
 """
 
 from __future__ import annotations
@@ -39,18 +39,19 @@ def held_as(
     frozen = config.trainable == "head"
     on_processor = backends.current() == "tensorflow" and not backends.has_gpu()
     size = sum(4 * math.prod(weight.shape) for weight in model.layers[1].weights)
-    lasts = _images(config, data) >= FEWEST_IMAGES
-    suits = frozen and on_processor and lasts and size <= LARGEST_BYTES
+    train, test = len(data.y_train), len(data.y_test)
+    seen = config.epochs * (train + test)
+    if config.features == "cached":
+        seen = cached_features.views_of(config) * train + test
+    suits = frozen and on_processor and seen >= FEWEST_IMAGES and size <= LARGEST_BYTES
     return "constants" if suits else "variables"
 
 
 def as_constants(base: keras.Model) -> None:
     """Let the graphs of a frozen base hold its weights: the same function, up to rounding.
 
-    A change of its weights has no effect on a graph that was made before.
-
-    Args:
-        base: Built on TensorFlow; it computes as in inference.
+    A change of its weights has no effect on a graph that was made before. The base is built on
+    TensorFlow, and computes as in inference.
     """
     import keras
     import tensorflow as tf
@@ -67,11 +68,3 @@ def as_constants(base: keras.Model) -> None:
             return by_variables(inputs, training=False)
 
     base.call = call
-
-
-def _images(config: RunConfig, data: Dataset) -> int:
-    """That the base sees while a network trains."""
-    train, test = len(data.y_train), len(data.y_test)
-    if config.features == "cached":
-        return cached_features.views_of(config) * train + test
-    return config.epochs * (train + test)

@@ -11,7 +11,7 @@ import numpy as np
 from lib.study.catalog import architecture_of
 from lib.training import augmentation
 from lib.training.batches import Feed, Transform, feed
-from lib.training.datasets import Dataset
+from lib.training.datasets import Dataset, balanced
 
 if TYPE_CHECKING:
     from lib.study.config import RunConfig
@@ -102,15 +102,10 @@ def subset(dataset: Dataset, config: RunConfig, batches: int) -> Dataset:
 def examples(
     dataset: Dataset, config: RunConfig, count: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A few training images to look at, of every class in turn.
-
-    Returns:
-        The images as they are and as training would augment them, both uint8
-        [count, side, side, 3], and their labels, int32 [count].
+    """A few training images to look at, of every class in turn: as they are and as training would
+    augment them, both uint8 [count, side, side, 3], and their labels, int32 [count].
     """
     from keras import ops
-
-    from lib.training.datasets import balanced
 
     kept = balanced(dataset.y_train, count)
     plain, labels = dataset.x_train[kept], dataset.y_train[kept]
@@ -118,7 +113,6 @@ def examples(
         return plain, plain, labels
     numbers = np.random.default_rng(config.seed)
     draws = numbers.uniform(-1, 1, (augmentation.DRAWS, len(labels))).astype(np.float32)
-    seen = augmentation.augment(
-        ops.convert_to_tensor(plain, "float32"), ops.convert_to_tensor(draws)
-    )
+    pixels = ops.convert_to_tensor(plain, "float32")
+    seen = augmentation.augment(pixels, ops.convert_to_tensor(draws))
     return plain, np.rint(ops.convert_to_numpy(seen)).astype(np.uint8), labels

@@ -20,7 +20,6 @@ from lib.training.datasets import Dataset
 if TYPE_CHECKING:
     import keras
 
-
 FLOPS_LOST_PER_STEP = 10**8
 """What two cores would compute in the 2 ms or so that a step takes however small the network."""
 

@@ -27,11 +27,8 @@ def read(path: Path, class_names: tuple[str, ...] | None = None) -> Arrays:
     """Read a file with the keys `x_train`, `y_train`, `x_test` and `y_test`.
 
     Images are [N, height, width], [N, height, width, 1] or [N, height, width, 3], of whole numbers
-    or floats, from 0 to 255 or from 0 to 1; labels are whole numbers, [N] or [N, 1].
-
-    Args:
-        path: The file. Messages call its folder `data_dir`, as a study does.
-        class_names: The classes, labelled from 0. None: the labels that occur in `y_train`.
+    or floats, from 0 to 255 or from 0 to 1; labels are whole numbers, [N] or [N, 1], of the classes
+    from 0 on. By default these are the labels that occur in `y_train`.
 
     Raises:
         ValueError: The file has another layout; names file, key and what would be right.

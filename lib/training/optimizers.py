@@ -1,8 +1,7 @@
 """Keras' optimizers, with the update of Adam as one operation where TensorFlow computes.
 
-Keras writes Adam as a dozen operations, each of which goes through all weights: on a CPU the 19 to
-50 million weights of the paper's head are read and written a dozen times a step. TensorFlow's own
-kernel, which Keras 2 used as well, computes the same formula in one pass.
+Keras writes Adam as a dozen operations, each of which reads and writes all weights: 19 to 50
+million in the paper's head. TensorFlow's own kernel computes the same formula in one pass.
 """
 
 from __future__ import annotations
@@ -17,12 +16,7 @@ if TYPE_CHECKING:
 
 
 def make(name: str, learning_rate: float | None = None) -> keras.optimizers.Optimizer:
-    """An optimizer.
-
-    Args:
-        name: As `keras.optimizers.get` knows it.
-        learning_rate: None for the optimizer's default.
-    """
+    """An optimizer by its name in `keras.optimizers`; without a rate, with its default."""
     import keras
 
     fused = name == "adam" and backends.current() == "tensorflow"

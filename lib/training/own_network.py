@@ -35,9 +35,8 @@ def build(own: OwnNetwork, image_size: int, classes: int) -> keras.Model:
         module = runpy.run_path(str(own.path), run_name=own.path.stem)
         model = module[own.function](image_size, classes)
     except Exception as error:
-        raise NetworkError(
-            f"architecture: {name} failed with {type(error).__name__}: {error}"
-        ) from error
+        what = f"{type(error).__name__}: {error}"
+        raise NetworkError(f"architecture: {name} failed with {what}") from error
     if not isinstance(model, keras.Model):
         kind = type(model).__name__
         raise NetworkError(f"architecture: {name} returned {kind}, not a keras.Model")
