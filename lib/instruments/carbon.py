@@ -87,7 +87,6 @@ def _look_up() -> Location:
 def _find(
     text: str, country: str, region: str | None, how: str, notes: tuple[str, ...] = ()
 ) -> Location:
-    """Join a country and perhaps a region to CodeCarbon's figure for it."""
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy
     from codecarbon.external.geography import GeoMetadata

@@ -138,7 +138,6 @@ class CodeCarbon:
         return dataclasses.replace(reading, details=self._details(reading, row))
 
     def _doubts(self, methods: Mapping[str, Component], log: Sequence[str]) -> tuple[str, ...]:
-        """What is doubtful about how it measured, whatever the figures."""
         doubts = [*self._gpus.doubts, *self._location.notes]
         if self._ignored:
             doubts.append(f"settings of CodeCarbon were ignored: {', '.join(self._ignored)}")

@@ -103,8 +103,7 @@ def visible_gpus() -> Gpus:
 def select(uuids: Sequence[str], visible: str | None) -> tuple[list[int], str | None]:
     """Read `CUDA_VISIBLE_DEVICES` as CUDA does: indices or beginnings of UUIDs, up to a wrong one.
 
-    Returns:
-        Indices in ascending order, and what is to be said about entries that select nothing.
+    As indices in ascending order, and what is to be said about entries that select nothing.
     """
     if visible is None:
         return list(range(len(uuids))), None

@@ -129,10 +129,8 @@ def _interval(samples: Samples, start: float, stop: float) -> float | None:
 
 
 def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list[str], str | None]:
-    """Take out of a window, and of its two neighbours, what no machine can have drawn.
-
-    Returns:
-        The samples, what was taken out in words, and why the rest is not to be believed either.
+    """Take out of a window, and of its two neighbours, what no machine can have drawn: the samples,
+    what was taken out in words, and why the rest is not to be believed either.
     """
     places = samples.places(start, stop)
     if samples.power is None or not samples.power[places].size:

@@ -67,10 +67,6 @@ class PowerTrace:
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(COLUMNS)
 
-    def now(self) -> float:
-        """Seconds since the trace was opened: the clock of its `time` column."""
-        return time.perf_counter() - self._opened
-
     def mark(self, phase: str) -> None:
         """Say which part of the run the samples from now on belong to."""
         self.phase = phase
@@ -78,7 +74,8 @@ class PowerTrace:
     def add(self, **fields: Any) -> Sample:
         """Write one sample that ends now; `fields` are those beside time, timestamp and phase."""
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        sample = Sample(time=self.now(), timestamp=timestamp, phase=self.phase, **fields)
+        elapsed = time.perf_counter() - self._opened
+        sample = Sample(time=elapsed, timestamp=timestamp, phase=self.phase, **fields)
         self._writer.writerow(dataclasses.astuple(sample))
         return sample
 

@@ -210,7 +210,6 @@ def _span(record: Record, *, whole: bool = False) -> tuple[float, float] | None:
 
 
 def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
-    """The clocks' offset by the run's own power trace."""
     path = StudyFolder(study_dir).run(record.run_id) / TRACE_NAME
     span = _span(record, whole=True)
     if span is None or not path.is_file():

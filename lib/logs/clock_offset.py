@@ -78,11 +78,7 @@ def estimate(channels: Sequence[Samples], trace: pd.DataFrame) -> Offset:
 
 
 def _correlations(
-    channels: Sequence[Samples],
-    start: NDArray,
-    stop: NDArray,
-    watts: NDArray,
-    offsets: NDArray,
+    channels: Sequence[Samples], start: NDArray, stop: NDArray, watts: NDArray, offsets: NDArray
 ) -> NDArray:
     """Pearson's r between the trace and the log's mean power in its intervals, for each offset.
 

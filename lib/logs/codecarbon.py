@@ -140,10 +140,9 @@ def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 def own_counters(logs: Sequence[Log]) -> Log:
     """Give each row of some logs what it took itself; a tracker's rows may be in several of them.
 
-    Returns:
-        All rows, with `<counter>_logged` as the files say and the counters what each row added to
-        the tracker's rows before it; skipped are also rows that stand twice, or that a second
-        `stop` wrote. What can't be told apart is empty, which the notes say.
+    `<counter>_logged` is as the files say, and the counters are what each row added to the
+    tracker's rows before it. Skipped are also rows that stand twice, or that a second `stop` wrote.
+    What can't be told apart is empty, which the notes say.
     """
     rows = pd.concat([log.rows for log in logs], ignore_index=True)
     rows = rows.astype(dict.fromkeys(NUMBERS, float))

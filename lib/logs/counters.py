@@ -53,21 +53,16 @@ def in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _falls(rows: pd.DataFrame, by: str) -> pd.Series:
-    """Whether the energy of each row's tracker ever falls."""
     fell = rows.groupby(by)["energy_consumed"].diff() < 0
     return fell.groupby(rows[by]).transform("any")
 
 
 def growing(rows: pd.DataFrame, by: str) -> tuple[pd.Series, pd.Series]:
-    """Tell whose energies, and whose durations, grow from row to row, by what the rows say.
+    """Tell of each row whether its `SUMS`, and whether its `duration`, need differences: they grow.
 
     Energy grows if it never falls: a tracker has no way to set it back. A duration grows if a row
-    lasted longer than the time since the row before it ended, which no run of its own can do.
-
-    Rows are in the order of `ended_at`, the time at which each was written.
-
-    Returns:
-        Whether `SUMS`, and whether `duration`, need differences; one boolean a row.
+    lasted longer than the time since the row before it ended, which no run of its own can do. Rows
+    are in the order of `ended_at`, the time at which each was written.
     """
     its = rows.groupby(by)
     grows = ~_falls(rows, by) & (its[by].transform("size") > 1)

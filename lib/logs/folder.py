@@ -108,10 +108,7 @@ def find_sidecar(folder: Path) -> Path:
 
 
 def write_sidecar(folder: Path) -> str:
-    """Write a table with every row that a folder's logs have, to be filled in.
-
-    Returns:
-        What was written and what is to be filled in.
+    """Write a table with every row that a folder's logs have, and say what is to be filled in.
 
     Raises:
         LogError: The folder has no log that can be read, or can't be written to.
@@ -204,7 +201,6 @@ def _read_logs(folder: Path, sidecar: Path, named: list[str]) -> tuple[list[Log]
 
 
 def _looks_like_log(path: Path) -> bool:
-    """A CSV with CodeCarbon's header, or anything called like one."""
     called = ".csv" in path.name and path.name.startswith("emissions")
     may_be = path.suffix in (".csv", ".bak")
     return path.is_file() and (called or (may_be and codecarbon.is_header(_first_fields(path))))
@@ -284,17 +280,12 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
 
 
 def as_results(rows: pd.DataFrame, configuration: Sequence[str] = SAID[:2]) -> pd.DataFrame:
-    """Rows of logs, each with its run, as a study's results table.
+    """Rows of logs, with the columns of `own_counters` and of the sidecar, as a results table.
 
-    Args:
-        rows: Columns of `own_counters` and of the sidecar.
-        configuration: Columns of which rows have the same if they are of the same training.
-
-    Returns:
-        The columns of a results table. `cpu_power, gpu_power, ram_power` (W) are last readings of
-        the run up to CodeCarbon 3.1.1, means from 3.1.2 on. Times are as logged, without a zone.
-        What makes a row's figures mean something else than they say is in `doubts`, and why one is
-        empty in `reasons`, if there is any.
+    Rows of the same training have the same in the columns `configuration`. `cpu_power, gpu_power,
+    ram_power` (W) are last readings of the run up to CodeCarbon 3.1.1, means from 3.1.2 on. Times
+    are as logged, without a zone. What makes a row's figures mean something else than they say is
+    in `doubts`, and why one is empty in `reasons`, if there is any.
     """
     source = {"run_id": "tracker_run_id", "file": "source_file", "row": "source_row"}
     frame = rows.rename(columns=source).assign(ended_at=codecarbon.times(rows["timestamp"]))

@@ -79,10 +79,8 @@ TOOLS = {name: _tool(**fields) for name, fields in tomllib.loads(_TABLE).items()
 
 
 def read_table(folder: Path) -> Imported | None:
-    """Read the table of a folder that a tool left, or that `import.yaml` says how to read.
-
-    Returns:
-        None where there is neither.
+    """Read the table of a folder that a tool left, or that `import.yaml` says how to read; None
+    where there is neither.
 
     Raises:
         LogError: It can't be read, or `import.yaml` says what the table does not have.

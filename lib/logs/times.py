@@ -178,7 +178,8 @@ def advice(text: str) -> str:
     try:
         number = float(text)
     except ValueError:
-        fitting = [form for form in PATTERNS if _fits(text, form)]
+        moments = {form: pd.to_datetime(text, format=form, errors="coerce") for form in PATTERNS}
+        fitting = [form for form, moment in moments.items() if pd.notna(moment)]
         if not any(character.isdigit() for character in text):
             return "is it the right column?"
         if not fitting:
@@ -191,10 +192,6 @@ def advice(text: str) -> str:
         "if it counts from the start of the log, set time_format: s (or ms, us, ns) and start: the "
         "moment of its time 0, such as 2026-11-27T00:08:00Z"
     )
-
-
-def _fits(text: str, form: str) -> bool:
-    return bool(pd.notna(pd.to_datetime(text, format=form, errors="coerce")))
 
 
 def _seconds(times: pd.Series) -> NDArray:

@@ -77,12 +77,7 @@ class PowerLog:
 def read(
     path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]] | None = None
 ) -> PowerLog:
-    """Read a log.
-
-    Args:
-        path: The CSV file.
-        mapping: Its columns, their units and how it writes times and numbers.
-        windows: Only samples inside one of these are kept, s since 1970; None keeps all.
+    """Read a log; only samples inside one of the windows are kept, s since 1970, None keeps all.
 
     Raises:
         PowerLogError: If it can't be read rightly.
@@ -103,8 +98,6 @@ def read(
 
 
 class _Reading:
-    """One reading of one file."""
-
     def __init__(
         self, path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]] | None
     ):
@@ -436,7 +429,6 @@ class _Reading:
         )
 
     def _row(self, place: int) -> int:
-        """The number of a row in the file, from 1 on."""
         return self.rows + self.line + int(place)
 
     def _refuse_time(self, row: int, text: str) -> None:

@@ -70,7 +70,6 @@ def logging(description: str | None, folder: Path) -> AbstractContextManager[Met
 
 
 def _meters() -> dict[str, type[polling.Meter]]:
-    """The wattmeters of this package, by the names of their modules."""
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(wattmeters.__path__)):
         module = importlib.import_module(f"{__package__}.{name}")

@@ -75,16 +75,12 @@ class Meter(PolledMeter):
         series = response.json()["data"]["result"]
         if not series:
             raise MeterError(f"the query finds no samples of the last {seconds} s")
-        return [
-            Sample(moment, channel=self._channel(one["metric"]), **{self._quantity: value})
-            for one in series
-            for moment, value in self._values(one)
-        ]
-
-    def _channel(self, labels: dict[str, str]) -> int:
-        """A number for a series: labels name hosts, and are not noted anywhere."""
-        return self._channels.setdefault(tuple(sorted(labels.items())), len(self._channels))
-
-    def _values(self, series: dict) -> list[tuple[float, float]]:
-        values = [(moment, float(text) * self._factor) for moment, text in series["values"]]
-        return [(moment, value) for moment, value in values if math.isfinite(value)]
+        samples = []
+        for one in series:
+            # A number for a series: labels name hosts, and are not noted anywhere.
+            labels = tuple(sorted(one["metric"].items()))
+            channel = self._channels.setdefault(labels, len(self._channels))
+            for moment, text in one["values"]:
+                if math.isfinite(value := float(text) * self._factor):
+                    samples.append(Sample(moment, channel=channel, **{self._quantity: value}))
+        return samples
