@@ -60,22 +60,13 @@ def parser() -> argparse.ArgumentParser:
         result.add_argument(name, help=says, **how)  # type: ignore[arg-type]
 
     path("study", "STUDY.yaml", "a study file (default: params/quick.yaml)", nargs="?")
-    path(
-        "--outputs",
-        "DIR",
-        "where studies leave their results (default: outputs)",
-        default=Path("outputs"),
-    )
+    where = "where studies leave their results (default: outputs)"
+    path("--outputs", "DIR", where, default=Path("outputs"))
     flag("--dry-run", "print the plan, run and write nothing")
-    path(
-        "--like",
-        "DIR",
-        "with --dry-run: results of an earlier study, whose spread is assumed",
-    )
+    path("--like", "DIR", "with --dry-run: results of an earlier study, whose spread is assumed")
     pairs("--only", "run only these; several values of one field are alternatives")
     pairs(
-        "--set",
-        "override a field of every run, e.g. epochs=1; a factor is reduced to this value",
+        "--set", "override a field of every run, e.g. epochs=1; a factor is reduced to this value"
     )
     flag("--retry-failed", "run failed runs again")
     flag("--fresh", "set earlier results of the study aside and start again")
@@ -98,11 +89,8 @@ def parser() -> argparse.ArgumentParser:
         "writes a table to be filled in where nothing says which row is which run",
     )
     result.add_argument("--name", metavar="TITLE", help="what to call the study of an --import")
-    path(
-        "--wattmeter",
-        "LOG",
-        "match a wattmeter's log to the runs of a finished study, without training",
-    )
+    says = "match a wattmeter's log to the runs of a finished study, without training"
+    path("--wattmeter", "LOG", says)
     path("--report", "DIR", "write the report of the runs in a folder, without training")
     result.add_argument(
         "--export",
@@ -110,16 +98,11 @@ def parser() -> argparse.ArgumentParser:
         help="write a finished study to its folder exports/: in another format, or its methods and "
         "threats to validity as text for a paper",
     )
-    path(
-        "--package",
-        "FILE.zip",
-        "pack a finished study for reviewers: an RO-Crate with all that its tables need",
-    )
+    says = "pack a finished study for reviewers: an RO-Crate with all that its tables need"
+    path("--package", "FILE.zip", says)
     path("--verify", "FILE.zip", "check a package: checksums, and every number against the records")
-    flag(
-        "--figures",
-        "also write the figures of the report as PNG, SVG and PDF (needs Chrome or Chromium)",
-    )
+    says = "also write the figures of the report as PNG, SVG and PDF (needs Chrome or Chromium)"
+    flag("--figures", says)
     return result
 
 
@@ -255,27 +238,20 @@ def _do(asked: dict[str, Any]) -> bool:
     if asked["import"] and not asked["kaggle"]:
         from lib.execution import import_study
 
-        return import_study.execute(
-            asked["import"], outputs, console, name=asked["name"], figures=figures
-        )
+        called = {"name": asked["name"], "figures": figures}
+        return import_study.execute(asked["import"], outputs, console, **called)
     if asked["wattmeter"]:
         from lib.execution import attach_wattmeter
 
-        return attach_wattmeter.execute(
-            asked["wattmeter"], source, outputs, console, figures=figures
-        )
+        log = asked["wattmeter"]
+        return attach_wattmeter.execute(log, source, outputs, console, figures=figures)
     from lib.execution import run_study
     from lib.execution.call import prepare
 
     overrides, only = _pairs("--set", asked["set"]), _pairs("--only", asked["only"])
-    call = prepare(
-        source,
-        outputs,
-        _once(overrides),
-        only,
-        elsewhere=bool(asked["kaggle"] or asked["scheduler"]),
-        **{name: asked[name] for name in ("scheduler", "retry_failed", "fresh", "figures")},
-    )
+    options = {name: asked[name] for name in ("scheduler", "retry_failed", "fresh", "figures")}
+    elsewhere = bool(asked["kaggle"] or asked["scheduler"])
+    call = prepare(source, outputs, _once(overrides), only, elsewhere=elsewhere, **options)
     if asked["aside"]:
         return run_study.show_aside(call, console)
     if asked["dry_run"]:

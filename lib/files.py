@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-
 _FORMULA = tuple("=+-@\t\r")
 """With what text begins that a spreadsheet computes."""
 
@@ -124,9 +123,8 @@ NOBODY = "there is no user of this name, so no home folder"
 def without_home(text: str) -> str:
     """Write the home folder as `~`, be it named as HOME does or as it is behind symbolic links.
 
-    Args:
-        text: A path, or any text with paths in it, JSON too. Folders whose path only begins or
-            ends like that of the home folder stay.
+    It may be any text with paths in it, JSON too. Folders whose path only begins or ends like that
+    of the home folder stay.
     """
     try:
         home_folder = Path.home()

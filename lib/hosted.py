@@ -21,9 +21,6 @@ def machine_shape(hardware: Mapping[str, object]) -> str | None:
     """What the service provides, told by what is there, e.g. `2 x Tesla T4, 4 CPUs, 31 GB`.
 
     A service does not tell a session the name of its shape. None on a machine of one's own.
-
-    Args:
-        hardware: gpu_model, cpu_count and ram_total_size, as `machine.hardware` has them.
     """
     if service() is None:
         return None

@@ -16,7 +16,6 @@ ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
 DATASETS = ("cifar10", "mnist")
 """The paper's order; any other dataset follows alphabetically."""
 
-
 LOCATIONS = ("USA/oregon", "USA/south carolina", "TWN/taipei city")
 """The paper's order; any other location follows alphabetically."""
 
@@ -173,7 +172,6 @@ QUANTITIES: dict[str, Quantity] = {
     "largest_gap_percent": Quantity("Largest gap (%)"),
 }
 """Columns whose name is no word for people, or that have a unit."""
-
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 _SUFFIXES = {"_percent": "%", "_W": "W"}

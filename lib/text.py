@@ -95,14 +95,9 @@ def with_limits(
 ) -> str:
     """A figure with its limits, rounded to what they carry: `0.142 Wh (0.06 to 0.19)`.
 
-    The limits are rounded to a step of at most a third of their half-width, the figure has three
-    digits or as many as its limits. Without limits the figure stands alone; without it, `?`.
-
-    Args:
-        value: In the unit of `column`.
-        low: Lower limit.
-        high: Upper limit.
-        column: What the figure is, as `lib.quantities` knows it.
+    All are in the unit that `lib.quantities` knows of the column. The limits are rounded to a step
+    of at most a third of their half-width, the figure has three digits or as many as its limits.
+    Without limits the figure stands alone; without it, `?`.
     """
     if value is None or not math.isfinite(value):
         return "?"

@@ -16,7 +16,6 @@ from lib import program
 from lib.experiment.protocol import Run
 from lib.experiment.results import RunError
 from lib.study import notebook as notebooks
-from lib.study.config import RunFields
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 
@@ -24,10 +23,8 @@ from lib.study.folder import StudyFolder
 def begin(notebook: str, variables: Mapping[str, Any]) -> Run:
     """Begin the run that a notebook's parameters describe.
 
-    Args:
-        notebook: The notebook's own file, e.g. `language_model.ipynb`; the names in its cell
-            `parameters` are the fields of the run.
-        variables: Where their values are: `globals()`.
+    The names in the cell `parameters` of the notebook's own file, e.g. `language_model.ipynb`, are
+    the fields of the run; their values are among the `variables`: `globals()`.
 
     Raises:
         StudyError: If there is no such notebook, or a value that a parameter may not have.
@@ -55,7 +52,8 @@ def measured(
 ) -> Iterator[Run]:
     """Measure what a script does inside the `with`, as one run of the study in `folder`.
 
-    Executed again, it is a further repetition. A block that raises leaves nothing.
+    Executed again, it is a further repetition. A block that raises leaves nothing. Of the run,
+    `run.results(accuracy=...)` notes what came out, `run.epoch(loss=...)` an epoch.
 
     Args:
         folder: The study's; it is made where there is none.
@@ -64,19 +62,16 @@ def measured(
         location: ISO code, or CODE/region, for the carbon intensity.
         meter: A file that describes a wattmeter.
         **fields: What tells this run from others, e.g. `optimizer="adam"`; `seed` as well.
-
-    Yields:
-        The run: `run.results(accuracy=...)` notes what came out, `run.epoch(loss=...)` an epoch.
     """
     study = StudyFolder(Path(folder).expanduser())
     own = notebooks.fields_from(fields, Path(sys.argv[0] or "script.py"))
     around = {**(protocol or {}), "location": location, "meter": meter}
     config = notebooks.checked(own, {**fields, **around}, "measured").going_to(study)
-    problems = config.missing()
-    problems += [f"{one} is a file, not a folder" for one in _files_in_the_way(study.path)]
-    if problems:
+    files = [path for path in (study.path, *study.path.parents) if path.is_file()]
+    if problems := config.missing() + [f"{one} is a file, not a folder" for one in files]:
         raise StudyError(problems, "measured")
-    config = _next_repetition(config, study)
+    while study.run(config.run_id).exists():
+        config = config.model_copy(update={"repetition": config.repetition + 1})
     place = study.unfinished.run(config.run_id)
     shutil.rmtree(place, ignore_errors=True)
     run = Run(config, place)
@@ -92,17 +87,6 @@ def measured(
         for emptied in (place.parent, study.unfinished.path):
             with suppress(OSError):  # another run is under way in there
                 emptied.rmdir()
-
-
-def _files_in_the_way(folder: Path) -> list[Path]:
-    return [path for path in (folder, *folder.parents) if path.is_file()]
-
-
-def _next_repetition(config: RunFields, study: StudyFolder) -> RunFields:
-    """The same configuration with the first number of a repetition that is not there yet."""
-    while study.run(config.run_id).exists():
-        config = config.model_copy(update={"repetition": config.repetition + 1})
-    return config
 
 
 def _found(notebook: str) -> Path:

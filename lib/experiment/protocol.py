@@ -16,18 +16,11 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from lib import instruments
 from lib.experiment.record import Measured, Use, complete
 from lib.experiment.results import Results, RunError, number
 from lib.files import without_home, write_atomically
-from lib.instruments import (
-    TRACE_NAME,
-    Instrument,
-    Reading,
-    carbon,
-    checks,
-    disagreements,
-    measuring,
-)
+from lib.instruments import TRACE_NAME, Reading, carbon, checks, measuring
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import PowerTrace
@@ -75,11 +68,9 @@ class Run:
     ) -> Iterator[None]:
         """Run the protocol, with the training inside the `with`.
 
-        Args:
-            warm_up: Called before the training, at least once and for `warmup_seconds`, so that
-                what a framework does once is not booked on the training. It leaves weights and
-                random numbers as they were.
-            watcher: Is told how the run goes.
+        `warm_up` is called before the training, at least once and for `warmup_seconds`, so that
+        what a framework does once is not booked on the training. It leaves weights and random
+        numbers as they were.
 
         Raises:
             RunError: If the run was measured before.
@@ -92,12 +83,12 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         asking = meters.logging(config.meter, folder)
         self._trace = PowerTrace(folder / TRACE_NAME, phase="checks")
-        epochs = getattr(config, "epochs", 0)
-        self._phases = phases = _Phases(epochs, ProgressFile(folder), self._trace, watcher)
+        planned = getattr(config, "epochs", 0)
+        self._phases = phases = _Phases(planned, ProgressFile(folder), self._trace, watcher)
         self._location = location = carbon.locate(config.location)
 
-        with phases.phase("checks"), ThreadPoolExecutor(1) as beside:
-            beside.submit(find_hardware, location)  # it waits for as long as the checks look
+        with phases.phase("checks"), ThreadPoolExecutor(1) as other:
+            other.submit(find_hardware, location)  # it waits for as long as the checks look
             doubts = checks.look()
         idle = None
         if config.idle_seconds:
@@ -107,11 +98,11 @@ class Run:
             with phases.phase("warmup"):
                 _for_at_least(config.warmup_seconds, warm_up)
         self._meter = CodeCarbon(location, folder, self._trace)
-        instruments: list[Instrument] = [self._meter, energy_counter()]
+        beside: list[instruments.Instrument] = [self._meter, energy_counter()]
         with asking as wattmeter:
             # The phase lies inside, so that it is what every instrument measured: their start takes
             # a second, which a wattmeter's log would add to the training.
-            with measuring(instruments) as bench, phases.phase("training"):
+            with measuring(beside) as bench, phases.phase("training"):
                 yield
             with phases.phase("cooldown"):
                 time.sleep(config.cooldown_seconds)
@@ -121,15 +112,9 @@ class Run:
         if self.history:
             write_atomically(folder / HISTORY_NAME, self.table().to_csv(index=False))
         found = [doubt for reading in readings for doubt in reading.doubts]
-        found += disagreements(readings)
-        self._measured = Measured(
-            readings=tuple(readings),
-            idle=idle,
-            phases=(),
-            doubts=(*doubts, *found),
-            epochs=len(self.history),
-            code=self._code,
-        )
+        doubts += [*found, *instruments.disagreements(readings)]
+        epochs, code = len(self.history), self._code
+        self._measured = Measured(tuple(readings), idle, (), tuple(doubts), epochs, code=code)
         self._state = "measured"
 
     def step(self, fraction: float, epoch: int = 0, accuracy: float | None = None) -> None:
@@ -145,9 +130,8 @@ class Run:
         """
         self._must_be({"measuring"}, "epoch", "comes inside the measured block")
         told = {name: number(name, value, finite=False) for name, value in values.items()}
-        row: dict[str, Any] = {"epoch": len(self.history) + 1, **told}
-        row["seconds"] = self._phases.seconds()
-        row["energy_consumed"] = self._meter.energy_so_far()
+        spent = {"seconds": self._phases.seconds(), "energy_consumed": self._meter.energy_so_far()}
+        row: dict[str, Any] = {"epoch": len(self.history) + 1, **told, **spent}
         self.history.append(row)
         self._phases.accuracy = row.get("val_accuracy", row.get("accuracy"))
         if self._phases.epochs:
@@ -158,9 +142,8 @@ class Run:
     def inference(self, predict: Callable[[], object], samples: int) -> None:
         """Measure what the trained model costs in use, for `inference_seconds`; 0 measures nothing.
 
-        Args:
-            predict: One pass over `samples` samples. It is called once before the measurement.
-            samples: How many samples (images, rows, characters) a pass has.
+        `predict` makes one pass over so many samples (images, rows, characters). It is called once
+        before the measurement.
 
         Raises:
             RunError: If there is no measured training yet, or `samples` is no positive number.
@@ -171,7 +154,6 @@ class Run:
         if not self.config.inference_seconds:
             return
         predict()
-        passes = 0
         instrument = CodeCarbon(self._location, trace=self._trace)
         with measuring([instrument]) as bench, self._phases.phase("inference"):
             passes = _for_at_least(self.config.inference_seconds, predict)
@@ -255,8 +237,6 @@ class Run:
 
 @dataclass
 class _Phases:
-    """Times the phases and tells how far the run is."""
-
     epochs: int
     file: ProgressFile
     trace: PowerTrace
@@ -274,10 +254,8 @@ class _Phases:
         self._say(replace(known, phase=name, epoch=0), now=True)
         started_at, self.started = _now(), time.perf_counter()
         yield
-        duration = self.seconds()
-        self.done.append(
-            Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
-        )
+        times = {"duration": self.seconds(), "started_at": started_at, "ended_at": _now()}
+        self.done.append(Phase(name=name, **times))
 
     def seconds(self) -> float:
         """Since the phase began."""
@@ -291,10 +269,8 @@ class _Phases:
 
     def show(self, fraction: float, epoch: int, accuracy: float | None, meter: CodeCarbon) -> None:
         accuracy = accuracy if self.accuracy is None else self.accuracy
-        progress = Progress(
-            *("training", epoch, self.epochs, fraction, accuracy),
-            *(meter.latest.watts, meter.latest.energy_consumed, self.seconds()),
-        )
+        known = meter.latest.watts, meter.latest.energy_consumed, self.seconds()
+        progress = Progress("training", epoch, self.epochs, fraction, accuracy, *known)
         self._say(progress)
         self.latest = replace(progress, watts=None)
 

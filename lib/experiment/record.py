@@ -82,17 +82,12 @@ def complete(config: RunFields, measured: Measured, results: Results) -> Record:
 
 
 def _energy(meter: Reading) -> _Part:
-    """What CodeCarbon says of the training, component by component."""
     reasons = {f"{name}_energy": one.reason for name, one in meter.components.items() if one.reason}
     if meter.energy_consumed is None:
-        failed = [
-            f"{name} ({one.reason})"
-            for name, one in meter.components.items()
-            if one.energy is None and one.method != "none"
-        ]
-        reasons["energy_consumed"] = (
-            f"no sum without {', '.join(failed)}" if failed else "nothing was measured"
-        )
+        parts = {name: one for name, one in meter.components.items() if one.method != "none"}
+        failed = [f"{name} ({one.reason})" for name, one in parts.items() if one.energy is None]
+        why = f"no sum without {', '.join(failed)}" if failed else "nothing was measured"
+        reasons["energy_consumed"] = why
     fields = {
         "duration": meter.duration,
         "energy_consumed": meter.energy_consumed,
@@ -133,7 +128,6 @@ def _net(prefix: str, meter: Reading, idle: Reading | None, idle_seconds: float)
 
 
 def _outcome(results: Results, energy: float | None) -> _Part:
-    """What who trained tells, and the Score."""
     told = {name: results.values.get(name) for name in TOLD}
     accuracy = told["accuracy"]
     reasons = dict(results.reasons)
@@ -196,11 +190,5 @@ def _inference(measured: Measured, config: RunFields) -> _Part:
 
 def _machine(code: str | None) -> _Part:
     hardware, versions = machine.hardware(), machine.versions() | {"notebook": code}
-    return _Part(
-        {
-            "machine": hardware.pop("machine"),
-            "hardware": hardware,
-            "git_commit": versions.pop("commit"),
-            "versions": versions,
-        }
-    )
+    fields = {"machine": hardware.pop("machine"), "git_commit": versions.pop("commit")}
+    return _Part({**fields, "hardware": hardware, "versions": versions})

@@ -2,19 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lib.records.record import (
-    FILE_NAME,
-    HISTORY_NAME,
-    MEASUREMENT_VERSION,
-    Phase,
-    Record,
-    read,
-)
+from lib.records.record import FILE_NAME, HISTORY_NAME, MEASUREMENT_VERSION, Phase, Record, read
 
 if TYPE_CHECKING:
     from lib.records.results import (
         Histories,
-        Merged,
         from_row,
         merge,
         read_histories,
@@ -24,23 +16,9 @@ if TYPE_CHECKING:
         write_results,
     )
 
-__all__ = [
-    "FILE_NAME",
-    "HISTORY_NAME",
-    "MEASUREMENT_VERSION",
-    "Histories",
-    "Merged",
-    "Phase",
-    "Record",
-    "from_row",
-    "merge",
-    "read",
-    "read_histories",
-    "read_history",
-    "read_results",
-    "table",
-    "write_results",
-]
+__all__ = ["FILE_NAME", "HISTORY_NAME", "MEASUREMENT_VERSION", "Phase", "Record", "read"]
+__all__ += ["Histories", "from_row", "merge", "read_histories", "read_history", "read_results"]
+__all__ += ["table", "write_results"]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,8 +27,7 @@ from lib.study.errors import UserError
 from lib.text import cut
 
 SCHEMA_VERSION = 2
-"""Of what `run.json` says. Raised when a field comes, or means something else; all before are read.
-"""
+"""Of what `run.json` says. Raised when a field comes, or means something else; all are read."""
 
 MEASUREMENT_VERSION = 1
 """Of what is measured, and how: runs of another one can't be compared. Raised with care, for it
@@ -161,8 +160,8 @@ class Record(BaseModel):
             | (set() if self.notebook else {"notebook"})
             | {"config", "hardware", "versions", "data", "extra"}
         )
-        front = {name: flat.pop(name) for name in ("run_id", "status")}
-        front["error"] = (error := flat.pop("error")) and cut(error)
+        front = {name: flat.pop(name) for name in ("run_id", "status", "error")}
+        front["error"] = self.error and cut(self.error)
         names = self.config if self.notebook else RECORDED
         config = {name: self.config.get(name) for name in names}
         others = (

@@ -59,13 +59,12 @@ def merge(study_dir: Path, plan: Sequence[str] | None = None) -> Merged:
 
 
 def _usable(record: Record) -> Record:
-    """The record, if it says of what it is."""
     if Path(record.run_id).name != record.run_id:
         raise ValueError(f"{record.run_id}/{FILE_NAME}: run_id is no name of a folder")
-    for name in () if record.notebook else ("architecture", "dataset"):
+    named = record.status == "completed" and not record.notebook
+    for name in ("architecture", "dataset") if named else ():
         value = record.config.get(name)
-        known = isinstance(value, str) and value
-        if record.status == "completed" and not (known or (value is None and record.notebook)):
+        if not (isinstance(value, str) and value):
             raise ValueError(f"{record.run_id}/{FILE_NAME}: config.{name} is {value!r}, no name")
     return record
 
@@ -105,23 +104,18 @@ def read_results(study_dir: Path) -> pd.DataFrame:
         FileNotFoundError: If the folder holds no results.
     """
     results = from_csv(StudyFolder(study_dir).results)
-    there = {name: empty for name, empty in _NESTED.items() if name in results}
-    return results.assign(
-        **{
-            name: [_from_json(text, empty) for text in results[name]]
-            for name, empty in there.items()
-        }
-    )
+    for name, empty in _NESTED.items():
+        if name in results:
+            results[name] = [
+                type(empty)(json.loads(text)) if isinstance(text, str) else empty
+                for text in results[name]
+            ]
+    return results
 
 
 def _as_json(value: Any) -> str:
-    return (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, tuple)) and value else ""
-    )
-
-
-def _from_json(text: Any, empty: Any) -> Any:
-    return type(empty)(json.loads(text)) if isinstance(text, str) else empty
+    known = isinstance(value, (dict, tuple)) and value
+    return json.dumps(value, ensure_ascii=False) if known else ""
 
 
 def read_history(run_dir: Path) -> pd.DataFrame:
@@ -160,14 +154,9 @@ def from_row(row: Mapping[str, Any]) -> Record:
     Raises:
         ValueError: If a value is none that its column can have; names both.
     """
-    known = {
-        name: None if name not in _NESTED and pd.isna(value) else value
-        for name, value in row.items()
-    }
-    fields: dict[str, Any] = {
-        name: known.pop(name) for name in list(known) if name in Record.model_fields
-    }
-    config = {name: known.pop(name) for name in list(known) if name in RunConfig.model_fields}
+    known = {n: None if n not in _NESTED and pd.isna(v) else v for n, v in row.items()}
+    fields: dict[str, Any] = {n: known.pop(n) for n in [*known] if n in Record.model_fields}
+    config = {name: known.pop(name) for name in [*known] if name in RunConfig.model_fields}
     try:
         return Record(**{"measurement_version": None} | fields, config=config, extra=known)
     except ValidationError as error:

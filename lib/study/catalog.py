@@ -12,48 +12,38 @@ from typing import Literal
 
 from lib.study import own_network
 
+Mode = Literal["caffe", "tf", "torch", "none", "own"]
+"""What ImageNet weights expect of pixels: a mode of `keras.applications.imagenet_utils`, or `none`
+where the network itself brings pixels of 0 to 255 to its own range, or `own` of one's own network.
+"""
+
 
 @dataclass(frozen=True)
 class Architecture:
     """A network that a study can name.
 
-    Attributes:
-        name: Its constructor in `keras.applications`.
-        depth: Layers with weights as its authors count them, or None where they don't. For VGG,
-            ResNet and DenseNet the number in the name; 28 for MobileNet (Howard et al. 2017,
-            section 3.2), 42 for InceptionV3 (Szegedy et al. 2016, section 6), 36 for Xception
-            without its classifier (Chollet 2017, section 3). The table in Keras' documentation
-            counts activations and normalization too, so its 107 for ResNet50 is not the 50 of the
-            paper's Table 2.
-        preprocessing_mode: What its ImageNet weights expect of pixels: a mode of
-            `keras.applications.imagenet_utils.preprocess_input`, or `none` where the network
-            itself brings pixels of 0 to 255 to its own range, or `own` of a network of one's own.
-        smallest_side: Pixels a side of the smallest image that it takes.
+    The depth is that of layers with weights as its authors count them, or None where they don't.
+    For VGG, ResNet and DenseNet the number in the name; 28 for MobileNet (Howard et al. 2017,
+    section 3.2), 42 for InceptionV3 (Szegedy et al. 2016, section 6), 36 for Xception without its
+    classifier (Chollet 2017, section 3). The table in Keras' documentation counts activations and
+    normalization too, so its 107 for ResNet50 is not the 50 of the paper's Table 2.
     """
 
-    name: str
+    name: str  # its constructor in `keras.applications`
     depth: int | None
-    preprocessing_mode: Literal["caffe", "tf", "torch", "none", "own"]
-    smallest_side: int
+    preprocessing_mode: Mode
+    smallest_side: int  # pixels a side of the smallest image that it takes
 
 
 NO_DEPTH = "its authors don't say how many layers deep the architecture is"
 """Why `depth` is None."""
 
 
-def _family(
-    preprocessing_mode: Literal["caffe", "tf", "torch", "none"],
-    smallest_side: int = 32,
-    /,
-    **depths: int | None,
-) -> tuple[Architecture, ...]:
-    return tuple(
-        Architecture(name, depth, preprocessing_mode, smallest_side)
-        for name, depth in depths.items()
-    )
+def _family(mode: Mode, smallest_side: int = 32, /, **depths: int | None) -> list[Architecture]:
+    return [Architecture(name, depth, mode, smallest_side) for name, depth in depths.items()]
 
 
-_FAMILIES: tuple[tuple[Architecture, ...], ...] = (
+_FAMILIES = (
     _family("caffe", VGG16=16, VGG19=19),
     _family("caffe", ResNet50=50, ResNet101=101, ResNet152=152),
     _family("tf", ResNet50V2=50, ResNet101V2=101, ResNet152V2=152),
@@ -62,10 +52,7 @@ _FAMILIES: tuple[tuple[Architecture, ...], ...] = (
     _family("none", MobileNetV3Small=None, MobileNetV3Large=None),
     _family("none", **{f"EfficientNetB{size}": None for size in range(8)}),
     _family("none", **{f"EfficientNetV2{size}": None for size in ("B0", "B1", "B2", "B3", *"SML")}),
-    _family(
-        "none",
-        **{f"ConvNeXt{size}": None for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
-    ),
+    _family("none", **{f"ConvNeXt{s}": None for s in ("Tiny", "Small", "Base", "Large", "XLarge")}),
     _family("tf", 75, InceptionV3=42, InceptionResNetV2=None),
     _family("tf", 71, Xception=36),
     _family("tf", NASNetMobile=None, NASNetLarge=None),
@@ -126,15 +113,12 @@ _CIFAR10 = (
     *("dog", "frog", "horse", "ship", "truck"),
 )
 
-DATASETS: dict[str, KnownDataset] = {
-    known.name: known
-    for known in (
-        KnownDataset("digits", _DIGITS, 32, "sklearn.datasets.load_digits"),
-        KnownDataset("mnist", _DIGITS, 48, "keras.datasets.mnist"),
-        KnownDataset("cifar10", _CIFAR10, 32, "keras.datasets.cifar10"),
-    )
-}
-
+_KNOWN = (
+    KnownDataset("digits", _DIGITS, 32, "sklearn.datasets.load_digits"),
+    KnownDataset("mnist", _DIGITS, 48, "keras.datasets.mnist"),
+    KnownDataset("cifar10", _CIFAR10, 32, "keras.datasets.cifar10"),
+)
+DATASETS = {known.name: known for known in _KNOWN}
 
 BACKENDS = {
     "tensorflow": "tensorflow",
@@ -151,6 +135,5 @@ def backend_installed(name: str) -> bool:
 
 def missing_backend(name: str) -> str | None:
     """A sentence on what to do if a backend isn't installed, else None."""
-    if backend_installed(name):
-        return None
-    return f"backend: {name} is not installed; pip install {BACKENDS[name]}"
+    problem = f"backend: {name} is not installed; pip install {BACKENDS[name]}"
+    return None if backend_installed(name) else problem

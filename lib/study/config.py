@@ -21,7 +21,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
 from lib import program
 from lib.files import NOBODY, without_home
@@ -88,7 +87,11 @@ class RunFields(Strict):
     @functools.cache  # asked for with every id of a run
     def names(cls, *uses: Use) -> tuple[str, ...]:
         """The fields for any of `uses`, in their order."""
-        return tuple(name for name, info in cls.model_fields.items() if _use(info) in uses)
+        said = {
+            name: next((one for one in info.metadata if isinstance(one, Use)), Use.CONFIGURATION)
+            for name, info in cls.model_fields.items()
+        }
+        return tuple(name for name, use in said.items() if use in uses)
 
     @classmethod
     def own(cls) -> tuple[str, ...]:
@@ -305,13 +308,7 @@ class RunConfig(RunFields):
         return problems
 
 
-def _use(field: FieldInfo) -> Use:
-    said = (one for one in field.metadata if isinstance(one, Use))
-    return next(said, Use.CONFIGURATION)
-
-
 def _in_a_path(value: object) -> str:
-    """A value as a part of a folder's name."""
     return re.sub(r"[^A-Za-z0-9_.]+", "_", str(value)).strip("._")[:40] or "_"
 
 
@@ -324,7 +321,6 @@ def _there(path: str, look: Callable[[Path], bool]) -> bool:
 
 
 names = RunConfig.names
-"""The fields of `RunConfig` for any of some uses."""
 
 COMMON = {
     name: RunConfig.model_fields[name]

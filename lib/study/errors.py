@@ -27,16 +27,18 @@ class UserError(Exception):
 class StudyError(UserError):
     """A study, or what the command line adds to it, can't be run.
 
-    Args:
-        problems: One sentence per mistake: what is wrong, where, and what would be right.
-        source: The file that the mistakes are in, named at the head of the message.
+    There is a sentence for each mistake: what is wrong, where, and what would be right. The file
+    that they are in is named at the head of the message.
     """
 
     def __init__(self, problems: list[str], source: str | None = None):
         self.problems = problems
         head = f"{source}: " if source else ""
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        lines = [_short(line) for line in problems[:MOST_PROBLEMS]]
+        lines = [
+            line if len(line) <= LONGEST_PROBLEM else f"{line[:LONGEST_PROBLEM]} ..."
+            for line in problems[:MOST_PROBLEMS]
+        ]
         if len(problems) > MOST_PROBLEMS:
             lines.append(f"and {len(problems) - MOST_PROBLEMS} more")
         super().__init__(f"{head}{count}\n" + "\n".join(f"  - {line}" for line in lines))
@@ -46,10 +48,6 @@ class StoppedError(UserError):
     """A call ended early for a reason outside of its runs; those not complete are missing."""
 
     exit_status = 1
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= LONGEST_PROBLEM else f"{line[:LONGEST_PROBLEM]} ..."
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -21,18 +21,16 @@ TAG = "parameters"
 VARIABLE = "TRAINING_NOTEBOOK"
 """Of the environment: the notebook that the kernel executes."""
 
-COLUMNS = frozenset(
-    (
-        *("run_id", "status", "error", "notebook", "started_at", "ended_at", "duration"),
-        *("emissions", "carbon_intensity", "location_source", "measurement_version"),
-        *("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
-        *("cpu_method", "gpu_method", "ram_method", "idle_energy", "net_energy"),
-        *("accuracy", "loss", "score", "flops", "flops_head", "flops_training"),
-        *("parameters", "trainable_parameters", "depth"),
-        *("tracker_run_id", "machine", "git_commit", "cpu_model", "cpu_count", "gpu_model"),
-        *("gpu_count", "ram_total_size", "os", "service", "machine_shape", "reasons", "doubts"),
-    )
-)
+COLUMNS = {
+    *("run_id", "status", "error", "notebook", "started_at", "ended_at", "duration"),
+    *("emissions", "carbon_intensity", "location_source", "measurement_version"),
+    *("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "peak_power"),
+    *("cpu_method", "gpu_method", "ram_method", "idle_energy", "net_energy"),
+    *("accuracy", "loss", "score", "flops", "flops_head", "flops_training"),
+    *("parameters", "trainable_parameters", "depth"),
+    *("tracker_run_id", "machine", "git_commit", "cpu_model", "cpu_count", "gpu_model"),
+    *("gpu_count", "ram_total_size", "os", "service", "machine_shape", "reasons", "doubts"),
+}
 """Of the results, besides the fields of a run: no parameter may have the name of one."""
 
 Anything = StrictBool | StrictInt | StrictFloat | StrictStr | None
@@ -65,14 +63,13 @@ def _made(
     said: Mapping[str, Any], base: type[RunFields], known: Mapping[str, FieldInfo], source: str
 ) -> type[RunFields]:
     """A class of the fields that are said, and of the others that are known."""
-    taken = [
-        name
-        for name in said.keys() - known.keys()
+    why = "is a word of the program or its results; give the parameter another name"
+    if taken := [
+        f"{source}: '{name}' {why}"
+        for name in sorted(said.keys() - known.keys())
         if name in COLUMNS or hasattr(RunFields, name) or name.startswith("_")
-    ]
-    if taken:
-        why = "is a word of the program or its results; give the parameter another name"
-        raise StudyError([f"{source}: '{name}' {why}" for name in sorted(taken)])
+    ]:
+        raise StudyError(taken)
     fields: dict[str, Any] = {}
     for name in dict.fromkeys([*said, *known]):
         if name in known:
@@ -151,7 +148,6 @@ def digest(file: Path) -> str | None:
 
 
 def _parameters(notebook: Path) -> dict[str, Any]:
-    """Names and literals of the cell with the tag."""
     cells = [cell for cell in _code_cells(notebook) if _has_tag(cell)]
     if len(cells) != 1:
         number = "no cell" if not cells else f"{len(cells)} cells"

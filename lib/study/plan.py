@@ -49,8 +49,5 @@ def read(study_dir: Path) -> list[str]:
 
 def table(runs: list[RunFields]) -> pd.DataFrame:
     """One row a run: position from 1, run id, and every field of its configuration."""
-    rows = [
-        {"position": place, "run_id": run.run_id, **run.recorded}
-        for place, run in enumerate(runs, start=1)
-    ]
-    return pd.DataFrame(rows)
+    rows = enumerate(runs, start=1)
+    return pd.DataFrame([{"position": n, "run_id": run.run_id, **run.recorded} for n, run in rows])

@@ -22,20 +22,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 from lib import program
 from lib.files import without_home
 from lib.study import notebook as notebooks
-from lib.study import yaml_file
+from lib.study import sections, yaml_file
 from lib.study.config import PathText, RunConfig, RunFields, Strict, Use
 from lib.study.errors import StudyError, sentences
 from lib.study.folder import StudyFolder
-from lib.study.sections import (
-    Calibration,
-    Imported,
-    KaggleKernel,
-    Order,
-    Precision,
-    Protocol,
-    Quality,
-    Share,
-)
+from lib.study.sections import Calibration, Imported, Precision, Share
 from lib.study.wattmeter_log import WattmeterLog
 from lib.text import listed
 
@@ -46,7 +37,6 @@ _A_NAME = re.compile(r"[^\W_][\w .,+=-]{0,99}")
 
 PUBLISHED = "published"
 """The folder of an import, which no study may have."""
-
 
 _COUNT, _RULE = "a number", "a rule"
 """The two ways to say how many repetitions there are."""
@@ -65,20 +55,20 @@ class Study(Strict):
     variants: list[dict[str, Any]] = Field([], description="each crossed with all factors")
     compare: str | None = Field(None, description="the factor in question; None: the first")
     margin: Share | None = Field(None, description="up to which share two levels are alike: 5 %")
-    quality: Quality = Field(Quality(), description="what a training is to reach")
+    quality: sections.Quality = Field(sections.Quality(), description="what a training is to reach")
     repetitions: Annotated[
         Annotated[int, Field(ge=1, le=MOST_RUNS, strict=True), Tag(_COUNT)]
         | Annotated[Precision, Tag(_RULE)],
         Discriminator(lambda said: _RULE if isinstance(said, dict | Precision) else _COUNT),
     ] = 1
     exclude: list[dict[str, Any]] = Field([])
-    order: Order = Order()
-    protocol: Protocol = Protocol()
+    order: sections.Order = sections.Order()
+    protocol: sections.Protocol = sections.Protocol()
     run_timeout: float | None = Field(None, gt=0, description="seconds a run may take")
     places: list[str] = Field([], description="further locations to put the energy on")
     wattmeter: WattmeterLog | None = Field(None, description="how to read a wattmeter's log")
     calibration: Calibration = Field({}, description="of the machine's instruments, by component")
-    kaggle: KaggleKernel = KaggleKernel()
+    kaggle: sections.KaggleKernel = sections.KaggleKernel()
     imported: Imported | None = Field(None, description="of measurements that were read, not made")
 
     @cached_property
@@ -123,8 +113,8 @@ class Study(Strict):
         count = repetitions or (rule.at_least if isinstance(rule, Precision) else rule)
         total = math.prod(map(len, self.factors.values())) * max(len(self.variants), 1) * count
         if total > MOST_RUNS:
-            several = f"{total:,} runs"
-            raise StudyError([f"{several} are more than a study may have, {MOST_RUNS:,}"])
+            problem = f"{total:,} runs are more than a study may have, {MOST_RUNS:,}"
+            raise StudyError([problem])
         if problems := self._misplaced_fields():
             raise StudyError(problems)
         folder = StudyFolder(outputs / name)
@@ -150,7 +140,6 @@ class Study(Strict):
         return runs
 
     def _cells(self) -> Iterator[dict[str, Any]]:
-        """Every combination that is trained."""
         for *values, variant in itertools.product(*self.factors.values(), self.variants or [{}]):
             cell = dict(zip(self.factors, values, strict=True))
             if not any(partial and partial.items() <= cell.items() for partial in self.exclude):
@@ -208,10 +197,8 @@ class Study(Strict):
         ]
         comparable = [*self.factors, *([VARIANT] if self.variants else [])]
         if self.compare is not None and self.compare not in comparable:
-            known = listed(comparable) or "none"
-            problems.append(
-                f"compare: '{self.compare}' is no factor of this study; there is {known}"
-            )
+            there = f"there is {listed(comparable) or 'none'}"
+            problems.append(f"compare: '{self.compare}' is no factor of this study; {there}")
         for field, value in (pair for partial in self.exclude for pair in partial.items()):
             if field not in self.factors:
                 problems.append(f"exclude: '{field}' is not a factor of this study")
@@ -303,8 +290,7 @@ def select(runs: list[RunFields], only: dict[str, list[Any]]) -> list[RunFields]
     Raises:
         StudyError: If a field is unknown, or no run has one of the values.
     """
-    problems = []
-    known = type(runs[0])
+    problems, known = [], type(runs[0])
     only = {field: [known.as_field(field, one) for one in values] for field, values in only.items()}
     for field, values in only.items():
         if field not in known.model_fields:

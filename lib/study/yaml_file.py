@@ -43,10 +43,8 @@ def _count(node: yaml.Node, counted: dict[int, int]) -> int:
             raise yaml.YAMLError("an alias contains itself")
         return counted[id(node)]
     counted[id(node)] = 0
-    children: list[yaml.Node] = []
-    if isinstance(node, yaml.SequenceNode):
-        children = node.value
-    elif isinstance(node, yaml.MappingNode):
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
         children = [one for pair in node.value for one in pair]
     total = 1 + sum(_count(child, counted) for child in children)
     if total > MOST_VALUES:
