@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = tuple("=+-@\t\r")
-"""With what text begins that a spreadsheet computes."""
+_FORMULA = tuple("=+-@\t\r")  # with what text begins that a spreadsheet computes
 
 _NUMBER = re.compile(r"[+-]?\d+([.]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 """What begins like a formula and is none: a table that was printed holds its numbers as text."""

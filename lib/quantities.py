@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 ARCHITECTURES = ("VGG16", "VGG19", "ResNet50")
 """The paper's order; any other architecture follows alphabetically."""
 
-DATASETS = ("cifar10", "mnist")
-"""The paper's order; any other dataset follows alphabetically."""
+DATASETS = ("cifar10", "mnist")  # the paper's order; any other dataset follows alphabetically
 
 LOCATIONS = ("USA/oregon", "USA/south carolina", "TWN/taipei city")
 """The paper's order; any other location follows alphabetically."""
 
-REFERENCE = "reference"
-"""The variant that others are set against; it comes first."""
+REFERENCE = "reference"  # the variant that others are set against; it comes first
 
 
 @dataclass(frozen=True)
@@ -216,8 +214,7 @@ def word(column: str) -> str:
     return quantity(column).inline if is_renamed(column) else column
 
 
-ALONE = "its data"
-"""In the place of a dataset: what is compared within nothing else."""
+ALONE = "its data"  # in the place of a dataset: what is compared within nothing else
 
 
 def within(level: object) -> str:

@@ -24,11 +24,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
 _NAMES = {FILE_NAME, HISTORY_NAME, LOG_NAME, EMISSIONS_NAME, WATTMETER_NAME, TRACE_NAME}
 
-_NOTEBOOK = re.compile(r"\w[\w .+-]{0,99}\.ipynb")
-"""Every study may have a notebook of its own."""
-
-LARGEST = 2**28
-"""Bytes of one file: a week of power, ten times a second."""
+_NOTEBOOK = re.compile(r"\w[\w .+-]{0,99}\.ipynb")  # every study may have a notebook of its own
+LARGEST = 2**28  # bytes of one file: a week of power, ten times a second
 
 
 class RefusedError(ValueError):

@@ -20,8 +20,7 @@ from lib.study.sections import Precision
 from lib.study.study import Study
 from lib.text import duration, energy, listed
 
-ASSUMED = 0.05
-"""Relative spread among repetitions where none was measured."""
+ASSUMED = 0.05  # relative spread among repetitions where none was measured
 
 
 def sentences(

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from lib.execution import run_folders
 from lib.execution.forecast import Left
 from lib.execution.local import Watcher
 from lib.quantities import quantity
@@ -22,10 +23,7 @@ from lib.study.config import RunConfig, RunFields, Use
 from lib.text import duration, energy, readable, with_limits
 from lib.text import runs as number_of_runs
 
-MOST_ROWS = 200
-"""Of a table on the terminal; `plan.csv` and `results.csv` hold every run."""
-
-STATES = ("complete", "failed", "to run")
+MOST_ROWS = 200  # of a table on the terminal; `plan.csv` and `results.csv` hold every run
 
 
 def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
@@ -50,7 +48,8 @@ def plan_table(runs: Sequence[RunFields], states: Sequence[str]) -> Table:
 
 def counts(states: Sequence[str]) -> str:
     """How many runs are in which state: `12 runs: 10 complete, 1 failed, 1 to run`."""
-    numbers = Counter(state if state in STATES else "to be set aside" for state in states)
+    known = (run_folders.COMPLETE, run_folders.FAILED, run_folders.MISSING)
+    numbers = Counter(state if state in known else "to be set aside" for state in states)
     parts = (f"{number} {state}" for state, number in numbers.items())
     return f"{number_of_runs(len(states))}: {', '.join(parts)}"
 
@@ -214,14 +213,10 @@ class BarWatcher(Watcher):
     """A bar for the study and one for each run under way."""
 
     def __init__(self, console: Console, total: int, ended: int = 0):
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[facts]}", markup=False),
-            console=console,
-            transient=True,
-        )
+        name = TextColumn("{task.description}", markup=False)
+        facts = TextColumn("{task.fields[facts]}", markup=False)
+        columns = (name, BarColumn(), TaskProgressColumn(), facts)
+        self._bars = Bars(*columns, console=console, transient=True)
         self._total, self._ended = total, ended
         self._study = self._bars.add_task("study", total=total, completed=ended, facts="")
         self._runs: dict[str, TaskID] = {}

@@ -24,11 +24,8 @@ from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
 from lib.text import first, readable
 
-LARGEST = 4 * 1024**3
-"""Bytes that a package may unpack to."""
-
-TOLERANCE = 1e-9
-"""Relative: what another processor's last digits may differ by."""
+LARGEST = 4 * 1024**3  # bytes that a package may unpack to
+TOLERANCE = 1e-9  # relative: what another processor's last digits may differ by
 
 MOST_NAMED = 20
 

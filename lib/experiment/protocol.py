@@ -20,7 +20,7 @@ from lib import instruments
 from lib.experiment.record import Measured, Use, complete
 from lib.experiment.results import Results, RunError, number
 from lib.files import without_home, write_atomically
-from lib.instruments import TRACE_NAME, Reading, carbon, checks, measuring
+from lib.instruments import TRACE_NAME, carbon, checks, measuring
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import PowerTrace
@@ -43,14 +43,12 @@ class Watcher(Protocol):
 
 
 class Run:
-    """One run, from its parameters to its record.
+    """One run, from its parameters to its record: `measured` once, around the training; `finish`.
 
-    `measured` once, around the training; then `finish`. Leaves `emissions.csv`, `power.csv` and,
-    where epochs were told, `history.csv` in the run's folder, `wattmeter.csv` where a wattmeter is
-    asked, and at last `run.json`.
-
-    It leaves its files in `folder`, or else in the place that `config` says. `history` is what
-    `epoch` was told, with `seconds` and `energy_consumed` (kWh) since the training began.
+    It leaves `emissions.csv`, `power.csv` and, where epochs were told, `history.csv`, where a
+    wattmeter is asked, `wattmeter.csv`, and at last `run.json`: in `folder`, or else in the place
+    that `config` says. `history` is what `epoch` was told, with `seconds` and `energy_consumed`
+    (kWh) since the training began.
     """
 
     def __init__(self, config: RunFields, folder: Path | None = None):
@@ -92,8 +90,10 @@ class Run:
             doubts = checks.look()
         idle = None
         if config.idle_seconds:
-            with phases.phase("idle"):
-                idle = self._idle()
+            baseline = CodeCarbon(location, trace=self._trace)
+            with phases.phase("idle"), measuring([baseline]) as quiet:
+                time.sleep(config.idle_seconds)
+            idle = replace(quiet.readings[0], instrument=IDLE)
         if warm_up is not None:
             with phases.phase("warmup"):
                 _for_at_least(config.warmup_seconds, warm_up)
@@ -218,11 +218,6 @@ class Run:
     def table(self) -> pd.DataFrame:
         """What `epoch` was told: one row an epoch."""
         return pd.DataFrame(self.history)
-
-    def _idle(self) -> Reading:
-        with measuring([CodeCarbon(self._location, trace=self._trace)]) as baseline:
-            time.sleep(self.config.idle_seconds)
-        return replace(baseline.readings[0], instrument=IDLE)
 
     def _after_the_block(self, what: str) -> Measured:
         if self._measured is None:

@@ -27,8 +27,7 @@ from lib.units import JOULES_PER_KWH, mean_power
 COUNTER_PERIOD = 0.1
 """s between two updates of a GPU's energy counter (ml.energy; NVIDIA states none)."""
 
-SLOW_SAMPLES = 15.0
-"""s between two samples of CodeCarbon, where nothing else is known: its default."""
+SLOW_SAMPLES = 15.0  # s between two samples of CodeCarbon, where nothing else is known: its default
 
 
 def _source(law: dict[str, list[float]], part: str | None = None, **fields: Any) -> Source:

@@ -17,8 +17,7 @@ from lib.units import GIGABYTE
 OTHER_LOAD = 0.05
 """Share of all CPUs that other programs may use; Green Metrics Tool draws the line there too."""
 
-STEAL = 0.01
-"""Share of CPU time that a hypervisor may give to others."""
+STEAL = 0.01  # share of CPU time that a hypervisor may give to others
 
 _SYS_CPU = Path("/sys/devices/system/cpu")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")

@@ -46,7 +46,6 @@ class CodeCarbon:
 
     Leaves `emissions.csv` (one row, CodeCarbon's columns) and adds a sample a second to the power
     trace. Of an unknown location there is energy but neither emissions nor a place.
-
     Without a `folder`, as for an idle baseline, there is no `emissions.csv`; without a `trace`
     samples go to `power.csv` in the folder, `interval` s apart. The `gpus` that count are by
     default those that CUDA may use.

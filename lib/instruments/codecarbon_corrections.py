@@ -53,9 +53,7 @@ class QuietTracker:
       lost (2 % beside a busy Python thread).
     - What it would print goes into `log`.
     - Of an unknown location, emissions are computed as 0 and to be ignored.
-
-    After every measurement, `interval` s apart, `handler` is called as CodeCarbon's output handlers
-    are.
+    - `handler` is called after every measurement, `interval` s apart, as its output handlers are.
 
     Raises:
         TrackerError: If CodeCarbon could not be set up.

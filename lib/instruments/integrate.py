@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lib.units import JOULES_PER_KWH
 
-GAP = 3.0
-"""An interval this many times the usual one is a gap."""
+GAP = 3.0  # an interval this many times the usual one is a gap
 
 FEWEST = 2
 """Samples that a window must hold: with fewer, its energy would be that of the time around it."""
@@ -26,8 +25,7 @@ SPIKE, SPIKE_WATTS = 10.0, 1000.0
 """Times the usual power from which on a sample can't be one of it; and W, of which less is within
 what one machine changes by."""
 
-COVERAGE = 0.999
-"""Share of a window that samples must reach over before a doubt is raised."""
+COVERAGE = 0.999  # share of a window that samples must reach over before a doubt is raised
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from lib.units import GIGABYTE
 
 COMMIT_FILE = "COMMIT"
 """Holds the commit where the program was copied out of its checkout, as onto a cluster."""
-CONTENT = "program_content"
-"""Among the versions: a number for what is in the program's files."""
+CONTENT = "program_content"  # among the versions: a number for what is in the program's files
 
 CPU_INFO = Path("/proc/cpuinfo")
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))

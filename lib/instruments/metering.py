@@ -22,8 +22,7 @@ from lib.instruments.integrate import (
 from lib.instruments.sampling import Sampling, of_counter, of_power
 from lib.units import JOULES_PER_KWH
 
-LEAST_COVERAGE = 0.95
-"""Share of a window that samples must cover; below it a reading is refused."""
+LEAST_COVERAGE = 0.95  # share of a window that samples must cover; below it a reading is refused
 
 ENOUGH = 10
 """Samples inside a window that say themselves how far apart samples are; fewer are a doubt."""
@@ -40,8 +39,7 @@ COUNTER_STEPS = (3.6e6, 3.6e5, 3.6e4, 3.6e3)
 CLOCK_U = 0.06
 """s. Standard uncertainty of an offset of clocks that is known to ±0.1 s."""
 
-COMPONENT = "machine"
-"""A wattmeter sees all of the machine, and nothing smaller."""
+COMPONENT = "machine"  # a wattmeter sees all of the machine, and nothing smaller
 
 UNCERTAINTIES = ("sampling_u", "edge_u", "resolution_u", "clock_u")
 """What a reading's details say of it, kWh each."""
@@ -281,13 +279,10 @@ def counter_step(counter: NDArray) -> float:
 
 def _uncertain(effects: Sequence[Sampling], clock_u: float) -> dict[str, float]:
     """Standard uncertainties of the channels' sum, kWh; their clock is one."""
-    found = {
-        name: float(np.linalg.norm([getattr(one, name) for one in effects])) / JOULES_PER_KWH
-        for name in UNCERTAINTIES[:-1]
-    }
+    each = {name: [getattr(one, name) for one in effects] for name in UNCERTAINTIES[:-1]}
+    found = {name: float(np.linalg.norm(u)) / JOULES_PER_KWH for name, u in each.items()}
     # Whichever way the window is moved, it takes in what lies outside a step.
-    moved = clock_u * sum(one.step for one in effects) / JOULES_PER_KWH
-    return found | {"clock_u": moved}
+    return found | {"clock_u": clock_u * sum(one.step for one in effects) / JOULES_PER_KWH}
 
 
 def without_energy(

@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 
 from lib.instruments.integrate import GAP
 
-STEP = 5.0
-"""A change at an edge this many times the scatter of successive samples is a step."""
-
-FEWEST = 4
-"""Samples inside a window, below which its edges can't be told from its inside."""
-
-POWER_STEPS = (1.0, 0.1, 0.01)
-"""W in which meters show power."""
+STEP = 5.0  # a change at an edge this many times the scatter of successive samples is a step
+FEWEST = 4  # samples inside a window, below which its edges can't be told from its inside
+POWER_STEPS = (1.0, 0.1, 0.01)  # W in which meters show power
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from lib.study.folder import StudyFolder
 from lib.study.wattmeter_log import PRESETS, WattmeterLog
 from lib.units import mean_power
 
-NAME = "wattmeter"
-"""Of the instrument, in records."""
+NAME = "wattmeter"  # of the instrument, in records
 
 MARGIN = 600.0
 """s. Samples are kept so far around a run, to have neighbours for its edges."""
@@ -69,14 +68,17 @@ def attach(
         PowerLogError: If the CSV file can't be read rightly.
         SummaryError: If the summaries can't.
     """
-    runs = _completed(study_dir, plan)
+    merged = records.merge(study_dir, plan or None)
+    if merged.damaged:
+        raise WattmeterError(f"damaged record, to be run again first: {merged.damaged[0]}")
+    runs = [record for record in merged.records if record.status == "completed"]
     if not runs:
         raise WattmeterError(f"{study_dir} holds no completed run that a log could belong to")
     if not log.exists():
         raise WattmeterError(f"no file '{log}'")
     notes: Sequence[str] = ()
     if log.is_dir() or log.suffix == ".json":
-        readings = summaries.readings(NAME, list(runs.values()), log)
+        readings = summaries.readings(NAME, runs, log)
     elif mapping is None:
         raise WattmeterError(
             f"{log.name}: the study file does not say what its columns are; add to it, for "
@@ -84,11 +86,11 @@ def attach(
             f"it: {', '.join(PRESETS)}"
         )
     else:
-        readings, notes = _from_log(study_dir, list(runs.values()), log, mapping)
+        readings, notes = _from_log(study_dir, runs, log, mapping)
     measured: list[str] = []
     refused: dict[str, str] = {}
     replaced: defaultdict[str, list[str]] = defaultdict(list)
-    for record, reading in zip(runs.values(), readings, strict=True):
+    for record, reading in zip(runs, readings, strict=True):
         column = energy_column(reading)
         less = reading.energy_consumed is None and record.extra.get(column) is not None
         reading, other = (reading, None) if less else _beside_an_earlier_one(record, reading)
@@ -101,7 +103,7 @@ def attach(
             refused[record.run_id] = updated.reasons[column]
         else:
             measured.append(record.run_id)
-    notes = [*notes, *(f"{said}: {', '.join(runs)}" for said, runs in replaced.items())]
+    notes = [*notes, *(f"{said}: {', '.join(ids)}" for said, ids in replaced.items())]
     return Attached(tuple(measured), refused, tuple(notes))
 
 
@@ -159,19 +161,6 @@ def with_reading(record: Record, reading: Reading) -> Record:
     )
     # By way of JSON, which makes it equal to what is read again.
     return Record.model_validate_json(uncertainty.with_limits(updated).model_dump_json())
-
-
-def _completed(study_dir: Path, plan: Sequence[str]) -> dict[str, Record]:
-    found = {}
-    for path in sorted(StudyFolder(study_dir).runs.glob(f"*/{records.FILE_NAME}")):
-        if not plan or path.parent.name in plan:
-            try:
-                record = records.read(path)
-            except ValueError as error:
-                raise WattmeterError(f"damaged record, to be run again first: {error}") from None
-            if record.status == "completed":
-                found[record.run_id] = record
-    return found
 
 
 def _from_log(

@@ -22,14 +22,12 @@ LARGEST = 120.0
 LEAST_CORRELATION = 0.7
 """Below it the two curves have too little in common to tell where one lies on the other."""
 
-LEAST_LEAD = 0.02
-"""By so much the best offset's correlation must exceed that of every other peak."""
+LEAST_LEAD = 0.02  # by so much the best offset's correlation must exceed that of every other peak
 
 PEAK = 3.0
 """s. Offsets this near belong to the same peak."""
 
-FEWEST = 10
-"""Samples of the trace; fewer can be laid over anything."""
+FEWEST = 10  # samples of the trace; fewer can be laid over anything
 
 
 @dataclass(frozen=True)

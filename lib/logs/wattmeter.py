@@ -27,8 +27,7 @@ from lib.study.errors import UserError
 from lib.study.wattmeter_log import EPOCH_UNITS, WattmeterLog
 from lib.units import JOULES, WATTS
 
-CHUNK = 500_000
-"""Rows read at once."""
+CHUNK = 500_000  # rows read at once
 
 DEVICES = {
     *("channel", "device", "device_id", "entity_id", "gpu", "gpu_id", "gpu_index", "gpu_name"),
@@ -37,24 +36,19 @@ DEVICES = {
 }
 """What columns are called that say which device a row is of."""
 
-MOST_CHANNELS = 64
-"""Devices that one log may be of; more values in a column are measurements."""
-
-FEWEST_BURSTS = 10
-"""Moments from which on as many rows at each of them are no accident."""
+MOST_CHANNELS = 64  # devices that one log may be of; more values in a column are measurements
+FEWEST_BURSTS = 10  # moments from which on as many rows at each of them are no accident
 
 FALLING, MOST_BACK = 1 / 3, 2
 """Share of its changes by which a column that falls is no counter, but for one that restarts; and
 how often a counter may fall by less than half, as by rows in disorder."""
 
-NEVER = 300
-"""Samples over which the power of a machine falls once at least."""
+NEVER = 300  # samples over which the power of a machine falls once at least
 
 WRITTEN = {"µW": "uW", "µJ": "uJ", "Watt": "W", "Watts": "W", "watts": "W", "w": "W", "Joules": "J"}
 """Units as logs write them beside a value."""
 
-SPACES = " '\u2019\u00a0\u202f"
-"""What stands between thousands."""
+SPACES = " '\u2019\u00a0\u202f"  # what stands between thousands
 
 
 class PowerLogError(UserError, ValueError):

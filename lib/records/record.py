@@ -34,8 +34,7 @@ MEASUREMENT_VERSION = 1
 makes every finished run of a study one that has to be run again.
 """
 
-LARGEST = 1e40
-"""Of a figure: more than any training takes, and than 32 bits can say."""
+LARGEST = 1e40  # of a figure: more than any training takes, and than 32 bits can say
 
 NUMBERS = frozenset(
     name

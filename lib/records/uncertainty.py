@@ -11,8 +11,7 @@ from lib.instruments.accuracy import BUDGETS, Calibrations
 from lib.records.record import Record
 from lib.stats.budget import Uncertainty, combine
 
-IDLE = "codecarbon, idle baseline"
-"""The instrument whose reading is of the idle machine."""
+IDLE = "codecarbon, idle baseline"  # the instrument whose reading is of the idle machine
 
 MAIN, MAIN_SHARE = "main_uncertainty", "main_uncertainty_share"
 """Columns with the source that makes `energy_consumed` most uncertain, and its share, 0 to 1."""

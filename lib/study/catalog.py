@@ -35,8 +35,7 @@ class Architecture:
     smallest_side: int  # pixels a side of the smallest image that it takes
 
 
-NO_DEPTH = "its authors don't say how many layers deep the architecture is"
-"""Why `depth` is None."""
+NO_DEPTH = "its authors don't say how many layers deep the architecture is"  # why `depth` is None
 
 
 def _family(mode: Mode, smallest_side: int = 32, /, **depths: int | None) -> list[Architecture]:
@@ -91,8 +90,7 @@ def too_small(architecture: str, image_size: int) -> str | None:
     return None if image_size >= least else right
 
 
-SMALLEST_SIDE = 32
-"""Pixels a side: the least that the architectures of `keras.applications` accept."""
+SMALLEST_SIDE = 32  # pixels a side: the least that the architectures of `keras.applications` accept
 
 
 @dataclass(frozen=True)

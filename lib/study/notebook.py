@@ -18,8 +18,7 @@ from lib.study.errors import StudyError, sentences
 
 TAG = "parameters"
 
-VARIABLE = "TRAINING_NOTEBOOK"
-"""Of the environment: the notebook that the kernel executes."""
+VARIABLE = "TRAINING_NOTEBOOK"  # of the environment: the notebook that the kernel executes
 
 COLUMNS = {
     *("run_id", "status", "error", "notebook", "started_at", "ended_at", "duration"),

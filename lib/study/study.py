@@ -35,14 +35,9 @@ VARIANT = "variant"
 
 _A_NAME = re.compile(r"[^\W_][\w .,+=-]{0,99}")
 
-PUBLISHED = "published"
-"""The folder of an import, which no study may have."""
-
-_COUNT, _RULE = "a number", "a rule"
-"""The two ways to say how many repetitions there are."""
-
-MOST_RUNS = 50_000
-"""Of a study: more is a slip, and would only be noticed when the memory is full."""
+PUBLISHED = "published"  # the folder of an import, which no study may have
+_COUNT, _RULE = "a number", "a rule"  # the two ways to say how many repetitions there are
+MOST_RUNS = 50_000  # of a study: more is a slip, and would only be noticed when the memory is full
 
 
 class Study(Strict):

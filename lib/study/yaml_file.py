@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-LARGEST = 2**20
-"""Bytes of a file."""
+LARGEST = 2**20  # bytes of a file
 
 MOST_VALUES = 100_000
 """Of a file, with what aliases repeat: a few lines can stand for more than any memory holds."""

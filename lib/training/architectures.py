@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from lib.study.config import RunConfig
 
-STEPS_PER_CALL = 32
-"""Of small steps."""
+STEPS_PER_CALL = 32  # of small steps
 
 
 def doubts(architecture: str, preprocessing: str) -> tuple[str, ...]:

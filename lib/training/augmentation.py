@@ -12,15 +12,10 @@ from typing import Any
 
 from lib.training import backends
 
-ROTATION = 15.0
-"""Largest rotation either way, degrees."""
-SHIFT = 0.1
-"""Largest shift either way, as a fraction of the image's side."""
-DRAWS = 4
-"""Random numbers that an image takes."""
-
-Tensor = Any
-"""What `keras.ops` takes and gives, which depends on the backend."""
+ROTATION = 15.0  # largest rotation either way, degrees
+SHIFT = 0.1  # largest shift either way, as a fraction of the image's side
+DRAWS = 4  # random numbers that an image takes
+Tensor = Any  # what `keras.ops` takes and gives, which depends on the backend
 
 
 def augment(images: Tensor, draws: Tensor) -> Tensor:
@@ -46,13 +41,8 @@ def warp(images: Tensor, theta: Tensor, tx: Tensor, ty: Tensor, flip: Tensor) ->
     Pixels are interpolated bilinearly, and what lies outside an image is its nearest edge pixel.
     Signs, centre and order are those of `ImageDataGenerator.apply_transform`: the matrix
     rotation · shift takes a place in the result to its place in the source.
-
-    Args:
-        images: float32 [batch, side, side, channels], as what is returned.
-        theta: Rotation in radians, float32 [batch].
-        tx: Shift along the rotated columns in pixels, float32 [batch].
-        ty: Shift along the rotated rows in pixels, float32 [batch].
-        flip: Whether to mirror, bool [batch].
+    Images are float32 [batch, side, side, channels]; `theta`, the rotation in radians, and `tx` and
+    `ty`, shifts along the rotated columns and rows in pixels, float32 [batch]; `flip` bool [batch].
     """
     from keras import ops
 

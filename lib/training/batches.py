@@ -15,21 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.training import backends
-from lib.training.augmentation import DRAWS
+from lib.training.augmentation import DRAWS, Tensor
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-Tensor = Any
-"""What `keras.ops` takes and gives, which depends on the backend."""
 Transform = Callable[[Tensor, Tensor], Tensor]
 """From rows of an array, and random numbers uniform in -1 to 1 of shape [DRAWS, batch]."""
-Feed = Any
-"""Batches that `keras.Model.fit` takes; one pass over all rows an epoch."""
-
-BATCHES_AHEAD = 2
-"""That lie ready while the network learns from one, where `tf.data` makes them."""
+Feed = Any  # batches that `keras.Model.fit` takes; one pass over all rows an epoch
+BATCHES_AHEAD = 2  # that lie ready while the network learns from one, where `tf.data` makes them
 
 ALIGNMENT = 64
 """Bytes of which the address of an array must be a multiple where TensorFlow reads it in place; it
@@ -43,10 +38,8 @@ def feed(
 
     Every pass has random numbers of its own and, if shuffled, an order of its own; both follow
     from `seed` (and on TensorFlow from that of `keras.utils.set_random_seed`). The last batch may
-    be smaller than the others.
-
-    The transform is written with `keras.ops`. JAX compiles a function once for each shape, but one
-    that is made anew each time, such as a lambda within a function, anew each time.
+    be smaller than the others. The transform is written with `keras.ops`; JAX compiles a function
+    once for each shape, but a lambda within a function, made anew each time, anew each time.
     """
     make = _by_tensorflow if backends.current() == "tensorflow" else _by_keras
     return make(x, y, batch_size, transform, seed, shuffle)

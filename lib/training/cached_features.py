@@ -10,14 +10,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from lib.study.errors import UserError
 from lib.training import architectures, input_pipeline
-from lib.training.batches import Feed, aligned, batches, empty, feed
+from lib.training.batches import Feed, Tensor, aligned, batches, empty, feed
 from lib.training.datasets import Dataset
 from lib.units import GIGABYTE
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import keras
 
     from lib.study.config import RunConfig
-
-Tensor = Any
 
 
 class NoRoomError(UserError, ValueError):
@@ -41,9 +39,8 @@ def cache(
 ) -> input_pipeline.Feeds:
     """Let the frozen base of a network see every image, and feed its features to `classifier`.
 
-    Without augmentation there is one view, and training on it is training the whole network.
-    float32 features are kept in memory, all views of all training images. `on_batch` is called
-    after every batch with the fraction of the work that is done.
+    Without augmentation there is one view, and training on it is training the whole network. All
+    features are kept in memory, float32. `on_batch` is told the fraction of the work that is done.
 
     Raises:
         NoRoomError: They would not fit into the memory.

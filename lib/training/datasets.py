@@ -165,7 +165,6 @@ def to_rgb(images: np.ndarray, size: int, grey_to_rgb: str) -> np.ndarray:
     `repeat` makes three equal channels. `as_run` is what the authors' script did: `dstack` sets
     three copies of an image side by side, and `reshape` then reads three neighbouring pixels of
     a row as the channels of one, so every image shows the digit three times, each a third as wide.
-
     Both enlarge as `PIL.Image.resize` does by default (bicubic), which is what the authors called.
     Images are uint8 [images, height, width], or in colour [images, height, width, 3].
     """

@@ -18,8 +18,7 @@ from lib.patching import replaced
 if TYPE_CHECKING:
     import keras
 
-PAPER_BATCH_SIZE = 32
-"""Images in the batch that the paper's Table 2 counts."""
+PAPER_BATCH_SIZE = 32  # images in the batch that the paper's Table 2 counts
 
 TOLERANCE = 0.01
 """Relative difference of the two counts above which they are in doubt.

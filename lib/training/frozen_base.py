@@ -8,10 +8,11 @@ That takes seconds, so it is for trainings that last.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lib.study import own_network
 from lib.training import backends, cached_features
+from lib.training.augmentation import Tensor
 from lib.training.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
 
     from lib.study.config import RunConfig
 
-Tensor = Any
-
 FEWEST_IMAGES = 50_000
 """That a base has to see: making its graphs takes 5 s more for a VGG16, and saves 0.5 ms an image
 of 48 pixels, of two processors together (benchmarks/README.md).
 """
 
-LARGEST_BYTES = 500_000_000
-"""Of weights: a graph may have 2 GB."""
+LARGEST_BYTES = 500_000_000  # of weights: a graph may have 2 GB
 
 
 def held_as(

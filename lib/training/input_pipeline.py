@@ -10,13 +10,11 @@ import numpy as np
 
 from lib.study.catalog import architecture_of
 from lib.training import augmentation
-from lib.training.batches import Feed, Transform, feed
+from lib.training.batches import Feed, Tensor, Transform, feed
 from lib.training.datasets import Dataset, balanced
 
 if TYPE_CHECKING:
     from lib.study.config import RunConfig
-
-Tensor = Any
 
 
 class Feeds(NamedTuple):
@@ -30,9 +28,8 @@ def preprocess(images: Tensor, architecture: str, preprocessing: str) -> Tensor:
     """Bring pixels to the range that the network is fed with.
 
     `rescale` divides by 255, as the authors did. `imagenet` is `preprocess_input` of
-    `keras.applications`, which the architecture's ImageNet weights were trained with.
-
-    Images are float32 [batch, side, side, 3], 0 to 255.
+    `keras.applications`, which the architecture's ImageNet weights were trained with. Images are
+    float32 [batch, side, side, 3], 0 to 255.
     """
     if preprocessing == "rescale":
         return images / 255.0

@@ -27,8 +27,7 @@ from lib.files import sha256, write_atomically
 from lib.study.config import RunFields, Strict
 from lib.study.folder import StudyFolder
 
-AT_ONCE = 2
-"""Sessions with a GPU that Kaggle lets one user run; it rejects a third."""
+AT_ONCE = 2  # sessions with a GPU that Kaggle lets one user run; it rejects a third
 
 Answer = TypeVar("Answer")
 
