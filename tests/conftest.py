@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import count
 
 import nbformat
 import pytest
@@ -86,10 +87,18 @@ def _signals_as_in_a_terminal():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session")
+def _lock_folders(tmp_path_factory):
+    """A new folder each time; pytest's own would count all that there are before it."""
+    return map(tmp_path_factory.mktemp("locks").joinpath, map(str, count()))
+
+
 @pytest.fixture(autouse=True)
-def _own_lock_and_quiet_tensorflow(tmp_path_factory, monkeypatch):
+def _own_lock_and_quiet_tensorflow(_lock_folders, monkeypatch):
     """A study that runs on this machine meanwhile is no business of the tests."""
-    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(tmp_path_factory.mktemp("lock")))
+    folder = next(_lock_folders)
+    folder.mkdir()
+    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(folder))
     monkeypatch.setitem(os.environ, "TF_CPP_MIN_LOG_LEVEL", "2")
 
 
