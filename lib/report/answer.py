@@ -40,7 +40,7 @@ def head(study: Analysis, at: datetime | None = None) -> Html:
     said = partial(study, at or datetime.now(UTC))
     banner = f'<p class="partial" role="status">{escape(said)}</p>' if said else ""
     return Html(
-        f'<header>{banner}<p class="kicker">Energy of training neural networks</p>'
+        f'<header>{banner}<p class="kicker">Energy of training</p>'
         f'<h1>{escape(study.title)}</h1><p class="question">{escape(question(study))}</p></header>',
         f"{study.title}\n{question(study)}",
     )
