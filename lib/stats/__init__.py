@@ -2,6 +2,3 @@
 
 ALPHA = 0.05
 """Chance of claiming a difference that isn't there."""
-
-CONFIDENCE = 1 - ALPHA
-"""Of every interval that is printed."""

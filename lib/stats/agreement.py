@@ -21,16 +21,9 @@ share of 0.2 to 0.6 only in 89 to 95 %."""
 
 @dataclass(frozen=True)
 class Line:
-    """A straight line where both coordinates have errors.
+    """A straight line where both coordinates have errors, with 95 % intervals `_low` to `_high`.
 
-    Attributes:
-        intercept: Of the line, where x is 0.
-        intercept_low: Lower limit of its 95 % interval.
-        intercept_high: Upper limit.
-        slope: Of the line.
-        slope_low: Lower limit of its 95 % interval.
-        slope_high: Upper limit.
-        reason: Why there is no line; None where there is.
+    Where there is none, `reason` says why.
     """
 
     intercept: float = math.nan
@@ -71,14 +64,13 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
     intercept where there is none (regression dilution). Deming's allows errors in both, here in
     the proportion that they have within groups; its intervals are the jackknife's over groups.
 
+    There is none where there are fewer than 4 groups or no repetitions, or where the groups differ
+    in x by hardly more than repetitions of one do.
+
     Args:
         x: Numbers, shape (n,).
-        y: Numbers, shape (n,).
+        y: The same.
         groups: Which repetitions belong together, shape (n,).
-
-    Returns:
-        The line; none where there are fewer than 4 groups or no repetitions, or where the groups
-        differ in x by hardly more than repetitions of one do.
 
     Source:
         Deming (1943), "Statistical adjustment of data"; Linnet (1990), doi:10.1002/sim.4780091210,
@@ -95,9 +87,9 @@ def line(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Line:
         float(((one - mean[places]) ** 2).sum()) / (n - k)
         for one, mean in ((x, mean_x), (y, mean_y))
     ]
-    between = float(np.var(mean_x, ddof=1))
-    noise = within[0] * float(np.mean(1 / counts))
-    if between <= 1e-18 * float(np.abs(x).max()) ** 2 or noise > LARGEST_SHARE * between:
+    between = np.var(mean_x, ddof=1)
+    noise = within[0] * np.mean(1 / counts)
+    if between <= 1e-18 * np.abs(x).max() ** 2 or noise > LARGEST_SHARE * between:
         return Line(
             reason="the configurations differ by hardly more than repetitions of one do, so a "
             "line through them would follow the noise"

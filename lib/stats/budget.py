@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
@@ -82,25 +82,15 @@ class Law:
         return f"{name}{dof}, median {self.centre:.3g}, {what} {self.spread:.3g}"
 
 
-def _normal(p: NDArray | float, _dof: float | None) -> NDArray | float:
-    return scipy.special.ndtri(p)
-
-
-def _student(p: NDArray | float, dof: float | None) -> NDArray | float:
-    return scipy.special.stdtrit(dof, p)
-
-
-def _triangular(p: NDArray | float, _dof: float | None) -> NDArray | float:
-    return np.where(np.asarray(p) < 0.5, np.sqrt(2 * p) - 1, 1 - np.sqrt(2 * (1 - p)))
-
-
-_UNIT = {
-    "normal": _normal,
-    "t": _student,
-    "rectangular": lambda p, _dof: 2 * np.asarray(p) - 1,
-    "triangular": _triangular,
+_UNIT: dict[Shape, Callable[[NDArray | float, float | None], NDArray | float]] = {
+    "normal": lambda p, _: scipy.special.ndtri(p),
+    "t": lambda p, dof: scipy.special.stdtrit(dof, p),
+    "rectangular": lambda p, _: 2 * np.asarray(p) - 1,
+    "triangular": lambda p, _: np.where(
+        np.asarray(p) < 0.5, np.sqrt(2 * p) - 1, 1 - np.sqrt(2 * (1 - p))
+    ),
 }
-
+"""Quantiles of the distribution of each shape that is around 0 and of spread 1."""
 
 normal = partial(Law, "normal")
 """With this mean and standard deviation."""
@@ -193,14 +183,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Draws:
-    """Seeded draws from the distributions of sources.
+    """Seeded draws from the distributions of sources, `trials` of each.
 
     The same source in the same scope is drawn once, so that its error is the same wherever it
     enters and cancels where it can. Draws depend on seed and source, not on the order of calls.
-
-    Attributes:
-        trials: How many draws.
-        seed: Of the random numbers.
     """
 
     trials: int = TRIALS
@@ -233,11 +219,7 @@ def possible(
 ) -> NDArray:
     """What the true value may be, shape (draws.trials,).
 
-    Args:
-        budget: Of the figure.
-        draws: To take errors from.
-        levels: Sources of other levels are held at their medians.
-        only: All sources but the one of this name are held at theirs.
+    Sources of other `levels` are held at their medians, and all but `only` the one of this name.
     """
     common: list[tuple[Source, Hashable]] = []
     errors: list[tuple[Source, Any]] = []
@@ -288,9 +270,7 @@ class Line:
     """One source's part in an uncertainty.
 
     Attributes:
-        source: The source.
-        low: 2.5 % quantile of the figure, if only this source is uncertain.
-        high: 97.5 % quantile.
+        low: 2.5 % quantile of the figure, if only this source is uncertain; high: 97.5 %.
         share: Of the uncertainty, 0 to 1: the square of its own 95 % interval's width over the sum
             of those of all sources. (Variances would let the far tail of one decide.)
     """
@@ -308,8 +288,7 @@ class Uncertainty:
     Attributes:
         value: As reported.
         estimate: Median of what the true value may be: `value` with known biases corrected.
-        low: 2.5 % quantile.
-        high: 97.5 % quantile.
+        low: 2.5 % quantile; high: 97.5 % quantile.
         lines: Of every source, the largest first.
     """
 
@@ -327,14 +306,13 @@ class Uncertainty:
 
 def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
     """Combine the sources of a budget."""
-    alone = dataclasses.replace(budget, scopes={})
-    whole = possible(alone, draws)
+    whole = possible(dataclasses.replace(budget, scopes={}), draws)
     low, middle, high = _quantiles(whole, _QUANTILES)
     medians = [(source, source.median) for source in budget.sources]
-    quantiles = np.array(_LIMITS)
     ends = []
     for place, source in enumerate(budget.sources):  # in each of which a figure is linear
-        errors = [*medians[:place], (source, source.law.at(quantiles)), *medians[place + 1 :]]
+        alone = (source, source.law.at(np.array(_LIMITS)))
+        errors = [*medians[:place], alone, *medians[place + 1 :]]
         ends.append((source, _true(budget.parts, errors)))
     return Uncertainty(budget.value, middle, low, high, _lines(ends))
 
@@ -344,9 +322,8 @@ class Comparison:
     """How far the ratio of two figures may be off for what their sources have not in common.
 
     Attributes:
-        low: 2.5 % quantile of ln(true ratio / reported ratio).
+        low: 2.5 % quantile of ln(true ratio / reported ratio); high: 97.5 % quantile.
         middle: Its median, which is not 0 where a known bias concerns the two differently.
-        high: 97.5 % quantile.
         lines: Of the sources that matter, the largest first; limits as of the whole.
     """
 
@@ -369,38 +346,29 @@ def compare(
     Errors of a machine that both have are the same in both; those of single runs are left out,
     because the scatter between repetitions shows them.
 
-    Args:
-        a: Budgets of the runs above the line; their scopes say which machine and configuration.
-        b: Of those below it.
-        draws: To take errors from.
-        itemised: Whether to say what each source contributes, which takes a moment for each.
+    Scopes of the budgets say which machine and configuration each run is of. What each source
+    contributes is only said of an `itemised` comparison, for it takes a moment for each.
     """
     low, middle, high = _quantiles(_log_ratio(a, b, draws), _QUANTILES)
-    lines: tuple[Line, ...] = ()
-    if itemised:
-        sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
-        lines = _lines(
-            [
-                (one, _quantiles(_log_ratio(a, b, draws, key), _LIMITS))
-                for key, one in sources.items()
-            ]
-        )
-    return Comparison(low, middle, high, lines)
+    if not itemised:
+        return Comparison(low, middle, high)
+    sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
+    ends = [
+        (one, _quantiles(_log_ratio(a, b, draws, key), _LIMITS)) for key, one in sources.items()
+    ]
+    return Comparison(low, middle, high, _lines(ends))
 
 
 def _log_ratio(
     a: Sequence[Budget], b: Sequence[Budget], draws: Draws, only: Name | None = None
 ) -> NDArray:
-    def off(budgets: Sequence[Budget]) -> NDArray:
-        return np.mean([np.log(_positive(one, draws, only) / one.value) for one in budgets], axis=0)
+    def off(budget: Budget) -> NDArray:
+        values = possible(budget, draws, (MACHINE, CONFIGURATION), only)
+        # It can't be 0 or less, whatever a normal error says.
+        return np.log(np.maximum(values, 1e-3 * abs(budget.value)) / budget.value)
 
-    return off(a) - off(b)
-
-
-def _positive(budget: Budget, draws: Draws, only: Name | None) -> NDArray:
-    """Draws of a figure that can't be 0 or less, whatever a normal error says."""
-    values = possible(budget, draws, (MACHINE, CONFIGURATION), only)
-    return np.maximum(values, 1e-3 * abs(budget.value))
+    above, below = (np.mean([off(one) for one in budgets], axis=0) for budgets in (a, b))
+    return above - below
 
 
 def _quantiles(values: NDArray, probabilities: Sequence[float]) -> list[float]:

@@ -32,11 +32,8 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Curves:
-    """What the runs of one configuration learned, epoch by epoch.
-
-    Attributes:
-        accuracy: Validation accuracy, 0 to 1; shape (runs, epochs).
-        energy: Energy since the start of the run, kWh; the same shape.
+    """What the runs of one configuration learned, epoch by epoch: validation accuracy (0 to 1) and
+    energy since the start of the run (kWh), both of shape (runs, epochs).
     """
 
     accuracy: np.ndarray
@@ -91,16 +88,14 @@ class Curves:
 
 @dataclass(frozen=True)
 class Saving:
-    """What one configuration saves against another.
+    """What one configuration saves against another, the reference.
 
     Attributes:
         accuracy: The equal accuracy, 0 to 1.
-        energy: Until it was reached, kWh.
-        reference_energy: The other's until then, kWh.
+        energy: Until it was reached, kWh; `reference_energy`: the other's until then.
         percent: 100 (1 - energy / reference_energy).
         log_ratio: Of energy over reference_energy, with its standard error.
-        reached: Runs that had the accuracy in some epoch.
-        reference_reached: The same of the other's.
+        reached: Runs that had the accuracy in some epoch; `reference_reached`: the other's.
         reason: Why something is NaN; None where nothing is.
     """
 
@@ -123,10 +118,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     runs a configuration. The jackknife, which a curve's first crossing of a mark is too jagged for,
     held it in 92 % with 30.
 
-    Args:
-        curves: Of one configuration.
-        reference: Of the one that it is set against.
-        guessing: The highest accuracy that guessing explains, 0 to 1; NaN where it isn't known.
+    There is none of what `guessing` (0 to 1) explains; NaN where that isn't known.
 
     Source:
         Efron (1979), "Bootstrap methods: another look at the jackknife",
@@ -145,9 +137,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     if min(energies) <= 0:
         who = "the" if energies[0] <= 0 else "the reference's"
         reason = f"nothing saved: {who} energy until then is not above 0"
-        return Saving(
-            accuracy, *energies, reached=reached[0], reference_reached=reached[1], reason=reason
-        )
+        return Saving(accuracy, *energies, math.nan, Estimate(), *reached, reason)
     found = _log_ratio(curves, reference)
     percent = 100 * (1 - energies[0] / energies[1])
     untested = f"not tested: {found.reason}" if found.reason else None

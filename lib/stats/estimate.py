@@ -91,13 +91,8 @@ def widened(low: float, middle: float, high: float, doubt: Doubt) -> tuple[float
     """The limits of the logarithm of a ratio, for scatter and instruments together.
 
     Half-widths are added as squares, each side by itself, about the ratio with known bias
-    corrected; both are independent of each other.
-
-    Args:
-        low: Lower limit by the runs' scatter, simultaneous or not.
-        middle: Logarithm of the ratio.
-        high: Upper limit.
-        doubt: What the instruments leave uncertain.
+    corrected; both are independent of each other. `low` and `high` are the limits by the runs'
+    scatter, simultaneous or not, around the logarithm of the ratio, `middle`.
     """
     centre = middle + doubt[1]
     down = math.hypot(middle - low, doubt[1] - doubt[0])

@@ -43,22 +43,19 @@ Rea and Parker (1992), "Designing and conducting survey research"; it agrees wit
 
 @dataclass(frozen=True)
 class TestResult:
-    """What one test says about one response.
+    """What one test says of the column `response`, explained by the column `factor`.
 
     Attributes:
         family: The tests whose p-values are adjusted together.
-        test: Name of the test.
-        response: Column that is explained.
-        factor: Column that explains it.
+        test: Its name.
         within: The part of the table that was tested, such as "dataset = mnist"; "": all of it.
         groups: Levels of the factor, in the order of `n` and of the sign of a correlation.
         n: Values in each group; one number for a correlation of two columns.
         dropped: Rows left out because the response or the factor is empty or infinite.
-        statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation.
+        statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation, which has a
+            95 % interval, `statistic_low` to `statistic_high`.
         p: Two-sided p-value.
         p_holm: p adjusted by `by_family`; NaN until then.
-        statistic_low: Lower limit of the 95 % interval of a correlation.
-        statistic_high: Upper limit.
         reason: Why the result is empty; None where nothing is.
     """
 
@@ -252,12 +249,8 @@ def magnitude(correlation: float) -> str:
 
 
 def correlation_interval(r: float, n: int, *, of_ranks: bool = False) -> tuple[float, float]:
-    """Give the 95 % interval of a correlation of n pairs; NaN where they are few or in line.
-
-    Args:
-        r: Pearson's or, `of_ranks`, Spearman's correlation.
-        n: Pairs.
-        of_ranks: Whether it is Spearman's.
+    """Give the 95 % interval of Pearson's or, `of_ranks`, Spearman's correlation of n pairs; NaN
+    where they are few or in line.
 
     Source:
         Fisher (1921) for Pearson's, as in `scipy.stats.pearsonr`; Bonett and Wright (2000),
@@ -276,59 +269,55 @@ def spearman_rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
     return scipy.stats.pearsonr(*ranks, axis=axis).statistic
 
 
+def _known(
+    test: str, df: pd.DataFrame, response: str, factor: str, read: Callable[[pd.Series], pd.Series]
+) -> tuple[TestResult, pd.Series, pd.Series]:
+    """Response and factor, as `read`, of the rows that have both; or why there is no test."""
+    result = TestResult(f"{test}, by {factor}", test, response, factor)
+    nothing = pd.Series(dtype=float)
+    if missing := [column for column in (response, factor) if column not in df]:
+        reason = f"the table has no column {' or '.join(missing)}"
+        return replace(result, reason=reason), nothing, nothing
+    values, levels = numbers(df[response]), read(df[factor])
+    kept = values.notna() & levels.notna()
+    result = replace(result, dropped=int((~kept).sum()))
+    if df.empty:
+        result = replace(result, reason="the table has no rows")
+    elif not kept.any():
+        both = f"{quantity(response).inline} and {quantity(factor).inline}"
+        result = replace(result, reason=f"none of {len(df)} rows has both {both}")
+    return result, values[kept], levels[kept]
+
+
 def _grouped(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:
     """The response parted by the levels of the factor, sorted by name; or why there is no test."""
-    result = TestResult(f"{test}, by {factor}", test, response, factor)
-    if reason := _absent(df, response, factor):
-        return replace(result, reason=reason), ()
-    values = numbers(df[response])
-    kept = df[factor].notna() & values.notna()
-    result = replace(result, dropped=int((~kept).sum()))
-    if not kept.any():
-        return replace(result, reason=_nothing(df, response, factor)), ()
-    names = df.loc[kept, factor].astype(str).to_numpy()
-    groups = {name: part.to_numpy() for name, part in values[kept].groupby(names)}
+    result, values, levels = _known(test, df, response, factor, lambda column: column)
+    if result.reason:
+        return result, ()
+    groups = {name: part.to_numpy() for name, part in values.groupby(levels.astype(str).to_numpy())}
     result = replace(result, groups=tuple(groups), n=tuple(map(len, groups.values())))
     single = [name for name, part in groups.items() if len(part) < FEWEST_IN_GROUP]
     if len(groups) == 1:
-        reason = f"{factor} has one level only, {result.groups[0]}"
+        reason: str | None = f"{factor} has one level only, {result.groups[0]}"
     elif single:
         named = f"{quantity(response).inline} in {', '.join(single)}"
         reason = f"only one value of {named}: its spread is unknown"
     else:
-        reason = _constant(response, values[kept].to_numpy())
+        reason = _constant(response, values.to_numpy())
     return replace(result, reason=reason), tuple(groups.values())
 
 
 def _paired(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:
     """The rows in which both columns have a value; or why there is no test."""
-    result = TestResult(f"{test}, by {factor}", test, response, factor)
-    if reason := _absent(df, response, factor):
-        return replace(result, reason=reason), ()
-    x, y = numbers(df[factor]), numbers(df[response])
-    kept = x.notna() & y.notna()
-    result = replace(result, dropped=int((~kept).sum()))
-    if not kept.any():
-        return replace(result, reason=_nothing(df, response, factor)), ()
-    columns = (x[kept].to_numpy(), y[kept].to_numpy())
-    count = len(columns[0])
-    if count < FEWEST_PAIRS:
-        reason = f"a correlation takes {FEWEST_PAIRS} pairs, not {count}"
+    result, *known = _known(test, df, response, factor, numbers)
+    if result.reason:
+        return result, ()
+    y, x = (column.to_numpy() for column in known)
+    if len(x) < FEWEST_PAIRS:
+        reason: str | None = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(x)}"
     else:
-        reason = _constant(factor, columns[0]) or _constant(response, columns[1])
-    return replace(result, n=(count,), reason=reason), columns
-
-
-def _absent(df: pd.DataFrame, *columns: str) -> str | None:
-    missing = [column for column in columns if column not in df]
-    return f"the table has no column {' or '.join(missing)}" if missing else None
-
-
-def _nothing(df: pd.DataFrame, response: str, factor: str) -> str:
-    if df.empty:
-        return "the table has no rows"
-    both = f"{quantity(response).inline} and {quantity(factor).inline}"
-    return f"none of {len(df)} rows has both {both}"
+        reason = _constant(factor, x) or _constant(response, y)
+    return replace(result, n=(len(x),), reason=reason), (x, y)
 
 
 def _constant(column: str, values: np.ndarray) -> str | None:

@@ -18,7 +18,7 @@ import scipy
 from numpy.linalg import pinv
 
 from lib.stats.estimate import Estimate
-from lib.stats.observations import Observations
+from lib.stats.observations import Factor, Observations
 
 _ROUNDING = 1e-9
 _NOTHING = 1e-20
@@ -33,10 +33,8 @@ class FTest:
     """Whether a part of the model is needed.
 
     Attributes:
-        f: The F statistic of two nested models, that takes all spreads for one.
-        df: Its degrees of freedom.
-        df_residual: Those of the residuals.
-        p: Of `f`.
+        f: The F statistic of two nested models, that takes all spreads for one; with its degrees
+            of freedom, `df` and `df_residual`, and its `p`.
         p_unequal: The same question where spreads may differ: the one to be believed.
         reason: Why the question can't be asked; None where it can.
     """
@@ -50,12 +48,7 @@ class FTest:
 
 
 class LogModel:
-    """The model, fitted to observations.
-
-    Attributes:
-        observations: What it is fitted to.
-        cells: The combinations of context and compared that occur, as in `Observations.cells`.
-    """
+    """The model, fitted to observations, whose `cells` that occur it has."""
 
     def __init__(self, observations: Observations):
         self.observations = observations
@@ -82,11 +75,9 @@ class LogModel:
     @cached_property
     def effect(self) -> FTest:
         """Whether the compared factor matters at all, whatever its interaction."""
-        compared = self.observations.compared
-        if len(compared) < 2:
+        if len(self.observations.compared) < 2:
             return FTest(reason="nothing is compared: the factor has one level")
-        additive = np.hstack([self._nuisance, compared.indicators])
-        return self._test(self._nuisance, additive, self.effect_p)
+        return self._test(self._nuisance, self._additive, self.effect_p)
 
     @cached_property
     def interaction(self) -> FTest:
@@ -94,34 +85,24 @@ class LogModel:
         observed = self.observations
         if len(observed.context) < 2 or len(observed.compared) < 2:
             return FTest(reason="there is one context only")
-        additive = np.hstack([self._nuisance, observed.compared.indicators])
-        return self._test(additive, self._design, self.interaction_p)
+        return self._test(self._additive, self._design, self.interaction_p)
 
     def effect_p(self, logs: np.ndarray) -> np.ndarray:
-        """The `p_unequal` of the effect in each of many studies of this design.
-
-        Args:
-            logs: Of their responses, shape (studies, n).
+        """The `p_unequal` of the effect in each of many studies of this design, by the logs of
+        their responses, shape (studies, n).
         """
         return self._unequal(self._between, logs, self._variances(self._squares(logs)))
 
     def interaction_p(self, logs: np.ndarray) -> np.ndarray:
-        """The `p_unequal` of the interaction in each of many studies of this design.
-
-        Args:
-            logs: Of their responses, shape (studies, n).
-        """
+        """The `p_unequal` of the interaction: see `effect_p`."""
         return self._unequal(self._interactions, logs, self._unmixed(self._squares(logs)))
 
     def contrast(self, weights: np.ndarray) -> Estimate:
-        """Estimate a contrast of the cells' mean logs, within places and blocks.
+        """Estimate a contrast of the mean logs of `cells`, within places and blocks.
 
         Its variance is the sum of what each run adds, each residual corrected for its leverage
         (HC2), and its degrees of freedom are Satterthwaite's. Without places and blocks that is
         Welch's t, and of two levels in complete blocks the paired t.
-
-        Args:
-            weights: Of the cells, in the order of `cells`.
 
         Source:
             Welch (1947), doi:10.1093/biomet/34.1-2.28; Imbens and Kolesár (2016), "Robust standard
@@ -157,10 +138,18 @@ class LogModel:
         return np.hstack([strata, observed.block.indicators])
 
     @cached_property
+    def _additive(self) -> np.ndarray:
+        return np.hstack([self._nuisance, self.observations.compared.indicators])
+
+    @cached_property
+    def _runs(self) -> np.ndarray:
+        """1 where a run is of a cell; shape (n, cells)."""
+        return (self._cell_of[:, None] == np.arange(len(self.cells))).astype(float)
+
+    @cached_property
     def _design(self) -> np.ndarray:
         """Cells first; shape (n, parameters), some of which may be redundant."""
-        cells = self._cell_of[:, None] == np.arange(len(self.cells))
-        return np.hstack([cells.astype(float), self._nuisance])
+        return np.hstack([self._runs, self._nuisance])
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -205,8 +194,7 @@ class LogModel:
 
     def _variances(self, squares: np.ndarray) -> np.ndarray:
         """Of each run, that of its cell."""
-        runs = self._design[:, : len(self.cells)]
-        return squares @ (runs / runs.sum(axis=0)) @ runs.T
+        return squares @ (self._runs / self._runs.sum(axis=0)) @ self._runs.T
 
     def _unmixed(self, squares: np.ndarray) -> np.ndarray:
         """The same, without what residuals of a block take over from each other.
@@ -214,7 +202,7 @@ class LogModel:
         Where spreads differ, a residual has a part of its neighbours' noise: cells then seem more
         alike than they are, and of 1 : 1 : 5 the interaction has a p below 5 % in 6.3 % of studies.
         """
-        runs = self._design[:, : len(self.cells)]
+        runs = self._runs
         mixing = runs.T @ self._maker**2 @ runs
         found = squares * np.where(self._alone, 0, np.diag(self._maker)) @ runs @ pinv(mixing)
         mixed = squares @ runs / runs.sum(axis=0)
@@ -235,20 +223,21 @@ class LogModel:
     def _between(self) -> np.ndarray:
         """Contrasts of the levels' means over all contexts: what the compared factor does."""
         observed = self.observations
-        both = np.hstack([observed.context.indicators, observed.compared.indicators])
-        alone = observed.context.indicators
-        return _projector(self._by_cell(both)) - _projector(self._by_cell(alone))
+        return self._projector(observed.context, observed.compared) - self._projector(
+            observed.context
+        )
 
     @cached_property
     def _interactions(self) -> np.ndarray:
         """Contrasts of the cells' means that an additive model takes for 0."""
         observed = self.observations
-        additive = np.hstack([observed.context.indicators, observed.compared.indicators])
-        return np.eye(len(self.cells)) - _projector(self._by_cell(additive))
+        return np.eye(len(self.cells)) - self._projector(observed.context, observed.compared)
 
-    def _by_cell(self, design: np.ndarray) -> np.ndarray:
+    def _projector(self, *factors: Factor) -> np.ndarray:
+        """Onto what factors tell of the cells."""
         first = np.unique(self._cell_of, return_index=True)[1]
-        return design[first]
+        basis = _basis(np.hstack([factor.indicators[first] for factor in factors]))
+        return basis @ basis.T
 
     def _test(
         self,
@@ -295,12 +284,6 @@ class LogModel:
 
 def _residuals(basis: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values - basis @ (basis.T @ values)
-
-
-def _projector(design: np.ndarray) -> np.ndarray:
-    """Onto the columns of a design, redundant or not."""
-    basis = _basis(design)
-    return basis @ basis.T
 
 
 def _basis(design: np.ndarray) -> np.ndarray:

@@ -22,11 +22,8 @@ def numbers(column: pd.Series) -> pd.Series:
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor of an experiment.
-
-    Attributes:
-        codes: Which level each observation has; integers of shape (n,).
-        levels: By code; tuples of text, of one text for each column that the factor is made of.
+    """A factor of an experiment: which level each of n observations has, and the levels, by this
+    code, as tuples of one text for each column that the factor is made of.
     """
 
     codes: np.ndarray
@@ -82,15 +79,10 @@ class Observations:
         place: Sequence[str] = (),
         block: str | None = None,
     ) -> Observations:
-        """Take them from a table, one row a run.
+        """Take them from the columns of a table, one row a run.
 
-        Args:
-            df: The table; rows without a response above 0 or a level compared are left out.
-            response: Column of positive numbers.
-            compared: Column of the factor whose effect is asked for.
-            context: Columns of the factors that it is compared within.
-            place: Columns of machine and location.
-            block: Column that tells the repetitions of everything apart, if they are blocks.
+        Rows without a response above 0 or a level compared are left out. `block` tells the
+        repetitions of everything apart, if they are blocks.
 
         Raises:
             ValueError: A column is missing.

@@ -28,15 +28,11 @@ class Pair:
         second: The level whose geometric mean the first's is divided by.
         n: Runs of the two.
         ratio: Of geometric means, within places and blocks.
-        low: Lower limit of its simultaneous 95 % interval: all of them hold their ratio at once
-            in 95 % of studies, so that the interval of one that was chosen does too.
-        high: Upper limit.
-        p: Two-sided, of the ratio being 1.
-        p_holm: The same, adjusted for the number of pairs.
-        p_alike: Of the two being further apart than the margin; NaN without one.
-        p_alike_holm: The same, adjusted for the number of pairs.
-        error: Standard error of the logarithm of the ratio.
-        df: Its degrees of freedom.
+        low: Lower limit of its simultaneous 95 % interval, up to `high`: all of them hold their
+            ratio at once in 95 % of studies, so that the interval of one that was chosen does too.
+        p: Two-sided, of the ratio being 1; `p_holm`: adjusted for the number of pairs.
+        p_alike: Of the two being further apart than the margin, NaN without one; `p_alike_holm`.
+        error: Standard error of the logarithm of the ratio; `df`: its degrees of freedom.
         doubts: What the instruments leave uncertain beside the scatter: of the components that
             were read, and of these with what was not read.
         settled_by: The instrument that would make that smaller.
@@ -116,10 +112,9 @@ def pairs(
         pair = replace(pair, ratio=math.exp(estimate.value), reason=estimate.reason)
         if estimate.reason is None:
             low, high = estimate.ratio_within(ALPHA / tested)
-            pair = replace(pair, low=low, high=high, p=estimate.p, margin=margin)
-            pair = replace(pair, error=estimate.error, df=estimate.df)
-            if margin is not None:
-                pair = replace(pair, p_alike=estimate.p_within(math.log1p(margin)))
+            p_alike = math.nan if margin is None else estimate.p_within(math.log1p(margin))
+            pair = replace(pair, low=low, high=high, p=estimate.p, p_alike=p_alike)
+            pair = replace(pair, margin=margin, error=estimate.error, df=estimate.df)
         results.append(pair)
     adjusted = multitest.holm(pair.p for pair in results)
     alike = multitest.holm(pair.p_alike for pair in results)

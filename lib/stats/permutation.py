@@ -86,8 +86,7 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
 def smallest_p(sizes: Iterable[Sizes]) -> float:
     """Give the least p that a design can attain, without ties; 1 where it can't be tested.
 
-    Args:
-        sizes: Of each stratum the number of observations of each level, zeros included.
+    `sizes` are of each stratum the numbers of observations of each level, zeros included.
     """
     distribution = _distribution(_untied(sizes))
     return 1 / (1 + DRAWS) if distribution is None else float(distribution[1][-1])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy
@@ -69,7 +68,7 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
     critical = permutation.critical_sum(sizes, alpha)
     model = LogModel(design)
     places = design.compared.codes / (len(design.compared) - 1)
-    noise = np.random.default_rng(SEED).normal(0, _log_sd(cv), (STUDIES, len(design)))
+    noise = _noise(design, cv)
 
     def power(shift: float) -> float:
         logs = noise + shift * places
@@ -78,7 +77,7 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
             found &= model.effect_p(logs) < alpha
         return float(found.mean())
 
-    return replace(Detectable(least), **_smallest(power))
+    return _smallest(power, least)
 
 
 def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
@@ -92,14 +91,14 @@ def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detect
         return Detectable(1.0, reason=model.interaction.reason)
     if not model.df_residual:
         return Detectable(1.0, reason="without repetitions no data could show an interaction")
-    noise = np.random.default_rng(SEED).normal(0, _log_sd(cv), (STUDIES, len(design)))
+    noise = _noise(design, cv)
     cells, counts = np.unique(design.cells, return_counts=True)
     one = design.cells == cells[np.argmin(counts)]
 
     def power(shift: float) -> float:
         return float((model.interaction_p(noise + shift * one) < alpha).mean())
 
-    return replace(Detectable(0.0), **_smallest(power))
+    return _smallest(power, 0.0)
 
 
 def upper_sd(sd: float, df: int) -> float:
@@ -111,7 +110,7 @@ def precision(sd: float, repetitions: int, pairs: int) -> float:
     """How far the simultaneous interval of a ratio will reach to each side, as a share.
 
     Args:
-        sd: Standard deviation of the logs among repetitions.
+        sd: Standard deviation of the logs among repetitions; best its `upper_sd`.
         repetitions: Of each of the two, at least 2.
         pairs: That are compared in all.
     """
@@ -120,12 +119,8 @@ def precision(sd: float, repetitions: int, pairs: int) -> float:
 
 
 def repetitions_for(target: float, sd: float, pairs: int) -> int | None:
-    """The repetitions that bring every pair's interval to a precision; None beyond `MOST`.
-
-    Args:
-        target: Share to each side, such as 0.05 for ± 5 %.
-        sd: See `precision`; best its `upper_sd`.
-        pairs: See `precision`.
+    """The repetitions that bring every pair's interval to a `precision`, such as 0.05 for ± 5 %;
+    None beyond `MOST`.
     """
     candidates = range(2, MOST + 1)
     place = bisect_left(candidates, -target, key=lambda n: -precision(sd, n, pairs))
@@ -144,15 +139,17 @@ def _sums_of_h(design: Observations, logs: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _log_sd(cv: float) -> float:
-    """Of the logs, of a log-normal response."""
-    return math.sqrt(math.log1p(cv**2))
+def _noise(design: Observations, cv: float) -> np.ndarray:
+    """Of the logs of a log-normal response, shape (STUDIES, n)."""
+    sd = math.sqrt(math.log1p(cv**2))
+    return np.random.default_rng(SEED).normal(0, sd, (STUDIES, len(design)))
 
 
-def _smallest(power: Callable[[float], float]) -> dict[str, Any]:
+def _smallest(power: Callable[[float], float], least: float) -> Detectable:
     """The ratio at which a power that grows with it is enough."""
     most = math.log(LARGEST_RATIO)
     if power(most) < POWER:
-        return {"reason": f"not even a ratio of {LARGEST_RATIO:g} would be found often enough"}
+        reason = f"not even a ratio of {LARGEST_RATIO:g} would be found often enough"
+        return Detectable(least, reason=reason)
     shift = scipy.optimize.bisect(lambda shift: power(shift) - POWER, 0, most, xtol=2e-3)
-    return {"ratio": math.exp(shift)}
+    return Detectable(least, math.exp(shift))

@@ -17,19 +17,15 @@ _COLUMNS = (
     *("score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"),
     *("score_min", "score_max", "rank", "among_best", "pareto", "reason"),
 )
+_FIGURES = ["accuracy", "energy_consumed", "score"]
 _ESTIMATE = "_estimate"
-_LIMITS = ("score_ratio_of_means_low", "score_ratio_of_means_high")
+_LIMITS = ["score_ratio_of_means_low", "score_ratio_of_means_high"]
 
 
 def score(accuracy: float | pd.Series, energy: float | pd.Series) -> float | pd.Series:
-    """Give accuracy / energy in 1/kWh: the Score of a run, or of each of several.
+    """Give accuracy (0 to 1) / energy (kWh) in 1/kWh: the Score of a run, or of each of several.
 
-    Args:
-        accuracy: 0 to 1.
-        energy: kWh.
-
-    Returns:
-        NaN where there is no energy, or none above 0.
+    It is NaN where there is no energy, or none above 0.
 
     Source:
         Paper, section 3.1; Alyamkin et al. (2019), doi:10.1109/JETCAS.2019.2911899.
@@ -38,13 +34,10 @@ def score(accuracy: float | pd.Series, energy: float | pd.Series) -> float | pd.
 
 
 def with_scores(df: pd.DataFrame) -> pd.DataFrame:
-    """Give every run its Score, accuracy / energy in 1/kWh, or the reason why it has none.
+    """Give every run its `score` in 1/kWh, or why it has none, `score_reason`.
 
     Args:
         df: One row a run, with `accuracy` (0 to 1) and `energy_consumed` (kWh).
-
-    Returns:
-        A copy with the columns `score` and `score_reason`.
 
     Raises:
         ValueError: One of the two columns is missing.
@@ -95,10 +88,12 @@ def rank(
     within, by = list(within), list(by)
     _require(df, *within, *by)
     keys = [*within, *by]
+    known = with_scores(df)
+    known = known.assign(**{name: numbers(known[name]) for name in _FIGURES})
     table = pd.DataFrame(
         [
             dict(zip(keys, key, strict=True)) | _summary(runs)
-            for key, runs in _scored(df, keys).groupby(keys, dropna=False, observed=True)
+            for key, runs in known.groupby(keys, dropna=False, observed=True)
         ],
         columns=[*keys, *_COLUMNS, _ESTIMATE],
     )
@@ -112,7 +107,7 @@ def rank(
         known = estimates[group.index].dropna()
         if len(known):
             limits = [estimate.ratio_within(ALPHA / len(known)) for estimate in known]
-            table.loc[known.index, list(_LIMITS)] = np.array(limits)
+            table.loc[known.index, _LIMITS] = np.array(limits)
             table.loc[known.index, "among_best"] = _among_best(list(known))
         table.loc[group.index, "pareto"] = pareto_front(
             group["mean_accuracy"], group["mean_energy_consumed"]
@@ -136,29 +131,18 @@ def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
 
 def _among_best(scores: list[Estimate]) -> list[bool]:
     """Whether none of the other Scores, each independent of the others, is surely better."""
-    if not scores:
-        return []
     number = len(scores) * (len(scores) - 1) / 2
     best = max(scores, key=lambda one: one.value)
     return [one.value == best.value or (one - best).p * number >= ALPHA for one in scores]
 
 
-def _scored(df: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Of every run the columns that a ranking takes, as numbers."""
-    found = with_scores(df)[[*keys, "accuracy", "energy_consumed", "score", "score_reason"]]
-    columns = ("accuracy", "energy_consumed", "score")
-    return found.assign(**{name: numbers(found[name]) for name in columns})
-
-
 def _summary(runs: pd.DataFrame) -> dict[str, Any]:
     """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
-    table = runs[["accuracy", "energy_consumed", "score"]].to_numpy()
+    table = runs[_FIGURES].to_numpy()
     scored = ~np.isnan(table[:, 2])
     reasons = [
         f"{count} of {len(runs)} runs: {reason}"
-        for reason, count in (
-            () if scored.all() else runs.loc[~scored, "score_reason"].value_counts().items()
-        )
+        for reason, count in runs["score_reason"].value_counts().items()
     ]
     found: dict[str, Any] = {"runs": len(runs), "n": int(scored.sum())}
     if scored.any():
