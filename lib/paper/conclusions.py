@@ -38,9 +38,8 @@ class Conclusion:
         question: RQ1, RQ2, RQ3, the validity of the measurements, or the discussion.
         claim: What the paper says, in our words.
         where: Section, table or figure of the paper.
-        verdict: `stands`, `falls` or `undecided`.
-        sentence: Why, in plain words, with the figures that decide it.
-        evidence: Names of the tables of `lib.paper.reanalysis.tables` that hold those figures.
+        verdict: And `sentence`: see `Verdict`.
+        evidence: Names of the tables of `lib.paper.reanalysis.tables` that hold the figures.
     """
 
     question: str
@@ -79,12 +78,9 @@ _WEIGHINGS: list[Callable[[Case], Conclusion]] = []
 def conclusions(
     results: pd.DataFrame, tables: dict[str, pd.DataFrame] | None = None
 ) -> tuple[Conclusion, ...]:
-    """Weigh the paper's conclusions, in its order.
+    """Weigh the paper's conclusions, in its order; of results other than its own there are none.
 
-    Args:
-        results: The authors' package (`lib.paper.published.read_package`); of any other results
-            there are no conclusions.
-        tables: `lib.paper.reanalysis.tables(results)`; None computes them.
+    `lib.paper.reanalysis.tables` are computed where they are not given.
     """
     if "campaign" not in results or set(results["campaign"]) != {KAGGLE, WATTMETER}:
         return ()
@@ -199,10 +195,13 @@ def architecture_wattmeter(case: Case) -> Verdict:
     # Stands if the permutation within the two datasets is beyond chance.
     parts = case.tables["by_design"].set_index(["data", "dataset"]).loc["Wattmeter machine"]
     both = parts.loc["both"]
-    by_ranks = both["p_paper"] < ALPHA
     energy = case.runs(WATTMETER).groupby(["dataset", "architecture"])["wattmeter_energy"].median()
     spread = energy.groupby("dataset").max() / energy.groupby("dataset").min() - 1
     least = {energy[dataset].idxmin() for dataset in ("cifar10", "mnist")}
+    mixed = (
+        f"; over both datasets at once it gives {p_value(both['p_paper'])}, because the datasets' "
+        "own energies mix the ranks"
+    )
     return STANDS if both["p_exact"] < ALPHA else UNDECIDED, (
         "By the wattmeter, whose runs had a process each, it differs within the datasets, by "
         f"{span(100 * spread, '.0f')} % between the least and the most. Counting every order in "
@@ -213,13 +212,8 @@ def architecture_wattmeter(case: Case) -> Verdict:
         f"{both['residual_sd_percent']:.1f} %. The paper's test gives "
         f"{p_value(parts.loc['cifar10', 'p_paper'])} and {p_value(parts.loc['mnist', 'p_paper'])}, "
         "since with three runs chi squared is far from the exact distribution of its ranks"
-        + (
-            "."
-            if by_ranks
-            else f"; over both datasets at once it gives {p_value(both['p_paper'])}, because the "
-            "datasets' own energies mix the ranks."
-        )
-        + f" {listed(sorted(least))} takes the least on both."
+        f"{'' if both['p_paper'] < ALPHA else mixed}. {listed(sorted(least))} takes the least on "
+        "both."
     )
 
 
@@ -228,9 +222,7 @@ def vgg_below_resnet(case: Case) -> Verdict:
     """Both VGG networks take less energy than ResNet50."""
     # Stands or falls only where wattmeter runs of ResNet50 lie wholly above or below.
     bounds = case.tables["energy_bounds"].pivot(
-        index=["location", "dataset"],
-        columns="architecture",
-        values=["lowest", "highest", "sampled"],
+        index=["location", "dataset"], columns="architecture"
     )
     vgg = bounds["sampled"][["VGG16", "VGG19"]].max(axis=1)
     surely = (bounds["lowest"]["ResNet50"] > vgg).sum()
@@ -292,14 +284,11 @@ def location_and_emissions(case: Case) -> Verdict:
 def location_and_energy(case: Case) -> Verdict:
     """Energy does not depend on the location."""
     # Undecided: one session a place and dataset, with GPU energies of one reading.
-    logged, own, cifar10 = (
-        case.test(data, "energy_consumed", "location", within)
-        for data, within in (
-            ("Kaggle, as published", ""),
-            ("Kaggle, corrected", ""),
-            ("Kaggle, corrected", "dataset = cifar10"),
-        )
+    logged, own = (
+        case.test(data, "energy_consumed", "location")
+        for data in ("Kaggle, as published", "Kaggle, corrected")
     )
+    cifar10 = case.test("Kaggle, corrected", "energy_consumed", "location", "dataset = cifar10")
     runs = case.runs(KAGGLE)
     sessions = runs.groupby(["location", "dataset"])["source_file"].nunique()
     one = (runs["gpu_method"] == ONE_READING_GPU).sum()
@@ -320,14 +309,10 @@ def vgg19_best(case: Case) -> Verdict:
     pairs = case.tables["vgg_pairs"]
     kaggle, meter = pairs[pairs["where"] != "wattmeter"], pairs[pairs["where"] == "wattmeter"]
     more = pairs["vgg19_takes_more_percent"]
-    runs = with_power(case.runs(KAGGLE))
-    us_cifar10 = runs[
-        (runs["architecture"] == "VGG19")
-        & (runs["dataset"] == "cifar10")
-        & runs["location"].str.startswith("USA")
-    ]
-    low = us_cifar10[us_cifar10["gpu_method"] == ONE_READING_GPU]["gpu_energy_power"]
-    sampled = us_cifar10[us_cifar10["gpu_method"] != ONE_READING_GPU]["gpu_energy_power"]
+    runs = with_power(case.runs(KAGGLE)).query("architecture == 'VGG19' and dataset == 'cifar10'")
+    runs = runs[runs["location"].str.startswith("USA")]
+    one = runs["gpu_method"] == ONE_READING_GPU
+    low, sampled = (runs.loc[which, "gpu_energy_power"] for which in (one, ~one))
     best = case.tables["best_architectures"]
     sound = best[best["data"].isin([reanalysis.SAMPLED, "Wattmeter machine"])]
     wins = (sound[sound["dataset"] == "cifar10"]["best_score"] == "VGG19").sum()
@@ -402,10 +387,8 @@ def gap(case: Case) -> Verdict:
     """The profiler misses 42 to 46 %, because it models, and sees three components only."""
     # Falls if CodeCarbon's CPU energies fit an overflowed counter and not its CPU power.
     runs = case.tables["wattmeter_power"]
-    medians = runs.groupby(["dataset", "architecture"])[["wattmeter_energy", "codecarbon_energy"]]
-    gap = medians.median().pipe(
-        lambda m: 100 * (1 - m["codecarbon_energy"] / m["wattmeter_energy"])
-    )
+    medians = runs.groupby(["dataset", "architecture"]).median(numeric_only=True)
+    gap = 100 * (1 - medians["codecarbon_energy"] / medians["wattmeter_energy"])
     remainder = (runs["cpu_energy"].abs() <= 2 * RAPL_RANGE).all()
     impossible = (runs["cpu"] < runs["cpu_last_reading"] / 2).all()
     estimated = runs["gap_estimated_percent"]
@@ -438,11 +421,9 @@ def correlation(case: Case) -> Verdict:
 def profilers_reliable(case: Case) -> Verdict:
     """A profiler is a reliable way to compare the energy of trainings."""
     # Undecided if a stopwatch does as well and the power, CPU counter overflowed, does not.
+    six = case.rho("energy, medians of three (the paper's)")
     time = case.rho("duration against wattmeter energy")
-    six, time_six = (
-        case.rho("energy, medians of three (the paper's)"),
-        case.rho("duration against wattmeter energy, medians of three"),
-    )
+    time_six = case.rho("duration against wattmeter energy, medians of three")
     power, estimated = case.rho("mean power"), case.rho("mean power, CPU from its last reading")
     gpu = case.tables["wattmeter_power"]["gpu"]
     medians = case.tables["wattmeter_medians"]

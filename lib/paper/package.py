@@ -58,11 +58,8 @@ def read(root: Path) -> Imported:
         LogError: A file is missing or damaged; names it.
     """
     logs = read_folder(root / KAGGLE)
-    kaggle = logs.results.assign(
-        campaign=KAGGLE,
-        source_file=KAGGLE + "/" + logs.results["source_file"],
-        cpu_method=CONSTANT_CPU,
-    )
+    files = f"{KAGGLE}/" + logs.results["source_file"]
+    kaggle = logs.results.assign(campaign=KAGGLE, source_file=files, cpu_method=CONSTANT_CPU)
     runs = _read_wattmeter(root)
     wattmeter = runs.results.assign(campaign=WATTMETER, cpu_method=RAPL)
     results = pd.concat([kaggle, wattmeter], ignore_index=True)
@@ -70,12 +67,7 @@ def read(root: Path) -> Imported:
         gpu_method=np.where(codecarbon.one_gpu_reading(results), ONE_READING_GPU, SAMPLED_GPU),
         ram_method=RAM_MODEL,
     )
-    return Imported(
-        results,
-        logs.skipped + runs.skipped,
-        logs.notes + runs.notes,
-        runs.histories,
-    )
+    return Imported(results, logs.skipped + runs.skipped, logs.notes + runs.notes, runs.histories)
 
 
 def _read_wattmeter(root: Path) -> Imported:
@@ -109,15 +101,9 @@ def _read_wattmeter(root: Path) -> Imported:
     ]
     results = as_results(log.rows.merge(pd.DataFrame(rows), on="file"))
     ids = results.set_index("source_file")["run_id"]
-    named_histories = [
-        history.assign(run_id=ids[name]) for name, history in zip(files, histories, strict=True)
-    ]
-    return Imported(
-        results,
-        log.skipped,
-        log.notes,
-        pd.concat(named_histories, ignore_index=True)[list(HISTORY)],
-    )
+    told = [one.assign(run_id=ids[name]) for name, one in zip(files, histories, strict=True)]
+    history = pd.concat(told, ignore_index=True)[list(HISTORY)]
+    return Imported(results, log.skipped, log.notes, history)
 
 
 def _read_summary(folder: Path, root: Path) -> dict[str, float]:

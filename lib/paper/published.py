@@ -58,9 +58,7 @@ def source(name: str) -> str:
 def alike(results: pd.DataFrame, design: Mapping[str, object]) -> pd.DataFrame:
     """The runs that are of the paper's design in all that `NETWORK` or `TRAINING` name.
 
-    Args:
-        results: A study's results table; of an import without these columns no run is known to be.
-        design: Field of RunConfig and its value.
+    Of an import without these columns no run is known to be.
     """
     columns = ["architecture", "dataset", "image_size"]
     if not {*columns, *design} <= {*results.columns}:
@@ -79,12 +77,8 @@ def alike(results: pd.DataFrame, design: Mapping[str, object]) -> pd.DataFrame:
 def read_package(folder: Path) -> Imported:
     """Read the authors' package, anyone's CodeCarbon logs with a sidecar, or a tool's table.
 
-    Args:
-        folder: For the package: its root, a folder above or below it.
-
-    Returns:
-        Results as `lib.logs.folder.as_results` has them; of the package also what
-        `lib.paper.package.read` adds, and Table 2.
+    The package is found from its root and from a folder above or below it. Its results have
+    besides what `lib.logs.folder.as_results` gives what `lib.paper.package.read` adds, and Table 2.
 
     Raises:
         ValueError: The folder is neither, or something in it can't be read.

@@ -36,11 +36,7 @@ _CONFIGURATION = ["dataset", "architecture"]
 
 
 def tables(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Compute every table that a conclusion may point to, by name.
-
-    Args:
-        results: The authors' package (`lib.paper.published.read_package`).
-    """
+    """Compute every table that a conclusion may point to from the authors' package, by name."""
     makers: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] = (
         questions,
         by_design,
@@ -140,15 +136,12 @@ def gpu_power(results: pd.DataFrame) -> pd.DataFrame:
     """
     runs = with_power(results)
     runs = runs.assign(distance=(runs["gpu_energy_power"] - runs["gpu_power"]).abs())
-    return (
-        runs.groupby(["campaign", "architecture", "gpu_method"])
-        .agg(
-            runs=("run_id", "size"),
-            lowest_mean_W=("gpu_energy_power", "min"),
-            highest_mean_W=("gpu_energy_power", "max"),
-            largest_distance_from_last_reading_W=("distance", "max"),
-        )
-        .reset_index()
+    groups = runs.groupby(["campaign", "architecture", "gpu_method"], as_index=False)
+    return groups.agg(
+        runs=("run_id", "size"),
+        lowest_mean_W=("gpu_energy_power", "min"),
+        highest_mean_W=("gpu_energy_power", "max"),
+        largest_distance_from_last_reading_W=("distance", "max"),
     )
 
 
@@ -167,12 +160,9 @@ def vgg_pairs(results: pd.DataFrame) -> pd.DataFrame:
     meter = meter.assign(where="wattmeter", energy_consumed=meter["wattmeter_energy"])
     columns = ["accuracy", "energy_consumed", "gpu_energy_power"]
     runs = with_power(pd.concat([kaggle, meter], ignore_index=True))
-    pairs = (
-        runs[runs["architecture"].isin(["VGG16", "VGG19"])]
-        .groupby(["where", "dataset", "architecture"])[columns]
-        .median()
-        .unstack("architecture")
-    )
+    runs = runs[runs["architecture"].isin(["VGG16", "VGG19"])]
+    pairs = runs.pivot_table(columns, ["where", "dataset"], "architecture", aggfunc="median")
+    pairs = pairs[columns]
     energy = pairs["energy_consumed"]
     more = 100 * (energy["VGG19"] / energy["VGG16"] - 1)
     pairs.columns = [f"{column}_{architecture}" for column, architecture in pairs.columns]
@@ -208,13 +198,13 @@ def best_architectures(results: pd.DataFrame) -> pd.DataFrame:
     treated = treatments.treatments(results)
     kaggle = {name: campaign(runs, KAGGLE) for name, runs in treated.items()}
     meter = campaign(results, WATTMETER)
-    meter = meter.assign(score_energy=meter["wattmeter_energy"])
+    energy = meter["wattmeter_energy"]
     parts = {
         "Kaggle, as published": kaggle[treatments.AS_PUBLISHED],
         "Kaggle, corrected": kaggle[treatments.CORRECTED],
         SAMPLED: sampled(treated[treatments.CORRECTED]),
         "Wattmeter machine": meter.assign(
-            score=score(meter["accuracy"], meter["wattmeter_energy"])
+            score=score(meter["accuracy"], energy), score_energy=energy
         ),
     }
     rows = []

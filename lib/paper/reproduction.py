@@ -141,10 +141,7 @@ REPRODUCTIONS = (
     Reproduction("table5", "Table 5: differences between locations", ("response",), location_tests),
     Reproduction("table6", "Table 6: Scores", ("location", "dataset", "architecture"), scores),
     Reproduction(
-        "table7",
-        "Table 7: wattmeter and CodeCarbon",
-        ("dataset", "architecture"),
-        medians,
+        "table7", "Table 7: wattmeter and CodeCarbon", ("dataset", "architecture"), medians
     ),
     Reproduction(
         "rq3", "Section 4.3: agreement of the instruments", ("quantity",), instrument_agreement
