@@ -17,10 +17,11 @@ import scipy
 import yaml
 
 from lib import text
+from lib.analysis.frugality import number
 from lib.instruments import accuracy
 from lib.study.errors import UserError
 from lib.study.sections import Gain
-from lib.units import JOULES_PER_KWH, mean_power
+from lib.units import mean_power
 
 SUPPLY = (1.04, 1.15)
 """Plug over what a power supply delivers: 80 PLUS Titanium to Gold at half load, 230 V internal."""
@@ -115,13 +116,12 @@ def _fitted(
 ) -> Calibrated:
     line = scipy.stats.linregress(read, plug)
     middle = sum(SUPPLY) / 2
-    meter = accuracy.SOURCES["plug"].law.spread / math.sqrt(3) if wattmeter is None else wattmeter.u
     supply = (SUPPLY[1] - SUPPLY[0]) / 2 / math.sqrt(3) / middle
-    scale = 1.0 if wattmeter is None else wattmeter.gain
+    meter = wattmeter or Gain(gain=1.0, u=accuracy.SOURCES["plug"].law.spread / math.sqrt(3))
     rest = plug - line.intercept - line.slope * read
     return Calibrated(
-        gain=float(scale * line.slope / middle),
-        u=math.hypot(line.stderr / line.slope, meter, supply),
+        gain=float(meter.gain * line.slope / middle),
+        u=math.hypot(line.stderr / line.slope, meter.u, supply),
         components=tuple(changed),
         offset=float(line.intercept),
         residual=float(rest.std(ddof=2) / plug.mean()),
@@ -130,12 +130,9 @@ def _fitted(
 
 def _powers(runs: pd.DataFrame, end: str) -> pd.DataFrame:
     """Mean W of each component in each run: of the training, or of the idle machine."""
-    empty = pd.Series(0.0, index=runs.index)
     return pd.DataFrame(
         {
-            name: pd.to_numeric(runs.get(f"{name}_{end}", empty)).fillna(0.0)
-            * JOULES_PER_KWH
-            / runs["duration"]
+            name: mean_power(number(runs, f"{name}_{end}").fillna(0.0), runs["duration"])
             for name in ("cpu", "gpu")
         }
     )

@@ -17,8 +17,7 @@ class Choice:
 
     Attributes:
         name: The configuration with the least mean energy among the candidates.
-        accuracy: Its mean accuracy.
-        energy: Its mean energy, kWh.
+        accuracy: Its mean accuracy; energy: its mean energy, kWh.
         candidates: Names of those that were not shown to be less accurate than the most accurate
             one, the chosen one among them, by energy.
         runner_up: The candidate with the next higher energy; None where there is no other.
@@ -42,7 +41,7 @@ class Choice:
 
 
 def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
-    """Choose among the configurations of one context.
+    """Choose among the configurations of one context that have an accuracy and an energy above 0.
 
     A configuration is less accurate if a one-sided Welch test against the most accurate one says so
     at 5 %, after Bonferroni over the others; of single runs, if its accuracy is lower.
@@ -50,9 +49,6 @@ def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
     Args:
         runs: One row a run: name (of its configuration), accuracy (0 to 1), and energy.
         energy: Column with the energy in kWh.
-
-    Returns:
-        None where no configuration has both an accuracy and an energy above 0.
     """
     known = runs.dropna(subset=["accuracy", energy])
     known = known[known[energy] > 0].astype({"accuracy": float, energy: float})
@@ -60,10 +56,7 @@ def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
         return None
     groups = known.groupby("name", sort=False)
     means = groups[["accuracy", energy]].mean()
-    accuracies, energies = (
-        {name: values.to_numpy() for name, values in groups[column]}
-        for column in ("accuracy", energy)
-    )
+    accuracies = {name: values.to_numpy() for name, values in groups["accuracy"]}
     best = means["accuracy"].idxmax()
     level = ALPHA / max(len(means) - 1, 1)
     worse = [name for name in means.index if _p_lower(accuracies[name], accuracies[best]) < level]
@@ -72,8 +65,8 @@ def among(runs: pd.DataFrame, energy: str = "energy_consumed") -> Choice | None:
     found = Choice(chosen, accuracy, used, (chosen, *others))
     if not others:
         return found
-    logs = {name: np.log(energies[name]) for name in (chosen, *others)}
-    alone = min(map(len, logs.values())) < 2
+    logs = {name: np.log(values.to_numpy()) for name, values in groups[energy]}
+    alone = min(len(logs[name]) for name in (chosen, *others)) < 2
     p = None if alone else max(_p_lower(logs[chosen], logs[name]) for name in others)
     ratio = means.loc[others[0], energy] / used
     return replace(found, runner_up=others[0], energy_ratio=ratio, p=p)

@@ -79,14 +79,9 @@ class Comparison:
 
 
 def side_by_side(first: Analysis, second: Analysis, response: str) -> Comparison:
-    """Set two studies side by side.
+    """Set two studies, A and B, side by side in the column of a quantity.
 
     Of a study with several treatments the last is taken, of one with variants the reference.
-
-    Args:
-        first: A.
-        second: B, whose means are divided by those of A.
-        response: The quantity's column.
 
     Raises:
         NothingSharedError: If the two share no architecture on the same dataset.

@@ -47,30 +47,17 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
         how = MEASURED if phase == "idle" else ESTIMATED
         stages.append((phase, lasted, lasted * powers[power], how))
     rows = [
-        {
-            "stage": stage,
-            "runs": int((lasted > 0).sum()),
-            "duration": lasted.sum(),
-            "energy_consumed": energy.sum(min_count=1),
-            "how": how,
-            "emissions": (energy * intensity).sum(min_count=1),
-        }
+        (
+            *(stage, int((lasted > 0).sum()), lasted.sum(), energy.sum(min_count=1), how),
+            (energy * intensity).sum(min_count=1),
+        )
         for stage, lasted, energy, how in stages
         if lasted.sum() > 0
     ]
-    lost = list(_drawn(attempts))
-    if lost:
-        energy = sum(kwh for _, kwh in lost)
-        rows.append(
-            {
-                "stage": "failed or interrupted",
-                "runs": len(lost),
-                "duration": sum(seconds for seconds, _ in lost),
-                "energy_consumed": energy,
-                "how": MEASURED,
-                "emissions": energy * intensity.mean(),
-            }
-        )
+    if lost := list(_drawn(attempts)):
+        took, used = map(sum, zip(*lost, strict=True))
+        emitted = used * intensity.mean()
+        rows.append(("failed or interrupted", len(lost), took, used, MEASURED, emitted))
     columns = ["stage", "runs", "duration", "energy_consumed", "how", "emissions"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -89,11 +76,7 @@ def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:
 
 
 def elsewhere(energy: float, places: Sequence[str] = PAPER_PLACES) -> pd.DataFrame:
-    """What an energy would have emitted in other places.
-
-    Args:
-        energy: kWh.
-        places: As `lib.instruments.carbon.locate` takes them.
+    """What an energy (kWh) would have emitted in places, as `carbon.locate` takes them.
 
     Returns:
         One row a place, the least intense first: place, name, carbon_intensity (g CO2-eq/kWh),

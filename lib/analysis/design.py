@@ -41,12 +41,7 @@ class Design:
         rows = runs.assign(**{column: texts(runs[column]) for column in self.columns})
         rows = rows.assign(_compared=self.levels(runs))
         return Observations.of(
-            rows,
-            response,
-            "_compared",
-            context=self.context,
-            place=self.place,
-            block=self.block,
+            rows, response, "_compared", context=self.context, place=self.place, block=self.block
         )
 
     def levels(self, runs: pd.DataFrame) -> pd.Series:
@@ -67,10 +62,8 @@ class Design:
 def of(runs: pd.DataFrame, study: Study | None) -> Design:
     """Read the design off the runs, and off what the study says of it.
 
-    Args:
-        runs: One row a run, with the column `variant` where there is more than one.
-        study: As it was run; None, or without factors, where the runs were read from elsewhere:
-            then the architecture is compared, or else the first thing that varies.
+    Where there is none, or none with factors, as of runs that were read from elsewhere, the
+    architecture is compared, or else the first thing that varies.
     """
     margin = study.margin if study else None
     place = tuple(name for name in PLACES if name in runs and runs[name].nunique() > 1)

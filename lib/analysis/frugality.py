@@ -28,10 +28,8 @@ FIRST_EPOCHS = (1, 2, 5, 10)
 def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Derive figures for every completed run.
 
-    Args:
-        results: A study's results table.
-        histories: `history.csv` of each run, by run id; a run without one has no
-            `energy_to_threshold`, and is taken to have trained for all its epochs.
+    A run without a history, which are by run id, has no `energy_to_threshold` and is taken to have
+    trained for all its epochs.
 
     Returns:
         run_id, architecture, dataset, repetition, and
@@ -47,15 +45,14 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
           is not above what guessing explains
     """
     frame = results[KEYS].copy()
-    joules = number(results, "energy_consumed") * JOULES_PER_KWH
+    energy = number(results, "energy_consumed")
+    joules = energy * JOULES_PER_KWH
     # Training may have stopped early.
     epochs = results["run_id"].map({run: len(history) for run, history in histories.items()})
     epochs = epochs.fillna(number(results, "epochs"))
     frame["joules_per_image"] = joules / (epochs * number(results, "data_train_images"))
     frame["joules_per_epoch"] = joules / epochs
-    frame["mean_power"] = mean_power(
-        number(results, "energy_consumed"), number(results, "duration")
-    )
+    frame["mean_power"] = mean_power(energy, number(results, "duration"))
     frame["peak_power"] = number(results, "peak_power")
     accuracy = number(results, "accuracy")
     threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
@@ -66,7 +63,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     ]
     points = 100 * (accuracy - 1 / number(results, "data_classes"))
     learned = accuracy > guessing(results)
-    frame["energy_per_point"] = number(results, "energy_consumed") / points.where(learned)
+    frame["energy_per_point"] = energy / points.where(learned)
     return frame
 
 
@@ -94,9 +91,6 @@ def prediction_errors(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     The prediction is the mean of the first epochs, times the number of epochs: those of a training
     resemble each other, as carbontracker has it (Anthony et al. 2020, arXiv:2007.03051, section 3).
-
-    Args:
-        histories: `history.csv` of each run, by run id.
 
     Returns:
         One row a run and number of first epochs: run_id, epochs, first_epochs, predicted and

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 
 import numpy as np
@@ -25,10 +25,8 @@ from lib.units import mean_power
 class Instrument:
     """An instrument, and the columns that hold what it measured.
 
-    Attributes:
-        name: For people.
-        columns: Of energy (kWh), by what the energy is of: the machine or its gpu.
-        duration: Column with the seconds that it measured; else `duration`.
+    Those of energy (kWh) are by what it is of, the machine or its gpu; where the column of the
+    seconds that it measured is empty, `duration` is taken.
     """
 
     name: str
@@ -72,9 +70,7 @@ class Agreement:
     """How two instruments agree; what can't be computed is NaN or None, with a reason.
 
     Attributes:
-        reference: Name of the instrument to be believed.
-        other: Name of the other.
-        energy_of: See `Pair`.
+        reference: And `other`, `energy_of`: see `Pair`.
         n: Runs.
         n_medians: Configurations.
         rho_medians: Spearman's rho of the configurations' medians, as the paper has it.
@@ -125,11 +121,7 @@ class Agreement:
 
 
 def pairs(results: pd.DataFrame) -> list[Pair]:
-    """Every two instruments that measured at least one run together.
-
-    Args:
-        results: Completed runs, as in a study's results table.
-    """
+    """Every two instruments that measured at least one of these completed runs together."""
     present = [one for one in INSTRUMENTS if _has(results, one)]
     found = (_joined(results, *both) for both in combinations(present, 2))
     return [pair for pair in found if len(pair.runs)]
@@ -149,7 +141,8 @@ def _joined(results: pd.DataFrame, reference: Instrument, other: Instrument) -> 
     shared = [part for part in reference.columns if part in other.columns]
     part = shared[0] if shared else next(iter(reference.columns))
     other_part = part if shared else next(iter(other.columns))
-    frame = results[[name for name in ("run_id", *_configuration(results)) if name in results]]
+    columns = ("run_id", *variants.configuration(results))
+    frame = results[[name for name in columns if name in results]]
     for role, one, of in (("reference", reference, part), ("other", other, other_part)):
         energy = pd.to_numeric(results[one.columns[of]])
         seconds = pd.to_numeric(results.get(one.duration, results["duration"]))
@@ -160,16 +153,10 @@ def _joined(results: pd.DataFrame, reference: Instrument, other: Instrument) -> 
     return Pair(reference.name, other.name, what, runs)
 
 
-def _configuration(frame: pd.DataFrame) -> list[str]:
-    several = "location" in frame and frame["location"].nunique() > 1
-    by_variant = variants.column_of(frame)
-    return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
-
-
 def agreement(pair: Pair) -> Agreement:
     """Compute how the instruments of a pair agree."""
     runs = pair.runs
-    by = _configuration(runs)
+    by = variants.configuration(runs)
     medians = runs.groupby(by, dropna=False)[["reference", "other"]].median()
     ranks = hypotests.spearman(medians, "other", "reference")
     all_runs = hypotests.spearman(runs, "other", "reference")
@@ -216,7 +203,7 @@ def agreement(pair: Pair) -> Agreement:
 def to_frame(agreements: Iterable[Agreement]) -> pd.DataFrame:
     """One row a pair of instruments, the columns of `Agreement`."""
     return pd.DataFrame(
-        [asdict(one) for one in agreements], columns=list(Agreement.__dataclass_fields__)
+        map(asdict, agreements), columns=[field.name for field in fields(Agreement)]
     )
 
 

@@ -12,14 +12,8 @@ from lib.stats import hypotests
 from lib.stats.hypotests import TestResult, as_list, by_level, dunn, kruskal_wallis, point_biserial
 
 RESPONSES = (
-    "emissions",
-    "energy_consumed",
-    "flops",
-    "duration",
-    "cpu_energy",
-    "gpu_energy",
-    "ram_energy",
-    "accuracy",
+    *("emissions", "energy_consumed", "flops", "duration", "cpu_energy", "gpu_energy"),
+    *("ram_energy", "accuracy"),
 )
 CONFIGURATION = ["architecture", "dataset", "flops"]
 
@@ -34,14 +28,7 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     Kruskal-Wallis), between architectures and between locations (Kruskal-Wallis, then Dunn for the
     pairs; overall and within each dataset)? Where runs come from several machines, between these
     too. FLOPs are the same in every repetition and place, so a configuration counts once and
-    location is no question.
-
-    Args:
-        df: One row a run.
-        responses: Numeric columns.
-
-    Returns:
-        The results, each family adjusted for its number.
+    location is no question. Each family of results is adjusted for its number.
     """
     several = "machine" in df and df["machine"].nunique() > 1
     places = ("location", "machine") if several else ("location",)

@@ -8,7 +8,7 @@ All else that a report says is description.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
@@ -64,13 +64,11 @@ class Answer:
     Attributes:
         design: The columns that the questions are about.
         response: The column of the one primary response.
-        n: Runs that have it.
-        dropped: Runs that don't.
-        effect: The first question.
-        interaction: The second.
+        n: Runs that have it; dropped: runs that don't.
+        effect: The first question; interaction: the second.
         pairs: Every two levels that are compared, in each context.
-        spread: Standard deviation of the logs among repetitions, with `df`: the relative spread.
-        df: Degrees of freedom of the spread.
+        spread: Standard deviation of the logs among repetitions, with its degrees of freedom, `df`:
+            the relative spread.
         is_final: Whether all planned runs are in. Before, there are no p and no verdicts.
         confounded: What stands in the way of any answer, a sentence each.
     """
@@ -108,23 +106,17 @@ class Answer:
 
 
 def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) -> Answer:
-    """Answer a study's questions.
-
-    Args:
-        runs: Completed runs, one row each, as in a study's results table.
-        study: As it was run; None where that isn't known.
-        is_final: Whether all planned runs are in.
-    """
+    """Answer a study's questions by its completed runs; `is_final` if all that are planned are."""
     runs = variants.named(runs, study)
     asked = design.of(runs, study)
     response = primary_response(runs)
     if not asked.compared or response not in runs:
         reason = "nothing was varied" if not asked.compared else "no run has an energy"
-        return Answer(
-            *(asked, response, len(runs), 0, *_unanswered(reason), ()),
-            *_spread(_alone(runs, asked, response)),
-            is_final,
-        )
+        spread = math.nan, 0
+        if response in runs:  # all are repetitions of one
+            same = runs.assign(_compared="all")
+            spread = _spread(Observations.of(same, response, "_compared", place=asked.place))
+        return Answer(asked, response, len(runs), 0, *_unanswered(reason), (), *spread, is_final)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
     cells = list(zip(asked.contexts(runs), asked.levels(runs), strict=True))
@@ -159,6 +151,7 @@ def primary_response(runs: pd.DataFrame) -> str:
 def _tested(model: LogModel) -> tuple[Question, Question]:
     observed = model.observations
     found = permutation_test(observed.response, observed.compared.codes, observed.strata)
+    depends = model.interaction
     tests = [
         Question(
             EFFECT,
@@ -167,11 +160,9 @@ def _tested(model: LogModel) -> tuple[Question, Question]:
             _larger(found.p, model.effect.p_unequal),
             smallest_p=found.smallest_p,
             reason=found.reason,
-        )
+        ),
+        Question(INTERACTION, "log model", depends.f, depends.p_unequal, reason=depends.reason),
     ]
-    depends = model.interaction
-    p = math.nan if depends.reason else depends.p_unequal
-    tests.append(Question(INTERACTION, "log model", depends.f, p, reason=depends.reason))
     adjusted = multitest.holm(one.p for one in tests)
     asked = sum(not math.isnan(one.p) for one in tests)
     effect, interaction = (
@@ -204,20 +195,12 @@ def _unanswered(reason: str) -> tuple[Question, Question]:
     return Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
 
 
-def _spread(observed: Observations | None) -> tuple[float, int]:
+def _spread(observed: Observations) -> tuple[float, int]:
     """Standard deviation of the logs among repetitions, and its degrees of freedom."""
-    if observed is None or len(observed) < 2:
+    if len(observed) < 2:
         return math.nan, 0
     model = LogModel(observed)
     return model.residual_sd, model.df_residual
-
-
-def _alone(runs: pd.DataFrame, asked: Design, response: str) -> Observations | None:
-    """All runs as repetitions of one, where nothing is compared."""
-    if response not in runs:
-        return None
-    same = runs.assign(_compared="all")
-    return Observations.of(same, response, "_compared", place=asked.place)
 
 
 def to_frame(answered: Answer) -> pd.DataFrame:
@@ -244,25 +227,12 @@ def to_frame(answered: Answer) -> pd.DataFrame:
 
 def questions_frame(answered: Answer) -> pd.DataFrame:
     """One row a confirmatory question."""
-    rows = [
-        {
-            "question": _asked(answered, one),
-            "verdict": one.verdict,
-            "p_holm": one.p_holm,
-            "p": one.p,
-            "smallest_p": one.smallest_p,
-            "test": one.test,
-            "statistic": one.statistic,
-            "reason": one.reason,
-        }
-        for one in (answered.effect, answered.interaction)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _asked(answered: Answer, one: Question) -> str:
     compared = " and ".join(map(word, answered.design.compared)) or "nothing"
     context = " and ".join(map(word, answered.design.context))
-    if one.name == EFFECT:
-        return f"Does the energy depend on the {compared}?"
-    return f"Does the effect of the {compared} depend on the {context}?"
+    columns = ["verdict", "p_holm", "p", "smallest_p", "test", "statistic", "reason"]
+    frame = pd.DataFrame(map(asdict, (answered.effect, answered.interaction)), columns=columns)
+    asked = [
+        f"Does the energy depend on the {compared}?",
+        f"Does the effect of the {compared} depend on the {context}?",
+    ]
+    return pd.DataFrame({"question": asked}).join(frame)

@@ -97,13 +97,8 @@ class Analysis:
 
     @cached_property
     def configuration(self) -> list[str]:
-        """Columns that make a configuration, whose runs are repetitions of each other.
-
-        Variant and location are among them where there is more than one.
-        """
-        several = "location" in self.completed and self.completed["location"].nunique() > 1
-        by_variant = variants.column_of(self.completed)
-        return ["architecture", "dataset", *by_variant, *(["location"] if several else [])]
+        """Columns that make a configuration, see `lib.analysis.variants.configuration`."""
+        return variants.configuration(self.completed)
 
     @cached_property
     def is_the_papers(self) -> bool:
@@ -166,12 +161,11 @@ class Analysis:
     def guessing(self) -> list[tuple[str, ...]]:
         """Configurations that do no better than chance, with their dataset at the end."""
         keys = [*(name for name in self.configuration if name != "dataset"), "dataset"]
-        learned = self.learned(self.believed)
-        return sorted(
-            tuple(map(str, key))
-            for key in set(map(tuple, self.believed[keys].to_numpy()))
-            - set(map(tuple, learned[keys].to_numpy()))
+        every, learned = (
+            set(map(tuple, runs[keys].to_numpy()))
+            for runs in (self.believed, self.learned(self.believed))
         )
+        return sorted(tuple(map(str, key)) for key in every - learned)
 
     def learned(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The runs of configurations whose mean accuracy is above what guessing explains.
@@ -213,10 +207,12 @@ class Analysis:
     @cached_property
     def ranked(self) -> pd.DataFrame:
         """Configurations ranked by Score within a place and dataset, by treatment."""
-        by, within = ("architecture", *variants.column_of(self.completed)), ("location", "dataset")
-        scored = self._scored.items()
+        by = ("architecture", *variants.column_of(self.completed))
         return self.stacked(
-            {name: score.rank(self.learned(runs), by, within) for name, runs in scored}
+            {
+                name: score.rank(self.learned(runs), by, ("location", "dataset"))
+                for name, runs in self._scored.items()
+            }
         )
 
     @cached_property
@@ -256,8 +252,7 @@ class Analysis:
     def saved(self) -> pd.DataFrame:
         """Every variant set against the reference, see `lib.analysis.savings.savings`."""
         first = variants.first_architecture(self.results, self.settings)
-        runs = self.believed
-        varied = runs if variants.COLUMN in runs else runs.iloc[:0]
+        varied = self.believed if variants.COLUMN in self.believed else self.believed.iloc[:0]
         known = self.settings.calibration if self.settings else None
         return savings.savings(varied, self.histories, first, known)
 

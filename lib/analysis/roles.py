@@ -25,10 +25,6 @@ def played(results: pd.DataFrame, study: Study | None) -> pd.DataFrame:
     """Runs with their factors and quality in the columns of the parts that they play.
 
     A quality of which less is better is taken with a minus, so that more is better of all.
-
-    Args:
-        results: One row a run.
-        study: As it was run; None: nothing is compared.
     """
     if not are_played(results) or study is None:
         return results
@@ -74,20 +70,13 @@ def _levels(results: pd.DataFrame, names: list[str]) -> pd.Series:
     """Levels in words: a text is its own name, a number has that of its factor before it."""
 
     def said(value: object, name: str) -> str:
-        return (
-            value
-            if isinstance(value, str)
-            else f"{name} {value:g}"
-            if _is_number(value)
-            else (f"{name} {value}")
-        )
+        if isinstance(value, str):
+            return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return f"{name} {value:g}" if is_number else f"{name} {value}"
 
     columns = [results[name].map(lambda value, name=name: said(value, name)) for name in names]
     return pd.concat(columns, axis=1).agg(", ".join, axis=1)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _signed(values: pd.Series | None, study: Study) -> pd.Series | float:

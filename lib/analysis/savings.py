@@ -83,12 +83,7 @@ def cached(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def explained(variants: Variants, runs: pd.DataFrame) -> list[str]:
-    """Say of every field that varies which values it has and what each changes.
-
-    Args:
-        variants: Of the study.
-        runs: One row a run, for the number of `views`.
-    """
+    """Say of every field that varies which values it has and what each changes."""
     views = sorted(set(cached(runs)["views"].dropna().astype(int))) if "views" in runs else []
     numbers = " or ".join(map(str, views)) or "some"
     said: dict[tuple[str, str], list[str]] = {}
@@ -112,13 +107,8 @@ def savings(
     """Set every configuration against the reference of its architecture, and of the study.
 
     Within a dataset, and within a location where there are several. Energy at equal accuracy is
-    `lib.stats.equal_accuracy`'s; there is none where one of the two only guesses.
-
-    Args:
-        runs: Completed runs, with the column `variant`.
-        histories: `history.csv` by run id: val_accuracy, energy_consumed (kWh since the start).
-        first_architecture: Of the study's reference.
-        calibrations: Of the study.
+    `lib.stats.equal_accuracy`'s, of the histories by run id; there is none where one of the two
+    only guesses.
 
     Returns:
         One row a configuration and reference, by location (where several), dataset, architecture,
@@ -157,14 +147,12 @@ def savings(
             row |= {"architecture": architecture, COLUMN: variant, "runs": group.runs}
             row |= {"accuracy": _mean(group.accuracy), "energy_consumed": _mean(group.energy)}
             for base in dict.fromkeys((architecture, first_architecture)):
-                if (base, REFERENCE) == (architecture, variant):
-                    rows += [row | {COMPARED_WITH: "", "reason": None}] * (
-                        base == first_architecture
-                    )
-                else:
-                    reference = groups.get((base, REFERENCE))
-                    found = _against(group, reference, reference_name(base))
-                    rows.append(row | {COMPARED_WITH: reference_name(base)} | found)
+                name = reference_name(base)
+                if (base, REFERENCE) != (architecture, variant):
+                    found = _against(group, groups.get((base, REFERENCE)), name)
+                    rows.append(row | {COMPARED_WITH: name} | found)
+                elif base == first_architecture:
+                    rows.append(row | {COMPARED_WITH: "", "reason": None})
     columns = [*place, "architecture", COLUMN, COMPARED_WITH, "runs", "accuracy"]
     columns += ["energy_consumed", "saved_percent", "saved_percent_low", "saved_percent_high"]
     columns += ["p", "p_holm", "accuracy_difference", "energy_ratio", "energy_ratio_low"]
@@ -229,11 +217,11 @@ def _with_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in known:
             logs = row[name].in_all(ALPHA / number[row[COMPARED_WITH]], row[_BEYOND].doubts)
             low, high = (math.exp(min(end, 700)) for end in logs)
-            row |= (
-                {"energy_ratio_low": low, "energy_ratio_high": high}
-                if name == _RATIO
-                else {"saved_percent_low": 100 * (1 - high), "saved_percent_high": 100 * (1 - low)}
-            )
+            if name == _RATIO:
+                row |= {"energy_ratio_low": low, "energy_ratio_high": high}
+            else:
+                row["saved_percent_low"] = 100 * (1 - high)
+                row["saved_percent_high"] = 100 * (1 - low)
     return rows
 
 

@@ -82,27 +82,19 @@ def known(
     response: str = "energy_consumed",
     calibrations: Calibrations | None = None,
 ) -> Mapping[Hashable, Known]:
-    """What is known of how each of several sets of runs was measured.
+    """What is known of how each of several sets of runs was measured, by set.
 
-    Args:
-        runs: As rows of a results table.
-        sets: Which set each run is of.
-        response: Column that is compared; other than energies nothing is uncertain.
-        calibrations: Of the study.
-
-    Returns:
-        By set; those of which nothing is known are left out.
+    Those of which nothing is known are left out; of other responses than energies nothing is
+    uncertain. `sets` says which set each run is of.
     """
-    found: dict[Hashable, dict[str, tuple[Budget, Budget]]] = {}
     if response not in accuracy.BUDGETS or response == "emissions":
         return {}
+    found: dict[Hashable, dict[str, tuple[Budget, Budget]]] = {}
     machines = [accuracy.scopes(row)[MACHINE] for row in runs.to_dict("records")]
     means = _mean_runs(runs, list(zip(sets, machines, strict=True)))
     for (one, machine), mean in means.items():
-        budget = accuracy.BUDGETS[response](mean, calibrations)
-        if budget is not None:
-            both = budget, accuracy.with_unseen(budget, mean)
-            found.setdefault(one, {})[machine] = both
+        if (budget := accuracy.BUDGETS[response](mean, calibrations)) is not None:
+            found.setdefault(one, {})[machine] = budget, accuracy.with_unseen(budget, mean)
     return found
 
 
@@ -116,32 +108,26 @@ def beyond_scatter(a: Known, b: Known, *, itemised: bool = False) -> Beyond:
     different machines. Where both sets have runs on the same machines, the ratio is taken to be
     one within machines.
 
-    Args:
-        a: Of the runs above the line.
-        b: Of those below it.
-        itemised: Whether to tell the sources, which takes longer.
+    To tell the sources too, `itemised`, takes longer.
     """
     shared = a.keys() & b.keys()
-    above, below = (
-        [
-            [_of_side(budget, machine, name) for budget in both]
+
+    def budgets(name: str, side: Known, place: int) -> list[Budget]:
+        return [
+            dataclasses.replace(
+                both[place], scopes={**both[place].scopes, CONFIGURATION: (machine, name)}
+            )
             for machine, both in side.items()
             if machine in shared or not shared
         ]
-        for name, side in (("a", a), ("b", b))
-    )
-    if not above or not below:
+
+    if not a or not b:
         return NOTHING
     seen, unseen = (
-        compare([one[n] for one in above], [one[n] for one in below], itemised=itemised and not n)
-        for n in (0, 1)
+        compare(budgets("a", a, place), budgets("b", b, place), itemised=itemised and not place)
+        for place in (0, 1)
     )
     return Beyond(*seen.limits, seen.lines, unseen.limits)
-
-
-def _of_side(budget: Budget, machine: str, side: str) -> Budget:
-    scopes = {**budget.scopes, CONFIGURATION: (machine, side)}
-    return dataclasses.replace(budget, scopes=scopes)
 
 
 def _mean_runs(runs: pd.DataFrame, sets: Sequence[Set]) -> dict[Set, dict[str, Any]]:
@@ -159,12 +145,8 @@ def judged(pair: Pair, a: Known, b: Known) -> Pair:
     """A pair with what the instruments of its runs leave uncertain, which its verdict heeds.
 
     It is called different only if it is so by the ratio of the components that were read, and by
-    that of the whole machine if it drew 0 to 60 W beside them.
-
-    Args:
-        pair: As `lib.stats.pairs` gives it.
-        a: Of the runs of its first level.
-        b: Of those of its second.
+    that of the whole machine if it drew 0 to 60 W beside them. `a` is of the runs of its first
+    level, `b` of those of its second.
     """
     if math.isnan(pair.low):  # one run alone has no verdict for them to heed
         return pair
@@ -186,23 +168,16 @@ def of_configurations(
 ) -> dict[tuple, Uncertainty]:
     """How far the mean of each configuration's runs may be off, scatter of repetitions included.
 
-    Args:
-        runs: Completed runs, as rows of a results table.
-        by: Columns that make a configuration.
-        response: One of `lib.instruments.accuracy.BUDGETS`.
-        calibrations: Of the study.
-
     Returns:
-        By the levels of `by`; those without an energy are left out. Where a configuration ran on
-        several machines, the errors are those of the first: how gains of several would average is
-        not known.
+        By the levels of `by`, the columns that make a configuration; those without an energy are
+        left out. Where a configuration ran on several machines, the errors are those of the first:
+        how gains of several would average is not known.
     """
     found = {}
     groups = runs.groupby(list(by), sort=False, dropna=False)
     means = _mean_runs(runs, groups.ngroup().tolist())
     for (key, values), mean in zip(groups[response], means.values(), strict=True):
-        budget = accuracy.BUDGETS[response](mean, calibrations)
-        if budget is not None:
+        if (budget := accuracy.BUDGETS[response](mean, calibrations)) is not None:
             known = pd.to_numeric(values).dropna()
             found[key] = combine(_repeated(budget, known.to_numpy(float)))
     return found

@@ -58,15 +58,9 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
 
     The reference's value of a field is what `defaults` of the study say, else the first level of
     the factor, else RunConfig's default, else the first value that a variant sets: the first of
-    these that some run has.
-
-    Args:
-        results: One row a run, with the fields of its RunConfig. What is not known of a run, as in
-            an import, tells it from no other.
-        settings: The study; None where it is not known.
+    these that some run has. What is not known of a run, as in an import, tells it from no other.
     """
-    fields = [name for name in VARIED if name in results]
-    columns = {name: texts(results[name]) for name in fields}
+    columns = {name: texts(results[name]) for name in VARIED if name in results}
     varied = {
         name: column
         for name, column in columns.items()
@@ -75,10 +69,9 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
     reference = {name: _reference(name, column, settings) for name, column in varied.items()}
     names = pd.Series("", index=results.index, dtype=object)
     for name, column in varied.items():
-        said = name + ": " + column
         separator = names.map(lambda before: ", " if before else "")
         same = column.isna() | (column == reference[name])
-        names = names.where(same, names + separator + said)
+        names = names.where(same, names + separator + name + ": " + column)
     others = {
         name: tuple(value for value in ordered(column) if value != reference[name])
         for name, column in varied.items()
@@ -99,6 +92,15 @@ def named(results: pd.DataFrame, settings: Study | None) -> pd.DataFrame:
 def column_of(runs: pd.DataFrame) -> list[str]:
     """The column `variant` where a table has it, to be put among those of a configuration."""
     return [COLUMN] if COLUMN in runs else []
+
+
+def configuration(runs: pd.DataFrame) -> list[str]:
+    """Columns that make a configuration, whose runs are repetitions of each other.
+
+    Variant and location are among them where there is more than one.
+    """
+    several = "location" in runs and runs["location"].nunique() > 1
+    return ["architecture", "dataset", *column_of(runs), *(["location"] if several else [])]
 
 
 def first_architecture(results: pd.DataFrame, settings: Study | None) -> str:

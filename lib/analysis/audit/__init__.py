@@ -25,21 +25,6 @@ from lib.analysis.audit.finding import (
 )
 from lib.study.study import Study
 
-__all__ = [
-    "CHECKS",
-    "DOUBT",
-    "FAULT",
-    "NOTE",
-    "PASSED",
-    "SEVERITIES",
-    "UNCHECKED",
-    "Check",
-    "Finding",
-    "audit",
-    "confounders",
-    "to_frame",
-]
-
 CHECKS: tuple[Check, ...] = tuple(
     one
     for module in (protocol, instruments, logs)
@@ -58,21 +43,17 @@ _TEXTS = (
 def audit(
     results: pd.DataFrame, checks: Iterable[Check] = CHECKS, *, study: Study | None = None
 ) -> list[Finding]:
-    """Run every check on the completed runs of a study.
-
-    Args:
-        results: A results table, as a study leaves it or an import makes it.
-        checks: Those to run.
-        study: As it was run, which says what is compared; None where that isn't known.
+    """Run checks on the completed runs of a study, which says what is compared, if it is known.
 
     Returns:
         One finding a check, the worst first, otherwise in the order of `checks`.
     """
     done = results[results["status"] == "completed"] if "status" in results else results
-    numbers = [name for name in done if name not in _TEXTS and done[name].dtype == object]
     # What is empty comes as None in columns of objects, which can't be reckoned with.
-    converted = {name: pd.to_numeric(done[name], errors="coerce") for name in numbers}
-    done = done.assign(**{name: new for name, new in converted.items() if _same(new, done[name])})
+    for name in [one for one in done if one not in _TEXTS and done[one].dtype == object]:
+        numbers = pd.to_numeric(done[name], errors="coerce")
+        if numbers.isna().equals(done[name].isna()):
+            done = done.assign(**{name: numbers})
     asked = design.of(done, study)
     done = done.assign(
         compared=_together(done, asked.compared), context=_together(done, asked.context)
@@ -92,10 +73,6 @@ def _together(runs: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     if not columns:
         return pd.Series(None, index=runs.index, dtype=object)
     return runs[[*columns]].astype(str).agg(", ".join, axis=1)
-
-
-def _same(converted: pd.Series, original: pd.Series) -> bool:
-    return bool(converted.isna().equals(original.isna()))
 
 
 def to_frame(findings: Iterable[Finding]) -> pd.DataFrame:

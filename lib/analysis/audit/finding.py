@@ -68,12 +68,12 @@ class Check:
             return Finding(self.name, UNCHECKED, f"Not checked, because {reason}.", self.why)
         if not found:
             return Finding(self.name, PASSED, f"Nothing found in {runs(len(results))}.", self.why)
-        concerned = pd.concat([rows[rows] for _, rows, _ in found]).index
+        severities, rows, texts = zip(*found, strict=True)
+        concerned = pd.concat([some[some] for some in rows]).index
         ids = results.loc[results.index.isin(concerned), "run_id"].astype(str)
-        severity = min((said[0] for said in found), key=SEVERITIES.index)
-        what = " ".join(said for _, _, said in found)
+        severity = min(severities, key=SEVERITIES.index)
         confounds = self.confounds and severity in (FAULT, DOUBT)
-        return Finding(self.name, severity, what, self.why, tuple(ids), confounds)
+        return Finding(self.name, severity, " ".join(texts), self.why, tuple(ids), confounds)
 
     def _require(self, results: pd.DataFrame) -> None:
         if results.empty:

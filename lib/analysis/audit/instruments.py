@@ -179,10 +179,8 @@ def modelled_cpu(results: pd.DataFrame) -> Iterator[Said]:
     modelled = _is_modelled(results, "cpu")
     names = ", ".join(sorted(set(texts(results[modelled], "cpu_method")) - {""}))
     power = span(_power(results, "cpu")[modelled], ".1f")
-    count = runs(modelled.sum())
-    names = names or "one power in every run"
-    what = f"CPU power was not measured in {count}: {names}; {power} W."
-    yield DOUBT, modelled, what
+    how = f"{runs(modelled.sum())}: {names or 'one power in every run'}; {power} W."
+    yield DOUBT, modelled, f"CPU power was not measured in {how}"
 
 
 @check(
@@ -201,8 +199,8 @@ def modelled_ram(results: pd.DataFrame) -> Iterator[Said]:
         dict.fromkeys(f"{_power(part, 'ram').median():.1f} W" for _, part in parts(some, "machine"))
     )
     part = f", {100 * share:.0f} % of their energy" if whole else ""
-    severity = DOUBT if share > 0.1 else NOTE
-    yield severity, modelled, f"RAM power is a model in {runs(len(some))}: {power}{part}."
+    said = f"RAM power is a model in {runs(len(some))}: {power}{part}."
+    yield DOUBT if share > 0.1 else NOTE, modelled, said
 
 
 def _is_modelled(results: pd.DataFrame, component: str) -> pd.Series:

@@ -116,15 +116,11 @@ def wattmeter_above_software(results: pd.DataFrame) -> Iterator[Said]:
         ratio = results[meter] / results[software].where(results[software] > 0)
         unit = ratio.between(300, 30_000) | ratio.between(1 / 30_000, 1 / 300)
         low = (ratio < 1 - LESS) & ~unit
-        yield (
-            FAULT,
-            unit,
-            f"In {runs(unit.sum())} {meter} is {span(ratio[unit], '.3g')} times {software}, about "
-            "a thousand: is the unit of the log right?",
+        times = f"{span(ratio[unit], '.3g')} times {software}, about a thousand"
+        said = f"In {runs(unit.sum())} {meter} is {times}: is the unit of the log right?"
+        yield FAULT, unit, said
+        part = f"only {span(100 * ratio[low])} % of {software}"
+        said = (
+            f"In {runs(low.sum())} {meter} is {part}, which is impossible if both see the machine."
         )
-        yield (
-            FAULT,
-            low,
-            f"In {runs(low.sum())} {meter} is only {span(100 * ratio[low])} % of {software}, which "
-            "is impossible if both see the machine.",
-        )
+        yield FAULT, low, said
