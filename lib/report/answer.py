@@ -16,15 +16,7 @@ from lib.analysis import audit, choice, cost, savings, variants
 from lib.analysis.results import Analysis
 from lib.paper import conclusions
 from lib.paper.conclusions import FALLS, STANDS, UNDECIDED
-from lib.quantities import (
-    is_renamed,
-    number,
-    ordered,
-    quantity,
-    reached,
-    significant,
-    within,
-)
+from lib.quantities import is_renamed, number, ordered, quantity, reached, significant, within
 from lib.report import verdicts
 from lib.report.page import Html, Prose
 from lib.stats import ALPHA
@@ -217,13 +209,11 @@ def _saved(study: Analysis) -> list[str]:
 
 
 def _named(key: object) -> str:
-    parts = key if isinstance(key, tuple) else (key,)
-    return " · ".join(str(part) for part in parts)
+    return " · ".join(map(str, key if isinstance(key, tuple) else (key,)))
 
 
 def _guessing(study: Analysis) -> list[str]:
-    names = [f"{_named(key[:-1])} on {key[-1]}" for key in study.guessing]
-    if not names:
+    if not (names := [f"{_named(key[:-1])} on {key[-1]}" for key in study.guessing]):
         return []
     stay, they = ("stays", "it is") if len(names) == 1 else ("stay", "they are")
     return [
@@ -252,16 +242,14 @@ def _cost(study: Analysis) -> list[str]:
 
 def _worst(study: Analysis) -> list[str]:
     """Faults and doubts that touch the answer."""
-    counts = Counter(finding.severity for finding in study.findings)
-    named = {audit.FAULT: "fault", audit.DOUBT: "doubt"}
     said = []
-    for severity, word in named.items():
+    for severity in (audit.FAULT, audit.DOUBT):
         found = [one.what.rstrip(".") for one in study.findings if one.severity == severity]
         if found:
-            head = f"{counts[severity]} {word}{'s' if len(found) > 1 else ''}. "
+            head = f"{len(found)} {severity}{'s' if len(found) > 1 else ''}. "
             rest = f" And {len(found) - 3} more, below." if len(found) > 3 else ""
             said.append(f"{head}{'. '.join(found[:3])}.{rest}")
-    if not said and counts[audit.UNCHECKED] < len(study.findings):
+    if not said and any(one.severity != audit.UNCHECKED for one in study.findings):
         said.append("No check of the results found a fault or a doubt.")
     return said
 

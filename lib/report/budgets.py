@@ -27,35 +27,21 @@ _NOTE = (
 def budget(study: Analysis) -> Table:
     """Every source of uncertainty of the study's energies, the largest first."""
     found = list(study.energy_limits.values())
-    shares: dict[str, list[float]] = {}
-    lines: dict[str, Line] = {}
+    lines: dict[str, list[Line]] = {}
     for one in found:
         for line in one.lines:
-            shares.setdefault(line.source.name, []).append(line.share)
-            lines.setdefault(line.source.name, line)
-    rows = [
-        _row(lines[name], sum(shares[name]) / len(found))
-        for name in sorted(lines, key=lambda name: -sum(shares[name]))
-    ]
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return Table("uncertainty", "", frame, NOTHING)
+            lines.setdefault(line.source.name, []).append(line)
+    rows = [_row(mine[0], sum(line.share for line in mine) / len(found)) for mine in lines.values()]
     caption = "What makes the energies uncertain, mean of the configurations"
-    return Table("uncertainty", caption, frame, _NOTE)
+    return _table(sorted(rows, key=lambda row: -row["share_percent"]), caption)
 
 
 def run_budget(run: Mapping[str, Any]) -> Table:
-    """Every source of uncertainty of one run's energy.
-
-    Args:
-        run: Its row of the results table.
-    """
-    found = of_run(run)
-    if found is None:
-        return Table("uncertainty", "", pd.DataFrame(), NOTHING)
-    rows = [_row(line, line.share) for line in found.lines]
+    """Every source of uncertainty of one run's energy, by its row of the results table."""
+    if (found := of_run(run)) is None:
+        return _table([], "")
     said = text.with_limits(found.value, found.low, found.high)
-    return Table("uncertainty", f"How sure {said} is", pd.DataFrame(rows), _NOTE)
+    return _table([_row(line, line.share) for line in found.lines], f"How sure {said} is")
 
 
 def _row(line: Line, share: float) -> dict[str, Any]:
@@ -68,3 +54,9 @@ def _row(line: Line, share: float) -> dict[str, Any]:
         "basis": source.basis,
         "made_smaller_by": source.remedy,
     }
+
+
+def _table(rows: list[dict[str, Any]], caption: str) -> Table:
+    if not rows:
+        return Table("uncertainty", "", pd.DataFrame(), NOTHING)
+    return Table("uncertainty", caption, pd.DataFrame(rows), _NOTE)

@@ -137,12 +137,7 @@ def _our_kernels() -> Iterator[None]:
 
 
 def to_html(notebook: NotebookNode, title: str) -> str:
-    """Export an executed notebook as one page.
-
-    Args:
-        notebook: With its outputs.
-        title: Of the page, as text.
-    """
+    """Export an executed notebook as one page with this title, as text."""
     import_nbformat()
     from nbconvert import HTMLExporter, TemplateExporter
     from nbconvert.filters import Highlight2HTML

@@ -26,10 +26,7 @@ _ABSENT = Prose(
 
 
 def study(study_dir: str | Path) -> VBox | Prose | None:
-    """Show a quantity by a factor, each to be chosen, as is the study.
-
-    Args:
-        study_dir: The study to begin with; those beside it are there to choose from.
+    """Show a quantity by a factor, each to be chosen, as is the study, from those beside this one.
 
     Returns:
         The controls and what they show; a sentence without ipywidgets; None if nobody watches.

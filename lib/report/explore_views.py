@@ -64,13 +64,7 @@ def _levels(column: pd.Series) -> pd.Series:
 
 
 def by_factor(study: Analysis, response: str, factor: str) -> list[object]:
-    """A quantity by a factor: the figure, and a table of the means.
-
-    Args:
-        study: In each way to read it.
-        response: One of `responses`.
-        factor: One of `factors`.
-    """
+    """One of `responses` by one of `factors`: the figure, and a table of the means."""
     runs = study.runs.assign(**{factor: _levels(study.runs[factor])})
     if factor in study.variants.others:
         # The variants are what differs in it, so that each has one level only.
@@ -96,10 +90,10 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
         comparison.NothingSharedError: If they share no architecture on the same dataset.
     """
     found = comparison.side_by_side(first, second, response)
-    scale, scaled = quantity(response).scaled_to(found.means[["mean_A", "mean_B"]].stack())
-    means = found.means.assign(
-        mean_A=found.means["mean_A"] * scale, mean_B=found.means["mean_B"] * scale
-    )
+    both = ["mean_A", "mean_B"]
+    scale, scaled = quantity(response).scaled_to(found.means[both].stack())
+    means = found.means.copy()
+    means[both] *= scale
     names = {"A": f"A: {first.folder.resolve().name}", "B": f"B: {second.folder.resolve().name}"}
     panels = found.runs["dataset"].astype(str) + " · " + found.runs["study"].map(names)
     means, why = shared.reasoned(means)

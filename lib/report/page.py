@@ -178,13 +178,9 @@ def _note(text: str) -> str:
 class _Column:
     """One column of a table as text: a unit and a number of decimals for all of its cells.
 
+    Its limits are the lower and the upper end of an interval around each value, each with its name.
     On a phone, where all cells are the same, it is not shown, and the levels of several factors
     stand in the column of the first.
-
-    Args:
-        values: Its cells.
-        named: What it is called.
-        limits: The lower and the upper end of an interval around each value, each with its name.
     """
 
     def __init__(
@@ -304,12 +300,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Prose:
-    """Sentences, each a paragraph or an item of a list.
-
-    Attributes:
-        sentences: As text.
-        kind: `p` for paragraphs, `ul` or `ol` for a list.
-        lead: Whether it stands out, as the answer that the page begins with.
+    """Sentences, as text: paragraphs (`p`) or the items of a list (`ul`, `ol`), which stand out if
+    they `lead`, as the answer that the page begins with.
     """
 
     sentences: tuple[str, ...]
@@ -334,11 +326,8 @@ class Prose:
 
 @dataclass(frozen=True)
 class Html:
-    """A part of the page that is made where its words are.
-
-    Attributes:
-        html: What is from the data is escaped in it.
-        words: The same, for where there is no HTML.
+    """A part of the page that is made where its words are, with what is from the data escaped; and
+    these words for where there is no HTML.
     """
 
     html: str

@@ -31,7 +31,9 @@ def write_all(folder: StudyFolder) -> None:
     for run_id in folder.run_ids():
         run = folder.run(run_id)
         page, made_of = run / FILE_NAME, run / records.FILE_NAME
-        if not made_of.is_file() or _is_younger(page, made_of):
+        if not made_of.is_file():
+            continue
+        if page.is_file() and page.stat().st_mtime >= made_of.stat().st_mtime:
             continue
         try:
             found = records.read(made_of)
@@ -41,12 +43,7 @@ def write_all(folder: StudyFolder) -> None:
 
 
 def html(found: Record, run: Path) -> str:
-    """The page of a run.
-
-    Args:
-        found: Its record.
-        run: Its folder.
-    """
+    """The page of a run, by its record and its folder."""
     style = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
     tables = [run_tables.energy(found), run_tables.settings(found.config)]
     done = found.status == "completed"
@@ -65,10 +62,6 @@ def _template() -> Template:
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return environment.get_template("run.html.j2")
-
-
-def _is_younger(page: Path, made_of: Path) -> bool:
-    return page.is_file() and page.stat().st_mtime >= made_of.stat().st_mtime
 
 
 def _is_shown(file: Path) -> bool:

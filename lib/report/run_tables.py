@@ -44,47 +44,37 @@ def settings(config: dict[str, Any]) -> Table:
 
 def network(network: Network, epochs: int) -> Table:
     """Depth, parameters and FLOPs of a network, and of training it for so many epochs."""
-    return _table(
-        "network",
-        "The network",
-        [
-            (
-                "depth (layers, as in the paper's Table 2)",
-                NO_DEPTH if network.depth is None else f"{network.depth}",
-            ),
-            ("parameters", f"{network.parameters:,}"),
-            ("of which trainable", f"{network.trainable_parameters:,}"),
-            ("FLOPs of one forward batch of 32", _flops(network.flops)),
-            ("of which in the trainable head", _flops(network.flops_head)),
-            ("FLOPs of the whole training run", _flops(network.flops_training(epochs))),
-            ("computed in", network.precision),
-        ],
-        ["quantity", "value"],
-    )
+    depth = NO_DEPTH if network.depth is None else f"{network.depth}"
+    rows = [
+        ("depth (layers, as in the paper's Table 2)", depth),
+        ("parameters", f"{network.parameters:,}"),
+        ("of which trainable", f"{network.trainable_parameters:,}"),
+        ("FLOPs of one forward batch of 32", _flops(network.flops)),
+        ("of which in the trainable head", _flops(network.flops_head)),
+        ("FLOPs of the whole training run", _flops(network.flops_training(epochs))),
+        ("computed in", network.precision),
+    ]
+    return _table("network", "The network", rows, ["quantity", "value"])
 
 
 def energy(record: Record, *qualities: str) -> Table:
-    """What a run took: each figure with its unit and how it was obtained.
-
-    Args:
-        record: Of the run.
-        qualities: Further results to show, by their names.
-    """
+    """What a run took, each figure with its unit and how it was obtained, and further results."""
     why = record.reasons
-    methods = {
-        f"{name}_energy": getattr(record, f"{name}_method") for name in ("cpu", "gpu", "ram")
-    }
     intensity = f"{number(record.carbon_intensity)} g/kWh ({record.location_source})"
     net, idle = _limited(record, "net_energy"), _kwh(record.idle_energy)
     emissions = _limited(record, "emissions")
     rows = [
         ("duration of the training", text.duration(record.duration), "clock"),
         ("energy consumed", _limited(record, "energy_consumed"), "sum of the components"),
-        *(
-            (quantity(name).name, _kwh(getattr(record, name)), why.get(name) or method or "")
-            for name, method in methods.items()
-        ),
-        *_wattmeter(record),
+    ]
+    for part in ("cpu", "gpu", "ram"):
+        name, method = f"{part}_energy", getattr(record, f"{part}_method")
+        how = why.get(name) or method or ""
+        rows.append((quantity(name).name, _kwh(getattr(record, name)), how))
+    if "wattmeter_energy" in record.extra:
+        how = why.get("wattmeter_energy") or str(record.extra.get("wattmeter_source"))
+        rows.append(("energy by the wattmeter", _kwh(record.extra["wattmeter_energy"]), how))
+    rows += [
         ("idle energy in that time", idle, why.get("idle_energy", "baseline")),
         ("net energy", net, why.get("net_energy", "energy less idle energy")),
         ("emissions", emissions, why.get("emissions", f"energy × {intensity}")),
@@ -133,14 +123,6 @@ def _inference(record: Record) -> list[tuple[str, str, str]]:
         ("time of 1,000 inferences", f"{seconds:.3g} s", "clock"),
         ("inferences that equal the training", count, how),
     ]
-
-
-def _wattmeter(record: Record) -> list[tuple[str, str, str]]:
-    """A row for the wattmeter, where one was asked."""
-    if "wattmeter_energy" not in record.extra:
-        return []
-    how = record.reasons.get("wattmeter_energy") or str(record.extra.get("wattmeter_source"))
-    return [("energy by the wattmeter", _kwh(record.extra["wattmeter_energy"]), how)]
 
 
 def doubts(record: Record) -> Markdown:

@@ -48,8 +48,8 @@ def design(study: Analysis) -> Prose:
             "about what the architectures can do; a step takes as much energy as with trained ones."
         )
     if study.imported:
-        skipped, notes = study.imported.skipped, study.imported.notes
-        sentences += [*(f"Skipped: {row}." for row in skipped), *notes]
+        sentences += [f"Skipped: {row}." for row in study.imported.skipped]
+        sentences += study.imported.notes
     return Prose((*sentences, *study.unusable))
 
 

@@ -34,9 +34,7 @@ TARGET = 0.05
 def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
     """What the runs say to the questions, in sentences, and first what stands in the way.
 
-    Args:
-        found: The answer.
-        most: Pairs of a context that are told one by one.
+    At `most` so many pairs of a context are told one by one.
     """
     if not found.design.compared:
         return (_spread(found),)
@@ -46,14 +44,9 @@ def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
     said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found, most)]
     if most == 1:  # of each context its extremes only, which is one answer
         said = [" ".join(said)]
-    if (overall := _overall(found)) is not None:
-        said.insert(0, overall)
-    if (depends := _interaction(found)) is not None:
-        said.append(depends)
-    if found.confounded:
-        ways = " ".join(found.confounded)
-        said.insert(0, f"This comparison is confounded: {ways}")
-    return tuple(said)
+    ways = " ".join(found.confounded)
+    confounded = f"This comparison is confounded: {ways}" if ways else None
+    return tuple(filter(None, [confounded, _overall(found), *said, _interaction(found)]))
 
 
 def _overall(found: Answer) -> str | None:
@@ -177,9 +170,8 @@ def precision(found: Answer) -> str | None:
         return None
     needed = found.repetitions_for(TARGET)
     more = f"; ± {100 * TARGET:.0f} % would need {needed:,} repetitions" if needed else ""
-    reach = f"to ± {number(100 * found.reach, 2)} %"
-    if found.reach >= 1:
-        reach = f"within a factor of {number(1 + found.reach, 2)}"
+    factor, percent = number(1 + found.reach, 2), number(100 * found.reach, 2)
+    reach = f"within a factor of {factor}" if found.reach >= 1 else f"to ± {percent} %"
     return f"Every ratio is known {reach} or better{more}."
 
 

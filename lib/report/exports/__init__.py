@@ -22,11 +22,7 @@ FORMATS: Mapping[str, Callable[[Analysis], dict[str, str]]] = {
 
 
 def write(study: Analysis, name: str) -> list[Path]:
-    """Write a study in one of `FORMATS` to its folder `exports/`.
-
-    Returns:
-        The files.
-    """
+    """Write a study in one of `FORMATS` to its folder `exports/`; the files."""
     folder = StudyFolder(study.folder).exports
     paths = []
     for file, content in FORMATS[name](study).items():

@@ -17,19 +17,3 @@ from lib.report.figures.savings import savings
 from lib.report.figures.study import violins
 from lib.report.figures.style import sentence
 from lib.report.figures.tradeoff import accuracy_energy
-
-__all__ = [
-    "LiveCurve",
-    "accuracy_energy",
-    "bland_altman",
-    "energies",
-    "interaction",
-    "learning_curve",
-    "learning_curves",
-    "power",
-    "ratios",
-    "samples",
-    "savings",
-    "sentence",
-    "violins",
-]

@@ -18,9 +18,6 @@ def bland_altman(pair: Pair) -> go.Figure:
 
     Points on a level line differ by a constant; a slope says that the difference grows with the
     energy (Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8).
-
-    Args:
-        pair: Of `lib.analysis.instrument_pairs.pairs`.
     """
     title = f"{pair.reference.capitalize()} less {pair.other}"
     runs = pair.runs
@@ -32,14 +29,12 @@ def bland_altman(pair: Pair) -> go.Figure:
         mine = style.spread(mine, "reference", style.MOST_POINTS // len(architectures))
         drawn += len(mine)
         figure.add_trace(
-            go.Scatter(
-                x=((mine["reference"] + mine["other"]) / 2 * factor).to_numpy(),
-                y=((mine["reference"] - mine["other"]) * factor).to_numpy(),
-                mode="markers",
+            style.marks(
+                ((mine["reference"] + mine["other"]) / 2 * factor).to_numpy(),
+                ((mine["reference"] - mine["other"]) * factor).to_numpy(),
+                _hover(pair, mine, factor, shown.unit),
                 marker=palette.marker(name, size=9),
                 **style.entry(name, architectures),
-                hovertext=_hover(pair, mine, factor, shown.unit),
-                hoverinfo="text",
             )
         )
     found = agreement(pair)

@@ -39,9 +39,6 @@ class LiveCurve:
     take more than `LARGEST_SHARE` of the time.
 
     Where nobody watches, as under papermill, nothing is drawn: the measurement is undisturbed.
-
-    Args:
-        run_id: For the title.
     """
 
     def __init__(self, run_id: str):

@@ -29,14 +29,11 @@ def ratios(found: Answer) -> go.Figure:
     """A forest of ratios: each pair's, with its simultaneous 95 % interval, around 1.
 
     What may be called different stands out by colour and symbol; the margin is shaded.
-
-    Args:
-        found: What a study's runs answered.
     """
     pairs = [pair for pair in found.pairs if pair.ratio > 0]
     if not pairs:
         return style.sentence(TITLE, f"Nothing is compared: {found.effect.reason or 'no pairs'}.")
-    labels = {pair: _label(found, pair) for pair in pairs}
+    labels = {pair: style.lines(_plain(found, pair), style.ROW_LETTERS) for pair in pairs}
     figure = go.Figure()
     for verdict in dict.fromkeys(_said(found, pair) for pair in pairs):
         rows = [pair for pair in pairs if _said(found, pair) == verdict]
@@ -44,15 +41,13 @@ def ratios(found: Answer) -> go.Figure:
         low, high = (np.array([getattr(pair, end) for pair in rows]) for end in ("low", "high"))
         colour, symbol = _LOOKS.get(verdict, _OPEN)
         figure.add_trace(
-            go.Scatter(
-                x=ratio,
-                y=[labels[pair] for pair in rows],
-                mode="markers",
+            style.marks(
+                ratio,
+                [labels[pair] for pair in rows],
+                [f"<b>{labels[pair]}</b><br>{_limits(pair)}" for pair in rows],
                 name=verdict,
                 marker={"color": colour, "symbol": symbol, "size": 9},
                 error_x=style.whiskers(ratio, low, high),
-                hovertext=[f"<b>{labels[pair]}</b><br>{_limits(pair)}" for pair in rows],
-                hoverinfo="text",
             )
         )
     figure.add_vline(x=1, line={"color": palette.INK, "dash": "dot", "width": 1})
@@ -68,10 +63,8 @@ def ratios(found: Answer) -> go.Figure:
 
 
 def energies(found: Mapping[tuple, Uncertainty]) -> go.Figure:
-    """The mean energy of each configuration, with the 95 % limits of instruments and scatter.
-
-    Args:
-        found: By the levels of a configuration: how far its energy (kWh) may be off.
+    """The mean energy (kWh) of each configuration, by its levels, with the 95 % limits of
+    instruments and scatter.
     """
     title = "Energies with their 95 % limits"
     every = list(found.items())
@@ -90,17 +83,10 @@ def energies(found: Mapping[tuple, Uncertainty]) -> go.Figure:
         f"{name} {with_limits(one.value, one.low, one.high)}"
         for name, (_, one) in zip(names, shown, strict=True)
     ]
-    figure = go.Figure(
-        go.Scatter(
-            x=value,
-            y=labels,
-            mode="markers",
-            marker={"color": palette.INK, "size": 9},
-            error_x=style.whiskers(value, low, high),
-            hovertext=list(map(escape, words)),
-            hoverinfo="text",
-        )
-    )
+    look = {"marker": {"color": palette.INK, "size": 9}}
+    ends = style.whiskers(value, low, high)
+    marks = style.marks(value, labels, list(map(escape, words)), error_x=ends, **look)
+    figure = go.Figure(marks)
     figure.update_xaxes(title=named.label, rangemode="tozero")
     height, least_width = _in_rows(figure, labels)
     alt = f"{title}: {'; '.join(words)}."
@@ -117,10 +103,6 @@ def _in_rows(figure: go.Figure, labels: list[str]) -> tuple[int, int]:
 def interaction(found: Answer, runs: pd.DataFrame) -> go.Figure:
     """The geometric mean of each level in each context: lines that are parallel mean that the
     effect is the same in every context.
-
-    Args:
-        found: What a study's runs answered.
-        runs: The completed runs of the study.
     """
     title = "Mean energy in each context"
     if not found.design.context or found.response not in runs:
@@ -165,12 +147,7 @@ def _said(found: Answer, pair: Pair) -> str:
 
 
 def _plain(found: Answer, pair: Pair) -> str:
-    where = within(found.design.context, pair.context).strip()
-    return f"{pair.first} over {pair.second}{f' {where}' if where else ''}"
-
-
-def _label(found: Answer, pair: Pair) -> str:
-    return style.lines(_plain(found, pair), style.ROW_LETTERS)
+    return f"{pair.first} over {pair.second} {within(found.design.context, pair.context)}".strip()
 
 
 def _limits(pair: Pair) -> str:

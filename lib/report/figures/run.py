@@ -74,10 +74,8 @@ def _png(image: np.ndarray) -> str:
 def learning_curve(history: pd.DataFrame, run_id: str = "") -> go.Figure:
     """Accuracy of one run in training and validation, against epochs and against energy.
 
-    Args:
-        history: One row an epoch: epoch, accuracy, val_accuracy, and energy_consumed (kWh since
-            the training began), as `history.csv` has them.
-        run_id: For the title.
+    The history has one row an epoch, as `history.csv`: epoch, accuracy, val_accuracy, and
+    energy_consumed (kWh since the training began).
     """
     title = _titled("Learning curve", run_id)
     axes = [name for name in ("epoch", "energy_consumed") if style.has(history, name)]
@@ -124,11 +122,8 @@ def thinned(rows: pd.DataFrame, columns: Sequence[str], most: int) -> pd.DataFra
 def power(trace: pd.DataFrame, run_id: str | None = None) -> go.Figure:
     """Power of one run over time, component upon component, with its phases named.
 
-    Of more than `MOST_SAMPLES` those are drawn that are extreme; the words are of all.
-
-    Args:
-        trace: `power.csv`: time (s), phase, cpu_power, gpu_power and ram_power (W).
-        run_id: For the title.
+    Of more than `MOST_SAMPLES` those are drawn that are extreme; the words are of all. The trace is
+    that of `power.csv`: time (s), phase, cpu_power, gpu_power and ram_power (W).
     """
     title = _titled("Power over time", run_id)
     parts = [name for name in _COMPONENTS if style.has(trace, f"{name}_power")]

@@ -18,9 +18,6 @@ def savings(compared: pd.DataFrame) -> go.Figure:
 
     Marks are set against the study's reference, with 95 % intervals that go on where the axis ends;
     open diamonds against the reference of the same architecture. Below 0 more energy was used.
-
-    Args:
-        compared: As `lib.analysis.savings.savings` gives it; empty where nothing varied.
     """
     title = "Energy saved at equal accuracy"
     missing = style.missing(compared, ["saved_percent"])
@@ -51,10 +48,8 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     words = []
     for row, (where, panel) in enumerate(panels, start=1):
         whole = panel[panel["compared_with"] == overall]
-        for name in architectures:
+        for name in ordered(whole["architecture"]):
             part = whole[whole["architecture"].astype(str) == name]
-            if part.empty:
-                continue
             look = {"marker": palette.marker(name, size=9), **style.entry(name, architectures)}
             ends = style.whiskers(*(part[f"saved_percent{end}"] for end in ("", "_low", "_high")))
             figure.add_trace(_marks(part, "saved_percent", error_x=ends, **look), row=row, col=1)
@@ -102,20 +97,12 @@ def _range(compared: pd.DataFrame) -> list[float]:
 
 
 def _marks(rows: pd.DataFrame, column: str, **look: Any) -> go.Scatter:
-    return go.Scatter(
-        x=rows[column].to_numpy(),
-        y=rows["_label"].to_numpy(),
-        mode="markers",
-        hovertext=_hover(rows),
-        hoverinfo="text",
-        **look,
-    )
-
-
-def _hover(rows: pd.DataFrame) -> list[str]:
     shown = ["saved_percent", "saved_percent_low", "saved_percent_high", "p_holm"]
     shown += ["equal_accuracy", "energy_to_equal", "reference_energy_to_equal", "reached"]
     shown += ["reference_reached", "accuracy_difference"]
-    texts = style.hover(rows, shown)
     against = rows["compared_with"].map(escape)
-    return [f"{text}<br>compared with {name}" for text, name in zip(texts, against, strict=True)]
+    words = [
+        f"{text}<br>compared with {name}"
+        for text, name in zip(style.hover(rows, shown), against, strict=True)
+    ]
+    return style.marks(rows[column].to_numpy(), rows["_label"].to_numpy(), words, **look)

@@ -32,7 +32,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
 
     Args:
         runs: One row a run: run_id, architecture, `response` and `by`; there is a panel for each
-            `reading`, where that is a column, else for each `variant` and `dataset`.
+            `treatment`, where that is a column, else for each `variant` and `dataset`.
         response: The column to show.
         by: The factor on the horizontal axis.
     """
@@ -96,8 +96,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
     named = {"showticklabels": True, "title": quantity(by).name}
     for row, column in places[-columns:]:
         figure.update_xaxes(**named, row=row + 1, col=column + 1)
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_yaxes(title=shown.label, col=1)
+    figure.update_yaxes(rangemode="tozero").update_yaxes(title=shown.label, col=1)
     alt = f"{title}. {'. '.join(words)}."
     across = len(levels) * style.longest_line(labels) * columns * style.LETTER_WIDTH
     if across > style.PAGE_WIDTH:  # Plotly turns them
@@ -152,17 +151,14 @@ def _points(
     architectures: Sequence[str],
 ) -> Iterator[go.Scatter]:
     """Every run of a violin, spread sideways by a fixed rule so that none hides another."""
-    group = group.assign(
-        _x=place + ((np.arange(len(group)) * _GOLDEN_RATIO + 0.5) % 1 - 0.5) * 0.5,
-    )
+    aside = (np.arange(len(group)) * _GOLDEN_RATIO + 0.5) % 1 - 0.5
+    group = group.assign(_x=place + aside * 0.5)
     for name in ordered(group["architecture"]):
         part = group[group["architecture"].astype(str) == name]
-        yield go.Scatter(
-            x=part["_x"].to_numpy(),
-            y=(part[response] * scale[0]).to_numpy(),
-            mode="markers",
+        yield style.marks(
+            part["_x"].to_numpy(),
+            (part[response] * scale[0]).to_numpy(),
+            style.hover(part, [response], scale),
             **style.entry(name, architectures),
             marker=palette.marker(name, 7),
-            hovertext=style.hover(part, [response], scale),
-            hoverinfo="text",
         )

@@ -64,6 +64,11 @@ def shown_once(figure: go.Figure) -> None:
             named |= {trace.name} if trace.showlegend else set()
 
 
+def marks(x: Any, y: Any, words: Sequence[str], **look: Any) -> go.Scatter:
+    """Points, each with the words that it says where it is pointed at."""
+    return go.Scatter(x=x, y=y, mode="markers", hovertext=words, hoverinfo="text", **look)
+
+
 def sentence(title: str, text: str) -> go.Figure:
     """A figure that says why there is nothing to see."""
     figure = go.Figure()
@@ -129,16 +134,12 @@ def missing(frame: pd.DataFrame, columns: Sequence[str]) -> str | None:
         if column not in frame:
             return f"These results have no column {column}."
         if not frame[column].notna().any():
-            return f"No run has a value for {quantity(column).inline}{_why(frame, column)}."
+            reason = next((why[column] for why in frame.get("reasons", []) if column in why), "")
+            why = f": {reason}" if reason else ""
+            return f"No run has a value for {quantity(column).inline}{why}."
     if frame[list(columns)].dropna().empty:
         return f"No run has all of {', '.join(quantity(column).inline for column in columns)}."
     return None
-
-
-def _why(frame: pd.DataFrame, column: str) -> str:
-    """The reason that a record gives for an empty column, to be put behind a sentence."""
-    reason = next((why[column] for why in frame.get("reasons", []) if column in why), "")
-    return f": {reason}" if reason else ""
 
 
 def has(frame: pd.DataFrame, column: str) -> bool:
@@ -171,11 +172,8 @@ def hover(
 ) -> list[str]:
     """What each point says: its run, or else its configuration, and its values with units.
 
-    Args:
-        rows: Of the points.
-        columns: Which values; those that are absent are left out.
-        scale: The factor and the quantity of the axis, as `Quantity.scaled_to` gives them: what is
-            of the same kind has its unit.
+    Columns that are absent are left out. `scale` is the factor and the quantity of the axis, as
+    `Quantity.scaled_to` gives them: what is of the same kind has its unit.
     """
     of_a_run, of_a_group = ("run_id", "variant"), ("architecture", "dataset", "variant", "location")
     heads = [name for name in (of_a_run if "run_id" in rows else of_a_group) if name in rows]
@@ -205,11 +203,7 @@ def spread(rows: pd.DataFrame, column: str, most: int = MOST_POINTS) -> pd.DataF
 
 
 def of_least(means: pd.Series) -> tuple[pd.Index, str]:
-    """The configurations that a figure shows, and what to say if those are not all.
-
-    Args:
-        means: Of each configuration, what it took.
-    """
+    """The configurations that a figure shows, by what each took, and what to say if not all."""
     if len(means) <= MOST_CONFIGURATIONS:
         return means.index, ""
     said = f"Of {len(means):,} configurations the {MOST_CONFIGURATIONS} that took least are drawn."

@@ -19,13 +19,8 @@ def panel(
 ) -> str:
     """Lines over an axis from 0 to `highest`, in the colour of the text around it.
 
-    Args:
-        title: As text.
-        lines: Points (x, y) of each line by its name; the points of a line without one are not
-            marked.
-        across: What the horizontal axis shows, from and to.
-        highest: Of the vertical axis.
-        ends: What stands below both ends of the horizontal axis, as text.
+    Each line has points (x, y), which are marked unless its name is empty. The horizontal axis goes
+    `across` from one value to another, and below its `ends` stands what they say.
     """
     width, height = _WIDTH - _LEFT - 8, _HEIGHT - 2 * _TOP
     begin, end = across

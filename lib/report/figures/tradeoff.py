@@ -51,12 +51,8 @@ def accuracy_energy(runs: pd.DataFrame, compared: pd.DataFrame) -> go.Figure:
         across = _limits(pd.concat([here[_ENERGY], best[_MEAN]]))
         up = _limits(pd.concat([here["accuracy"], best["mean_accuracy"]]))
         traces = [*_equal_scores(means, across, up, factor), _front(best, factor)]
-        traces += [
-            *plane.points(here),
-            *plane.means(style.of_same(means, here)),
-            *plane.legend(here),
-        ]
-        for trace in traces:
+        traces += [*plane.points(here), *plane.means(style.of_same(means, here))]
+        for trace in [*traces, *plane.legend(here)]:
             figure.add_trace(trace, row=1, col=column)
         figure.update_xaxes(range=[end * factor for end in across], row=1, col=column)
         figure.update_yaxes(range=up, row=1, col=column)
@@ -120,13 +116,8 @@ class _Plane:
             yield go.Scatter(x=[None], y=[None], mode="markers", marker=marker, **entry)
 
     def _marks(self, rows: pd.DataFrame, x: str, y: str, shown: list[str]) -> go.Scatter:
-        return go.Scatter(
-            x=(rows[x] * self.scale[0]).to_numpy(),
-            y=rows[y].to_numpy(),
-            mode="markers",
-            hovertext=style.hover(rows, shown, self.scale),
-            hoverinfo="text",
-        )
+        words = style.hover(rows, shown, self.scale)
+        return style.marks((rows[x] * self.scale[0]).to_numpy(), rows[y].to_numpy(), words)
 
     def _parts(self, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         keys = ["architecture", *(["variant"] if self.variants else [])]

@@ -21,31 +21,3 @@ from lib.report.tables.answers import (
 from lib.report.tables.frugality import baseline, frugality, predictions
 from lib.report.tables.paper import beside_paper, conclusions, evidence
 from lib.report.tables.setting import all_tests, audits, machines, protocol, runs, versions
-
-__all__ = [
-    "agreement",
-    "all_tests",
-    "answer",
-    "audits",
-    "baseline",
-    "beside_paper",
-    "budget",
-    "conclusions",
-    "evidence",
-    "frugality",
-    "instrument_gaps",
-    "instruments",
-    "machines",
-    "measurements",
-    "methods",
-    "networks",
-    "pairs",
-    "places",
-    "predictions",
-    "protocol",
-    "questions",
-    "runs",
-    "savings",
-    "scores",
-    "versions",
-]

@@ -33,8 +33,8 @@ def networks(study: Analysis) -> Table:
     if "flops" not in study.completed or study.completed["flops"].isna().all():
         return Table("table2_networks", "The networks", pd.DataFrame(), _NO_FLOPS)
     columns = ["architecture", "dataset", *variants.column_of(study.completed), "image_size"]
-    columns += ["depth", "parameters"]
-    columns += ["trainable_parameters", "flops", "flops_head", "flops_training"]
+    columns += ["depth", "parameters", "trainable_parameters", "flops", "flops_head"]
+    columns += ["flops_training"]
     frame = shared.in_order(shared.present(study.configurations, columns))
     unknown = ""
     if "depth" in frame:
@@ -145,8 +145,10 @@ def _no_location(study: Analysis) -> str:
     """That the runs have no emissions, and what to do."""
     if study.completed.get("emissions", pd.Series(dtype=float)).notna().any():
         return ""
-    said = " Emissions of the runs: no location is configured, so they are empty;"
-    return f"{said} name one (location: USA/oregon) among the defaults of the study."
+    return (
+        " Emissions of the runs: no location is configured, so they are empty; name one (location: "
+        "USA/oregon) among the defaults of the study."
+    )
 
 
 def scores(study: Analysis) -> Table:
@@ -156,9 +158,8 @@ def scores(study: Analysis) -> Table:
     treatment = ["treatment"] if len(study.treatments) > 1 else []
     columns = [*treatment, "location", "dataset", "rank", "architecture"]
     columns += [*variants.column_of(study.completed), "n", "mean_accuracy", "mean_energy_consumed"]
-    columns += ["score_ratio_of_means"]
-    columns += ["score_ratio_of_means_low", "score_ratio_of_means_high", "score_mean_of_ratios"]
-    columns += ["score_min", "score_max", "among_best", "pareto", "reason"]
+    columns += ["score_ratio_of_means", "score_ratio_of_means_low", "score_ratio_of_means_high"]
+    columns += ["score_mean_of_ratios", "score_min", "score_max", "among_best", "pareto", "reason"]
     by = [*treatment, "location", "dataset", "rank"]
     frame = study.ranked.sort_values(by, kind="stable", key=shared.order)
     frame, why = shared.reasoned(shared.present(frame, columns))

@@ -66,18 +66,16 @@ def predictions(study: Analysis) -> Table:
     histories = {run: history for run, history in study.histories.items() if run not in cached}
     errors = derived.prediction_errors(histories)
     if errors.empty:
-        reason = "Predicting a run from its first epochs: " + (
-            "with cached features the first epoch is unlike the others."
-            if cached
-            else "no run has the energy of at least two epochs."
-        )
+        why = "no run has the energy of at least two epochs."
+        why = "with cached features the first epoch is unlike the others." if cached else why
+        reason = f"Predicting a run from its first epochs: {why}"
         return Table("predictions", "", pd.DataFrame(), reason)
-    groups = errors.assign(size=errors["error"].abs()).groupby("first_epochs")
-    frame = groups.agg(runs=("run_id", "size"), error=("error", "mean"), largest=("size", "max"))
+    groups = errors.assign(size=errors["error"].abs()).groupby("first_epochs", as_index=False)
+    columns = {"mean_error": ("error", "mean"), "largest_error": ("size", "max")}
     return Table(
         "predictions",
         "Energy of a whole run, predicted from its first epochs",
-        frame.reset_index().rename(columns={"error": "mean_error", "largest": "largest_error"}),
+        groups.agg(runs=("run_id", "size"), **columns),
         "Predicted over actual energy, less 1: 0.05 is 5 % too high. The prediction is the mean of "
         "the first epochs times the number of epochs."
         + " Runs with cached features, whose first epoch is unlike the others, are left out."

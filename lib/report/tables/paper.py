@@ -135,9 +135,7 @@ def beside_paper(study: Analysis) -> Stack:
     if not study.is_the_papers:
         made = [_beside_ours(study, item) for item in reproduction.REPRODUCTIONS]
         return Stack(tuple(table for table in made if not table.frame.empty))
-    parts: list[Any] = []
-    for name in (item.name for item in reproduction.REPRODUCTIONS):
-        parts.append(cells(study, name))
+    parts: list[Any] = [cells(study, item) for item in reproduction.REPRODUCTIONS]
     parts += [figures.violins(study.runs, response, by=by) for response, by in _FIGURES]
     return Stack(tuple(parts))
 
@@ -150,14 +148,8 @@ _FIGURES = (
 """The paper's Figures 2 and 4. Figure 3 draws constants, which Table 2 has."""
 
 
-def cells(study: Analysis, name: str) -> Table:
-    """One of the paper's tables, cell by cell: as printed, and computed from the authors' data.
-
-    Args:
-        study: The authors' data.
-        name: Of the table: `table2` to `table7`, `rq3`.
-    """
-    (item,) = [item for item in reproduction.REPRODUCTIONS if item.name == name]
+def cells(study: Analysis, item: reproduction.Reproduction) -> Table:
+    """One of the paper's tables, cell by cell: as printed, and computed from the authors' data."""
     found = pd.concat(
         [
             reproduction.beside_printed(item, runs).assign(treatment=treatment)
@@ -169,22 +161,15 @@ def cells(study: Analysis, name: str) -> Table:
         found[found["treatment"] == treatment].set_index(keys)
         for treatment in (treatments.AS_PUBLISHED, treatments.CORRECTED)
     )
-    frame = pd.DataFrame(
-        {
-            "as_published": first["ours"],
-            "difference": first["difference"],
-            "match": first["match"],
-            "corrected": last["ours"],
-        }
-    ).reset_index()
-    frame = _named(frame)
+    frame = first[["ours", "difference", "match"]].rename(columns={"ours": "as_published"})
+    frame = _named(frame.assign(corrected=last["ours"]).reset_index())
     agreeing = frame["match"].isin(reproduction.AGREEING).sum()
     return Table(
-        f"{name}_beside_paper",
+        f"{item.name}_beside_paper",
         f"{item.title}, cell by cell",
         frame,
         f"{agreeing} of {len(frame)} cells come out as the paper prints them. "
-        f"{published.source(name)}.",
+        f"{published.source(item.name)}.",
     )
 
 

@@ -20,19 +20,16 @@ def audits(study: Analysis) -> Table:
     """What the checks of the results found, the worst first; those that found nothing are named."""
     frame = audit.to_frame(study.findings)[["severity", "name", "what", "why", "runs"]]
     quiet = {
-        severity: list(frame.loc[frame["severity"] == severity, "name"])
-        for severity in (audit.PASSED, audit.UNCHECKED)
+        audit.PASSED: "Checks without a finding",
+        audit.UNCHECKED: "Not checked, for want of the data",
     }
     shown = frame[~frame["severity"].isin(quiet)].rename(
         columns={"name": "expected", "what": "finding", "why": "why_it_matters"}
     )
     said = [
-        f"{words}: {'; '.join(quiet[severity])}."
-        for severity, words in (
-            (audit.PASSED, "Checks without a finding"),
-            (audit.UNCHECKED, "Not checked, for want of the data"),
-        )
-        if quiet[severity]
+        f"{words}: {'; '.join(names)}."
+        for severity, words in quiet.items()
+        if len(names := frame.loc[frame["severity"] == severity, "name"])
     ]
     return Table("audits", "What the checks found", shown.reset_index(drop=True), " ".join(said))
 
