@@ -27,8 +27,7 @@ SUPPLY = (1.04, 1.15)
 """Plug over what a power supply delivers: 80 PLUS Titanium to Gold at half load, 230 V internal."""
 
 FEWEST_WINDOWS = 5
-SHORTEST_WINDOW = 60.0
-"""s, of every load and of idle."""
+SHORTEST_WINDOW = 60.0  # s, of every load and of idle
 
 LEAST_CHANGE = 0.2
 """Share of a component's highest power by which loads must differ to calibrate it."""

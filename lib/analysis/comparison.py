@@ -24,8 +24,7 @@ NOT_RECORDED = "not recorded"
 COUNTED = ("flops", "flops_training", "parameters", "trainable_parameters", "depth")
 """Quantities that don't depend on the machine."""
 
-LEARNED = ("accuracy", "loss")
-"""Quantities that don't depend on how energy and time are measured."""
+LEARNED = ("accuracy", "loss")  # quantities that don't depend on how energy and time are measured
 
 _CODECARBON = "codecarbon_major"
 _MEASUREMENT = (

@@ -18,11 +18,8 @@ KEYS = ["run_id", "architecture", "dataset", "repetition"]
 SHARE_OF_BEST = 0.9
 """A run is good enough when it reaches this share of the best accuracy on its dataset."""
 
-TEST_IMAGES = 10_000
-"""Of MNIST and CIFAR10, where a table does not say how many were used."""
-
-FIRST_EPOCHS = (1, 2, 5, 10)
-"""From how many epochs the energy of a whole run is predicted."""
+TEST_IMAGES = 10_000  # of MNIST and CIFAR10, where a table does not say how many were used
+FIRST_EPOCHS = (1, 2, 5, 10)  # from how many epochs the energy of a whole run is predicted
 
 
 def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

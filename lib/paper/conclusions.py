@@ -26,8 +26,7 @@ STANDS = "stands"
 FALLS = "falls"
 UNDECIDED = "undecided"
 
-Verdict = tuple[str, str]
-"""The word, and why in plain words, with the figures that decide it."""
+Verdict = tuple[str, str]  # the word, and why in plain words, with the figures that decide it
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class Case:
         return self.tables["instrument_agreement"].set_index("comparison").loc[comparison]
 
 
-_WEIGHINGS: list[Callable[[Case], Conclusion]] = []
-"""In the paper's order."""
+_WEIGHINGS: list[Callable[[Case], Conclusion]] = []  # in the paper's order
 
 
 def conclusions(

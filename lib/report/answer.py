@@ -21,8 +21,7 @@ from lib.report import verdicts
 from lib.report.page import Html, Prose
 from lib.stats import ALPHA
 
-_MOST_NAMED = 6
-"""Runs or networks that a sentence names."""
+_MOST_NAMED = 6  # runs or networks that a sentence names
 
 
 def head(study: Analysis, at: datetime | None = None) -> Html:

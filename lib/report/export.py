@@ -23,8 +23,7 @@ from lib.study.folder import StudyFolder
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-WIDTH = 900
-"""Pixels; the height is that of the figure in the report."""
+WIDTH = 900  # pixels; the height is that of the figure in the report
 
 SCALES = {"svg": 1, "png": 3, "pdf": 1}
 """Formats; pixels of a PNG by pixels of the figure: 2700 on the 229 mm of a page is 300 dpi."""

@@ -18,27 +18,20 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from lib.quantities import Quantity, quantity, significant
 
-LONG = 40
-"""Rows from which on a table may break over pages, and ..."""
-
-TALL = 3500
-"""... characters in all, in a few columns."""
-
-MANY = 8
-"""Columns from which on it is set small."""
+LONG = 40  # rows from which on a table may break over pages, and ...
+TALL = 3500  # ... characters in all, in a few columns
+MANY = 8  # columns from which on it is set small
 
 WIDE = (40, 20, 12, 6)
 """Characters of a text from which on its column wraps: the most that leave the wrapped ones ..."""
 
-LEAST, MOST = 0.045, 0.35
-"""... this part of the line at least; none gets more than the other."""
+LEAST, MOST = 0.045, 0.35  # ... this part of the line at least; none gets more than the other
 
 LINE, SMALL_LINE, SPACE, POWER = 180, 220, 2, 5
 """Characters of a line of `tables.tex`, of one that is set small, between two columns, and of a
 power of ten."""
 
-HEAD = 16
-"""Letters of a line in the head of a column."""
+HEAD = 16  # letters of a line in the head of a column
 
 DIGITS = 4
 _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"

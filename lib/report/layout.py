@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 PLOTLY = "application/vnd.plotly.v1+json"
 NOTEBOOK_ONLY = "notebook-only"
-FOLD = "fold"
-"""Tag of a heading whose section is folded."""
-
-FIRST_SCREEN = "first-screen"
-"""Tag of the cells that answer."""
+FOLD = "fold"  # tag of a heading whose section is folded
+FIRST_SCREEN = "first-screen"  # tag of the cells that answer
 
 _NOT_HERE = "not-here"
 _HEADING = re.compile(r"(#+) (.*)")

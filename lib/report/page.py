@@ -28,13 +28,11 @@ CSV, LATEX = "text/csv", "application/x-tex"
 """How a table leaves its notebook, with all digits and for papers; the name of its file is in the
 metadata."""
 
-ABSENT = "application/vnd.training-energy.absent+json"
-"""What is not shown, and why: a JSON string."""
+ABSENT = "application/vnd.training-energy.absent+json"  # what is not shown, and why: a JSON string
 
 DIGITS = 4
 SMALLEST_P = 0.001
-MOST_ROWS = 500
-"""Of a table on a page, which must stay usable; its file has all."""
+MOST_ROWS = 500  # of a table on a page, which must stay usable; its file has all
 
 # Letters of a column's longest text up to which it stands in one line, and up to which in few.
 _SHORT, _WORDS = 32, 100

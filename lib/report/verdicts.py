@@ -12,11 +12,8 @@ from lib.stats import ALPHA
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from lib.text import listed, p_value
 
-MOST_PAIRS = 3
-"""Of a context, that are told one by one."""
-
-MOST_CONTEXTS = 6
-"""That are told one by one; of more, the table of pairs tells the rest."""
+MOST_PAIRS = 3  # of a context, that are told one by one
+MOST_CONTEXTS = 6  # that are told one by one; of more, the table of pairs tells the rest
 
 _WORDS = {
     DIFFERS: ("differs", "differ"),
@@ -27,8 +24,7 @@ _WORDS = {
 
 _OPEN = ", which is not decided"
 
-TARGET = 0.05
-"""The precision that what is still missing is told for, where a study names no margin."""
+TARGET = 0.05  # the precision that what is still missing is told for, where a study names no margin
 
 
 def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:

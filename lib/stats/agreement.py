@@ -10,8 +10,7 @@ import scipy
 
 from lib.stats import ALPHA
 
-FEWEST_GROUPS = 4
-"""Of which the jackknife leaves one out at a time."""
+FEWEST_GROUPS = 4  # of which the jackknife leaves one out at a time
 
 LARGEST_SHARE = 0.05
 """Of what the means scatter, that may come from repetitions. In simulation (4 to 12 groups of 3 to

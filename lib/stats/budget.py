@@ -24,11 +24,8 @@ _LIMITS = (ALPHA / 2, 1 - ALPHA / 2)
 _QUANTILES = (_LIMITS[0], 0.5, _LIMITS[1])
 TRIALS = 20_000
 SEED = 20_231
-MOST_KEPT = 500
-"""Arrays of draws, 160 kB each, that are remembered."""
-
-MOST_GAINS = 50
-"""Sets of such arrays, one for each part of a figure, that are remembered."""
+MOST_KEPT = 500  # arrays of draws, 160 kB each, that are remembered
+MOST_GAINS = 50  # sets of such arrays, one for each part of a figure, that are remembered
 
 MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
 LEVELS = (MACHINE, CONFIGURATION, RUN)
@@ -92,17 +89,13 @@ _UNIT: dict[Shape, Callable[[NDArray | float, float | None], NDArray | float]] =
 }
 """Quantiles of the distribution of each shape that is around 0 and of spread 1."""
 
-normal = partial(Law, "normal")
-"""With this mean and standard deviation."""
-
-t = partial(Law, "t")
-"""Student's, moved to a centre and scaled, with degrees of freedom."""
+normal = partial(Law, "normal")  # with this mean and standard deviation
+t = partial(Law, "t")  # Student's, moved to a centre and scaled, with degrees of freedom
 
 triangular = partial(Law, "triangular", 0.0)
 """Around 0, with this half-width: the sum of two alike rectangular errors."""
 
-lognormal = partial(Law, "normal", log=True)
-"""With this median and geometric standard deviation."""
+lognormal = partial(Law, "normal", log=True)  # with this median and geometric standard deviation
 
 
 def log_t(spread: float, dof: float) -> Law:
@@ -120,8 +113,7 @@ def loguniform(low: float, high: float) -> Law:
     return Law("rectangular", (low * high) ** 0.5, (high / low) ** 0.5, log=True)
 
 
-Name = tuple[str, str | None]
-"""Of a source: its name and the part that it concerns."""
+Name = tuple[str, str | None]  # of a source: its name and the part that it concerns
 
 
 @dataclass(frozen=True)
@@ -198,8 +190,7 @@ class Draws:
         return np.asarray(law.of_unit(_drawn(law.shape, law.dof, key, self)))
 
 
-STANDARD = Draws()
-"""Those that all figures share."""
+STANDARD = Draws()  # those that all figures share
 
 
 @lru_cache(maxsize=MOST_KEPT)

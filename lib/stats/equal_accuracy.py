@@ -26,8 +26,7 @@ an SD of 0.02 in accuracy, five a configuration) the share halves the spread of 
 RESAMPLES = 1000
 SEED = 1
 
-_ROUNDING = 1e-9
-"""A mean may come out below equal values by as much."""
+_ROUNDING = 1e-9  # a mean may come out below equal values by as much
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,8 @@ Doubt = tuple[float, float, float]
 """What instruments leave uncertain about the logarithm of a ratio, beside the scatter of runs: the
 2.5 %, 50 % and 97.5 % quantile of ln(true ratio / reported ratio)."""
 
-_LARGEST_LOG = 700.0
-"""Whose exponential is a number."""
-
-ROUNDING = 1e-9
-"""Up to which relative spread runs agree."""
+_LARGEST_LOG = 700.0  # whose exponential is a number
+ROUNDING = 1e-9  # up to which relative spread runs agree
 
 
 @dataclass(frozen=True)

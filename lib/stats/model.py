@@ -21,11 +21,8 @@ from lib.stats.estimate import Estimate
 from lib.stats.observations import Factor, Observations
 
 _ROUNDING = 1e-9
-_NOTHING = 1e-20
-"""Up to which share of the largest a weight is rounding, and changes no sum."""
-
-LEAST_VARIANCE = 0.05
-"""Of a cell, as a share of what its residuals say by themselves."""
+_NOTHING = 1e-20  # up to which share of the largest a weight is rounding, and changes no sum
+LEAST_VARIANCE = 0.05  # of a cell, as a share of what its residuals say by themselves
 
 
 @dataclass(frozen=True)

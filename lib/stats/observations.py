@@ -10,8 +10,7 @@ import pandas as pd
 
 from lib.text import listed
 
-LARGEST = 1e150
-"""Beyond this, squares overflow: as good as infinite for any statistic."""
+LARGEST = 1e150  # beyond this, squares overflow: as good as infinite for any statistic
 
 
 def numbers(column: pd.Series) -> pd.Series:

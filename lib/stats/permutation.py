@@ -15,16 +15,12 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-MOST_ARRANGEMENTS = 1_000_000
-"""Of one stratum, that are counted; beyond, some are drawn."""
+MOST_ARRANGEMENTS = 1_000_000  # of one stratum, that are counted; beyond, some are drawn
 MOST_SUMS = 2_000_000
 DRAWS = 9_999
 SEED = 1
-_DECIMALS = 9
-"""To which sums of ranks that are equal but for rounding are the same."""
-
-Sizes = Sequence[int] | np.ndarray
-"""Numbers of observations, one a level."""
+_DECIMALS = 9  # to which sums of ranks that are equal but for rounding are the same
+Sizes = Sequence[int] | np.ndarray  # numbers of observations, one a level
 
 
 @dataclass(frozen=True)

@@ -15,21 +15,13 @@ from lib.stats.estimate import Estimate
 from lib.stats.model import LogModel
 from lib.stats.observations import Observations
 
-POWER = 0.8
-"""Share of the studies that are to find a difference."""
-
-LARGEST_RATIO = 100.0
-"""Larger differences are not looked for."""
-
-STUDIES = 400
-"""Simulated for a power."""
+POWER = 0.8  # share of the studies that are to find a difference
+LARGEST_RATIO = 100.0  # larger differences are not looked for
+STUDIES = 400  # simulated for a power
 
 SEED = 1
-UPPER = 0.8
-"""Confidence of the upper limit of a spread that comes from few runs."""
-
-MOST = 10_000
-"""Repetitions that are thought of."""
+UPPER = 0.8  # confidence of the upper limit of a spread that comes from few runs
+MOST = 10_000  # repetitions that are thought of
 
 
 @dataclass(frozen=True)

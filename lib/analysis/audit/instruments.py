@@ -38,8 +38,7 @@ IDLE_BELOW = 0.75
 MODES_APART = 1.5
 """Ratio of the medians of two groups of runs from which on they are two modes of power."""
 
-FEWEST_SAMPLES = 60
-"""Of a run, as MLPerf Training asks of power measurements (training_policies)."""
+FEWEST_SAMPLES = 60  # of a run, as MLPerf Training asks of power measurements (training_policies)
 
 FEWEST_PERIODS = 50
 """Update periods of a counter that a run is to last: then its lag is less than 2 %."""

@@ -10,14 +10,12 @@ from lib.analysis.audit.finding import DOUBT, FAULT, NOTE, NotCheckedError, Said
 from lib.logs.folder import UNKNOWN_PLACE, alike, overlap
 from lib.text import runs, span
 
-IMPORTED = "energy_consumed_logged"
-"""A column that only imports have."""
+IMPORTED = "energy_consumed_logged"  # a column that only imports have
 
 OVERLAP = 60.0
 """s from which on two rows of one machine are of the same time; clocks and starts take less."""
 
-LESS = 0.02
-"""Share by which a wattmeter may show less than the software: both have an error."""
+LESS = 0.02  # share by which a wattmeter may show less than the software: both have an error
 
 WHOLE = {
     "wattmeter_energy": "energy_consumed",

@@ -32,14 +32,12 @@ SOFTWARE = ("tensorflow", "keras", "codecarbon")
 CLOCK_TOLERANCE = 2.0
 """Seconds, and besides a hundredth of the duration, by which a clock may be set right."""
 
-UNEQUAL = 0.1
-"""Difference of shares from which on machines ran something unequally."""
+UNEQUAL = 0.1  # difference of shares from which on machines ran something unequally
 
 MOST_SPREADS = 8
 """Of a run from its median, in medians of such distances: of a normal spread, over 5 SD."""
 
-FAR = 0.1
-"""Share from which on a run is far away, however little others scatter."""
+FAR = 0.1  # share from which on a run is far away, however little others scatter
 
 MOST_GAPS = 6
 """A study of variants leaves most combinations out: then how many says more than which."""

@@ -19,8 +19,7 @@ from lib.quantities import number
 from lib.report.exports.sci import configurations, mean
 
 GRAMS_PER_KILOGRAM = 1000
-_UNFIT = re.compile(r"[^\w.-]+")
-"""For the name of a file."""
+_UNFIT = re.compile(r"[^\w.-]+")  # for the name of a file
 
 
 def files(study: Analysis) -> dict[str, str]:

@@ -17,8 +17,7 @@ from lib.report.figures import palette, run, style
 MOST_RUNS = 40
 """Of more, each configuration is one curve: the mean of its runs, and how far they scatter."""
 
-MOST_POINTS = 40_000
-"""Of all curves of a figure together."""
+MOST_POINTS = 40_000  # of all curves of a figure together
 
 _CONFIGURATION = ("architecture", "dataset", "variant")
 _BAND = (0.1, 0.9)

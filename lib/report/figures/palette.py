@@ -18,8 +18,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "
 FILLS = ("", "-open", "-dot", "-open-dot")
 """Endings of a symbol, for where the symbol itself says something else."""
 
-PLAIN = "#808080"
-"""What is no architecture: none of them is grey."""
+PLAIN = "#808080"  # what is no architecture: none of them is grey
 
 FAINT = "rgba(128,128,128,0.25)"
 

@@ -16,8 +16,7 @@ from plotly.subplots import make_subplots
 from lib.quantities import number, quantity
 from lib.report.figures import palette, style
 
-MOST_SAMPLES = 2000
-"""Of the power of a run in a figure: more would lie on the same pixels."""
+MOST_SAMPLES = 2000  # of the power of a run in a figure: more would lie on the same pixels
 
 _COMPONENTS = ("cpu", "gpu", "ram")
 _KINDS = {"validation": ("val_accuracy", "solid"), "training": ("accuracy", "dot")}

@@ -15,14 +15,9 @@ from lib.report.figures import palette, style
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
-_ABREAST = 3
-"""Panels beside each other; more stand below."""
-
-_ROW = 224
-"""Pixels of a panel."""
-
-_TURNED_WIDTH = 30
-"""Pixels that a label takes which is turned."""
+_ABREAST = 3  # panels beside each other; more stand below
+_ROW = 224  # pixels of a panel
+_TURNED_WIDTH = 30  # pixels that a label takes which is turned
 
 
 def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:

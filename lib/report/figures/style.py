@@ -17,23 +17,15 @@ from lib.report.figures.palette import COLOURS, FAINT, INK
 
 import_nbformat()  # as plotly does with the first figure that is shown, at its full price
 
-MOST_POINTS = 1000
-"""Runs that a figure shows one by one, so that a page stays usable."""
+MOST_POINTS = 1000  # runs that a figure shows one by one, so that a page stays usable
 
 MOST_CONFIGURATIONS = 120
 """That a figure shows: no reader tells more apart, and no browser draws thousands at once."""
 
-TITLE_LETTERS = 36
-"""In a line above a panel, where three stand beside each other."""
-
-LEGEND_LETTERS = 34
-"""In a line of a legend, on a phone too."""
-
-NOTE_LETTERS = 52
-"""In a line below a title."""
-
-ROW_LETTERS = 52
-"""In a line that names a row."""
+TITLE_LETTERS = 36  # in a line above a panel, where three stand beside each other
+LEGEND_LETTERS = 34  # in a line of a legend, on a phone too
+NOTE_LETTERS = 52  # in a line below a title
+ROW_LETTERS = 52  # in a line that names a row
 
 LINE_HEIGHT = 17
 LETTER_WIDTH = 8
