@@ -46,14 +46,12 @@ class Calibrated:
         u: Its relative standard uncertainty: of the line, the meter and the power supply.
         components: Those that changed with the load; one gain is of all of them.
         offset: W at the plug that belongs to nothing that was read.
-        residual: Scatter of the plug's power about the line, relative.
     """
 
     gain: float
     u: float
     components: tuple[str, ...]
     offset: float
-    residual: float
 
     def as_yaml(self) -> str:
         """The lines for a study file."""
@@ -117,13 +115,11 @@ def _fitted(
     middle = sum(SUPPLY) / 2
     supply = (SUPPLY[1] - SUPPLY[0]) / 2 / math.sqrt(3) / middle
     meter = wattmeter or Gain(gain=1.0, u=accuracy.SOURCES["plug"].law.spread / math.sqrt(3))
-    rest = plug - line.intercept - line.slope * read
     return Calibrated(
         gain=float(meter.gain * line.slope / middle),
         u=math.hypot(line.stderr / line.slope, meter.u, supply),
         components=tuple(changed),
         offset=float(line.intercept),
-        residual=float(rest.std(ddof=2) / plug.mean()),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -82,18 +81,17 @@ def elsewhere(energy: float, places: Sequence[str] = PAPER_PLACES) -> pd.DataFra
         One row a place, the least intense first: place, name, carbon_intensity (g CO2-eq/kWh),
         year, source, emissions (kg CO2-eq), reason. An unknown place has no emissions and a reason.
     """
-    table = pd.DataFrame([_place(text) for text in places])
+    rows = [
+        {
+            "place": text,
+            "name": location.name,
+            "carbon_intensity": location.carbon_intensity,
+            "year": str(location.year or ""),
+            "source": location.source,
+            "reason": "; ".join(filter(None, (*location.notes, location.reason))) or None,
+        }
+        for text, location in zip(places, map(locate, places), strict=True)
+    ]
+    table = pd.DataFrame(rows)
     table["emissions"] = energy * pd.to_numeric(table["carbon_intensity"]) / 1000
     return table.sort_values("carbon_intensity", ignore_index=True)
-
-
-def _place(text: str) -> dict[str, Any]:
-    location = locate(text)
-    return {
-        "place": text,
-        "name": location.name,
-        "carbon_intensity": location.carbon_intensity,
-        "year": str(location.year or ""),
-        "source": location.source,
-        "reason": "; ".join(filter(None, (*location.notes, location.reason))) or None,
-    }

@@ -25,7 +25,7 @@ FIRST_EPOCHS = (1, 2, 5, 10)  # from how many epochs the energy of a whole run i
 def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Derive figures for every completed run.
 
-    A run without a history, which are by run id, has no `energy_to_threshold` and is taken to have
+    Histories are by run id; a run without one has no `energy_to_threshold` and is taken to have
     trained for all its epochs.
 
     Returns:

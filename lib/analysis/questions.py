@@ -152,12 +152,15 @@ def _tested(model: LogModel) -> tuple[Question, Question]:
     observed = model.observations
     found = permutation_test(observed.response, observed.compared.codes, observed.strata)
     depends = model.interaction
+    # Where one level scatters five times as much as others, as large a sum of ranks comes by chance
+    # in 7 to 11 % of studies, see `benchmarks/calibration.py`; the model allows for that.
+    modelled = model.effect.p_unequal
     tests = [
         Question(
             EFFECT,
             "permutation within strata" + (", exact" if found.exact else ""),
             found.statistic,
-            _larger(found.p, model.effect.p_unequal),
+            found.p if math.isnan(modelled) else max(found.p, modelled),
             smallest_p=found.smallest_p,
             reason=found.reason,
         ),
@@ -170,15 +173,6 @@ def _tested(model: LogModel) -> tuple[Question, Question]:
         for one, p_holm in zip(tests, adjusted, strict=True)
     )
     return effect, interaction
-
-
-def _larger(permuted: float, modelled: float) -> float:
-    """The p of the permutation, unless that of the log model is larger.
-
-    Where one level scatters five times as much as others, as large a sum of ranks comes by chance
-    in 7 to 11 % of studies, see `benchmarks/calibration.py`; the model allows for that.
-    """
-    return permuted if math.isnan(modelled) else max(permuted, modelled)
 
 
 def _verdict(question: Question, p_holm: float, asked: int) -> str | None:

@@ -40,7 +40,9 @@ def played(results: pd.DataFrame, study: Study | None) -> pd.DataFrame:
     words = {COMPARED: _in_words(compared or "training")}
     words[WITHIN] = _in_words(" and ".join(context) or "data")
     if study.quality.name != QUALITY:
-        named = _quality(study)
+        named = study.quality.name.replace("_", " ")
+        # `F1`, or `−bits per character` of which less is better.
+        named = _in_words(named) if study.quality.better == "higher" else f"−{named}"
         words |= {QUALITY: named, f"mean_{QUALITY}": f"{named}, mean"}
     quantities.call(words)
     others = [name for name in varied if name in results and name not in (COMPARED, WITHIN)]
@@ -58,12 +60,6 @@ def histories(told: dict[str, pd.DataFrame], study: Study | None) -> dict[str, p
         else history
         for run_id, history in told.items()
     }
-
-
-def _quality(study: Study) -> str:
-    """What the trainings are to reach: `F1`, or `−bits per character` of which less is better."""
-    named = study.quality.name.replace("_", " ")
-    return _in_words(named) if study.quality.better == "higher" else f"−{named}"
 
 
 def _levels(results: pd.DataFrame, names: list[str]) -> pd.Series:

@@ -172,10 +172,7 @@ class _Group:
     """The runs of one configuration in one place."""
 
     def __init__(
-        self,
-        runs: pd.DataFrame,
-        histories: Mapping[str, pd.DataFrame],
-        known: uncertainty.Known,
+        self, runs: pd.DataFrame, histories: Mapping[str, pd.DataFrame], known: uncertainty.Known
     ):
         self.known = known
         self.runs = len(runs)

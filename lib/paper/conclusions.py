@@ -225,19 +225,15 @@ def vgg_below_resnet(case: Case) -> Verdict:
     vgg = bounds["sampled"][["VGG16", "VGG19"]].max(axis=1)
     surely = (bounds["lowest"]["ResNet50"] > vgg).sum()
     possibly = (bounds["highest"]["ResNet50"] > vgg).sum()
-    meter = case.runs(WATTMETER)
-    above = {
-        dataset: runs.loc[runs["architecture"] == "ResNet50", "wattmeter_energy"].min()
-        > runs.loc[runs["architecture"] != "ResNet50", "wattmeter_energy"].max()
-        for dataset, runs in meter.groupby("dataset")
-    }
-    medians = meter.groupby(["dataset", "architecture"])["wattmeter_energy"].median()
+    meter = case.runs(WATTMETER).groupby(["dataset", "architecture"])["wattmeter_energy"]
+    least, most, medians = meter.min().unstack(), meter.max().unstack(), meter.median()
+    above = least["ResNet50"] > most.drop(columns="ResNet50").max(axis=1)
     sentence = "; ".join(
         f"{'it holds' if holds else 'it does not hold'} on {dataset.upper()} (ResNet50 "
         f"{medians[dataset, 'ResNet50']:.2f} kWh, VGG19 {medians[dataset, 'VGG19']:.2f} kWh)"
         for dataset, holds in above.items()
     )
-    return STANDS if all(above.values()) and surely == len(bounds) else UNDECIDED, (
+    return STANDS if above.all() and surely == len(bounds) else UNDECIDED, (
         "On Kaggle the GPU power of ResNet50 was never sampled. With the highest power that was "
         f"ever read it would take more than both VGG networks in {possibly} of {len(bounds)} "
         f"sessions, with the lowest in {surely}: its duration alone does not tell. By the "

@@ -156,9 +156,7 @@ def to_html(notebook: NotebookNode, title: str) -> str:
         "script_hashes": " ".join(_source(text) for text in (plotly, script)),
     }
     exporter = HTMLExporter(
-        template_name="report",
-        extra_template_basedirs=[str(TEMPLATES)],
-        exclude_anchor_links=True,
+        template_name="report", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
     )
     outputs = [output for cell in shown.cells for output in cell.get("outputs", [])]
     drawn = [output for output in outputs if PLOTLY in output.get("data", {})]

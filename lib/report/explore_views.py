@@ -37,14 +37,12 @@ FACTORS = (
 def folders(study_dir: Path) -> dict[str, Path]:
     """The studies to choose from, by name: `study_dir` and those beside it that hold results."""
     here = study_dir.resolve()
-    beside = here.parent.iterdir() if here.parent.is_dir() else []
-    found = {path for path in beside if _has_results(path)} | {here}
+    found = {here}
+    for path in here.parent.iterdir() if here.parent.is_dir() else []:
+        study = StudyFolder(path)
+        if study.results.is_file() or any(study.runs.glob(f"*/{records.FILE_NAME}")):
+            found.add(path)
     return {path.name: Path(os.path.relpath(path)) for path in sorted(found)}
-
-
-def _has_results(folder: Path) -> bool:
-    study = StudyFolder(folder)
-    return study.results.is_file() or any(study.runs.glob(f"*/{records.FILE_NAME}"))
 
 
 def responses(runs: pd.DataFrame) -> list[str]:
@@ -105,10 +103,8 @@ def beside(first: Analysis, second: Analysis, response: str) -> list[object]:
         Table("unlike", "How A and B were measured, where it differs", found.unlike),
         Table("settings", "In what else their runs differ", found.settings),
     ]
-    return [part for part in shown if _says_something(part)]
-
-
-def _says_something(part: object) -> bool:
-    if isinstance(part, Table):
-        return not part.frame.empty
-    return not isinstance(part, Prose) or any(part.sentences)
+    return [
+        part
+        for part in shown
+        if not (isinstance(part, Table) and part.frame.empty) and part != Prose(("",))
+    ]

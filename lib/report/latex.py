@@ -160,14 +160,11 @@ def _column(named: Quantity, values: pd.Series) -> _Column:
         return _Column("l", named.label, list(map(escaped, texts)), 0)
     numbers = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     factor, shown = named.scaled_to(numbers)
-    cells = [_number(value * factor, whole=_is_whole(numbers)) for value in numbers]
+    known = numbers[np.isfinite(numbers)]
+    whole = bool(((known == np.rint(known)) & (np.abs(known) < 1e15)).all())
+    cells = [_number(value * factor, whole=whole) for value in numbers]
     form, room = _siunitx(cells)
     return _Column(form, shown.label, cells, room)
-
-
-def _is_whole(numbers: np.ndarray) -> bool:
-    known = numbers[np.isfinite(numbers)]
-    return bool((known == np.rint(known)).all()) and bool((np.abs(known) < 1e15).all())
 
 
 def _number(value: float, *, whole: bool) -> str:

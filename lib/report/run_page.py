@@ -47,12 +47,13 @@ def html(found: Record, run: Path) -> str:
     style = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
     tables = [run_tables.energy(found), run_tables.settings(found.config)]
     done = found.status == "completed"
+    files = [file.name for file in run.iterdir() if file.is_file() and file.name != FILE_NAME]
     return _template().render(
         run=found,
         style=style,
         charts=[*_accuracy(run), *_power(run)],
         tables=[table._repr_html_() for table in (tables if done else tables[1:])],
-        files=sorted(file.name for file in run.iterdir() if _is_shown(file)),
+        files=sorted(name for name in files if not name.startswith(".")),
     )
 
 
@@ -62,10 +63,6 @@ def _template() -> Template:
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return environment.get_template("run.html.j2")
-
-
-def _is_shown(file: Path) -> bool:
-    return file.is_file() and file.name != FILE_NAME and not file.name.startswith(".")
 
 
 def _accuracy(run: Path) -> list[str]:

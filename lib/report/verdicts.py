@@ -130,13 +130,10 @@ def _pair(found: Answer, pair: Pair) -> str:
     if pair.p_holm < ALPHA and pair.is_in_doubt:
         settled = f"; {pair.settled_by} would settle it" if pair.settled_by else ""
         return f"{took} ({limits}), but given the instruments' errors either may use more{settled}"
-    return f"{took}{_OPEN} ({limits}{_needed(found)})"
-
-
-def _needed(found: Answer) -> str:
     target = found.design.margin or TARGET
     needed = found.repetitions_for(target)
-    return "" if needed is None else f"; ± {100 * target:.3g} % needs {needed:,} repetitions"
+    more = "" if needed is None else f"; ± {100 * target:.3g} % needs {needed:,} repetitions"
+    return f"{took}{_OPEN} ({limits}{more})"
 
 
 def _interaction(found: Answer) -> str | None:

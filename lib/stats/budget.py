@@ -203,14 +203,11 @@ def _drawn(shape: Shape, dof: float | None, key: str, draws: Draws) -> NDArray:
 
 
 def possible(
-    budget: Budget,
-    draws: Draws,
-    levels: Collection[str] = LEVELS,
-    only: Name | None = None,
+    budget: Budget, draws: Draws, levels: Collection[str] = LEVELS, only: Name | None = None
 ) -> NDArray:
     """What the true value may be, shape (draws.trials,).
 
-    Sources of other `levels` are held at their medians, and all but `only` the one of this name.
+    Sources of other `levels` are held at their medians, and so are all but `only` this one.
     """
     common: list[tuple[Source, Hashable]] = []
     errors: list[tuple[Source, Any]] = []

@@ -117,7 +117,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     runs a configuration. The jackknife, which a curve's first crossing of a mark is too jagged for,
     held it in 92 % with 30.
 
-    There is none of what `guessing` (0 to 1) explains; NaN where that isn't known.
+    There is none at an accuracy that `guessing` explains (0 to 1; NaN where that isn't known).
 
     Source:
         Efron (1979), "Bootstrap methods: another look at the jackknife",

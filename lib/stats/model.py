@@ -45,7 +45,7 @@ class FTest:
 
 
 class LogModel:
-    """The model, fitted to observations, whose `cells` that occur it has."""
+    """The model, fitted to observations; `cells` are those of their `cells` that occur."""
 
     def __init__(self, observations: Observations):
         self.observations = observations
@@ -105,9 +105,10 @@ class LogModel:
             Welch (1947), doi:10.1093/biomet/34.1-2.28; Imbens and Kolesár (2016), "Robust standard
             errors in small samples", doi:10.1162/REST_a_00552.
         """
-        if not self._estimable(weights):
-            return Estimate(reason="never measured in the same place")
         few = weights.nonzero()[0]
+        row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
+        if not np.allclose(weights[few] @ self._found[few], row, atol=1e-8):
+            return Estimate(reason="never measured in the same place")
         shares = weights[few] @ self._inverse[few]
         value = float(shares @ self._y)
         runs = np.bincount(self._cell_of, minlength=len(self.cells))
@@ -169,11 +170,6 @@ class LogModel:
     def _found(self) -> np.ndarray:
         """What the inverse finds of each parameter in those of the cells."""
         return self._inverse @ self._design
-
-    def _estimable(self, weights: np.ndarray) -> bool:
-        few = weights.nonzero()[0]
-        row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
-        return bool(np.allclose(weights[few] @ self._found[few], row, atol=1e-8))
 
     # Spreads.
 
@@ -237,10 +233,7 @@ class LogModel:
         return basis @ basis.T
 
     def _test(
-        self,
-        without: np.ndarray,
-        with_it: np.ndarray,
-        unequal: Callable[[np.ndarray], np.ndarray],
+        self, without: np.ndarray, with_it: np.ndarray, unequal: Callable[[np.ndarray], np.ndarray]
     ) -> FTest:
         bases = [_basis(design) for design in (without, with_it)]
         squares = [float((_residuals(basis, self._y) ** 2).sum()) for basis in bases]

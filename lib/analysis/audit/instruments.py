@@ -92,8 +92,7 @@ def shared_trackers(results: pd.DataFrame) -> Iterator[Said]:
 
 
 @check(
-    "Every run has an energy",
-    "A run without energy is missing from every comparison of energy.",
+    "Every run has an energy", "A run without energy is missing from every comparison of energy."
 )
 def missing_energy(results: pd.DataFrame) -> Iterator[Said]:
     """Completed runs whose energy is empty."""

@@ -69,7 +69,10 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         )
         words.append(f"{' '.join(map(str, where))}: {shown}")
     style.shown_once(figure)
-    figure.update_xaxes(range=_range(known), col=1)
+    # From all marks to all that can be saved; of two runs an interval may go far beyond.
+    least = known["saved_percent"].min()
+    left = min(-10, max(known["saved_percent_low"].min(), least - 50), 1.1 * least)
+    figure.update_xaxes(range=[left, 102], col=1)
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
     figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
@@ -88,12 +91,6 @@ def _overall(compared: pd.DataFrame) -> str:
     """What the study's reference is called: it alone is compared with nothing."""
     base = compared[compared["compared_with"] == ""]
     return ", ".join(base[["architecture", "variant"]].iloc[0]) if len(base) else ""
-
-
-def _range(compared: pd.DataFrame) -> list[float]:
-    """From all marks to all that can be saved; of two runs an interval may go far beyond."""
-    least = compared["saved_percent"].min()
-    return [min(-10, max(compared["saved_percent_low"].min(), least - 50), 1.1 * least), 102]
 
 
 def _marks(rows: pd.DataFrame, column: str, **look: Any) -> go.Scatter:

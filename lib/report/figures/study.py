@@ -72,7 +72,7 @@ def violins(runs: pd.DataFrame, response: str, by: str) -> go.Figure:
             medians.append(f"{level} median {number(values.median())} {shown.unit} ({size})")
             tint = palette.colour(level) if by == "architecture" else palette.PLAIN
             if values.nunique() > 1:
-                figure.add_trace(_violin(_outline(values), place, tint), **at)
+                figure.add_trace(_violin(values, place, tint), **at)
             group = style.spread(group, response, most)
             drawn += len(group)
             for points in _points(group, response, (factor, shown), place, architectures):
@@ -115,14 +115,9 @@ def _panels(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
     yield from panels
 
 
-def _outline(values: pd.Series) -> pd.Series:
-    """Values with the same distribution, no more than shape and box of a violin can show."""
-    if len(values) <= style.MOST_POINTS:
-        return values
-    return values.quantile(np.linspace(0, 1, style.MOST_POINTS))
-
-
 def _violin(values: pd.Series, place: int, tint: str) -> go.Violin:
+    if len(values) > style.MOST_POINTS:  # more than shape and box can show
+        values = values.quantile(np.linspace(0, 1, style.MOST_POINTS))
     return go.Violin(
         x0=place,
         y=values.to_numpy(),

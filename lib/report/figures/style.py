@@ -73,12 +73,7 @@ def sentence(title: str, text: str) -> go.Figure:
 
 
 def finish(
-    figure: go.Figure,
-    title: str,
-    alt: str,
-    height: int = 420,
-    least_width: int = 0,
-    note: str = "",
+    figure: go.Figure, title: str, alt: str, height: int = 420, least_width: int = 0, note: str = ""
 ) -> go.Figure:
     """Give a figure its title, its description and the style of all.
 

@@ -24,6 +24,10 @@ _NO_WATTMETER = (
 )
 
 
+_NO_LOCATION = (
+    " Emissions of the runs: no location is configured, so they are empty; name one (location: "
+    "USA/oregon) among the defaults of the study."
+)
 NO_SCORE = "Score: it is accuracy per kWh, and the quality of these trainings is not an accuracy."
 _NO_FLOPS = "Networks: their FLOPs were not counted (run.finish(flops=...))."
 
@@ -133,21 +137,13 @@ def places(study: Analysis) -> Table:
     """What the energy of the whole study would have emitted elsewhere."""
     energy = study.cost["energy_consumed"].sum()
     frame, why = shared.reasoned(elsewhere(energy, study.places))
+    if not study.completed.get("emissions", pd.Series(dtype=float)).notna().any():
+        why = _NO_LOCATION + why
     return Table(
         "emissions_by_place",
         "What the energy of the whole study would have emitted elsewhere",
         shared.present(frame, ["name", "carbon_intensity", "year", "emissions", "reason"]),
-        f"Energy of the whole study: {text.energy(energy)}.{_no_location(study)}{why}",
-    )
-
-
-def _no_location(study: Analysis) -> str:
-    """That the runs have no emissions, and what to do."""
-    if study.completed.get("emissions", pd.Series(dtype=float)).notna().any():
-        return ""
-    return (
-        " Emissions of the runs: no location is configured, so they are empty; name one (location: "
-        "USA/oregon) among the defaults of the study."
+        f"Energy of the whole study: {text.energy(energy)}.{why}",
     )
 
 

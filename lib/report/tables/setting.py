@@ -39,21 +39,16 @@ def protocol(study: Analysis) -> Table:
 
     What runs that were made elsewhere do not say of themselves is in no row.
     """
+    # Of a notebook of the study's own, those fields too that it sets.
+    own = study.settings.defaults if study.settings and is_renamed("architecture") else ()
     rows = []
-    for name in _fields(study):
+    for name in dict.fromkeys([*RECORDED, *own]):
         if name in study.completed and name != "repetition":
             values = ordered(map(level, study.completed[name].dropna()))
             if values != [ALONE] and (values or not study.imported):
                 said = ", ".join(values) or "not set, so the default"
                 rows.append((word(name), said))
     return Table("protocol", "Settings of the runs", pd.DataFrame(rows, columns=["field", "value"]))
-
-
-def _fields(study: Analysis) -> list[str]:
-    """The fields of the runs: of a notebook of the study's own, those too that it sets."""
-    settings = study.settings
-    own = settings.defaults if settings is not None and is_renamed("architecture") else ()
-    return [*dict.fromkeys([*RECORDED, *own])]
 
 
 def machines(study: Analysis) -> Table:
@@ -98,14 +93,12 @@ def runs(study: Analysis) -> Table:
         # What went wrong, or is still to come, among the rows that a page shows.
         frame = frame.sort_values("status", kind="stable", key=lambda s: s.map(_STATES.index))
     frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
-    frame["run_id"] = [_page(study, run) for run in frame["run_id"]]
+    frame["run_id"] = [
+        Link(run, f"runs/{run}/{RUN_PAGE}") if study.run_dir(run).is_dir() else run
+        for run in frame["run_id"]
+    ]
     note = "; ".join(study.unusable)
     return Table("runs", "Every run", frame, f"Not a record: {note}" if note else "")
-
-
-def _page(study: Analysis, run_id: str) -> Link | str:
-    target = f"runs/{run_id}/{RUN_PAGE}"
-    return Link(run_id, target) if study.run_dir(run_id).is_dir() else run_id
 
 
 def all_tests(study: Analysis) -> Table:
