@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import json
 import os
 import re
 import stat
@@ -44,6 +45,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def as_json(content: Any, **how: Any) -> str:
+    """JSON as the program's files have it: for people to read, too."""
+    return json.dumps(content, indent=1, ensure_ascii=False, **how) + "\n"
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import re
 import socket
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ import lib
 from lib import program, records
 from lib.analysis import results
 from lib.execution import bundle
-from lib.files import without_home, write_atomically
+from lib.files import as_json, without_home, write_atomically
 from lib.records import Record
 from lib.report import exports
 from lib.study.errors import StudyError
@@ -107,9 +106,9 @@ def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
     date = date or datetime.now(UTC).date().isoformat()
     inside["README.md"] = _readme(title, found, left_out).encode()
     inside["CITATION.cff"] = _citation(title, date).encode()
-    inside[".zenodo.json"] = _as_json({"title": title, **_ZENODO}).encode()
+    inside[".zenodo.json"] = as_json({"title": title, **_ZENODO}).encode()
     inside[LEFT_OUT] = "".join(f"{name}: {why}\n" for name, why in left_out.items()).encode()
-    inside[METADATA] = _as_json(_crate(title, date, found, inside)).encode()
+    inside[METADATA] = as_json(_crate(title, date, found, inside)).encode()
     sums = (f"{hashlib.sha256(inside[name]).hexdigest()}  {name}\n" for name in sorted(inside))
     inside[CHECKSUMS] = "".join(sums).encode()
     write_atomically(target, bundle.zipped(inside))
@@ -254,7 +253,3 @@ def _action(record: Record, notebook: str, inside: Mapping[str, bytes]) -> dict[
 
 def _entity(name: str, kind: Any, /, **said: Any) -> dict[str, Any]:
     return {"@id": name, "@type": kind, **said}
-
-
-def _as_json(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from lib import program
-from lib.files import without_home, write_atomically
+from lib.files import as_json, without_home, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
 from lib.records import FILE_NAME, MEASUREMENT_VERSION, Record
@@ -121,7 +121,7 @@ def leave_out_private_paths(notebook: Path) -> None:
         return
     for name in ("input_path", "output_path"):
         content["metadata"].get("papermill", {}).pop(name, None)
-    write_atomically(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(notebook, as_json(content))
 
 
 def one_line(text: str) -> str:

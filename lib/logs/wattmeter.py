@@ -104,6 +104,8 @@ class _Reading:
         self.no_number = ""
         self.cut_off: int | None = None
         self.names = [] if mapping.channel is not None else [""]
+        asked = mapping.channels
+        self.asked = [str(name) for name in asked] if isinstance(asked, tuple) else []
 
     def log(self) -> PowerLog:
         parts = [self._kept(*self._read(chunk)) for chunk in self._chunks()]
@@ -238,7 +240,7 @@ class _Reading:
         told = pd.Series("", chunk.index)
         if self.mapping.channel is not None and self.mapping.channels is not None:
             told = chunk[wanted[-1]].str.strip()
-            chunk = chunk[told.isin(self._asked()) | (self.mapping.channels == "sum")]
+            chunk = chunk[told.isin(self.asked) | (self.mapping.channels == "sum")]
         chunk = chunk[chunk[wanted[len(self.mapping.times)]].notna()]
         told = told[chunk.index]
         for name in chunk.columns.difference(wanted, sort=False):
@@ -262,22 +264,17 @@ class _Reading:
                     f"e.g. channels: [{devices[0]}]"
                 )
 
-    def _asked(self) -> list[str]:
-        asked = self.mapping.channels
-        return [str(name) for name in asked] if isinstance(asked, tuple) else []
-
     def _chosen(self) -> list[str]:
         """The names of the devices whose samples are wanted, where the log has several."""
         there = [name for name in self.names if name]
         if self.mapping.channel is None:
             return self.names
         if isinstance(self.mapping.channels, tuple):
-            if missing := [name for name in self._asked() if name not in there]:
-                raise PowerLogError(
-                    f"column '{self.mapping.channel}' never says "
-                    f"{' or '.join(missing)}; there are {', '.join(there[:12])}"
-                )
-            return self._asked()
+            if missing := [name for name in self.asked if name not in there]:
+                known = f"there are {', '.join(there[:12])}"
+                never = f"column '{self.mapping.channel}' never says {' or '.join(missing)}"
+                raise PowerLogError(f"{never}; {known}")
+            return self.asked
         if len(there) > 1 and self.mapping.channels is None:
             raise PowerLogError(
                 f"the rows are of {len(there)} devices: {', '.join(there[:12])}; "

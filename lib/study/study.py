@@ -157,24 +157,22 @@ class Study(Strict):
         fields = self.fields
         allowed = fields.model_fields.keys() - {"repetition", *fields.names(Use.RESULTS)}
         variants = [(f"variants.{n}", said) for n, said in enumerate(self.variants, start=1)]
-        varied: list[tuple[str, dict[str, Any]]] = [("factors", self.factors), *variants]
+        of_variants = [(place, field) for place, said in variants for field in said]
+        varied = [*(("factors", field) for field in self.factors), *of_variants]
         problems = [
             f"{place}: unknown field '{field}'; allowed are {', '.join(sorted(allowed))}"
-            for place, said in [("defaults", self.defaults), *varied]
-            for field in said
+            for place, field in [*(("defaults", field) for field in self.defaults), *varied]
             if field not in allowed
         ]
         problems += [
             f"{place}: '{field}' says where runs are measured and makes no other runs; set it for "
             "all of them, and name further locations under places"
-            for place, said in varied
-            for field in said
+            for place, field in varied
             if field in fields.names(Use.PLACE)
         ]
         problems += [
             f"{place}: '{field}' is a factor too; a field varies in one place"
-            for place, said in variants
-            for field in said
+            for place, field in of_variants
             if field in self.factors
         ]
         problems += [

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from lib.execution import bundle
 from lib.execution.kaggle import KaggleError, bootstrap
-from lib.files import write_atomically
+from lib.files import as_json, write_atomically
 from lib.instruments import machine
 from lib.patching import import_nbformat
 from lib.program import ROOT, digest_of
@@ -85,11 +85,11 @@ def build(runs: Sequence[RunFields], study_dir: Path, settings: KaggleKernel) ->
         # Relative: it is a folder of another machine.
         there = config.going_to(StudyFolder(Path("outputs", study_dir.name)))
         first_cell = _bootstrap_cell(archive, getattr(config, "backend", None))
-        text = _text(_notebook(there, first_cell, settings))
+        text = as_json(_notebook(there, first_cell, settings), sort_keys=True)
         slug = _slug(study_dir.name, config, program, settings)
         folder = folder_of(study_dir, config.run_id)
         write_atomically(folder / NOTEBOOK, text)
-        write_atomically(folder / METADATA, _text(_metadata(slug, settings)))
+        write_atomically(folder / METADATA, as_json(_metadata(slug, settings), sort_keys=True))
         kernel = Kernel(
             run_id=config.run_id,
             slug=slug,
@@ -224,7 +224,3 @@ def _missing_there(runs: Sequence[RunFields], settings: KaggleKernel) -> list[st
                 "a file in one of kaggle.dataset_sources"
             )
     return list(dict.fromkeys(problems))
-
-
-def _text(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
