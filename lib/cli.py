@@ -247,11 +247,15 @@ def _do(asked: dict[str, Any]) -> bool:
         return attach_wattmeter.execute(log, source, outputs, console, figures=figures)
     from lib.execution import run_study
     from lib.execution.call import prepare
+    from lib.study.errors import StudyError
 
     overrides, only = _pairs("--set", asked["set"]), _pairs("--only", asked["only"])
+    if twice := {field: len(values) for field, values in overrides.items() if len(values) > 1}:
+        raise StudyError([f"--set: {field} is set {n} times" for field, n in twice.items()])
+    once = {field: value for field, (value,) in overrides.items()}
     options = {name: asked[name] for name in ("scheduler", "retry_failed", "fresh", "figures")}
     elsewhere = bool(asked["kaggle"] or asked["scheduler"])
-    call = prepare(source, outputs, _once(overrides), only, elsewhere=elsewhere, **options)
+    call = prepare(source, outputs, once, only, elsewhere=elsewhere, **options)
     if asked["aside"]:
         return run_study.show_aside(call, console)
     if asked["dry_run"]:
@@ -261,15 +265,6 @@ def _do(asked: dict[str, Any]) -> bool:
 
         return command.run(asked["kaggle"], call, console, asked["import"])
     return run_study.execute(call, console)
-
-
-def _once(pairs: dict[str, list[Any]]) -> dict[str, Any]:
-    """The value of each field; of two values for one of them, one would be lost."""
-    from lib.study.errors import StudyError
-
-    if twice := [field for field, values in pairs.items() if len(values) > 1]:
-        raise StudyError([f"--set: {field} is set {len(pairs[field])} times" for field in twice])
-    return {field: value for field, (value,) in pairs.items()}
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, list[Any]]:

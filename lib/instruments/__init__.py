@@ -137,13 +137,13 @@ def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
         bench.readings = tuple(found[place] for place in sorted(found))
 
 
-def disagreements(readings: Sequence[Reading], tolerance: float = 0.05) -> list[str]:
-    """One sentence for each component of which two readings of the same work differ by more."""
+def disagreements(readings: Sequence[Reading]) -> list[str]:
+    """One sentence for each component of which two readings of the same work differ by over 5 %."""
     said = []
     for first, second in itertools.combinations(readings, 2):
         for name in first.components.keys() & second.components.keys():
             one, other = first.components[name].energy, second.components[name].energy
-            if one and other is not None and abs(other / one - 1) > tolerance:
+            if one and other is not None and abs(other / one - 1) > 0.05:
                 said.append(
                     f"{name}: {second.instrument} measured {other:.4g} kWh, "
                     f"{first.instrument} {one:.4g} kWh ({other / one - 1:+.0%})"

@@ -10,15 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.instruments import Component, Reading, empty_reading
-from lib.instruments.integrate import (
-    FEWEST,
-    GAP,
-    Integral,
-    integrate_counter,
-    integrate_held,
-    integrate_power,
-    spikes,
-)
+from lib.instruments import integrate as integrals
+from lib.instruments.integrate import Integral
 from lib.instruments.sampling import Sampling, of_counter, of_power
 from lib.units import JOULES_PER_KWH
 
@@ -90,15 +83,15 @@ def integrate(samples: Samples, start: float, stop: float) -> Integral:
     part = samples.around(start, stop)
     length = stop - start
     if part.held:
-        return integrate_held(part.time, part.value, 0.0, length)
+        return integrals.integrate_held(part.time, part.value, 0.0, length)
     interval = _interval(samples, start, stop)
     if part.power is None:
-        return integrate_counter(part.time, part.value, 0.0, length, interval)
+        return integrals.integrate_counter(part.time, part.value, 0.0, length, interval)
     if part.counter is None:
-        return integrate_power(part.time, part.power, 0.0, length, interval)
-    plain = integrate_power(part.time, part.power, 0.0, length, interval)
+        return integrals.integrate_power(part.time, part.power, 0.0, length, interval)
+    plain = integrals.integrate_power(part.time, part.power, 0.0, length, interval)
     time, power, bridged = _bridge_gaps(part, part.counter, length, interval)
-    filled = integrate_power(time, power, 0.0, length, interval)
+    filled = integrals.integrate_power(time, power, 0.0, length, interval)
     doubts = (*filled.doubts, *(f"the energy counter tells what was used {gap}" for gap in bridged))
     return replace(filled, samples=plain.samples, longest_gap=plain.longest_gap, doubts=doubts)
 
@@ -134,7 +127,7 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
     if samples.power is None or not samples.power[places].size:
         return samples, [], None
     power = samples.power[places]
-    negative, zero, leaps = power < 0, power == 0, spikes(power)
+    negative, zero, leaps = power < 0, power == 0, integrals.spikes(power)
     if negative.any():
         least = np.nanmin(power)
         reason = (
@@ -170,7 +163,7 @@ def _bridge_gaps(
     spacing = np.diff(time)
     interval = interval or np.inf
     inside = (time[:-1] >= 0) & (time[1:] <= length)
-    gaps = np.flatnonzero((spacing > GAP * interval) & (np.diff(counter) >= 0) & inside)
+    gaps = np.flatnonzero((spacing > integrals.GAP * interval) & (np.diff(counter) >= 0) & inside)
     for i in reversed(gaps):
         # At both ends beside the sample that is there: the power jumps, it does not slope.
         between = np.append(np.arange(time[i], time[i + 1], interval), time[i + 1])
@@ -309,7 +302,7 @@ def _too_little(
             f"run, from {utc(start)} to {utc(stop)}; is the zone of its times right?"
         )
     inside = min(int(((one.time >= start) & (one.time <= stop)).sum()) for one in channels)
-    if inside < FEWEST and not any(channel.held for channel in channels):
+    if inside < integrals.FEWEST and not any(channel.held for channel in channels):
         return (
             f"{'no sample' if inside == 0 else 'one sample'} of the wattmeter lies in the run's "
             f"{stop - start:.1f} s, which tells nothing of it (coverage 0 %); does the log say "

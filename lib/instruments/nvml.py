@@ -56,9 +56,9 @@ class NvmlCounter:
         return [read(gpu.handle) for gpu in self._gpus.selected]
 
 
-def energy_counter(gpus: Gpus | None = None) -> Instrument:
+def energy_counter() -> Instrument:
     """The counters of the visible GPUs, or `Nothing` where there is none to read."""
-    gpus = visible_gpus() if gpus is None else gpus
+    gpus = visible_gpus()
     if not gpus.selected:
         return Nothing(NvmlCounter.name, gpus.reason or "no GPU is selected", ("gpu",))
     import pynvml

@@ -9,16 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+import pydantic
+from pydantic import Field
 
 from lib.files import plain, write_atomically
 from lib.quantities import quantity
@@ -47,25 +39,25 @@ FILE_NAME = "run.json"
 HISTORY_NAME = "history.csv"
 
 
-class Phase(BaseModel):
+class Phase(pydantic.BaseModel):
     """A part of a run: its seconds, and its start and end in UTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     name: str
     started_at: str
     ended_at: str
-    duration: FiniteFloat
+    duration: pydantic.FiniteFloat
 
 
-class Record(BaseModel):
+class Record(pydantic.BaseModel):
     """One run. Energy in kWh, power in W, emissions in kg CO2-eq, seconds, times in UTC.
 
     What could not be measured is None, and `reasons` says why, by field. `notebook` is what was
     executed, where that is not `train.ipynb`: then `config` has other fields.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
     schema_version: int = Field(SCHEMA_VERSION, ge=1)
     measurement_version: int | None = 1  # it was, before records said it; None of an import
@@ -115,7 +107,7 @@ class Record(BaseModel):
     doubts: tuple[str, ...] = ()
     extra: dict[str, Any] = {}
 
-    @field_validator("*", mode="before")
+    @pydantic.field_validator("*", mode="before")
     @classmethod
     def _finite(cls, value: Any) -> Any:
         """What is no number, such as the loss of a training that diverged, is not known; nor is
@@ -123,7 +115,7 @@ class Record(BaseModel):
         """
         return None if isinstance(value, int | float) and not abs(value) <= LARGEST else value
 
-    @field_validator("config", "hardware", "versions", "data", "extra")
+    @pydantic.field_validator("config", "hardware", "versions", "data", "extra")
     @classmethod
     def _single_values(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Each is a cell of the results table."""
@@ -132,9 +124,9 @@ class Record(BaseModel):
                 raise ValueError(f"{name} is a {type(value).__name__}, not a single value")
         return {name: cls._finite(value) for name, value in fields.items()}
 
-    @field_validator("config", "extra")
+    @pydantic.field_validator("config", "extra")
     @classmethod
-    def _figures(cls, fields: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
+    def _figures(cls, fields: dict[str, Any], about: pydantic.ValidationInfo) -> dict[str, Any]:
         """What is reckoned with is a number: a quantity with a unit, an option such as epochs."""
         options = NUMBERS if about.field_name == "config" and not about.data["notebook"] else ()
         for name, value in fields.items():
@@ -143,7 +135,7 @@ class Record(BaseModel):
                 raise ValueError(f"{name} is {value!r}, no number")
         return fields
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _failed_runs_say_why(self) -> Record:
         if self.status == "failed" and not self.error:
             raise ValueError("error: a failed run says why it failed")
@@ -211,7 +203,7 @@ def read(path: Path) -> Record:
         return Record.model_validate(content)
     except IsADirectoryError:
         raise ValueError(f"{name}: is a folder") from None
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ValueError(f"{name}: {place}: {first['msg']}") from None

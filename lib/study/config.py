@@ -11,16 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+import pydantic
+from pydantic import Field, StringConstraints
 
 from lib import program
 from lib.files import NOBODY, without_home
@@ -30,10 +22,10 @@ from lib.study.folder import StudyFolder
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 
 
-class Strict(BaseModel):
+class Strict(pydantic.BaseModel):
     """A model that takes nothing it doesn't know, and does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _named_home(path: str) -> str:
@@ -45,7 +37,7 @@ def _named_home(path: str) -> str:
     return without_home(path)
 
 
-PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_named_home)]
+PathText = Annotated[str, StringConstraints(min_length=1), pydantic.AfterValidator(_named_home)]
 
 
 class Use(Enum):
@@ -103,7 +95,7 @@ class RunFields(Strict):
         """A value as a run has it, if it can have it: YAML reads 1e-3 as text."""
         try:
             return getattr(cls(**{name: value}), name)
-        except (ValidationError, AttributeError):
+        except (pydantic.ValidationError, AttributeError):
             return value
 
     @property
@@ -243,7 +235,7 @@ class RunConfig(RunFields):
         "outputs/explore", description="the study's folder"
     )
 
-    @field_validator("architecture")
+    @pydantic.field_validator("architecture")
     @classmethod
     def _known_architecture(cls, value: str) -> str:
         if own := own_network.parse(value):
@@ -253,7 +245,7 @@ class RunConfig(RunFields):
             raise ValueError(catalog.unknown_architecture(value))
         return value
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _fields_fit_together(self) -> RunConfig:
         known = catalog.DATASETS.get(self.dataset)
         if own_network.parse(self.architecture):
