@@ -39,19 +39,12 @@ class CalibrationError(UserError):
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What a wattmeter says of the components' own figures.
+    """What a wattmeter says of the components' own figures."""
 
-    Attributes:
-        gain: True over reported power, of the components that changed.
-        u: Its relative standard uncertainty: of the line, the meter and the power supply.
-        components: Those that changed with the load; one gain is of all of them.
-        offset: W at the plug that belongs to nothing that was read.
-    """
-
-    gain: float
-    u: float
-    components: tuple[str, ...]
-    offset: float
+    gain: float  # true over reported power, of the components that changed
+    u: float  # its relative standard uncertainty: of the line, the meter and the power supply
+    components: tuple[str, ...]  # those that changed with the load; one gain is of all of them
+    offset: float  # W at the plug that belongs to nothing that was read
 
     def as_yaml(self) -> str:
         """The lines for a study file."""

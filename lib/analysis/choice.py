@@ -13,25 +13,19 @@ from lib.stats.estimate import difference_of_means
 
 @dataclass(frozen=True)
 class Choice:
-    """What it comes down to within one context, and how sure that is.
+    """What it comes down to within one context, and how sure that is."""
 
-    Attributes:
-        name: The configuration with the least mean energy among the candidates.
-        accuracy: Its mean accuracy; energy: its mean energy, kWh.
-        candidates: Names of those that were not shown to be less accurate than the most accurate
-            one, the chosen one among them, by energy.
-        runner_up: The candidate with the next higher energy; None where there is no other.
-        energy_ratio: Energy of the runner-up over the chosen one's.
-        p: One-sided p of Welch's test that every other candidate takes more energy, on logarithms;
-            None where one of them has a single run.
-    """
-
-    name: str
-    accuracy: float
-    energy: float
+    name: str  # the configuration with the least mean energy among the candidates
+    accuracy: float  # its mean accuracy
+    energy: float  # its mean energy, kWh
+    # names of those that were not shown to be less accurate than the most accurate one, the chosen
+    # one among them, by energy
     candidates: tuple[str, ...]
+    # the candidate with the next higher energy; None where there is no other
     runner_up: str | None = None
-    energy_ratio: float | None = None
+    energy_ratio: float | None = None  # energy of the runner-up over the chosen one's
+    # one-sided p of Welch's test that every other candidate takes more energy, on logarithms; None
+    # where one of them has a single run
     p: float | None = None
 
     @property

@@ -45,25 +45,17 @@ class NothingSharedError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A quantity in two studies, A and B, of the architectures and datasets that both have.
+    """A quantity in two studies, A and B, of the architectures and datasets that both have."""
 
-    Attributes:
-        response: The quantity's column.
-        runs: Of both, told apart by `study` (A or B).
-        means: One row for each architecture and dataset: runs_A, runs_B (with a value), mean_A,
-            mean_B, ratio (B / A) with the limits of its 95 % interval, and the reason
-            why something is empty.
-        unlike: What was not measured alike: what, A, B.
-        settings: In what else the runs differ, as software and the training's settings: the same.
-        notes: What of the two was compared, where it isn't all of it.
-    """
-
-    response: str
-    runs: pd.DataFrame
+    response: str  # the quantity's column
+    runs: pd.DataFrame  # of both, told apart by `study` (A or B)
+    # one row for each architecture and dataset: runs_A, runs_B (with a value), mean_A, mean_B,
+    # ratio (B / A) with the limits of its 95 % interval, and the reason why something is empty
     means: pd.DataFrame
-    unlike: pd.DataFrame
+    unlike: pd.DataFrame  # what was not measured alike: what, A, B
+    # in what else the runs differ, as software and the training's settings: the same
     settings: pd.DataFrame
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what of the two was compared, where it isn't all of it
 
     @property
     def warning(self) -> str:

@@ -18,22 +18,16 @@ PLACES = ("machine", "location")
 
 @dataclass(frozen=True)
 class Design:
-    """The columns of a study's questions.
+    """The columns of a study's questions."""
 
-    Attributes:
-        compared: Columns whose combinations are compared; () where nothing varies.
-        context: Columns of the factors that they are compared within.
-        place: Columns of machine and location, where there are several.
-        block: The column of repetitions, where each was over before the next began.
-        margin: Up to which share two levels count as alike; None where the study doesn't say.
-        reference: The level that others are set against; None: every two are compared.
-    """
-
+    # columns whose combinations are compared; () where nothing varies
     compared: tuple[str, ...] = ()
-    context: tuple[str, ...] = ()
-    place: tuple[str, ...] = ()
-    block: str | None = None
+    context: tuple[str, ...] = ()  # columns of the factors that they are compared within
+    place: tuple[str, ...] = ()  # columns of machine and location, where there are several
+    block: str | None = None  # the column of repetitions, where each was over before the next began
+    # up to which share two levels count as alike; None where the study doesn't say
     margin: float | None = None
+    # the level that others are set against; None: every two are compared
     reference: str | None = None
 
     def observations(self, runs: pd.DataFrame, response: str) -> Observations:

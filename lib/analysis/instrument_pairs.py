@@ -48,76 +48,63 @@ ONE_WITNESS = ("NVML counter", "CodeCarbon")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two instruments, and the runs that both measured.
+    """Two instruments, and the runs that both measured."""
 
-    Attributes:
-        reference: Name of the one to be believed.
-        other: Name of the one that is compared with it.
-        energy_of: What the energies are of: machine, gpu, or "gpu of machine" where the instruments
-            see different parts.
-        runs: One row a run: run_id and the configuration where known, `reference` and `other`
-            (kWh), `reference_power` and `other_power` (W).
-    """
-
-    reference: str
-    other: str
+    reference: str  # name of the one to be believed
+    other: str  # name of the one that is compared with it
+    # what the energies are of: machine, gpu, or "gpu of machine" where the instruments see
+    # different parts
     energy_of: str
+    # one row a run: run_id and the configuration where known, `reference` and `other` (kWh),
+    # `reference_power` and `other_power` (W)
     runs: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two instruments agree; what can't be computed is NaN or None, with a reason.
+    """How two instruments agree; what can't be computed is NaN or None, with a reason."""
 
-    Attributes:
-        reference: And `other`, `energy_of`: see `Pair`.
-        n: Runs.
-        n_medians: Configurations.
-        rho_medians: Spearman's rho of the configurations' medians, as the paper has it.
-        rho: Spearman's rho of all runs, with its 95 % interval `rho_low`, `rho_high` and p.
-        pearson: Pearson's r of all runs.
-        same_ranking: Whether both put the configurations' medians in the same order; False only
-            where two configurations are surely one way round for one instrument and the other way
-            for the other; None where neither can be said.
-        gap_percent: Median of how much less than the reference the other says, from the least of
-            all runs, `gap_percent_low`, to the most; and the same in mean power, `gap_W`.
-        constant_power_W: What the reference shows where the other shows 0 W: the intercept of
-            `lib.stats.agreement.line` through the configurations' mean powers, with its 95 %
-            interval. It is the constant power that the other can't see, as far as a line is right.
-        slope: W of the reference for each W of the other, on that line, with its 95 % interval.
-        bias: kWh, mean of reference minus other (Bland and Altman 1986,
-            doi:10.1016/S0140-6736(86)90837-8), with the limits of agreement, `limit_low` and
-            `limit_high`; the 95 % interval of each reaches `limit_reach` to both of its sides.
-        reason: Why something is empty; None where nothing is.
-    """
-
-    reference: str
+    reference: str  # with `other` and `energy_of` as in `Pair`
     other: str
     energy_of: str
-    n: int
-    n_medians: int
+    n: int  # runs
+    n_medians: int  # configurations
+    # Spearman's rho of the configurations' medians, as the paper has it
     rho_medians: float = math.nan
+    # Spearman's rho of all runs, with its 95 % interval `rho_low`, `rho_high` and p
     rho: float = math.nan
     rho_low: float = math.nan
     rho_high: float = math.nan
     p: float = math.nan
-    pearson: float = math.nan
+    pearson: float = math.nan  # Pearson's r of all runs
+    # whether both put the configurations' medians in the same order; False only where two
+    # configurations are surely one way round for one instrument and the other way for the other;
+    # None where neither can be said
     same_ranking: bool | None = None
+    # median of how much less than the reference the other says, from the least of all runs,
+    # `gap_percent_low`, to the most; and the same in mean power, `gap_W`
     gap_percent: float = math.nan
     gap_percent_low: float = math.nan
     gap_percent_high: float = math.nan
     gap_W: float = math.nan  # noqa: N815
+    # What the reference shows where the other shows 0 W: the intercept of
+    # `lib.stats.agreement.line` through the configurations' mean powers, with its 95 % interval. It
+    # is the constant power that the other can't see, as far as a line is right.
     constant_power_W: float = math.nan  # noqa: N815
     constant_power_low_W: float = math.nan  # noqa: N815
     constant_power_high_W: float = math.nan  # noqa: N815
+    # W of the reference for each W of the other, on that line, with its 95 % interval
     slope: float = math.nan
     slope_low: float = math.nan
     slope_high: float = math.nan
+    # kWh, mean of reference minus other (Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8),
+    # with the limits of agreement, `limit_low` and `limit_high`; the 95 % interval of each reaches
+    # `limit_reach` to both of its sides
     bias: float = math.nan
     limit_low: float = math.nan
     limit_high: float = math.nan
     limit_reach: float = math.nan
-    reason: str | None = None
+    reason: str | None = None  # why something is empty; None where nothing is
 
 
 def pairs(results: pd.DataFrame) -> list[Pair]:

@@ -33,57 +33,37 @@ EFFECT, INTERACTION = "effect", "interaction"
 
 @dataclass(frozen=True)
 class Question:
-    """One confirmatory question and its answer.
+    """One confirmatory question and its answer."""
 
-    Attributes:
-        name: `EFFECT`: does what is compared matter; `INTERACTION`: does its effect depend on the
-            context.
-        test: How it was tested.
-        statistic: Sum of H, or F.
-        p: Of the test.
-        p_holm: p adjusted for the number of questions that could be asked.
-        smallest_p: The least p that this design could give.
-        verdict: One of `VERDICTS`; None while runs are missing, and where nothing was asked.
-        reason: Why there is no p; None where there is.
-    """
-
+    # `EFFECT`: does what is compared matter; `INTERACTION`: does its effect depend on the context
     name: str
-    test: str
-    statistic: float = math.nan
-    p: float = math.nan
-    p_holm: float = math.nan
-    smallest_p: float = math.nan
+    test: str  # how it was tested
+    statistic: float = math.nan  # sum of H, or F
+    p: float = math.nan  # of the test
+    p_holm: float = math.nan  # p adjusted for the number of questions that could be asked
+    smallest_p: float = math.nan  # the least p that this design could give
+    # one of `VERDICTS`; None while runs are missing, and where nothing was asked
     verdict: str | None = None
-    reason: str | None = None
+    reason: str | None = None  # why there is no p; None where there is
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runs of a study say to its questions.
+    """What the runs of a study say to its questions."""
 
-    Attributes:
-        design: The columns that the questions are about.
-        response: The column of the one primary response.
-        n: Runs that have it; dropped: runs that don't.
-        effect: The first question; interaction: the second.
-        pairs: Every two levels that are compared, in each context.
-        spread: Standard deviation of the logs among repetitions, with its degrees of freedom, `df`:
-            the relative spread.
-        is_final: Whether all planned runs are in. Before, there are no p and no verdicts.
-        confounded: What stands in the way of any answer, a sentence each.
-    """
-
-    design: Design
-    response: str
-    n: int
-    dropped: int
-    effect: Question
-    interaction: Question
-    pairs: tuple[Pair, ...] = ()
-    spread: float = math.nan
-    df: int = 0
-    is_final: bool = True
-    confounded: tuple[str, ...] = ()
+    design: Design  # the columns that the questions are about
+    response: str  # the column of the one primary response
+    n: int  # runs that have it
+    dropped: int  # runs that don't
+    effect: Question  # the first
+    interaction: Question  # the second
+    pairs: tuple[Pair, ...] = ()  # every two levels that are compared, in each context
+    spread: float = (
+        math.nan
+    )  # standard deviation of the logs among repetitions: the relative spread
+    df: int = 0  # its degrees of freedom
+    is_final: bool = True  # whether all planned runs are in; before, there are no p and no verdicts
+    confounded: tuple[str, ...] = ()  # what stands in the way of any answer, a sentence each
 
     @property
     def reach(self) -> float:

@@ -46,22 +46,16 @@ class NoResultsError(UserError):
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a study left behind.
+    """What a study left behind."""
 
-    Attributes:
-        folder: The study's folder.
-        settings: The study as it was run; None where that is not written down.
-        planned: Ids of its runs in their frozen order; empty where no plan was frozen.
-        results: One row a run that has ended, failed ones too; with the column `variant` where
-            there is more than one, see `lib.analysis.variants`.
-        damaged: One sentence for each file that is no record.
-    """
-
-    folder: Path
-    settings: Study | None
+    folder: Path  # the study's folder
+    settings: Study | None  # the study as it was run; None where that is not written down
+    # ids of its runs in their frozen order; empty where no plan was frozen
     planned: tuple[str, ...]
+    # one row a run that has ended, failed ones too; with the column `variant` where there is more
+    # than one, see `lib.analysis.variants`
     results: pd.DataFrame
-    damaged: tuple[str, ...]
+    damaged: tuple[str, ...]  # one sentence for each file that is no record
 
     @property
     def title(self) -> str:

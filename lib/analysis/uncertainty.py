@@ -46,12 +46,9 @@ REPETITIONS = Source(
 
 @dataclass(frozen=True)
 class Beyond(Comparison):
-    """What instruments leave uncertain about a ratio of energies, beside the runs' scatter.
+    """What instruments leave uncertain about a ratio of energies, beside the runs' scatter."""
 
-    Attributes:
-        with_unseen: Low, middle and high, if the machine drew 0 to 60 W beside its components.
-    """
-
+    # low, middle and high, if the machine drew 0 to 60 W beside its components
     with_unseen: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property

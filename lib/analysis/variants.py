@@ -35,17 +35,12 @@ _OF_A_CONFIGURATION = ("weights", "image_size")
 
 @dataclass(frozen=True)
 class Variants:
-    """The variants of a study.
+    """The variants of a study."""
 
-    Attributes:
-        names: Of each run's variant, in the order of the results; `REFERENCE` where none differs.
-        reference: The reference's value of every field that varies, as text.
-        others: The other values of each of these fields, as text.
-    """
-
+    # of each run's variant, in the order of the results; `REFERENCE` where none differs
     names: pd.Series
-    reference: dict[str, str]
-    others: dict[str, tuple[str, ...]]
+    reference: dict[str, str]  # the reference's value of every field that varies, as text
+    others: dict[str, tuple[str, ...]]  # the other values of each of these fields, as text
 
     @property
     def several(self) -> bool:

@@ -31,21 +31,14 @@ Verdict = tuple[str, str]  # the word, and why in plain words, with the figures 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """One of the paper's conclusions, weighed.
+    """One of the paper's conclusions, weighed."""
 
-    Attributes:
-        question: RQ1, RQ2, RQ3, the validity of the measurements, or the discussion.
-        claim: What the paper says, in our words.
-        where: Section, table or figure of the paper.
-        verdict: And `sentence`: see `Verdict`.
-        evidence: Names of the tables of `lib.paper.reanalysis.tables` that hold the figures.
-    """
-
-    question: str
-    claim: str
-    where: str
-    verdict: str
-    sentence: str
+    question: str  # RQ1, RQ2, RQ3, the validity of the measurements, or the discussion
+    claim: str  # what the paper says, in our words
+    where: str  # section, table or figure of the paper
+    verdict: str  # the word
+    sentence: str  # why, in plain words, with the figures that decide it
+    # names of the tables of `lib.paper.reanalysis.tables` that hold the figures
     evidence: tuple[str, ...]
 
 

@@ -30,19 +30,13 @@ _CONFIGURATION = ["architecture", "dataset"]
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How one table of the paper is computed.
+    """How one table of the paper is computed."""
 
-    Attributes:
-        name: Of the file under `params/published/`.
-        title: For people, with the paper's number.
-        keys: Columns that name a row.
-        compute: Takes the runs under one treatment (`lib.logs.treatments`) and gives the keys and
-            the paper's numeric columns.
-    """
-
-    name: str
-    title: str
-    keys: tuple[str, ...]
+    name: str  # of the file under `params/published/`
+    title: str  # for people, with the paper's number
+    keys: tuple[str, ...]  # columns that name a row
+    # takes the runs under one treatment (`lib.logs.treatments`) and gives the keys and the paper's
+    # numeric columns
     compute: Callable[[pd.DataFrame], pd.DataFrame]
 
 

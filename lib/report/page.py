@@ -53,19 +53,12 @@ _COLUMN_OF_TEXT, _LONGEST_WORD = 14, 16
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report.
+    """A table of the report."""
 
-    Attributes:
-        name: Of its file under `tables/`, without the ending.
-        caption: What it shows; "" where there is nothing to show.
-        frame: Its rows; columns are named as in the results, in the results' units.
-        note: How to read it, or, without a caption, why it is empty.
-    """
-
-    name: str
-    caption: str
-    frame: pd.DataFrame
-    note: str = ""
+    name: str  # of its file under `tables/`, without the ending
+    caption: str  # what it shows; "" where there is nothing to show
+    frame: pd.DataFrame  # its rows; columns are named as in the results, in the results' units
+    note: str = ""  # how to read it, or, without a caption, why it is empty
 
     def __post_init__(self) -> None:
         """What every row has only because there is nothing else is no column."""

@@ -39,22 +39,15 @@ Shape = Literal["normal", "t", "rectangular", "triangular"]
 
 @dataclass(frozen=True)
 class Law:
-    """A probability distribution.
-
-    Attributes:
-        shape: Of the distribution.
-        centre: Its median.
-        spread: Standard deviation of a normal distribution, scale of a t, half the width of a
-            rectangular or triangular one. With `log`, the factor that this is, above 1.
-        dof: Degrees of freedom of a t distribution.
-        log: Whether the logarithm is distributed so, as for a lognormal distribution.
-    """
+    """A probability distribution."""
 
     shape: Shape
-    centre: float
+    centre: float  # its median
+    # Standard deviation of a normal distribution, scale of a t, half the width of a rectangular or
+    # triangular one. With `log`, the factor that this is, above 1.
     spread: float
-    dof: float | None = None
-    log: bool = False
+    dof: float | None = None  # degrees of freedom of a t distribution
+    log: bool = False  # whether the logarithm is distributed so, as for a lognormal distribution
 
     def at(self, probability: NDArray | float) -> NDArray | float:
         """The quantile of each probability."""
@@ -118,27 +111,19 @@ Name = tuple[str, str | None]  # of a source: its name and the part that it conc
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that makes a figure uncertain.
+    """One thing that makes a figure uncertain."""
 
-    Attributes:
-        name: For people.
-        part: The part of the figure that it concerns, or the parts: "cpu" concerns "cpu" and
-            "cpu, at idle". None: all of it.
-        law: Distribution of the factor from what is reported to what is true; of an error that
-            `adds`, distribution of what is to be added, in the figure's unit.
-        level: One of `LEVELS`.
-        basis: What the distribution rests on.
-        remedy: What would make it smaller.
-        adds: Whether it adds to the part, rather than multiply it.
-    """
-
-    name: str
+    name: str  # for people
+    # The part of the figure that it concerns, or the parts: "cpu" concerns "cpu" and "cpu, at
+    # idle". None: all of it.
     part: str | None
+    # distribution of the factor from what is reported to what is true; of an error that `adds`,
+    # distribution of what is to be added, in the figure's unit
     law: Law
-    level: str
-    basis: str
-    remedy: str = ""
-    adds: bool = False
+    level: str  # one of `LEVELS`
+    basis: str  # what the distribution rests on
+    remedy: str = ""  # what would make it smaller
+    adds: bool = False  # whether it adds to the part, rather than multiply it
 
     @property
     def key(self) -> Name:
@@ -157,19 +142,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Budget:
-    """A figure, its parts and what is uncertain about each.
+    """A figure, its parts and what is uncertain about each."""
 
-    Attributes:
-        value: As reported.
-        parts: What is summed, known biases corrected; a part that is subtracted is negative.
-        sources: What is uncertain.
-        scopes: By level: which machine, configuration or run this is. Figures that share a scope
-            share the errors of that level.
-    """
-
-    value: float
+    value: float  # as reported
+    # what is summed, known biases corrected; a part that is subtracted is negative
     parts: Mapping[str, float]
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...]  # what is uncertain
+    # By level: which machine, configuration or run this is. Figures that share a scope share the
+    # errors of that level.
     scopes: Mapping[str, Hashable] = field(default_factory=dict)
 
 
@@ -255,36 +235,25 @@ def _multiplied(
 
 @dataclass(frozen=True)
 class Line:
-    """One source's part in an uncertainty.
-
-    Attributes:
-        low: 2.5 % quantile of the figure, if only this source is uncertain; high: 97.5 %.
-        share: Of the uncertainty, 0 to 1: the square of its own 95 % interval's width over the sum
-            of those of all sources. (Variances would let the far tail of one decide.)
-    """
+    """One source's part in an uncertainty."""
 
     source: Source
-    low: float
-    high: float
+    low: float  # 2.5 % quantile of the figure, if only this source is uncertain
+    high: float  # 97.5 % quantile
+    # Of the uncertainty, 0 to 1: the square of its own 95 % interval's width over the sum of those
+    # of all sources. (Variances would let the far tail of one decide.)
     share: float
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """What a budget comes to, in the unit of its figure.
+    """What a budget comes to, in the unit of its figure."""
 
-    Attributes:
-        value: As reported.
-        estimate: Median of what the true value may be: `value` with known biases corrected.
-        low: 2.5 % quantile; high: 97.5 % quantile.
-        lines: Of every source, the largest first.
-    """
-
-    value: float
-    estimate: float
-    low: float
-    high: float
-    lines: tuple[Line, ...]
+    value: float  # as reported
+    estimate: float  # median of what the true value may be: `value` with known biases corrected
+    low: float  # 2.5 % quantile
+    high: float  # 97.5 % quantile
+    lines: tuple[Line, ...]  # of every source, the largest first
 
     @property
     def largest(self) -> Line | None:
@@ -307,18 +276,12 @@ def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far the ratio of two figures may be off for what their sources have not in common.
+    """How far the ratio of two figures may be off for what their sources have not in common."""
 
-    Attributes:
-        low: 2.5 % quantile of ln(true ratio / reported ratio); high: 97.5 % quantile.
-        middle: Its median, which is not 0 where a known bias concerns the two differently.
-        lines: Of the sources that matter, the largest first; limits as of the whole.
-    """
-
-    low: float
-    middle: float
-    high: float
-    lines: tuple[Line, ...] = ()
+    low: float  # 2.5 % quantile of ln(true ratio / reported ratio)
+    middle: float  # its median, which is not 0 where a known bias concerns the two differently
+    high: float  # 97.5 % quantile
+    lines: tuple[Line, ...] = ()  # of the sources that matter, the largest first; limits as above
 
     @property
     def limits(self) -> tuple[float, float, float]:

@@ -87,25 +87,16 @@ class Curves:
 
 @dataclass(frozen=True)
 class Saving:
-    """What one configuration saves against another, the reference.
+    """What one configuration saves against another, the reference."""
 
-    Attributes:
-        accuracy: The equal accuracy, 0 to 1.
-        energy: Until it was reached, kWh; `reference_energy`: the other's until then.
-        percent: 100 (1 - energy / reference_energy).
-        log_ratio: Of energy over reference_energy, with its standard error.
-        reached: Runs that had the accuracy in some epoch; `reference_reached`: the other's.
-        reason: Why something is NaN; None where nothing is.
-    """
-
-    accuracy: float = math.nan
-    energy: float = math.nan
-    reference_energy: float = math.nan
-    percent: float = math.nan
-    log_ratio: Estimate = field(default_factory=Estimate)
-    reached: float = math.nan
-    reference_reached: float = math.nan
-    reason: str | None = None
+    accuracy: float = math.nan  # the equal accuracy, 0 to 1
+    energy: float = math.nan  # until it was reached, kWh
+    reference_energy: float = math.nan  # the other's until then
+    percent: float = math.nan  # 100 (1 - energy / reference_energy)
+    log_ratio: Estimate = field(default_factory=Estimate)  # of energy over reference_energy
+    reached: float = math.nan  # runs that had the accuracy in some epoch
+    reference_reached: float = math.nan  # the other's
+    reason: str | None = None  # why something is NaN; None where nothing is
 
 
 def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:

@@ -26,18 +26,12 @@ class Estimate:
     Source:
         Welch (1947), doi:10.1093/biomet/34.1-2.28; Schuirmann (1987), doi:10.1007/BF01068419, for
         two one-sided tests.
-
-    Attributes:
-        value: The difference.
-        error: Its standard error; NaN where a run alone has no spread.
-        df: Degrees of freedom of Student's t.
-        reason: Why something is NaN; None where nothing is.
     """
 
-    value: float = math.nan
-    error: float = math.nan
-    df: float = math.nan
-    reason: str | None = None
+    value: float = math.nan  # the difference
+    error: float = math.nan  # its standard error; NaN where a run alone has no spread
+    df: float = math.nan  # degrees of freedom of Student's t
+    reason: str | None = None  # why something is NaN; None where nothing is
 
     @classmethod
     def of_variances(cls, value: float, variances: np.ndarray, freedom: np.ndarray) -> Estimate:

@@ -43,36 +43,24 @@ Rea and Parker (1992), "Designing and conducting survey research"; it agrees wit
 
 @dataclass(frozen=True)
 class TestResult:
-    """What one test says of the column `response`, explained by the column `factor`.
+    """What one test says of the column `response`, explained by the column `factor`."""
 
-    Attributes:
-        family: The tests whose p-values are adjusted together.
-        test: Its name.
-        within: The part of the table that was tested, such as "dataset = mnist"; "": all of it.
-        groups: Levels of the factor, in the order of `n` and of the sign of a correlation.
-        n: Values in each group; one number for a correlation of two columns.
-        dropped: Rows left out because the response or the factor is empty or infinite.
-        statistic: H of Kruskal-Wallis, |z| of Dunn, the coefficient of a correlation, which has a
-            95 % interval, `statistic_low` to `statistic_high`.
-        p: Two-sided p-value.
-        p_holm: p adjusted by `by_family`; NaN until then.
-        reason: Why the result is empty; None where nothing is.
-    """
-
-    family: str
+    family: str  # the tests whose p-values are adjusted together
     test: str
     response: str
     factor: str
+    # the part of the table that was tested, such as "dataset = mnist"; "": all of it
     within: str = ""
+    # levels of the factor, in the order of `n` and of the sign of a correlation
     groups: tuple[str, ...] = ()
-    n: tuple[int, ...] = ()
-    dropped: int = 0
-    statistic: float = math.nan
-    p: float = math.nan
-    p_holm: float = math.nan
-    statistic_low: float = math.nan
-    statistic_high: float = math.nan
-    reason: str | None = None
+    n: tuple[int, ...] = ()  # values in each group; one number for a correlation of two columns
+    dropped: int = 0  # rows left out because the response or the factor is empty or infinite
+    statistic: float = math.nan  # H of Kruskal-Wallis, |z| of Dunn, coefficient of a correlation
+    p: float = math.nan  # two-sided p-value
+    p_holm: float = math.nan  # p adjusted by `by_family`; NaN until then
+    statistic_low: float = math.nan  # lower limit of the 95 % interval of a correlation
+    statistic_high: float = math.nan  # upper limit
+    reason: str | None = None  # why the result is empty; None where nothing is
 
     @property
     def assessment(self) -> str:

@@ -27,21 +27,14 @@ LEAST_VARIANCE = 0.05  # of a cell, as a share of what its residuals say by them
 
 @dataclass(frozen=True)
 class FTest:
-    """Whether a part of the model is needed.
+    """Whether a part of the model is needed."""
 
-    Attributes:
-        f: The F statistic of two nested models, that takes all spreads for one; with its degrees
-            of freedom, `df` and `df_residual`, and its `p`.
-        p_unequal: The same question where spreads may differ: the one to be believed.
-        reason: Why the question can't be asked; None where it can.
-    """
-
-    f: float = math.nan
-    df: int = 0
-    df_residual: int = 0
-    p: float = math.nan
-    p_unequal: float = math.nan
-    reason: str | None = None
+    f: float = math.nan  # the F statistic of two nested models, that takes all spreads for one
+    df: int = 0  # its degrees of freedom
+    df_residual: int = 0  # those of the residuals
+    p: float = math.nan  # of `f`
+    p_unequal: float = math.nan  # of the same where spreads may differ: the one to be believed
+    reason: str | None = None  # why the question can't be asked; None where it can
 
 
 class LogModel:

@@ -48,24 +48,16 @@ class Factor:
 
 @dataclass(frozen=True)
 class Observations:
-    """The observations of an experiment, one value a run.
+    """The observations of an experiment, one value a run."""
 
-    Attributes:
-        response: Positive numbers, shape (n,).
-        compared: The factor whose effect is asked for.
-        context: The factors that it is compared within, as one.
-        place: Machine and location, as one: what comes from another place is never compared.
-        block: Runs made together, as one repetition of everything; within a place. A single level
-            where there are no blocks.
-        dropped: Rows left out because something is empty or the response is not above 0.
-    """
-
-    response: np.ndarray
-    compared: Factor
-    context: Factor
-    place: Factor
+    response: np.ndarray  # positive numbers, shape (n,)
+    compared: Factor  # the factor whose effect is asked for
+    context: Factor  # the factors that it is compared within, as one
+    place: Factor  # machine and location, as one: what comes from another place is never compared
+    # Runs made together, as one repetition of everything; within a place. A single level where
+    # there are no blocks.
     block: Factor
-    dropped: int = 0
+    dropped: int = 0  # rows left out because something is empty or the response is not above 0
 
     @classmethod
     def of(

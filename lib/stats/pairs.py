@@ -20,43 +20,29 @@ NOT_DECIDED = "not decided"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two levels of the compared factor in one context.
+    """Two levels of the compared factor in one context."""
 
-    Attributes:
-        context: The levels of the context.
-        first: A level.
-        second: The level whose geometric mean the first's is divided by.
-        n: Runs of the two.
-        ratio: Of geometric means, within places and blocks.
-        low: Lower limit of its simultaneous 95 % interval, up to `high`: all of them hold their
-            ratio at once in 95 % of studies, so that the interval of one that was chosen does too.
-        p: Two-sided, of the ratio being 1; `p_holm`: adjusted for the number of pairs.
-        p_alike: Of the two being further apart than the margin, NaN without one; `p_alike_holm`.
-        error: Standard error of the logarithm of the ratio; `df`: its degrees of freedom.
-        doubts: What the instruments leave uncertain beside the scatter: of the components that
-            were read, and of these with what was not read.
-        settled_by: The instrument that would make that smaller.
-        margin: Up to which share two levels count as alike; None without one.
-        reason: Why something is NaN; None where nothing is.
-    """
-
-    context: tuple[str, ...]
+    context: tuple[str, ...]  # the levels of the context
     first: str
-    second: str
-    n: tuple[int, int]
-    ratio: float = math.nan
+    second: str  # the level whose geometric mean the first's is divided by
+    n: tuple[int, int]  # runs of the two
+    ratio: float = math.nan  # of geometric means, within places and blocks
+    # limits of its simultaneous 95 % interval: all of them hold their ratio at once in 95 % of
+    # studies, so that the interval of one that was chosen does too
     low: float = math.nan
     high: float = math.nan
-    p: float = math.nan
-    p_holm: float = math.nan
-    p_alike: float = math.nan
-    p_alike_holm: float = math.nan
-    error: float = math.nan
-    df: float = math.nan
+    p: float = math.nan  # two-sided, of the ratio being 1
+    p_holm: float = math.nan  # the same, adjusted for the number of pairs
+    p_alike: float = math.nan  # of the two being further apart than the margin; NaN without one
+    p_alike_holm: float = math.nan  # the same, adjusted for the number of pairs
+    error: float = math.nan  # standard error of the logarithm of the ratio
+    df: float = math.nan  # its degrees of freedom
+    # what the instruments leave uncertain beside the scatter: of the components that were read, and
+    # of these with what was not read
     doubts: tuple[Doubt, ...] = ()
-    settled_by: str | None = None
-    margin: float | None = None
-    reason: str | None = None
+    settled_by: str | None = None  # the instrument that would make that smaller
+    margin: float | None = None  # up to which share two levels count as alike; None without one
+    reason: str | None = None  # why something is NaN; None where nothing is
 
     @property
     def verdict(self) -> str:

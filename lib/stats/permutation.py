@@ -25,21 +25,14 @@ Sizes = Sequence[int] | np.ndarray  # numbers of observations, one a level
 
 @dataclass(frozen=True)
 class Permutation:
-    """What a permutation test says.
+    """What a permutation test says."""
 
-    Attributes:
-        statistic: Sum over the strata of Kruskal and Wallis's H.
-        p: Share of the arrangements whose statistic is as large.
-        smallest_p: The least p that any data of this design could give.
-        exact: Whether every arrangement was counted; otherwise `DRAWS` were drawn, with a seed.
-        reason: Why there is no test; None where there is.
-    """
-
-    statistic: float = math.nan
-    p: float = math.nan
-    smallest_p: float = math.nan
+    statistic: float = math.nan  # sum over the strata of Kruskal and Wallis's H
+    p: float = math.nan  # share of the arrangements whose statistic is as large
+    smallest_p: float = math.nan  # the least p that any data of this design could give
+    # whether every arrangement was counted; otherwise `DRAWS` were drawn, with a seed
     exact: bool = False
-    reason: str | None = None
+    reason: str | None = None  # why there is no test; None where there is
 
 
 def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray) -> Permutation:

@@ -26,17 +26,12 @@ MOST = 10_000  # repetitions that are thought of
 
 @dataclass(frozen=True)
 class Detectable:
-    """What a design can show about one question.
+    """What a design can show about one question."""
 
-    Attributes:
-        smallest_p: The least p that it could give, before it is adjusted for other questions.
-        ratio: The smallest ratio that `POWER` of such studies would find; NaN where none.
-        reason: Why there is no ratio; None where there is.
-    """
-
-    smallest_p: float
+    smallest_p: float  # the least p that it could give, before it is adjusted for other questions
+    # the smallest ratio that `POWER` of such studies would find; NaN where none
     ratio: float = math.nan
-    reason: str | None = None
+    reason: str | None = None  # why there is no ratio; None where there is
 
 
 def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:

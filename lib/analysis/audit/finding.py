@@ -20,23 +20,14 @@ SEVERITIES = (FAULT, DOUBT, NOTE, UNCHECKED, PASSED)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check says of a study.
+    """What one check says of a study."""
 
-    Attributes:
-        name: Of the check: what should be so, such as 'No energy is negative'.
-        severity: One of `SEVERITIES`.
-        what: What was found and where, or why it was not checked.
-        why: Why it matters.
-        rows: Ids of the runs concerned.
-        confounds: Whether what was found stands in the way of the study's comparison.
-    """
-
-    name: str
-    severity: str
-    what: str
-    why: str
-    rows: tuple[str, ...] = ()
-    confounds: bool = False
+    name: str  # of the check: what should be so, such as 'No energy is negative'
+    severity: str  # one of `SEVERITIES`
+    what: str  # what was found and where, or why it was not checked
+    why: str  # why it matters
+    rows: tuple[str, ...] = ()  # ids of the runs concerned
+    confounds: bool = False  # whether what was found stands in the way of the study's comparison
 
 
 class NotCheckedError(Exception):
