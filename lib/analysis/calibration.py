@@ -28,9 +28,7 @@ SUPPLY = (1.04, 1.15)
 
 FEWEST_WINDOWS = 5
 SHORTEST_WINDOW = 60.0  # s, of every load and of idle
-
-LEAST_CHANGE = 0.2
-"""Share of a component's highest power by which loads must differ to calibrate it."""
+LEAST_CHANGE = 0.2  # share of a component's highest power by which loads must differ
 
 
 class CalibrationError(UserError):

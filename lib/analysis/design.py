@@ -12,8 +12,7 @@ from lib.stats.observations import Observations
 from lib.study.config import Use, names
 from lib.study.study import VARIANT, Study
 
-PLACES = ("machine", "location")
-"""Runs of different ones of these are never compared with each other."""
+PLACES = ("machine", "location")  # runs of different ones are never compared with each other
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,7 @@ from lib.units import JOULES_PER_KWH, mean_power
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
 
-SHARE_OF_BEST = 0.9
-"""A run is good enough when it reaches this share of the best accuracy on its dataset."""
-
+SHARE_OF_BEST = 0.9  # of the best accuracy on its dataset, at which a run is good enough
 TEST_IMAGES = 10_000  # of MNIST and CIFAR10, where a table does not say how many were used
 FIRST_EPOCHS = (1, 2, 5, 10)  # from how many epochs the energy of a whole run is predicted
 

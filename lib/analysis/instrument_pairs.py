@@ -42,8 +42,7 @@ INSTRUMENTS = (
 )
 """In the order in which they are believed: of a pair, the first is the reference."""
 
-ONE_WITNESS = ("NVML counter", "CodeCarbon")
-"""Two that read one register, so that their errors are the same."""
+ONE_WITNESS = ("NVML counter", "CodeCarbon")  # which read one register: their errors are the same
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ RESPONSES = (
 )
 CONFIGURATION = ["architecture", "dataset", "flops"]
 
-MOST_TESTED = 6
-"""Variants: nobody reads the paper's tests of more, and of hundreds they take minutes."""
+MOST_TESTED = 6  # variants: nobody reads the tests of more, and of hundreds they take minutes
 
 
 def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[TestResult]:

@@ -36,8 +36,7 @@ from lib.study.sections import Imported
 from lib.study.study import Study, read_back
 from lib.units import mean_power
 
-_NETWORK = ("architecture", "dataset", "head", "image_size")
-"""What the FLOPs of a forward batch depend on."""
+_NETWORK = ("architecture", "dataset", "head", "image_size")  # what FLOPs depend on
 
 
 class NoResultsError(UserError):

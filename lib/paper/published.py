@@ -21,8 +21,7 @@ from lib.study.catalog import DATASETS
 
 TABLES = Path(__file__).resolve().parents[2] / "params" / "published"
 
-NETWORK = {"head": "paper"}
-"""What makes a network of Table 2, besides architecture, dataset and image size."""
+NETWORK = {"head": "paper"}  # of Table 2, besides architecture, dataset and image size
 
 TRAINING = {
     **NETWORK,

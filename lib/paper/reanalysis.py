@@ -29,8 +29,7 @@ from lib.stats.permutation import permutation_test
 from lib.stats.score import score
 from lib.units import JOULES_PER_KWH
 
-SAMPLED = "Kaggle, sampled runs"
-"""Runs whose GPU power CodeCarbon read all along: the first of each tracker."""
+SAMPLED = "Kaggle, sampled runs"  # whose GPU power was read all along: the first of each tracker
 
 _CONFIGURATION = ["dataset", "architecture"]
 

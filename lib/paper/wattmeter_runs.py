@@ -16,8 +16,7 @@ RAPL_RANGE = 2**32 * 2**-14 / JOULES_PER_KWH
 """
 
 _CONFIGURATION = ["dataset", "architecture"]
-_ENERGIES = ("codecarbon_energy", "duration")
-"""What is set against the wattmeter's energy, and not its power."""
+_ENERGIES = ("codecarbon_energy", "duration")  # to be set against the wattmeter's energy
 
 
 def with_power(runs: pd.DataFrame) -> pd.DataFrame:

@@ -91,8 +91,7 @@ def energy(record: Record, *qualities: str) -> Table:
     return _table("energy", "What the run took", rows, ["quantity", "value", "how"], said)
 
 
-_HEAT_OF_WATER = 4.18e3
-"""J to warm a litre by a kelvin, about 20 °C (CRC Handbook of Chemistry and Physics)."""
+_HEAT_OF_WATER = 4.18e3  # J per litre and kelvin (CRC Handbook of Chemistry and Physics)
 
 
 def in_water(kwh: float | None) -> str:

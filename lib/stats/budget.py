@@ -31,8 +31,7 @@ MACHINE, CONFIGURATION, RUN = "machine", "configuration", "run"
 LEVELS = (MACHINE, CONFIGURATION, RUN)
 """What an error is common to: all runs of a machine, those of a configuration on it, one run."""
 
-_FARTHEST = 300.0
-"""Of a logarithm: the tail of a t with one degree of freedom goes past what a float can hold."""
+_FARTHEST = 300.0  # of a logarithm: a t with one degree of freedom goes past what a float can hold
 
 Shape = Literal["normal", "t", "rectangular", "triangular"]
 

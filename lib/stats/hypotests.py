@@ -78,8 +78,7 @@ class TestResult:
         return f"{magnitude(self.statistic)}, {significance}"
 
 
-Values = tuple[np.ndarray, ...]
-"""Finite numbers: one array a group, or two columns of the same shape."""
+Values = tuple[np.ndarray, ...]  # finite numbers: one array a group, or two columns of one shape
 
 
 def point_biserial(df: pd.DataFrame, response: str, factor: str) -> TestResult:

@@ -26,25 +26,13 @@ from lib.logs.counters import ENERGIES
 from lib.text import first, runs, span
 from lib.units import mean_power
 
-CONSTANT = 0.01
-"""Relative spread of a component's mean power, up to which it is taken for a constant."""
-
-SAME_POWER = 0.02
-"""How far a run's mean GPU power may be from that after the training and still be the same."""
-
-IDLE_BELOW = 0.75
-"""Share of the least mean power of sampled runs, below which a single reading is of an idle GPU."""
-
-MODES_APART = 1.5
-"""Ratio of the medians of two groups of runs from which on they are two modes of power."""
-
+CONSTANT = 0.01  # relative spread of a mean power, up to which it is taken for a constant
+SAME_POWER = 0.02  # how far mean GPU power may be from that after the training and be the same
+IDLE_BELOW = 0.75  # share of the least mean of sampled runs, below which one reading is of idle
+MODES_APART = 1.5  # ratio of the medians of two groups of runs, from which on they are two modes
 FEWEST_SAMPLES = 60  # of a run, as MLPerf Training asks of power measurements (training_policies)
-
-FEWEST_PERIODS = 50
-"""Update periods of a counter that a run is to last: then its lag is less than 2 %."""
-
-IDLE_AT_MOST = 80.0
-"""W. From which on one GPU is not idle: a judgement, the authors' eight draw 44 W each."""
+FEWEST_PERIODS = 50  # update periods of a counter in a run: then its lag is less than 2 %
+IDLE_AT_MOST = 80.0  # W of an idle GPU: a judgement, the authors' eight draw 44 W each
 
 
 @check(

@@ -11,10 +11,7 @@ from lib.logs.folder import UNKNOWN_PLACE, alike, overlap
 from lib.text import runs, span
 
 IMPORTED = "energy_consumed_logged"  # a column that only imports have
-
-OVERLAP = 60.0
-"""s from which on two rows of one machine are of the same time; clocks and starts take less."""
-
+OVERLAP = 60.0  # s by which two rows of one machine overlap; clocks and starts take less
 LESS = 0.02  # share by which a wattmeter may show less than the software: both have an error
 
 WHOLE = {

@@ -29,21 +29,12 @@ FACTORS = ("architecture", "dataset", variants.COLUMN, "location")
 
 SOFTWARE = ("tensorflow", "keras", "codecarbon")
 
-CLOCK_TOLERANCE = 2.0
-"""Seconds, and besides a hundredth of the duration, by which a clock may be set right."""
-
+CLOCK_TOLERANCE = 2.0  # s, and besides a hundredth of the duration: a clock that was set right
 UNEQUAL = 0.1  # difference of shares from which on machines ran something unequally
-
-MOST_SPREADS = 8
-"""Of a run from its median, in medians of such distances: of a normal spread, over 5 SD."""
-
+MOST_SPREADS = 8  # from the median, in medians of such distances: of a normal spread, over 5 SD
 FAR = 0.1  # share from which on a run is far away, however little others scatter
-
-MOST_GAPS = 6
-"""A study of variants leaves most combinations out: then how many says more than which."""
-
-SCORE_TOLERANCE = 0.05
-"""A mean of ratios is a little above the ratio of means wherever energy scatters."""
+MOST_GAPS = 6  # of a study of variants, which leaves most out, how many says more than which
+SCORE_TOLERANCE = 0.05  # a mean of ratios is a little above the ratio of scattering means
 
 
 @check(

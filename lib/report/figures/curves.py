@@ -14,9 +14,7 @@ from lib import text
 from lib.quantities import ALONE, number, ordered, quantity
 from lib.report.figures import palette, run, style
 
-MOST_RUNS = 40
-"""Of more, each configuration is one curve: the mean of its runs, and how far they scatter."""
-
+MOST_RUNS = 40  # of more, each configuration is one curve: the mean of its runs, and their scatter
 MOST_POINTS = 40_000  # of all curves of a figure together
 
 _CONFIGURATION = ("architecture", "dataset", "variant")

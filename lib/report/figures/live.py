@@ -13,11 +13,8 @@ from lib.report import front_end
 from lib.report.figures import svg
 
 SECONDS_BETWEEN = 2.0
-LARGEST_SHARE = 0.005
-"""Of the time that drawing may take in the kernel: it happens while energy is measured."""
-
-SAMPLES = 300
-"""Of the power, one a second, that the picture goes back; at first it shows the last minute."""
+LARGEST_SHARE = 0.005  # of the kernel's time that drawing may take, while energy is measured
+SAMPLES = 300  # of the power, one a second, that the picture goes back; at first, the last minute
 
 _PHASES = {
     "checks": "Checking the machine",

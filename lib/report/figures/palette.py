@@ -15,9 +15,7 @@ from lib.study import catalog
 # and from each other with every common kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#917FF8", "#B13A46", "#CC78AB", "#9E944F")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "pentagon")
-FILLS = ("", "-open", "-dot", "-open-dot")
-"""Endings of a symbol, for where the symbol itself says something else."""
-
+FILLS = ("", "-open", "-dot", "-open-dot")  # of a symbol that itself says something else
 PLAIN = "#808080"  # what is no architecture: none of them is grey
 
 FAINT = "rgba(128,128,128,0.25)"

@@ -18,10 +18,7 @@ from lib.report.figures.palette import COLOURS, FAINT, INK
 import_nbformat()  # as plotly does with the first figure that is shown, at its full price
 
 MOST_POINTS = 1000  # runs that a figure shows one by one, so that a page stays usable
-
-MOST_CONFIGURATIONS = 120
-"""That a figure shows: no reader tells more apart, and no browser draws thousands at once."""
-
+MOST_CONFIGURATIONS = 120  # in a figure: no reader tells more apart, no browser draws thousands
 TITLE_LETTERS = 36  # in a line above a panel, where three stand beside each other
 LEGEND_LETTERS = 34  # in a line of a legend, on a phone too
 NOTE_LETTERS = 52  # in a line below a title
@@ -34,8 +31,7 @@ PAGE_WIDTH = 900
 _CONFIGURATION = ("treatment", "location", "dataset", "architecture", "variant")
 
 _LEGEND_ROW = 30
-_KEY_WIDTH = 60
-"""Pixels of a line or a symbol in a legend, with what stands between it and the next entry."""
+_KEY_WIDTH = 60  # pixels of a line or a symbol in a legend, with the space up to the next entry
 
 _NOTE_HEIGHT = 24
 _TOP = 64
