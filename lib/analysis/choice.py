@@ -21,8 +21,7 @@ class Choice:
     # names of those that were not shown to be less accurate than the most accurate one, the chosen
     # one among them, by energy
     candidates: tuple[str, ...]
-    # the candidate with the next higher energy; None where there is no other
-    runner_up: str | None = None
+    runner_up: str | None = None  # the candidate next in energy; None where there is no other
     energy_ratio: float | None = None  # energy of the runner-up over the chosen one's
     # one-sided p of Welch's test that every other candidate takes more energy, on logarithms; None
     # where one of them has a single run

@@ -19,15 +19,12 @@ PLACES = ("machine", "location")  # runs of different ones are never compared wi
 class Design:
     """The columns of a study's questions."""
 
-    # columns whose combinations are compared; () where nothing varies
-    compared: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()  # columns whose combinations are compared; () if nothing varies
     context: tuple[str, ...] = ()  # columns of the factors that they are compared within
     place: tuple[str, ...] = ()  # columns of machine and location, where there are several
     block: str | None = None  # the column of repetitions, where each was over before the next began
-    # up to which share two levels count as alike; None where the study doesn't say
-    margin: float | None = None
-    # the level that others are set against; None: every two are compared
-    reference: str | None = None
+    margin: float | None = None  # up to which share two levels count as alike; None: not said
+    reference: str | None = None  # level that others are set against; None: every two are compared
 
     def observations(self, runs: pd.DataFrame, response: str) -> Observations:
         """The runs that have a response, as the statistics take them."""

@@ -68,10 +68,8 @@ class Agreement:
     energy_of: str
     n: int  # runs
     n_medians: int  # configurations
-    # Spearman's rho of the configurations' medians, as the paper has it
-    rho_medians: float = math.nan
-    # Spearman's rho of all runs, with its 95 % interval `rho_low`, `rho_high` and p
-    rho: float = math.nan
+    rho_medians: float = math.nan  # Spearman's rho of the medians, as the paper has it
+    rho: float = math.nan  # Spearman's rho of all runs, with its 95 % interval and p
     rho_low: float = math.nan
     rho_high: float = math.nan
     p: float = math.nan
@@ -92,8 +90,7 @@ class Agreement:
     constant_power_W: float = math.nan  # noqa: N815
     constant_power_low_W: float = math.nan  # noqa: N815
     constant_power_high_W: float = math.nan  # noqa: N815
-    # W of the reference for each W of the other, on that line, with its 95 % interval
-    slope: float = math.nan
+    slope: float = math.nan  # W of the reference for each W of the other, on that line
     slope_low: float = math.nan
     slope_high: float = math.nan
     # kWh, mean of reference minus other (Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8),

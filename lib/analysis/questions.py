@@ -42,8 +42,7 @@ class Question:
     p: float = math.nan  # of the test
     p_holm: float = math.nan  # p adjusted for the number of questions that could be asked
     smallest_p: float = math.nan  # the least p that this design could give
-    # one of `VERDICTS`; None while runs are missing, and where nothing was asked
-    verdict: str | None = None
+    verdict: str | None = None  # of `VERDICTS`; None while runs are missing, or nothing was asked
     reason: str | None = None  # why there is no p; None where there is
 
 

@@ -49,8 +49,7 @@ class Analysis:
 
     folder: Path  # the study's folder
     settings: Study | None  # the study as it was run; None where that is not written down
-    # ids of its runs in their frozen order; empty where no plan was frozen
-    planned: tuple[str, ...]
+    planned: tuple[str, ...]  # ids of its runs in their frozen order; empty without a plan
     # one row a run that has ended, failed ones too; with the column `variant` where there is more
     # than one, see `lib.analysis.variants`
     results: pd.DataFrame

@@ -37,8 +37,7 @@ _OF_A_CONFIGURATION = ("weights", "image_size")
 class Variants:
     """The variants of a study."""
 
-    # of each run's variant, in the order of the results; `REFERENCE` where none differs
-    names: pd.Series
+    names: pd.Series  # of each run's variant, in the order of results; or `REFERENCE`
     reference: dict[str, str]  # the reference's value of every field that varies, as text
     others: dict[str, tuple[str, ...]]  # the other values of each of these fields, as text
 

@@ -38,8 +38,7 @@ class Conclusion:
     where: str  # section, table or figure of the paper
     verdict: str  # the word
     sentence: str  # why, in plain words, with the figures that decide it
-    # names of the tables of `lib.paper.reanalysis.tables` that hold the figures
-    evidence: tuple[str, ...]
+    evidence: tuple[str, ...]  # names of the tables of `lib.paper.reanalysis` that hold them
 
 
 @dataclass(frozen=True)

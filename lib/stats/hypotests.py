@@ -49,10 +49,8 @@ class TestResult:
     test: str
     response: str
     factor: str
-    # the part of the table that was tested, such as "dataset = mnist"; "": all of it
-    within: str = ""
-    # levels of the factor, in the order of `n` and of the sign of a correlation
-    groups: tuple[str, ...] = ()
+    within: str = ""  # the part of the table that was tested: "dataset = mnist"; "": all of it
+    groups: tuple[str, ...] = ()  # levels, in the order of `n` and of a correlation's sign
     n: tuple[int, ...] = ()  # values in each group; one number for a correlation of two columns
     dropped: int = 0  # rows left out because the response or the factor is empty or infinite
     statistic: float = math.nan  # H of Kruskal-Wallis, |z| of Dunn, coefficient of a correlation

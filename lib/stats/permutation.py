@@ -30,8 +30,7 @@ class Permutation:
     statistic: float = math.nan  # sum over the strata of Kruskal and Wallis's H
     p: float = math.nan  # share of the arrangements whose statistic is as large
     smallest_p: float = math.nan  # the least p that any data of this design could give
-    # whether every arrangement was counted; otherwise `DRAWS` were drawn, with a seed
-    exact: bool = False
+    exact: bool = False  # whether every arrangement was counted; else `DRAWS` were drawn
     reason: str | None = None  # why there is no test; None where there is
 
 

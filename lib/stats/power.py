@@ -29,8 +29,7 @@ class Detectable:
     """What a design can show about one question."""
 
     smallest_p: float  # the least p that it could give, before it is adjusted for other questions
-    # the smallest ratio that `POWER` of such studies would find; NaN where none
-    ratio: float = math.nan
+    ratio: float = math.nan  # the smallest that `POWER` of such studies would find; NaN: none
     reason: str | None = None  # why there is no ratio; None where there is
 
 
