@@ -50,7 +50,10 @@ def execute(
         raise StudyError([str(error)], "--import") from None
     ours = {"campaign", "tracker_run_id"} <= set(package.results)
     title = name or (TITLE if ours else source.resolve().name)
-    study_dir = outputs / (PUBLISHED if ours and not name else _folder_name(title))
+    called = PUBLISHED if ours and not name else re.sub(r"[^\w.-]+", "-", title).strip("-.")
+    if not called:
+        raise StudyError([f"'{title}' can't name a folder; give letters or digits"], "--name")
+    study_dir = outputs / called
     if StudyFolder(study_dir).plan.is_file():
         taken = f"{study_dir} holds runs of a study; give another name with --name"
         raise StudyError([taken], "--import")
@@ -63,13 +66,6 @@ def execute(
     for sentence in (*skipped, *package.notes):
         console.print(f"Note: {readable(sentence)}")
     return run_study.report(console, study_dir, figures=figures)
-
-
-def _folder_name(title: str) -> str:
-    name = re.sub(r"[^\w.-]+", "-", title).strip("-.")
-    if not name:
-        raise StudyError([f"'{title}' can't name a folder; give letters or digits"], "--name")
-    return name
 
 
 def _write(

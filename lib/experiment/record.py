@@ -101,13 +101,9 @@ def _energy(meter: Reading) -> _Part:
 
 def _emissions(location: carbon.Location, energy: float | None) -> _Part:
     emissions = location.emissions(energy)
-    fields = {
-        "emissions": emissions,
-        "carbon_intensity": location.carbon_intensity,
-        "location_source": location.source,
-    }
-    why = location.reason or "there is no energy"
-    return _Part(fields, reasons={} if emissions is not None else {"emissions": why})
+    place = {"carbon_intensity": location.carbon_intensity, "location_source": location.source}
+    why = {"emissions": location.reason or "there is no energy"}
+    return _Part({"emissions": emissions, **place}, reasons={} if emissions is not None else why)
 
 
 def _net(prefix: str, meter: Reading, idle: Reading | None, idle_seconds: float) -> _Part:

@@ -34,8 +34,7 @@ def pull_all(
         KaggleError: If nothing was built, or Kaggle refuses the user.
         TransientError: If Kaggle does not answer; call again later.
     """
-    commit = read_manifest(study_dir).commit
-    ledger = Ledger(study_dir)
+    commit, ledger = read_manifest(study_dir).commit, Ledger(study_dir)
     run_folders.clear(study_dir)
     return {run.run_id: _pull(run, study_dir, commit, ledger, client, pace) for run in runs}
 
@@ -50,8 +49,7 @@ def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> dic
     """
     if not downloads.is_dir():
         raise KaggleError(f"no folder {downloads}")
-    commit = read_manifest(study_dir).commit
-    ledger = Ledger(study_dir)
+    commit, ledger = read_manifest(study_dir).commit, Ledger(study_dir)
     run_folders.clear(study_dir)
     said = {}
     for config in runs:
