@@ -16,11 +16,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from lib import instruments
 from lib.experiment.record import Measured, Use, complete
 from lib.experiment.results import Results, RunError, number
 from lib.files import without_home, write_atomically
-from lib.instruments import TRACE_NAME, carbon, checks, measuring
+from lib.instruments import TRACE_NAME, Instrument, carbon, checks, disagreements, measuring
 from lib.instruments.codecarbon import CodeCarbon, find_hardware
 from lib.instruments.nvml import energy_counter
 from lib.instruments.trace import PowerTrace
@@ -85,8 +84,8 @@ class Run:
         self._phases = phases = _Phases(planned, ProgressFile(folder), self._trace, watcher)
         self._location = location = carbon.locate(config.location)
 
-        with phases.phase("checks"), ThreadPoolExecutor(1) as other:
-            other.submit(find_hardware, location)  # it waits for as long as the checks look
+        with phases.phase("checks"), ThreadPoolExecutor(1) as beside:
+            beside.submit(find_hardware, location)  # it waits for as long as the checks look
             doubts = checks.look()
         idle = None
         if config.idle_seconds:
@@ -98,11 +97,11 @@ class Run:
             with phases.phase("warmup"):
                 _for_at_least(config.warmup_seconds, warm_up)
         self._meter = CodeCarbon(location, folder, self._trace)
-        beside: list[instruments.Instrument] = [self._meter, energy_counter()]
+        instruments: list[Instrument] = [self._meter, energy_counter()]
         with asking as wattmeter:
             # The phase lies inside, so that it is what every instrument measured: their start takes
             # a second, which a wattmeter's log would add to the training.
-            with measuring(beside) as bench, phases.phase("training"):
+            with measuring(instruments) as bench, phases.phase("training"):
                 yield
             with phases.phase("cooldown"):
                 time.sleep(config.cooldown_seconds)
@@ -112,9 +111,14 @@ class Run:
         if self.history:
             write_atomically(folder / HISTORY_NAME, self.table().to_csv(index=False))
         found = [doubt for reading in readings for doubt in reading.doubts]
-        doubts += [*found, *instruments.disagreements(readings)]
-        epochs, code = len(self.history), self._code
-        self._measured = Measured(tuple(readings), idle, (), tuple(doubts), epochs, code=code)
+        self._measured = Measured(
+            readings=tuple(readings),
+            idle=idle,
+            phases=(),
+            doubts=(*doubts, *found, *disagreements(readings)),
+            epochs=len(self.history),
+            code=self._code,
+        )
         self._state = "measured"
 
     def step(self, fraction: float, epoch: int = 0, accuracy: float | None = None) -> None:
@@ -249,8 +253,10 @@ class _Phases:
         self._say(replace(known, phase=name, epoch=0), now=True)
         started_at, self.started = _now(), time.perf_counter()
         yield
-        times = {"duration": self.seconds(), "started_at": started_at, "ended_at": _now()}
-        self.done.append(Phase(name=name, **times))
+        duration = self.seconds()
+        self.done.append(
+            Phase(name=name, started_at=started_at, ended_at=_now(), duration=duration)
+        )
 
     def seconds(self) -> float:
         """Since the phase began."""
