@@ -1,7 +1,5 @@
 """The command line of `run_all.py`: arguments in, exit status out."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import io

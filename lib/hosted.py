@@ -1,7 +1,5 @@
 """Notebook services such as Kaggle and Colab: which one this is, and the data attached there."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

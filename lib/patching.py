@@ -1,7 +1,5 @@
 """Other libraries, changed for a while where they can't be told what is wanted of them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

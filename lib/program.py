@@ -1,7 +1,5 @@
 """The program itself: its files, a number for what is in them, and how its children find it."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Units: those that wattmeters speak, in W and J, and those that results are in."""
 
-from __future__ import annotations
-
 from typing import Any
 
 WATTS = {"uW": 1e-6, "mW": 1e-3, "W": 1.0, "kW": 1e3}  # W in a unit of power

@@ -5,8 +5,6 @@ believed (training_policies). Between two loads the plug's power grows by what t
 more, over the efficiency of the power supply; how much more than they say themselves is the gain.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

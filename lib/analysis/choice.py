@@ -1,7 +1,5 @@
 """Which configuration a study comes down to: least energy among those not shown less accurate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

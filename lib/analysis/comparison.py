@@ -1,7 +1,5 @@
 """Two studies side by side: what both trained, and whether they measured it alike."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a whole study cost, its trainings and all around them; and what it would emit elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

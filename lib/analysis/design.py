@@ -1,7 +1,5 @@
 """What a study compares, within what: the columns of its results that its questions are about."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import pandas as pd

@@ -3,8 +3,6 @@
 All take gross energy. What can't be computed is NaN.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@ Correlation (as in the paper's section 4.3) says whether both see the same diffe
 regression and the limits of agreement say what one sees and the other does not.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields

@@ -1,7 +1,5 @@
 """The paper's own tests, put to any study: its Tables 3 to 5. No verdict leans on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

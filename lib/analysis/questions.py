@@ -5,8 +5,6 @@ compared within? Both are about one response, the energy by the best instrument 
 All else that a report says is description.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass, replace
 

@@ -1,7 +1,5 @@
 """A study, read for its analysis: what was planned, what ran, and in how many ways to read it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

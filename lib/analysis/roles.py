@@ -6,8 +6,6 @@ study's own, its factors and its quality take their places, and the words in fro
 study's.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib import quantities

@@ -4,8 +4,6 @@ Energy by itself is saved by stopping earlier. So beside the energy of the whole
 that until an accuracy which both reached: energy at equal accuracy.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping

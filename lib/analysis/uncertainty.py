@@ -4,8 +4,6 @@
 show, and two levels are called different only if they are so in spite of that.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence

@@ -5,8 +5,6 @@ their *variant* keeps them apart. It names the fields in which a run differs fro
 reference, such as "features: cached, head: linear".
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any

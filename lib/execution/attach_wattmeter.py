@@ -1,7 +1,5 @@
 """`run_all.py --wattmeter`: a wattmeter's log matched to the runs of a finished study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -4,8 +4,6 @@ What comes back may come from where others could write. Only plain files of the 
 leaves are taken: no link, no pipe that never ends, no gigabyte that was a kilobyte on its way.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import shutil

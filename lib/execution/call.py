@@ -1,7 +1,5 @@
 """What one call of `run_all.py` is to do: the study, which of its runs, and where results go."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable

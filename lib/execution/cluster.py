@@ -4,8 +4,6 @@
 one run at a time. Dask decides who takes a run, and gives the run of a worker that died to another.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import shutil

@@ -4,8 +4,6 @@ This module is sent to workers by value, for they have the environment but not t
 therefore import nothing of it, and leaves the work to `cluster_worker` in a process of its own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

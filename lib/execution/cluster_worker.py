@@ -4,8 +4,6 @@ Executed from the folder that `cluster_admission` unpacked: program and notebook
 travelled, and a run is executed by the same code as on one machine.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

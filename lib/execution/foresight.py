@@ -1,7 +1,5 @@
 """What a study will be able to show, and what it will take, before a joule is spent."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime

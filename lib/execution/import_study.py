@@ -1,7 +1,5 @@
 """`run_all.py --import`: measurements of others, read and written down as a study."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

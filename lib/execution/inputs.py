@@ -1,7 +1,5 @@
 """What runs read, opened before the first of them: none is to fail for what was known before."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path

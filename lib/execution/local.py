@@ -1,7 +1,5 @@
 """Executing a plan on this machine: one child process a run, finished runs kept, failures too."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -5,8 +5,6 @@ stale. A study's lies beside the study, so that it holds in two containers, or o
 share a disk. The machine's lies where every user of the machine looks, whatever TMPDIR says.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import stat

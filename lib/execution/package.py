@@ -4,8 +4,6 @@ It is an RO-Crate (1.1) of the profile Process Run Crate (0.5): one action a run
 with the study, its report, the program, the versions of what was installed, and checksums.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import re

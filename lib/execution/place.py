@@ -1,7 +1,5 @@
 """Where runs were; it changes nothing in a training, and can be said, or put right, afterwards."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Iterable
 from datetime import UTC, datetime

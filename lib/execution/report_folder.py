@@ -1,7 +1,5 @@
 """The report of whatever runs lie in a folder: `run_all.py --report`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

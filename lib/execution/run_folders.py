@@ -4,8 +4,6 @@ A run is made in `<study>/unfinished/` and moved to `<study>/runs/` in one step 
 what lies under `runs/` is always whole.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -5,8 +5,6 @@ notebook with papermill into the run's folder, and leaves a `run.json` there in 
 to see.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

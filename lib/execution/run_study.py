@@ -1,7 +1,5 @@
 """One call of `run_all.py`: look at what is there, execute what is missing, merge, report."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator

@@ -4,8 +4,6 @@ wherever that is cheap as against the time that runs take.
 A report takes seconds, more than many a run; a table costs the more the more runs there are.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

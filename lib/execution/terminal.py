@@ -1,7 +1,5 @@
 """What `run_all.py` shows in a terminal: the plan, how far it is, and what came out."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections import Counter

@@ -4,8 +4,6 @@ Sums are compared, then results and tables are made anew from the records, and e
 what the package says.
 """
 
-from __future__ import annotations
-
 import math
 import tempfile
 import zipfile

@@ -1,7 +1,5 @@
 """Where a run begins: in a study's notebook, or around any code of a script."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import os

@@ -3,8 +3,6 @@
 Whatever is trained happens inside the block, by whatever framework; nothing here knows it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The record of a finished run: from what was measured, and what came out, to `run.json`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any

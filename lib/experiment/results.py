@@ -1,7 +1,5 @@
 """What came out of a training, as who trains tells it: checked before it becomes a record."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ other, because none of them changes what it measures. Hardware that is absent is
 that no caller has to ask.
 """
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,8 +7,6 @@ The numbers, with what they rest on, are in `uncertainties.toml`. A calibration 
 hand, named in the study file, takes a default's place.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator, Mapping

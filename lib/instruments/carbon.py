@@ -5,8 +5,6 @@ isn't known has no intensity: neither Canada's, which CodeCarbon falls back to w
 nor the world's average, which it takes for a country it doesn't know.
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 import importlib.util

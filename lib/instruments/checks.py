@@ -1,7 +1,5 @@
 """Is the machine quiet? What about it makes a measurement doubtful, looked for before one."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator

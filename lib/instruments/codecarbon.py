@@ -3,8 +3,6 @@
 What is corrected of it: `codecarbon_corrections`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ Everything private of CodeCarbon is used here only. Pinned to CodeCarbon 3.3.2:
 `tests/instruments/test_codecarbon_corrections.py` fails where another version differs.
 """
 
-from __future__ import annotations
-
 import configparser
 import dataclasses
 import logging

@@ -1,7 +1,5 @@
 """Which GPUs a run may use, and so which are counted: those that `CUDA_VISIBLE_DEVICES` shows."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ are in s and never decrease; values that are not finite are left out. A window g
 `stop`, else over all samples; `interval` is the usual s between samples, else their median.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

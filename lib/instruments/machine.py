@@ -3,8 +3,6 @@
 Nothing here names the machine, its user or its place.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import platform

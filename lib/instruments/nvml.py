@@ -4,8 +4,6 @@ The counter (`nvmlDeviceGetTotalEnergyConsumption`, Volta and newer) is the GPU'
 of it need no sampling, which makes it a second opinion on CodeCarbon's GPU energy.
 """
 
-from __future__ import annotations
-
 import time
 
 from lib.instruments import Component, Instrument, Nothing, Reading

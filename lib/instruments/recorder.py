@@ -1,7 +1,5 @@
 """From CodeCarbon's running totals to the samples of the power trace."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lib.instruments import COMPONENTS

@@ -5,8 +5,6 @@ a slope there and loses ΔP·Δ/6 at either edge on average, for samples Δ apar
 known from the samples inside, so it is held up to the edge instead.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

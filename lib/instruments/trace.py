@@ -4,8 +4,6 @@ The watts come from CodeCarbon's own measurements, so the trace adds up to CodeC
 second meter beside it would only give a second answer.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io

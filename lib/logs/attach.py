@@ -4,8 +4,6 @@ LOG is a CSV file with samples, whose form the study's section `wattmeter` says,
 one run, as the paper's authors have them (`summary_*.json`), or a folder of such.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ Both see the same load, so where the profiler's power jumps, the wattmeter's doe
 makes them correlate best is that of the clocks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Every data row is either read or among the skipped ones with the reason. `own_co
 row what it took itself, and `lib.logs.folder` makes runs of the rows.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ emissions (and, up to CodeCarbon 2, its duration) count from its *first* start, 
 the first contains the rows before it. What a run took is the difference to the row before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

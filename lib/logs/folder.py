@@ -8,8 +8,6 @@ taken over as they are. Rows of which it says nothing are left out.
 Every data row ends up in the results or among the skipped rows with the reason.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import hashlib

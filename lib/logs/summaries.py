@@ -4,8 +4,6 @@ A summary has the energy of a run but no time of day, so it goes by the configur
 `executionIdentifier` names: `[JOB-]DATASET_ARCHITECTURE_REPETITION`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

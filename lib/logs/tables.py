@@ -6,8 +6,6 @@ where a column's name does not end in its unit. Columns that it does not name ar
 are, so that factors are whatever the table has.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The times of a log, in whatever way they are written, as seconds since 1970 in UTC."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import tzinfo

@@ -3,8 +3,6 @@
 The same rows can be treated in two ways: taken as the paper's authors took theirs, or corrected.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib.logs.counters import COUNTERS, difference_cumulative

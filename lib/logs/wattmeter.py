@@ -4,8 +4,6 @@ A log is read in chunks of which only the samples around the runs are kept, so t
 on the runs and not on the log. It is read rightly or refused in one sentence.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ could not have measured is undecided, not refuted; it falls only where a sound m
 against it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 

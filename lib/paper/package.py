@@ -6,8 +6,6 @@ CodeCarbon's log, the wattmeter's summary and the course of accuracy (18 runs of
 The package is at https://zenodo.org/badge/latestdoi/503292169 (MIT licence).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

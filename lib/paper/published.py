@@ -5,8 +5,6 @@ Architectures, arXiv:2302.00967v1. `lib.paper.reproduction` computes each of its
 data, `lib.paper.conclusions` says what becomes of its conclusions.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ power reading times the run's duration; on the wattmeter machine CodeCarbon's CP
 an overflowing counter left over. The tables here set such figures apart from sound ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 

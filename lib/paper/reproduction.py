@@ -6,8 +6,6 @@ Score being the mean of the three Scores; Table 7 takes medians of three; rho ra
 medians. Most figures are cut off rather than rounded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal

@@ -1,7 +1,5 @@
 """Wattmeter beside CodeCarbon: what each says of the same 18 runs, in energy and in power."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib.paper.package import KAGGLE, WATTMETER

@@ -1,7 +1,5 @@
 """How far a run is: a small file that the kernel writes and the runner reads."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Many records as one table, a row a run: `results.csv`; and the histories of their runs."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

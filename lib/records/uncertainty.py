@@ -1,7 +1,5 @@
 """How far the figures of a run may be off: the limits of each of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 The first sentence of a report is made here.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime

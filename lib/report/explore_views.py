@@ -1,7 +1,5 @@
 """What a reader can choose to see of studies, and what there is to see of each choice."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

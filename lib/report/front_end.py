@@ -1,7 +1,5 @@
 """Whether somebody sits at the notebook: pictures that move and controls are for people only."""
 
-from __future__ import annotations
-
 
 def is_watched() -> bool:
     """Whether the running cell was started by a person, who can see it and answer.

@@ -4,8 +4,6 @@ They need `\usepackage{booktabs, graphicx, longtable, siunitx}`, which acmart an
 classes load or take. Nothing here is compiled; `tables.tex` shows all of a study's.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import textwrap

@@ -1,7 +1,5 @@
 """What a study says in sentences besides its answer, each computed from its results."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What a study's answers are in words: the four that can be said, each with its figures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

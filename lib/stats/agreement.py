@@ -1,7 +1,5 @@
 """How two instruments agree: their limits of agreement, and the line through their means."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

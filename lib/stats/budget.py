@@ -5,8 +5,6 @@ Carlo method), because many sources are asymmetric. Draws are seeded and stratif
 same budget gives the same limits everywhere.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence

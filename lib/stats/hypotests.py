@@ -4,8 +4,6 @@ Every test takes a table, one row a run, and gives a `TestResult`. A test that c
 result all the same: an empty one, with the reason in words.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable

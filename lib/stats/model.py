@@ -6,8 +6,6 @@ then find an interaction that isn't there in 9 to 11 % of studies (three levels,
 scatters five times as much; see `benchmarks/calibration.py`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

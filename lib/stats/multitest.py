@@ -1,7 +1,5 @@
 """Holm's correction of p-values for their number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How many times as much: every two levels of a factor, as ratios of geometric means."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Exact where all arrangements can be counted, so that it holds for any distributi
 repetitions that a study can afford.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a design can show, before anything is measured: power and precision."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Score, accuracy per kWh, and the configurations that no other beats in both."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

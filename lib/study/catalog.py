@@ -3,8 +3,6 @@
 Nothing here imports any of them, so a study can be checked and planned at once.
 """
 
-from __future__ import annotations
-
 import difflib
 import importlib.util
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Errors that carry a sentence for the user."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ValidationError

@@ -1,7 +1,5 @@
 """A study's notebook: the cell tagged `parameters` is the schema of its runs."""
 
-from __future__ import annotations
-
 import ast
 import copy
 import hashlib

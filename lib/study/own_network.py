@@ -1,7 +1,5 @@
 """A network of one's own: `architecture: my_networks.py:build`, a function in a file."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

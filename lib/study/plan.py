@@ -1,7 +1,5 @@
 """The frozen order of a study's runs: `plan.csv`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

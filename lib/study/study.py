@@ -3,8 +3,6 @@
 Nothing here trains, measures or imports TensorFlow, so a study can be checked and planned at once.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """YAML that anybody may have written: plain, of bounded size, with every key once."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Hashable
 from pathlib import Path

@@ -5,8 +5,6 @@ The same transformation as
 horizontal_flip=True)` of Keras, which works through its images one at a time in Python.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 A kernel computes with one of them, chosen before Keras is imported; every run has its own kernel.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Read and check an `.npz` file of images in the layout of `keras.datasets`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

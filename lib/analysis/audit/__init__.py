@@ -4,8 +4,6 @@ The checks come from errors that were made, in the paper's raw data or elsewhere
 study. What a check needs and a table does not have is said too: silence would look like a pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 

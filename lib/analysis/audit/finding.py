@@ -1,7 +1,5 @@
 """What a check of a study's results is, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Checks of what the instruments said: could it have been measured, was it, and all of the time?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

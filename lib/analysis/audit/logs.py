@@ -1,7 +1,5 @@
 """Checks of imported logs: did CodeCarbon know where it was, and did it count one job once?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Checks of how a study was run and counted: can its comparisons be believed?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from itertools import combinations

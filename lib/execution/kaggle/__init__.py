@@ -3,8 +3,6 @@
 Nothing here reads credentials; that is the business of Kaggle's own client.
 """
 
-from __future__ import annotations
-
 from lib.study.errors import UserError
 
 

@@ -1,7 +1,5 @@
 """Kaggle through its own client, whose answers and errors become ours."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

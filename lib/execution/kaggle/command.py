@@ -1,7 +1,5 @@
 """`run_all.py --kaggle ACTION`: what each action does with a study's folder and the terminal."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from functools import partial

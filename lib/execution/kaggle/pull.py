@@ -1,7 +1,5 @@
 """Results from Kaggle, or from folders downloaded by hand, into the study as if they ran here."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 What was pushed is written down before and after every upload, so that a kill loses nothing.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile

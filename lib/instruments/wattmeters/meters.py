@@ -11,8 +11,6 @@ It may hold an address and a password, so a study names the file only, and nothi
 gets into a record, a notebook or a log.
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

@@ -4,8 +4,6 @@ A further wattmeter is one small file: a module of this package whose class `Met
 `polling.Meter` and says how to `read` it. `meters.open_meter` finds it by the module's name.
 """
 
-from __future__ import annotations
-
 import csv
 import threading
 import time

@@ -5,8 +5,6 @@ https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
 So nothing is resampled, and what was missed while the server could not be asked is fetched later.
 """
 
-from __future__ import annotations
-
 import math
 import time
 

@@ -4,8 +4,6 @@
 https://shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/Switch
 """
 
-from __future__ import annotations
-
 import time
 
 import requests

@@ -3,8 +3,6 @@
 A module a format, which maps a study to the texts of its files, by name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 `schemas/` has its schemas. They let unknown keys pass, so a test checks the keys as well.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -5,8 +5,6 @@ performance model card (arXiv:2205.05071) and of Annex XI 1(2)(d) and (e) of the
 binds providers of general-purpose models only.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ Each sentence is computed from the study. Each threat names the figure that it m
 much as far as that is known.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 import lib

@@ -4,8 +4,6 @@ SCI = (E · I + M) per R. M, the emissions of making the hardware, shall be in i
 them, so what is written is called O per R, with every term declared.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

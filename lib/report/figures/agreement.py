@@ -1,7 +1,5 @@
 """Two instruments on the same runs, as Bland and Altman draw them."""
 
-from __future__ import annotations
-
 from html import escape
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The figure of many runs' learning curves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle

@@ -1,7 +1,5 @@
 """What a run under way shows to somebody who watches it."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence

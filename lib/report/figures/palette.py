@@ -3,8 +3,6 @@
 So it looks the same in every figure of every study, whichever runs have a value there.
 """
 
-from __future__ import annotations
-
 import zlib
 
 from lib.quantities import ARCHITECTURES

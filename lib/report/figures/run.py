@@ -1,7 +1,5 @@
 """Figures of single runs: their images, what they learned, and the power that it took."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The figure of what variants save."""
 
-from __future__ import annotations
-
 from html import escape
 from typing import Any
 

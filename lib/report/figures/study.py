@@ -1,7 +1,5 @@
 """Figures of a whole study."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What all figures share: lettering, legend, hover, and the figure that is a sentence."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Sequence
 from html import escape, unescape

@@ -1,7 +1,5 @@
 """Small line charts as SVG: what a page can show without a script."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from html import escape
 

@@ -1,7 +1,5 @@
 """The plane of accuracy against energy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from html import escape

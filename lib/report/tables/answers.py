@@ -1,7 +1,5 @@
 """What the runs took and reached: Tables 2, 6 and 7, and what belongs to them."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

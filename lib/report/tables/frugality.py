@@ -1,7 +1,5 @@
 """What follows from the energy: net of idle, per image, to a target accuracy, and predicted."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib.analysis import frugality as derived

@@ -1,7 +1,5 @@
 """The paper's tables next to ours, and what becomes of its conclusions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How far a study can be trusted, how it was measured, and every run of it."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib.analysis import audit

@@ -1,7 +1,5 @@
 """What all tables share: which columns make a row, and the order of rows."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lib.analysis import papers_tests, variants
