@@ -55,9 +55,7 @@ class Answer:
     effect: Question  # the first
     interaction: Question  # the second
     pairs: tuple[Pair, ...] = ()  # every two levels that are compared, in each context
-    spread: float = (
-        math.nan
-    )  # standard deviation of the logs among repetitions: the relative spread
+    spread: float = math.nan  # among repetitions: standard deviation of the logs
     df: int = 0  # its degrees of freedom
     is_final: bool = True  # whether all planned runs are in; before, there are no p and no verdicts
     confounded: tuple[str, ...] = ()  # what stands in the way of any answer, a sentence each
