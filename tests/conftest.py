@@ -87,19 +87,23 @@ def _signals_as_in_a_terminal():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True, scope="session")
 def _lock_folders(tmp_path_factory):
-    """A new folder each time; pytest's own would count all that there are before it."""
-    return map(tmp_path_factory.mktemp("locks").joinpath, map(str, count()))
+    """A study that runs on this machine meanwhile is no business of the tests and their fixtures.
+
+    Each `next` is a new folder; pytest's own would count all that there are before it.
+    """
+    folders = map(tmp_path_factory.mktemp("locks").joinpath, map(str, count()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINING_ENERGY_LOCKS", str(next(folders)))
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        yield folders
 
 
 @pytest.fixture(autouse=True)
-def _own_lock_and_quiet_tensorflow(_lock_folders, monkeypatch):
-    """A study that runs on this machine meanwhile is no business of the tests."""
-    folder = next(_lock_folders)
-    folder.mkdir()
-    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(folder))
-    monkeypatch.setitem(os.environ, "TF_CPP_MIN_LOG_LEVEL", "2")
+def _own_lock(_lock_folders, monkeypatch):
+    """What one test leaves locked stops no other."""
+    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(next(_lock_folders)))
 
 
 @pytest.fixture
