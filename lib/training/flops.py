@@ -11,12 +11,14 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lib.patching import replaced
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 PAPER_BATCH_SIZE = 32  # images in the batch that the paper's Table 2 counts
 
@@ -225,7 +227,7 @@ def _keras_flops(model: keras.Model, batch_size: int) -> int:
         )
     import tensorflow as tf
 
-    get_flops = _import_keras_flops()
+    keras_flops = _import_keras_flops()
 
     class ForKerasFlops(keras.Model):
         """A model as keras-flops 0.1.2 expects one, with zeros for weights.
@@ -251,11 +253,34 @@ def _keras_flops(model: keras.Model, batch_size: int) -> int:
             )
             return outputs
 
-    with _quiet_profiler(), _functions_inlined():
-        return int(get_flops(ForKerasFlops(name="for_keras_flops"), batch_size))
+    freeze = keras_flops.convert_variables_to_constants_v2_as_graph
+    as_it_is = replaced(
+        keras_flops,
+        convert_variables_to_constants_v2_as_graph=lambda made: (
+            (made, None) if _frozen_already(made) else freeze(made)
+        ),
+    )
+    with _quiet_profiler(), _functions_inlined(), as_it_is:
+        return int(keras_flops.get_flops(ForKerasFlops(name="for_keras_flops"), batch_size))
 
 
-def _import_keras_flops() -> Callable[[keras.Model, int], int]:
+def _frozen_already(made: tf.types.experimental.ConcreteFunction) -> bool:
+    """Whether freezing a graph, which takes as long as making it, would change no count.
+
+    It would put functions in their places, and leave out what the outputs do not need.
+    """
+    needed, found = set(), [output.op for output in made.outputs]
+    while found:
+        operation = found.pop()
+        if operation not in needed:
+            needed.add(operation)
+            found += [tensor.op for tensor in operation.inputs]
+    idle = {one.type for one in made.graph.get_operations() if one not in needed}
+    functions = made.graph.as_graph_def().library.function
+    return not functions and idle <= {"Const", "Identity", "Placeholder"}
+
+
+def _import_keras_flops() -> ModuleType:
     """Import keras-flops, which registers a rule for AddV2 that TensorFlow has since 2.13."""
     from tensorflow.python.framework import ops
 
@@ -268,8 +293,8 @@ def _import_keras_flops() -> Callable[[keras.Model, int], int]:
             return rule
 
     with replaced(ops.RegisterStatistics, __call__=register_if_new):
-        from keras_flops import get_flops
-    return get_flops
+        from keras_flops import flops_calculation
+    return flops_calculation
 
 
 @contextmanager
