@@ -9,7 +9,8 @@ import pytest
 
 from lib.study.catalog import BACKENDS, backend_installed
 from lib.training import backends
-from tests.training.on_backend import ARCHITECTURE, STARTED
+from tests.training import small_base
+from tests.training.on_backend import STARTED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,12 +51,9 @@ def computed(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("weights")
     keras.utils.set_random_seed(1)
-    base = getattr(keras.applications, ARCHITECTURE)(
-        include_top=False, weights=None, input_shape=(32, 32, 3)
-    )
-    base.save_weights(folder / "base.weights.h5")
+    small_base.build().save_weights(folder / "base.weights.h5")
     numbers = np.random.default_rng(3)
-    kernel = numbers.normal(scale=0.05, size=(512, 10)).astype("float32")
+    kernel = numbers.normal(scale=0.05, size=(small_base.CHANNELS, 10)).astype("float32")
     np.savez(folder / "head.npz", kernel_0=kernel, kernel_1=np.zeros(10, "float32"))
     at_once = {
         name: subprocess.Popen(

@@ -5,7 +5,10 @@ from lib.study.config import RunConfig
 from lib.training import backends, datasets, fit, frozen_base, input_pipeline
 from lib.training import network as networks
 
-pytestmark = pytest.mark.skipif(backends.current() != "tensorflow", reason="is for TensorFlow")
+pytestmark = [
+    pytest.mark.skipif(backends.current() != "tensorflow", reason="is for TensorFlow"),
+    pytest.mark.usefixtures("few_layers"),
+]
 
 
 def config(**fields):

@@ -9,6 +9,8 @@ from lib.training import backends, datasets, network
 
 SMALL = {"architecture": "MobileNetV2", "head": "linear", "train_limit": 20, "test_limit": 10}
 
+pytestmark = pytest.mark.usefixtures("few_layers")
+
 
 @pytest.mark.parametrize(("gpu", "computed_in"), [(False, "bfloat16"), (True, "float16")])
 def test_mixed_precision_computes_in_16_bits_and_keeps_weights_and_output_in_32(
