@@ -17,7 +17,7 @@ from lib.study.config import RunConfig
 from tests.execution.kaggle import server
 from tests.execution.kaggle.conftest import FAST, clean_python, fake  # noqa: F401 (fixtures)
 
-SMALL = {"head": "linear", "epochs": 2, "train_limit": 64, "test_limit": 32, "location": "FRA"}
+SMALL = {"head": "linear", "epochs": 2, "train_limit": 20, "test_limit": 10, "location": "FRA"}
 STUDY = {"defaults": SMALL | {"idle_seconds": 2}, "repetitions": 2}
 
 
@@ -203,8 +203,8 @@ def test_real_weights_and_own_images_are_loaded(tmp_path):
     from lib.training import classifier, datasets
 
     keras.utils.set_random_seed(3)
-    base = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3))
-    base.save_weights(tmp_path / "mobilenet.weights.h5")
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    base.save_weights(tmp_path / "vgg16.weights.h5")
     numbers = np.random.default_rng(0)
     arrays = {
         f"{kind}_{split}": values
@@ -217,8 +217,8 @@ def test_real_weights_and_own_images_are_loaded(tmp_path):
     np.savez(tmp_path / "mnist.npz", **arrays)
     said = SMALL | {
         "dataset": "mnist",
-        "architecture": "MobileNet",
-        "weights": str(tmp_path / "mobilenet.weights.h5"),
+        "architecture": "VGG16",
+        "weights": str(tmp_path / "vgg16.weights.h5"),
         "data_dir": str(tmp_path),
         "preprocessing": "imagenet",
         "location": None,

@@ -15,7 +15,7 @@ from lib.study.catalog import backend_installed
 from tests import needs
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = [f"data_dir={needs.IMAGES}", "weights=none", "epochs=1", "train_limit=64", "test_limit=32"]
+SMALL = [f"data_dir={needs.IMAGES}", "weights=none", "epochs=1", "train_limit=10", "test_limit=10"]
 QUICK = ["idle_seconds=0", "cooldown_seconds=0"]
 
 pytestmark = needs.images
