@@ -47,12 +47,12 @@ def main() -> None:
         weights=str(folder / "base.weights.h5"),
     )
     data = datasets.load(config)
-    with small_base.in_place():
-        model = network.build(config, data)
-    with np.load(folder / "head.npz") as head:
-        model.get_layer("head").set_weights([head[name] for name in sorted(head)])
     with mock.patch.object(keras.initializers.GlorotUniform, "__call__", _zeros):
         large = network.build(config.model_copy(update={"weights": "none"}), data)
+        with small_base.in_place():
+            model = network.build(config, data)
+    with np.load(folder / "head.npz") as head:
+        model.get_layer("head").set_weights([head[name] for name in sorted(head)])
     without = network.count(config, data, large)
     (epoch,) = fit.learn(config, model, data)
     learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
@@ -93,7 +93,10 @@ def main() -> None:
 
 
 def _zeros(initializer, shape, dtype=None):
-    """FLOPs depend on shapes alone, and JAX compiles random numbers of every shape anew."""
+    """What one network learns from is read, and FLOPs of the other depend on shapes alone.
+
+    JAX would compile random numbers of every shape anew.
+    """
     from keras import ops
 
     return ops.zeros(shape, dtype)

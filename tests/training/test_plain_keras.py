@@ -42,7 +42,7 @@ def loss_and_gradients(model, images, labels):
     import keras
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             predicted = model(images, training=True)
