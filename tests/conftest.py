@@ -103,7 +103,9 @@ def _lock_folders(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_lock(_lock_folders, monkeypatch):
     """What one test leaves locked stops no other."""
-    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(next(_lock_folders)))
+    folder = next(_lock_folders)
+    folder.mkdir()
+    monkeypatch.setenv("TRAINING_ENERGY_LOCKS", str(folder))
 
 
 @pytest.fixture
