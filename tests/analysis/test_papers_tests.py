@@ -8,7 +8,8 @@ import pytest
 from lib.analysis import papers_tests
 from lib.stats import hypotests
 
-pytestmark = pytest.mark.filterwarnings("error")
+# What another test left open may be found, and warned of, in any.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 KAGGLE = Path(__file__).resolve().parents[2].parent / "shared" / "replication" / "kaggle"
 
