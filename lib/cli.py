@@ -236,8 +236,8 @@ def _do(asked: dict[str, Any]) -> bool:
     if asked["import"] and not asked["kaggle"]:
         from lib.execution import import_study
 
-        called = {"name": asked["name"], "figures": figures}
-        return import_study.execute(asked["import"], outputs, console, **called)
+        measured = asked["import"]
+        return import_study.execute(measured, outputs, console, name=asked["name"], figures=figures)
     if asked["wattmeter"]:
         from lib.execution import attach_wattmeter
 

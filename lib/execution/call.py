@@ -62,15 +62,11 @@ def prepare(
         own = study.fields.model_fields.keys() - {*study.fields.names(Use.PLACE)}
         if changes := {f: v for f, v in overrides.items() if f in own or f == "repetitions"}:
             rest = {field: v for field, v in overrides.items() if field not in changes}
-            try:
-                full = load_study(source, rest)
-                planned = full.runs(name, outputs)
-            except StudyError:  # the study as its file says can't be run
-                full, planned = study, []
-            whole = {run.run_id for run in planned}
-            if ids < whole:
-                study, everything = full, planned
-            elif not planned or not ids >= whole:  # more repetitions are more of the study
+            planned = _planned(source, rest, outputs)
+            whole = {run.run_id for run in planned[1]} if planned else set()
+            if planned is not None and ids < whole:
+                study, everything = planned
+            elif planned is None or not ids >= whole:  # more repetitions are more of the study
                 name = _trial(source.stem, changes)
                 everything = study.runs(name, outputs)
         chosen = select([run for run in everything if run.run_id in ids], only)
@@ -82,6 +78,17 @@ def prepare(
         raise StudyError(error.problems, str(source)) from None
     chosen_ids = frozenset(run.run_id for run in chosen)
     return Call(study, name, source, outputs, everything, chosen_ids, **options)
+
+
+def _planned(
+    source: Path, overrides: dict[str, Any], outputs: Path
+) -> tuple[Study, list[RunFields]] | None:
+    """The study as its file says, with its runs; None where it can't be run like that."""
+    try:
+        study = load_study(source, overrides)
+        return study, study.runs(source.stem, outputs)
+    except StudyError:
+        return None
 
 
 def _trial(study: str, changes: dict[str, Any]) -> str:

@@ -84,8 +84,7 @@ def execute_all(
         with call.admitting():
             yield from call.records()
     finally:
-        if call.out and client.status == "running":
-            client.cancel(list(call.out.values()))  # the workers stop what is under way
+        call.cancel()
         run_folders.clear(study_dir)
 
 
@@ -106,7 +105,7 @@ class _Call:
         self._name = f"measurement-{uuid.uuid4().hex[:8]}"
         self._runs = {f"{config.run_id}-{self._name}": config for config in runs}
         self._waiting = deque(self._runs)
-        self.out: dict[str, Future] = {}
+        self._out: dict[str, Future] = {}
         self._begun: dict[str, float] = {}
         self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._refused: set[str] = set()
@@ -151,7 +150,7 @@ class _Call:
 
     def records(self) -> Iterator[Record]:
         """Hand out runs and take them back until all are done."""
-        while self._waiting or self.out:
+        while self._waiting or self._out:
             if self._client.status != "running":
                 raise run_folders.StoppedError("the connection to the scheduler is lost")
             self._read_reports()
@@ -159,14 +158,27 @@ class _Call:
                 workers = self._client.scheduler_info()["workers"]
             admitted = sum(bool(w["resources"].get(self._name)) for w in workers.values())
             self._check_workers(set(workers), admitted)
-            while self._waiting and len(self.out) < admitted:
-                key = self._waiting.popleft()
-                task = (self._name, self._runs[key].model_dump(mode="json"), self._timeout)
-                how = {"key": key, "pure": False, "resources": {self._name: 1}}
-                self.out[key] = self._client.submit(cluster_admission.measure, *task, **how)
-            for key in [key for key, future in self.out.items() if future.done()]:
+            while self._waiting and len(self._out) < admitted:
+                self._submit(self._waiting.popleft())
+            for key in [key for key, future in self._out.items() if future.done()]:
                 yield self._take_back(key, max(admitted, 1))
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def cancel(self) -> None:
+        """Call off what is out; the workers stop it."""
+        if self._out and self._client.status == "running":
+            self._client.cancel(list(self._out.values()))
+
+    def _submit(self, key: str) -> None:
+        self._out[key] = self._client.submit(
+            cluster_admission.measure,
+            self._name,
+            self._runs[key].model_dump(mode="json"),
+            self._timeout,
+            key=key,
+            pure=False,
+            resources={self._name: 1},
+        )
 
     def _read_reports(self) -> None:
         while not self._reports.empty():
@@ -200,7 +212,7 @@ class _Call:
             self._watcher.say("waiting for a worker to join the cluster")
 
     def _take_back(self, key: str, at_once: int) -> Record:
-        future, config = self.out.pop(key), self._runs[key]
+        future, config = self._out.pop(key), self._runs[key]
         started = self._begun.pop(key, time.monotonic())
         staged = run_folders.staged(config, self._study_dir)
         problem = None

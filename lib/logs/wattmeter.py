@@ -435,7 +435,9 @@ class _Reading:
             return time, *columns
         starts, stops = self.windows
         place = np.searchsorted(starts, time, side="right") - 1
-        kept = time <= np.append(stops, -np.inf)[place]  # the last is of place -1, before all
+        if not starts.size:
+            return time[:0], *(column[:0] for column in columns)
+        kept = (place >= 0) & (time <= stops[place])
         return time[kept], *(column[kept] for column in columns)
 
     def _refuse_what_is_unclear(self) -> None:

@@ -63,8 +63,13 @@ def warp(images: Tensor, theta: Tensor, tx: Tensor, ty: Tensor, flip: Tensor) ->
     )  # fmt: skip
     if backends.current() == "torch":
         return _sampled_by_torch(images, transforms)
-    how = {"interpolation": "bilinear", "fill_mode": "nearest", "data_format": "channels_last"}
-    return ops.image.affine_transform(images, transforms, **how)
+    return ops.image.affine_transform(
+        images,
+        transforms,
+        interpolation="bilinear",
+        fill_mode="nearest",
+        data_format="channels_last",
+    )
 
 
 def _sampled_by_torch(images: Tensor, transforms: Tensor) -> Tensor:

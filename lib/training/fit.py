@@ -114,9 +114,14 @@ def fit(
     callbacks = [recorder]
     if patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=patience))
-    # The pipeline shuffles.
-    how = {"epochs": epochs, "shuffle": False, "verbose": 0, "callbacks": callbacks}
-    model.fit(train, validation_data=validation, **how)
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,  # the pipeline does it
+        verbose=0,
+        callbacks=callbacks,
+    )
     return recorder.history
 
 

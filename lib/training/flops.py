@@ -64,26 +64,34 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
     parts = (model, model.layers[-1])
     layers = [by_layer(part, batch_size) for part in parts]
     counted = [sum(layer.forward or 0 for layer in each) for each in layers]
-    flops: list[int] = []
+    found: list[int] = []  # of both, or of neither
     reason = None
     try:
-        flops = [_keras_flops(part, batch_size) for part in parts]
+        found = [_keras_flops(part, batch_size) for part in parts]
     except Exception as error:  # a profiler that fails must not cost the run its training
         reason = f"keras-flops failed with {type(error).__name__}: {error}"
     doubts = [
         f"FLOPs of the {name}: keras-flops counts {one}, the shapes of its layers give {other}"
-        for name, one, other in zip(("network", "head"), flops, counted, strict=False)
+        for name, one, other in zip(("network", "head"), found, counted, strict=False)
         if not math.isclose(one, other, rel_tol=TOLERANCE)
     ]
     # Layers without a rule don't matter where keras-flops agrees all the same.
     unknown = {layer.kind for layer in layers[0] if layer.forward is None}
-    if unknown and (doubts or not flops):
+    if unknown and (doubts or not found):
         doubts.append(
             "FLOPs from the shapes of layers, and those of the training, leave out layers that no "
             f"rule counts: {', '.join(sorted(unknown))}"
         )
-    total, head = flops or (None, None)
-    return Flops(batch_size, total, head, counted[0], counted[1], reason, tuple(doubts))
+    flops, flops_head = found or (None, None)
+    return Flops(
+        batch_size=batch_size,
+        flops=flops,
+        flops_head=flops_head,
+        counted=counted[0],
+        counted_head=counted[1],
+        reason=reason,
+        doubts=tuple(doubts),
+    )
 
 
 def flops_epoch(
