@@ -186,6 +186,27 @@ def test_a_script_that_got_in_all_the_same_is_not_run(browser, studies, tmp_path
     page.close()
 
 
+@pytest.fixture
+def words(browser, studies, tmp_path):
+    """The report of a study without its figures, opened in a window of its own."""
+    pages = []
+
+    def open_(name, **options):
+        if name not in studies:
+            needs.ask_for(needs.replication)
+        html = (studies[name] / "report.html").read_text(encoding="utf-8")
+        (tmp_path / "report.html").write_text(_without_figures(html), encoding="utf-8")
+        page = browser.new_page(**options)
+        pages.append(page)
+        page.set_default_timeout(needs.PATIENCE)
+        page.goto((tmp_path / "report.html").as_uri())
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+
+
 def _without_figures(html):
     """A report that does not draw them, which takes seconds, for what they have no part in."""
     return re.sub(r"<script>.{1000000,}?</script>", "", html, flags=re.S)
@@ -310,6 +331,10 @@ def test_legends_have_room_whatever_the_width(visits, name):
 def test_a_phone_shows_it_all_by_scrolling_down(phone):
     page = phone()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE
+    _unfolds_its_contents(page)
+
+
+def _unfolds_its_contents(page):
     assert page.locator("nav.contents li").first.is_hidden()
     page.locator("nav.contents summary").click()
     assert page.locator("nav.contents li").first.is_visible()
@@ -319,6 +344,11 @@ def test_a_phone_shows_it_all_by_scrolling_down(phone):
 def test_nothing_is_wider_than_a_window_as_narrow_as_a_phone(visits, name):
     page = visits(name, PHONE).page
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE
+
+
+@pytest.mark.parametrize("name", [PAPERS, VARIED])
+def test_a_phone_folds_the_contents_of_every_report(words, name):
+    _unfolds_its_contents(words(name, viewport={"width": PHONE, "height": 900}))
 
 
 @pytest.mark.parametrize("name", [PAPERS, VARIED])
@@ -391,16 +421,8 @@ def test_axe_finds_no_serious_fault(phone, width, scheme):
     assert _serious_faults(phone(width, scheme)) == {}
 
 
-def test_axe_finds_no_serious_fault_in_the_papers_words(browser, studies, tmp_path):
-    if PAPERS not in studies:
-        needs.ask_for(needs.replication)
-    html = (studies[PAPERS] / "report.html").read_text(encoding="utf-8")
-    (tmp_path / "report.html").write_text(_without_figures(html), encoding="utf-8")
-    page = browser.new_page(bypass_csp=True, color_scheme="dark")
-    page.set_default_timeout(needs.PATIENCE)
-    page.goto((tmp_path / "report.html").as_uri())
-    assert _serious_faults(page) == {}
-    page.close()
+def test_axe_finds_no_serious_fault_in_the_papers_words(words):
+    assert _serious_faults(words(PAPERS, bypass_csp=True, color_scheme="dark")) == {}
 
 
 def _serious_faults(page):
