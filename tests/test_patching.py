@@ -1,3 +1,4 @@
+import gc
 import importlib
 import subprocess
 import sys
@@ -5,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib.patching import hidden, replaced
+from lib.patching import hidden, imported_to_stay, replaced
 
 PROGRAM = """
 import sys
@@ -40,3 +41,15 @@ def test_what_was_replaced_comes_back_whatever_happens():
     with pytest.raises(KeyError, match="meanwhile"):
         fail_meanwhile()
     assert owner.said == "before"
+
+
+def test_garbage_is_looked_for_again_after_an_import_but_not_among_it():
+    frozen = gc.get_freeze_count()
+    with imported_to_stay():
+        assert not gc.isenabled()
+        with imported_to_stay():
+            pass
+        assert not gc.isenabled(), "the outer one goes on"
+        kept = [{"of": number} for number in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= frozen + len(kept)

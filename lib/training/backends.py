@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lib.instruments.gpus import visible_gpus
-from lib.patching import hidden
+from lib.patching import hidden, imported_to_stay
 from lib.study.catalog import missing_backend
 from lib.study.errors import UserError
 
@@ -36,7 +36,7 @@ def use(name: str) -> None:
     os.environ["KERAS_BACKEND"] = name
     # What Keras and TensorFlow offer for these is a quarter of their start; nothing here uses it.
     unused = {"jax", "matplotlib", "sklearn"} - {name}
-    with _notes_held_back() as notes, hidden(*unused):
+    with _notes_held_back() as notes, hidden(*unused), imported_to_stay():
         gpu = has_gpu()
     if not gpu and visible_gpus().selected:
         # There is a GPU which it does not find: why may be among them.

@@ -1,6 +1,12 @@
+import os
+
 import pytest
 
+from lib.training import backends
 from tests.training import small_base
+
+# As a run does, before a test imports Keras with all that it offers.
+backends.use(os.environ.get("KERAS_BACKEND", "tensorflow"))
 
 
 @pytest.fixture(scope="module")
