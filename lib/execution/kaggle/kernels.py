@@ -12,7 +12,6 @@ import inspect
 import json
 import re
 import shutil
-import textwrap
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,7 +156,7 @@ def _notebook(config: RunFields, first_cell: str, settings: KaggleKernel) -> Not
 
 
 def _bootstrap_cell(archive: bytes, backend: str | None) -> str:
-    encoded = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 100))
+    encoded = "\n".join(re.findall(".{1,100}", base64.b64encode(archive).decode()))
     requirements = json.dumps(_requirements(backend))
     source = inspect.getsource(bootstrap).rstrip()
     return f'{source}\n\n\nset_up({requirements}, archive="""\n{encoded}\n""")'
