@@ -34,7 +34,7 @@ class Latest:
 
 
 def find_hardware(location: Location) -> None:
-    """Let CodeCarbon find out what machine this is: a second, once in a process."""
+    """Let CodeCarbon find out what machine this is, once in a process."""
     gpus = visible_gpus()
     QuietTracker(location, gpus, Recorder(gpus), interval=1.0, project="idle")
 

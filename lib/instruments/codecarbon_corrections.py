@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import without_home
-from lib.instruments import COMPONENTS, RAM_TOLERANCE, Component
+from lib.instruments import COMPONENTS, RAM_TOLERANCE, Component, machine
 from lib.instruments.carbon import Location
 from lib.instruments.gpus import Gpus
 from lib.patching import replaced
@@ -58,6 +58,7 @@ class QuietTracker:
     """
 
     def __init__(self, location: Location, gpus: Gpus, handler: Any, interval: float, project: str):
+        import cpuinfo
         from codecarbon import OfflineEmissionsTracker, emissions_tracker
         from codecarbon.external.hardware import GPU
 
@@ -70,7 +71,7 @@ class QuietTracker:
         with replaced(
             emissions_tracker, get_hierarchical_config=dict, set_logger_format=lambda *_: None
         ):
-            tracker: Any = OfflineEmissionsTracker(
+            self._tracker: Any = OfflineEmissionsTracker(
                 project_name=project,
                 measure_power_secs=interval,
                 tracking_mode="machine",
@@ -82,11 +83,12 @@ class QuietTracker:
                 log_level="warning",
                 **place,
             )
-        self._tracker = tracker
         if not hasattr(self._tracker, "run_id"):
             self._log.remove()
             raise TrackerError(f"CodeCarbon could not be set up: {'; '.join(self._log.messages)}")
-        self._tracker._ensure_hardware_ready()
+        processor = {"brand_raw": machine.cpu_model()}
+        with replaced(cpuinfo, get_cpu_info=lambda: processor):
+            self._tracker._ensure_hardware_ready()
         if gpus.installed and not gpus.selected:
             # Its cache of detected hardware takes "no GPU" for "all GPUs".
             self._tracker._hardware = [h for h in self.hardware if not isinstance(h, GPU)]

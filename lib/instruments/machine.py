@@ -3,6 +3,7 @@
 Nothing here names the machine, its user or its place.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -34,7 +35,7 @@ def hardware() -> dict[str, Any]:
     gpus = visible_gpus()
     found = {
         "machine": machine_id(),
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "cpu_count": psutil.cpu_count(),
         "gpu_model": gpus.model or None,
         "gpu_count": len(gpus.selected),
@@ -44,13 +45,17 @@ def hardware() -> dict[str, Any]:
     return found | {"service": hosted.service(), "machine_shape": hosted.machine_shape(found)}
 
 
-def _cpu_model() -> str | None:
+@functools.cache
+def cpu_model() -> str | None:
+    """The name of the processor, as CodeCarbon finds it, which keeps a core busy for a second."""
+    text = CPU_INFO.read_text() if CPU_INFO.is_file() else ""
+    for line in text.splitlines():
+        if "model name" in line:
+            return line.partition(":")[2].strip()
     try:
         from codecarbon.core.util import detect_cpu_model
-    except ModuleNotFoundError:  # where nothing can be installed; Linux knows as well
-        text = CPU_INFO.read_text() if CPU_INFO.is_file() else ""
-        names = [line.partition(":")[2] for line in text.splitlines() if "model name" in line]
-        return names[0].strip() if names else None
+    except ModuleNotFoundError:  # where nothing can be installed
+        return None
     return detect_cpu_model() or None
 
 

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import codecarbon
 import pytest
+from codecarbon.core import hardware_cache
 
+from lib.instruments import machine
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon_corrections import QuietTracker, TrackerError, _method
 from lib.instruments.gpus import Gpus
@@ -39,6 +41,20 @@ def test_codecarbon_reads_its_settings_where_they_are_replaced(monkeypatch):
     assert quiet._external_conf == {}
     assert (quiet._measure_power_secs, quiet._tracking_mode) == (1, "machine")
     assert (quiet._allow_multiple_runs, quiet._electricitymaps_api_token) == (True, None)
+
+
+@pytest.mark.skipif(not machine.CPU_INFO.is_file(), reason="elsewhere CodeCarbon is asked itself")
+def test_the_processor_is_known_without_the_second_that_codecarbon_would_spin(monkeypatch):
+    from codecarbon.core.util import detect_cpu_model
+    from cpuinfo import cpuinfo
+
+    # What it finds first stands, whatever else it looks at.
+    theirs = cpuinfo._get_cpu_info_from_proc_cpuinfo()["brand_raw"]
+    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: {"brand_raw": theirs})
+    assert machine.cpu_model() == detect_cpu_model()
+    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: 1 / 0)
+    hardware_cache.clear_cache()
+    assert tracker()._tracker._conf["cpu_model"] == theirs
 
 
 def cpu(mode, tdp, model="AMD Ryzen 7 3700X", generic=False):
