@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from lib.paper import reanalysis
 from lib.paper.package import KAGGLE, ONE_READING_GPU, WATTMETER
@@ -237,7 +237,7 @@ def architecture_and_flops(case: Case) -> Verdict:
     # Falls if FLOPs differ at all: they are counted, so there is no chance to rule out.
     frame = case.tables["flops"].set_index("architecture")[["cifar10", "mnist"]]
     # The most extreme ranking: each architecture's values next to each other.
-    smallest = stats.kruskal(*np.arange(frame.size).reshape(frame.shape)).pvalue
+    smallest = scipy.stats.kruskal(*np.arange(frame.size).reshape(frame.shape)).pvalue
     ratio = frame.max() / frame.min()
     return FALLS if (ratio > 1).all() else UNDECIDED, (
         f"The test has {frame.size} values in {len(frame)} groups and can't give less than "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 import pandas as pd
-from scipy import stats
+import scipy
 
 from lib.logs import treatments
 from lib.paper import published
@@ -63,7 +63,7 @@ def dataset_correlations(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 3: point-biserial r with the dataset; negative where CIFAR10 has the lower values."""
 
     def r(frame: pd.DataFrame, response: str) -> float:
-        return stats.pointbiserialr(frame["dataset"] == "cifar10", frame[response]).statistic
+        return scipy.stats.pointbiserialr(frame["dataset"] == "cifar10", frame[response]).statistic
 
     return pd.DataFrame(
         [(response, r(frame, response)) for response, frame in _responses(runs)],
@@ -88,7 +88,10 @@ def _responses(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _kruskal_wallis(responses: list[tuple[str, pd.DataFrame]], factor: str) -> pd.DataFrame:
     rows = [
-        (response, stats.kruskal(*(group[response] for _, group in frame.groupby(factor))).pvalue)
+        (
+            response,
+            scipy.stats.kruskal(*(group[response] for _, group in frame.groupby(factor))).pvalue,
+        )
         for response, frame in responses
     ]
     return pd.DataFrame(rows, columns=["response", "p"])
@@ -113,7 +116,7 @@ def instrument_agreement(runs: pd.DataFrame) -> pd.DataFrame:
     """Section 4.3: Spearman's rho of Table 7's medians, and the gap between them in percent."""
     table = medians(runs)
     gap = 100 * (1 - table["energy_consumed"] / table["wattmeter_energy"])
-    rho = stats.spearmanr(table["wattmeter_energy"], table["energy_consumed"]).statistic
+    rho = scipy.stats.spearmanr(table["wattmeter_energy"], table["energy_consumed"]).statistic
     quantities = {
         "spearman_rho": rho,
         "smallest_gap_percent": gap.min(),
