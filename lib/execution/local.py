@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
@@ -109,6 +110,8 @@ def _execute(
             stall = _Stall(
                 child.pid, SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
             )
+            over = threading.Event()
+            threading.Thread(target=_tell, args=(over, child), daemon=True).start()
             while child.poll() is None:
                 if timeout is not None and time.monotonic() - started > timeout:
                     error = f"stopped after {timeout:g} s, the study's run_timeout"
@@ -118,7 +121,7 @@ def _execute(
                     silent = f"for {duration(stall.patience)} it has"
                     say(f"{config.run_id}: {silent} neither computed nor reported progress")
                 yield progress
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                over.wait(SECONDS_BETWEEN_LOOKS)
         finally:
             # Kernels live in process groups of their own.
             with suppress(psutil.NoSuchProcess):
@@ -134,6 +137,11 @@ def _execute(
         # What was killed did not do it itself.
         run_process.leave_out_private_paths(folder / config.notebook.name)
     run_folders.settle(config, study_dir)
+
+
+def _tell(over: threading.Event, child: subprocess.Popen) -> None:
+    child.wait()
+    over.set()
 
 
 class _Stall:
