@@ -97,6 +97,14 @@ def _signals_as_in_a_terminal():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _nothing_waits_for_the_disk():
+    """What tests write need not outlive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _lock_folders(tmp_path_factory):
     """A study that runs on this machine meanwhile is no business of the tests and their fixtures.
 
