@@ -18,7 +18,7 @@ from tests.execution.kaggle import server
 from tests.execution.kaggle.conftest import FAST, clean_python, fake  # noqa: F401 (fixtures)
 
 SMALL = {"head": "linear", "epochs": 2, "train_limit": 20, "test_limit": 10, "location": "FRA"}
-STUDY = {"defaults": SMALL | {"idle_seconds": 2}, "repetitions": 2}
+STUDY = {"defaults": SMALL | {"idle_seconds": 1}, "repetitions": 2}
 
 
 def run_all(folder, arguments=(), **study):
