@@ -50,6 +50,15 @@ def test_help_and_dry_run_answer_without_tensorflow():
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
 
 
+def test_statistics_are_loaded_where_they_are_computed():
+    """They take a second, and most commands and trainings have nothing to compute yet."""
+    script = (
+        "import sys, lib.execution.run_study, lib.execution.foresight, lib.report.figures\n"
+        "assert not {'scipy.stats', 'scikit_posthocs', 'matplotlib'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ESTALE, errno.EIO])
 def test_what_the_system_refuses_is_one_sentence(study, monkeypatch, capsys, number):
     def fails(*_, **__):
