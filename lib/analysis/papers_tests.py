@@ -29,6 +29,7 @@ def study_tests(df: pd.DataFrame, responses: Sequence[str] = RESPONSES) -> list[
     """
     several = "machine" in df and df["machine"].nunique() > 1
     places = ("location", "machine") if several else ("location",)
+    df = df[df.columns.intersection([*CONFIGURATION, *places, *responses])]
     results: list[TestResult] = []
     for response in responses:
         fixed = response == "flops" and "flops" in df

@@ -119,24 +119,23 @@ def dunn(df: pd.DataFrame, response: str, factor: str) -> list[TestResult]:
         One result a pair, which are a family; a single empty one where nothing can be compared.
 
     Source:
-        Dunn (1964), doi:10.1080/00401706.1964.10490181; `scikit_posthocs.posthoc_dunn`.
+        Dunn (1964), doi:10.1080/00401706.1964.10490181, as `scikit_posthocs.posthoc_dunn` does it.
     """
     result, values = _grouped("Dunn", df, response, factor)
     result = replace(result, family=f"Dunn, {response} by {factor}")
     if result.reason:
         return [result]
-    import scikit_posthocs  # brings matplotlib and seaborn along
-
-    long = pd.DataFrame(
-        {"value": np.concatenate(values), "group": np.repeat(result.groups, result.n)}
-    )
-    p_values = scikit_posthocs.posthoc_dunn(long, val_col="value", group_col="group")
-    pairs = []
-    for (a, n_a), (b, n_b) in combinations(zip(result.groups, result.n, strict=True), 2):
-        p = float(p_values.loc[a, b])
-        z = float(scipy.stats.norm.isf(p / 2))
-        pairs.append(replace(result, groups=(a, b), n=(n_a, n_b), statistic=z, p=p))
-    return pairs
+    sizes, ranks = np.array(result.n), scipy.stats.rankdata(np.concatenate(values))
+    means = np.array([part.mean() for part in np.split(ranks, np.cumsum(sizes)[:-1])])
+    _, tied = np.unique(ranks, return_counts=True)
+    n = len(ranks)
+    variance = n * (n + 1) / 12 - np.sum(tied**3 - tied) / (12 * (n - 1))
+    a, b = np.triu_indices(len(sizes), 1)
+    apart = np.abs(means[a] - means[b]) / np.sqrt(variance * (1 / sizes[a] + 1 / sizes[b]))
+    p = 2 * scipy.stats.norm.sf(apart)
+    found = zip(p.tolist(), scipy.stats.norm.isf(p / 2).tolist(), strict=True)
+    pairs = zip(combinations(result.groups, 2), combinations(result.n, 2), found, strict=True)
+    return [replace(result, groups=names, n=n, statistic=z, p=p) for names, n, (p, z) in pairs]
 
 
 def spearman(df: pd.DataFrame, response: str, factor: str) -> TestResult:
@@ -254,15 +253,14 @@ def spearman_rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
 
 def _known(
     test: str, df: pd.DataFrame, response: str, factor: str, read: Callable[[pd.Series], pd.Series]
-) -> tuple[TestResult, pd.Series, pd.Series]:
+) -> tuple[TestResult, np.ndarray, np.ndarray]:
     """Response and factor, as `read`, of the rows that have both; or why there is no test."""
     result = TestResult(f"{test}, by {factor}", test, response, factor)
-    nothing = pd.Series(dtype=float)
     if missing := [column for column in (response, factor) if column not in df]:
         reason = f"the table has no column {' or '.join(missing)}"
-        return replace(result, reason=reason), nothing, nothing
-    values, levels = numbers(df[response]), read(df[factor])
-    kept = values.notna() & levels.notna()
+        return replace(result, reason=reason), np.empty(0), np.empty(0)
+    values, levels = numbers(df[response]).to_numpy(), read(df[factor]).to_numpy()
+    kept = ~np.isnan(values) & pd.notna(levels)
     result = replace(result, dropped=int((~kept).sum()))
     if df.empty:
         result = replace(result, reason="the table has no rows")
@@ -277,7 +275,8 @@ def _grouped(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[T
     result, values, levels = _known(test, df, response, factor, lambda column: column)
     if result.reason:
         return result, ()
-    groups = {name: part.to_numpy() for name, part in values.groupby(levels.astype(str).to_numpy())}
+    names = levels.astype(str)
+    groups = {str(name): values[names == name] for name in np.unique(names)}
     result = replace(result, groups=tuple(groups), n=tuple(map(len, groups.values())))
     single = [name for name, part in groups.items() if len(part) < FEWEST_IN_GROUP]
     if len(groups) == 1:
@@ -286,16 +285,15 @@ def _grouped(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[T
         named = f"{quantity(response).inline} in {', '.join(single)}"
         reason = f"only one value of {named}: its spread is unknown"
     else:
-        reason = _constant(response, values.to_numpy())
+        reason = _constant(response, values)
     return replace(result, reason=reason), tuple(groups.values())
 
 
 def _paired(test: str, df: pd.DataFrame, response: str, factor: str) -> tuple[TestResult, Values]:
     """The rows in which both columns have a value; or why there is no test."""
-    result, *known = _known(test, df, response, factor, numbers)
+    result, y, x = _known(test, df, response, factor, numbers)
     if result.reason:
         return result, ()
-    y, x = (column.to_numpy() for column in known)
     if len(x) < FEWEST_PAIRS:
         reason: str | None = f"a correlation takes {FEWEST_PAIRS} pairs, not {len(x)}"
     else:
