@@ -15,8 +15,9 @@ LARGEST = 1e150  # beyond this, squares overflow: as good as infinite for any st
 
 def numbers(column: pd.Series) -> pd.Series:
     """Read a column as floats; NaN where a cell is empty, infinite or no number."""
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
-    return values.where(values.abs() <= LARGEST)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    known = np.where(np.abs(values) <= LARGEST, values, np.nan)
+    return pd.Series(known, column.index, name=column.name)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Score, accuracy per kWh, and the configurations that no other beats in both."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,9 +50,8 @@ def with_scores(df: pd.DataFrame) -> pd.DataFrame:
         "no energy": energy.isna(),
         "energy is not above 0": (energy <= 0) | (found > LARGEST),
     }
-    reason = pd.Series([None] * len(df), index=df.index, dtype=object)
-    for why, so in reversed(reasons.items()):
-        reason[so] = why
+    why = np.select([*reasons.values()], [*reasons], default=None)
+    reason = pd.Series(why, df.index, dtype=object)
     return df.assign(score=found.where(reason.isna()), score_reason=reason)
 
 
@@ -86,30 +86,30 @@ def rank(
     within, by = list(within), list(by)
     _require(df, *within, *by)
     keys = [*within, *by]
-    known = with_scores(df)
-    known = known.assign(**{name: numbers(known[name]) for name in _FIGURES})
-    table = pd.DataFrame(
-        [
-            dict(zip(keys, key, strict=True)) | _summary(runs)
-            for key, runs in known.groupby(keys, dropna=False, observed=True)
-        ],
-        columns=[*keys, *_COLUMNS, _ESTIMATE],
-    )
-    estimates = table.pop(_ESTIMATE)
+    runs = with_scores(df)
+    reasons = runs["score_reason"].to_numpy()
+    figures = np.column_stack([numbers(runs[name]) for name in _FIGURES])
+    rows = []
+    for key, at in runs.groupby(keys, dropna=False, observed=True).indices.items():
+        levels = key if len(keys) > 1 else (key,)
+        rows.append(dict(zip(keys, levels, strict=True)) | _summary(figures[at], reasons[at]))
+    table = pd.DataFrame(rows, columns=[*keys, *_COLUMNS, _ESTIMATE])
+    estimates = table.pop(_ESTIMATE).to_numpy()
+    limits = np.full((len(table), 2), np.nan)
+    best, front = (np.full(len(table), None) for _ in range(2))
     peers = table.groupby(within or (lambda _: 0), dropna=False)
-    places = peers["score_ratio_of_means"].rank(ascending=False, method="min")
-    table["rank"] = places.astype("Int64")
-    table["pareto"] = pd.array([pd.NA] * len(table), dtype="boolean")
-    table["among_best"] = table["pareto"]
     for _, group in peers:
-        known = estimates[group.index].dropna()
-        if len(known):
-            limits = [estimate.ratio_within(ALPHA / len(known)) for estimate in known]
-            table.loc[known.index, _LIMITS] = np.array(limits)
-            table.loc[known.index, "among_best"] = _among_best(list(known))
-        table.loc[group.index, "pareto"] = pareto_front(
-            group["mean_accuracy"], group["mean_energy_consumed"]
-        )
+        front[group.index] = pareto_front(group["mean_accuracy"], group["mean_energy_consumed"])
+        some = group.index[[isinstance(one, Estimate) for one in estimates[group.index]]]
+        if len(some):
+            limits[some] = [one.ratio_within(ALPHA / len(some)) for one in estimates[some]]
+            best[some] = _among_best(list(estimates[some]))
+    table[_LIMITS] = limits
+    table = table.assign(
+        rank=peers["score_ratio_of_means"].rank(ascending=False, method="min").astype("Int64"),
+        among_best=pd.array(best, dtype="boolean"),
+        pareto=pd.array(front, dtype="boolean"),
+    )
     return table.sort_values([*within, "rank", *by], ignore_index=True)
 
 
@@ -123,8 +123,8 @@ def pareto_front(accuracy: pd.Series, energy: pd.Series) -> pd.Series:
     a, e = accuracy.to_numpy(float), energy.to_numpy(float)
     no_worse = (a[:, None] >= a) & (e[:, None] <= e)
     better = (a[:, None] > a) | (e[:, None] < e)
-    front = pd.Series(~(no_worse & better).any(axis=0), index=accuracy.index, dtype="boolean")
-    return front.mask(accuracy.isna() | energy.isna())
+    beaten, unknown = (no_worse & better).any(axis=0), np.isnan(a) | np.isnan(e)
+    return pd.Series(pd.arrays.BooleanArray(~beaten, unknown), accuracy.index)
 
 
 def _among_best(scores: list[Estimate]) -> list[bool]:
@@ -134,15 +134,17 @@ def _among_best(scores: list[Estimate]) -> list[bool]:
     return [one.value == best.value or (one - best).p * number >= ALPHA for one in scores]
 
 
-def _summary(runs: pd.DataFrame) -> dict[str, Any]:
-    """Sum up the runs of one configuration; runs without a Score count in `runs` only."""
-    table = runs[_FIGURES].to_numpy()
+def _summary(table: np.ndarray, lacks: np.ndarray) -> dict[str, Any]:
+    """Sum up the runs of one configuration: their `_FIGURES`, and why some have no Score.
+
+    Those count in `runs` only.
+    """
     scored = ~np.isnan(table[:, 2])
     reasons = [
-        f"{count} of {len(runs)} runs: {reason}"
-        for reason, count in runs["score_reason"].value_counts().items()
+        f"{count} of {len(table)} runs: {reason}"
+        for reason, count in Counter(lacks[~scored]).most_common()
     ]
-    found: dict[str, Any] = {"runs": len(runs), "n": int(scored.sum())}
+    found: dict[str, Any] = {"runs": len(table), "n": int(scored.sum())}
     if scored.any():
         accuracy, energy, scores = table[scored].T
         of_means = ratio_of_means(accuracy, energy, paired=True)
