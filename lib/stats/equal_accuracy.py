@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -80,9 +81,15 @@ class Curves:
 
     def resampled(self) -> tuple[np.ndarray, np.ndarray]:
         """The `means` of runs drawn from these with replacement; shape (RESAMPLES, epochs)."""
-        runs = len(self)
-        drawn = np.random.default_rng(SEED).multinomial(runs, np.full(runs, 1 / runs), RESAMPLES)
-        return drawn @ self.accuracy / runs, drawn @ self.energy / runs
+        drawn = _drawn(len(self))
+        return drawn @ self.accuracy / len(self), drawn @ self.energy / len(self)
+
+
+@cache
+def _drawn(runs: int) -> np.ndarray:
+    """How often each of some runs is drawn, shape (RESAMPLES, runs): always alike."""
+    rng = np.random.default_rng(SEED)
+    return rng.multinomial(runs, np.full(runs, 1 / runs), RESAMPLES).astype(float)
 
 
 @dataclass(frozen=True)
@@ -161,10 +168,13 @@ def _log_ratios(
 
 def _energy_to(accuracy: np.ndarray, curve: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """See `Curves.energy_to`; curves of shape (..., epochs), of which each has its mark or one."""
-    accuracy, curve, energy = np.broadcast_arrays(accuracy[..., None], curve, energy)
-    end = (curve >= accuracy - _ROUNDING).argmax(axis=-1, keepdims=True)
+    end = (curve >= accuracy[..., None] - _ROUNDING).argmax(axis=-1)
     begin = np.maximum(end - 1, 0)
-    low, high = (np.take_along_axis(curve, at, -1)[..., 0] for at in (begin, end))
-    before, after = (np.take_along_axis(energy, at, -1)[..., 0] for at in (begin, end))
-    share = np.divide(accuracy[..., 0] - low, high - low, out=np.ones_like(low), where=high > low)
+    low, high, before, after = (_at(at, one) for one in (curve, energy) for at in (begin, end))
+    share = np.divide(accuracy - low, high - low, out=np.ones(end.shape), where=high > low)
     return before + np.clip(share, 0, 1) * (after - before)
+
+
+def _at(epoch: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """A curve at each of some epochs; or each of as many curves at its own."""
+    return curve[epoch] if curve.ndim == 1 else curve[np.arange(len(curve)), epoch]
