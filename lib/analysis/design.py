@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from lib.analysis import variants
-from lib.analysis.variants import texts
+from lib.analysis.variants import texts, together
 from lib.stats.observations import Observations
 from lib.study.config import Use, names
 from lib.study.study import VARIANT, Study
@@ -34,7 +34,7 @@ class Design:
 
     def levels(self, runs: pd.DataFrame) -> pd.Series:
         """What is compared, as text: `VGG16`, or `VGG16, head: linear`."""
-        return runs[[*self.compared]].apply(texts).agg(", ".join, axis=1)
+        return together(texts(runs[column]) for column in self.compared)
 
     def contexts(self, runs: pd.DataFrame) -> list[tuple[str, ...]]:
         """Of each run what it is compared within, as text."""
@@ -99,8 +99,8 @@ def _block(runs: pd.DataFrame, place: tuple[str, ...]) -> str | None:
     if runs["repetition"].nunique() < 2:
         return None
     started = pd.to_datetime(runs["started_at"], utc=True, format="ISO8601", errors="coerce")
-    timed = runs[[*place, "repetition"]].assign(started=started)
-    times = timed.groupby([*place, "repetition"], dropna=False)["started"].agg(["min", "max"])
+    begun = started.groupby([runs[name] for name in (*place, "repetition")], dropna=False)
+    times = pd.DataFrame({"min": begun.min(), "max": begun.max()})
     for _, part in times.groupby([*place], dropna=False) if place else [((), times)]:
         if (part["max"].iloc[:-1].to_numpy() > part["min"].iloc[1:].to_numpy()).any():
             return None

@@ -146,7 +146,7 @@ def agreement(pair: Pair) -> Agreement:
     bias, limit_low, limit_high, limit_reach = limits_of_agreement(difference.to_numpy())
     powers = runs[["other_power", "reference_power"]].astype(float)
     finite = np.isfinite(powers).all(axis=1)
-    which = runs[by].astype(str).agg(", ".join, axis=1)
+    which = variants.together(runs[name].astype(str) for name in by)
     x, y = powers[finite].to_numpy().T
     through = line(x, y, which[finite].to_numpy())
     reasons = [all_runs.reason, through.reason]

@@ -90,7 +90,8 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
         spread = math.nan, 0
         if response in runs:  # all are repetitions of one
             same = runs.assign(_compared="all")
-            spread = _spread(Observations.of(same, response, "_compared", place=asked.place))
+            alike = Observations.of(same, response, "_compared", place=asked.place)
+            spread = _spread(LogModel(alike))
         return Answer(asked, response, len(runs), 0, *_unanswered(reason), (), *spread, is_final)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
@@ -107,7 +108,7 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
         effect = replace(effect, verdict=ALIKE)
     return Answer(
         *(asked, response, len(observed), observed.dropped, effect, interaction, tuple(found)),
-        *_spread(observed),
+        *_spread(model),
         is_final,
         audit.confounders(runs[runs[response].notna()], study),
     )
@@ -164,12 +165,10 @@ def _unanswered(reason: str) -> tuple[Question, Question]:
     return Question(EFFECT, "", reason=reason), Question(INTERACTION, "", reason=reason)
 
 
-def _spread(observed: Observations) -> tuple[float, int]:
+def _spread(model: LogModel) -> tuple[float, int]:
     """Standard deviation of the logs among repetitions, and its degrees of freedom."""
-    if len(observed) < 2:
-        return math.nan, 0
-    model = LogModel(observed)
-    return model.residual_sd, model.df_residual
+    several = len(model.observations) > 1
+    return (model.residual_sd, model.df_residual) if several else (math.nan, 0)
 
 
 def to_frame(answered: Answer) -> pd.DataFrame:

@@ -9,6 +9,7 @@ study's.
 import pandas as pd
 
 from lib import quantities
+from lib.analysis import variants
 from lib.study.study import Study
 
 COMPARED, WITHIN, QUALITY = "architecture", "dataset", "accuracy"
@@ -70,7 +71,7 @@ def _levels(results: pd.DataFrame, names: list[str]) -> pd.Series:
         return f"{name} {value:g}" if is_number else f"{name} {value}"
 
     columns = [results[name].map(lambda value, name=name: said(value, name)) for name in names]
-    return pd.concat(columns, axis=1).agg(", ".join, axis=1)
+    return variants.together(columns)
 
 
 def _signed(values: pd.Series | None, study: Study) -> pd.Series | float:

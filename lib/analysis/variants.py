@@ -5,7 +5,7 @@ their *variant* keeps them apart. It names the fields in which a run differs fro
 reference, such as "features: cached, head: linear".
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,12 @@ def texts(column: pd.Series) -> pd.Series:
     places, levels = column.factorize()
     words = np.array([*map(_text, levels), empty], dtype=object)
     return pd.Series(words[places], index=column.index, name=name)
+
+
+def together(columns: Iterable[pd.Series]) -> pd.Series:
+    """Columns of texts as one."""
+    first, *others = columns
+    return pd.Series(map(", ".join, zip(first, *others, strict=True)), first.index, dtype=object)
 
 
 def _text(value: Any) -> str:

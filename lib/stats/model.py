@@ -65,7 +65,7 @@ class LogModel:
         """Whether the compared factor matters at all, whatever its interaction."""
         if len(self.observations.compared) < 2:
             return FTest(reason="nothing is compared: the factor has one level")
-        return self._test(self._nuisance, self._additive, self.effect_p)
+        return self._test(_basis(self._nuisance), self._additive_basis, self.effect_p)
 
     @cached_property
     def interaction(self) -> FTest:
@@ -73,7 +73,7 @@ class LogModel:
         observed = self.observations
         if len(observed.context) < 2 or len(observed.compared) < 2:
             return FTest(reason="there is one context only")
-        return self._test(self._additive, self._design, self.interaction_p)
+        return self._test(self._additive_basis, self._basis, self.interaction_p)
 
     def effect_p(self, logs: np.ndarray) -> np.ndarray:
         """The `p_unequal` of the effect in each of many studies of this design, by the logs of
@@ -127,8 +127,8 @@ class LogModel:
         return np.hstack([strata, observed.block.indicators])
 
     @cached_property
-    def _additive(self) -> np.ndarray:
-        return np.hstack([self._nuisance, self.observations.compared.indicators])
+    def _additive_basis(self) -> np.ndarray:
+        return _basis(np.hstack([self._nuisance, self.observations.compared.indicators]))
 
     @cached_property
     def _runs(self) -> np.ndarray:
@@ -226,9 +226,8 @@ class LogModel:
     def _test(
         self, without: np.ndarray, with_it: np.ndarray, unequal: Callable[[np.ndarray], np.ndarray]
     ) -> FTest:
-        bases = [_basis(design) for design in (without, with_it)]
-        squares = [float((_residuals(basis, self._y) ** 2).sum()) for basis in bases]
-        df = bases[1].shape[1] - bases[0].shape[1]
+        squares = [float((_residuals(one, self._y) ** 2).sum()) for one in (without, with_it)]
+        df = with_it.shape[1] - without.shape[1]
         if not df:
             return FTest(reason="no two levels occur in the same context")
         if not self.df_residual or not self.residual_sd > _ROUNDING:

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 
 import pandas as pd
 
-from lib.analysis import design
+from lib.analysis import design, variants
 from lib.analysis.audit import instruments, logs, protocol
 from lib.analysis.audit.finding import (
     DOUBT,
@@ -70,7 +70,7 @@ def _together(runs: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Columns as one text; empty where there are none."""
     if not columns:
         return pd.Series(None, index=runs.index, dtype=object)
-    return runs[[*columns]].astype(str).agg(", ".join, axis=1)
+    return variants.together(runs[name].astype(str) for name in columns)
 
 
 def to_frame(findings: Iterable[Finding]) -> pd.DataFrame:

@@ -238,9 +238,9 @@ def balanced_factors(results: pd.DataFrame) -> Iterator[Said]:
 )
 def crossed_machines(results: pd.DataFrame) -> Iterator[Said]:
     """Levels that some machines never ran, a fault if no two machines share one; or unequally."""
-    runs_each = pd.crosstab(results["machine"], results["compared"])
-    if len(runs_each) < 2:
+    if results["machine"].nunique() < 2:
         return
+    runs_each = pd.crosstab(results["machine"], results["compared"])
     lacking = runs_each[(runs_each == 0).any(axis=1)]
     severity = FAULT if ((runs_each > 0).sum(axis=0) == 1).all() else DOUBT
     for machine, row in lacking.iterrows():
@@ -269,11 +269,9 @@ def shuffled_order(results: pd.DataFrame) -> Iterator[Said]:
     for name, part in parts(results, "campaign"):
         count = part["compared"].nunique()
         blocks = [key for key in ("context", "machine", "location", "repetition") if key in part]
-        orders = [
-            tuple(block.sort_values("started_at")["compared"])
-            for _, block in part.groupby(blocks, dropna=False)
-            if block["compared"].nunique() == len(block) == count
-        ]
+        in_order = part.sort_values("started_at", kind="stable")
+        began = in_order.groupby(blocks, dropna=False)["compared"]
+        orders = [tuple(block) for _, block in began if block.nunique() == len(block) == count]
         if count < 2:
             continue
         # By its logarithm: the factorial of 171 levels is beyond a float.
