@@ -50,8 +50,10 @@ def with_scores(df: pd.DataFrame) -> pd.DataFrame:
         "no energy": energy.isna(),
         "energy is not above 0": (energy <= 0) | (found > LARGEST),
     }
-    why = np.select([*reasons.values()], [*reasons], default=None)
-    reason = pd.Series(why, df.index, dtype=object)
+    texts = np.full(len(df), None)
+    for why, so in reversed(reasons.items()):
+        texts[so] = why
+    reason = pd.Series(texts, df.index, dtype=object)
     return df.assign(score=found.where(reason.isna()), score_reason=reason)
 
 
