@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
@@ -90,7 +89,7 @@ def _execute(
     error, kills = None, run_process.memory_kills()
     progress = Progress("starting", epochs=getattr(config, "epochs", 0))
     with (folder / run_process.LOG_NAME).open("w", encoding="utf-8") as log:
-        child = subprocess.Popen(
+        child = psutil.Popen(
             RUN_PROCESS,
             stdin=subprocess.PIPE,
             stdout=log,
@@ -110,9 +109,7 @@ def _execute(
             stall = _Stall(
                 child.pid, SECONDS_OF_A_STALL + config.idle_seconds + config.cooldown_seconds
             )
-            over = threading.Event()
-            threading.Thread(target=_tell, args=(over, child), daemon=True).start()
-            while child.poll() is None:
+            while child.returncode is None:
                 if timeout is not None and time.monotonic() - started > timeout:
                     error = f"stopped after {timeout:g} s, the study's run_timeout"
                     break
@@ -121,27 +118,22 @@ def _execute(
                     silent = f"for {duration(stall.patience)} it has"
                     say(f"{config.run_id}: {silent} neither computed nor reported progress")
                 yield progress
-                over.wait(SECONDS_BETWEEN_LOOKS)
+                with suppress(psutil.TimeoutExpired):
+                    child.wait(SECONDS_BETWEEN_LOOKS)
         finally:
             # Kernels live in process groups of their own.
             with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(child.pid)
-                run_process.kill([process, *process.children(recursive=True)])
+                run_process.kill([child, *child.children(recursive=True)])
                 child.wait()
     if child.returncode:
         run_folders.check_room(study_dir)
     for_memory = run_process.memory_kills() > kills
-    error = error or _why_no_record(folder, child.returncode, for_memory)
+    error = error or _why_no_record(folder, child.wait(), for_memory)
     if error is not None:
         run_process.failed_record(unfinished, error).write(folder)
         # What was killed did not do it itself.
         run_process.leave_out_private_paths(folder / config.notebook.name)
     run_folders.settle(config, study_dir)
-
-
-def _tell(over: threading.Event, child: subprocess.Popen) -> None:
-    child.wait()
-    over.set()
 
 
 class _Stall:
