@@ -48,7 +48,8 @@ class ClusterError(UserError):
 def connected(address: str) -> Iterator[Client]:
     """A client of the scheduler at `address`; ClusterError where none answers."""
     # What matters of it is said here in a sentence.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    for part in ("client", "batched"):
+        logging.getLogger(f"distributed.{part}").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
