@@ -1,10 +1,15 @@
 """`run_all.py` in a process of its own, with a stand-in for training and without a report."""
 
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
 
 from lib import __version__
 from lib.records import Record
@@ -32,28 +37,42 @@ RUN_PROCESS = (
 )
 """In place of `python -m lib.execution.run_process`: see `run_in_process`."""
 
-RUN_ALL = """
-import json
-import sys
-from pathlib import Path
-from types import SimpleNamespace
-from lib import cli
-from lib.execution import local
-from lib.study.config import RunConfig
-RunConfig.notebook = Path(sys.argv[1])
-local.RUN_PROCESS = json.loads(sys.argv[2])
-no_report = SimpleNamespace(build=lambda folder: folder, ReportError=RuntimeError)
-sys.modules["lib.report.build"] = no_report  # whose imports take longer than all that is tested
-sys.exit(cli.main(sys.argv[3:]))
-"""
+RUN_ALL = "import json, sys; from tests import stand_in; stand_in.run_all(*json.loads(sys.argv[1]))"
+
+PREPARED = multiprocessing.get_context("forkserver")
+PREPARED.set_forkserver_preload(
+    [
+        *("lib.execution.run_study", "lib.execution.call", "lib.execution.cluster"),
+        *("lib.analysis.questions", "lib.report.export", "scipy.stats", "tests.stand_in"),
+    ]
+)
+"""Where calls are forked from: a process that has imported, once for all, what takes a second."""
+
+NUMBERS = count()
 
 
-def command(notebook, *arguments, kernel=True):
-    """The command line of it; without a `kernel`, runs take a fraction of a second each."""
+def run_all(notebook, kernel, arguments):
+    """Be `run_all.py` with these arguments, whose runs execute `notebook`.
+
+    Without a `kernel` they take a fraction of a second each, wherever the program travels to.
+    """
+    from lib import cli, program
     from lib.execution import local
 
-    run = json.dumps(local.RUN_PROCESS if kernel else RUN_PROCESS)
-    return [sys.executable, "-c", RUN_ALL, str(notebook), run, *map(str, arguments)]
+    RunConfig.notebook = Path(notebook)
+    if not kernel:
+        local.RUN_PROCESS = RUN_PROCESS
+        files, here = program.files, "lib/execution/local.py"
+        instead = f"\nRUN_PROCESS = {RUN_PROCESS!r}\n".encode()
+        program.files = lambda: (found := files()) | {here: found[here] + instead}
+    no_report = SimpleNamespace(build=lambda folder: folder, ReportError=RuntimeError)
+    sys.modules["lib.report.build"] = no_report  # whose imports take longer than all that is tested
+    sys.exit(cli.main(arguments))
+
+
+def command(notebook, *arguments):
+    """The command line of it, for a process that nothing was imported for."""
+    return [sys.executable, "-c", RUN_ALL, json.dumps([str(notebook), True, arguments])]
 
 
 def surroundings(folder, **environment):
@@ -67,19 +86,63 @@ def surroundings(folder, **environment):
     }
 
 
+class Call:
+    """`run_all.py` under way in a process of its own."""
+
+    def __init__(self, around, *call):
+        self._output = around["cwd"] / "tmp" / f"said-{next(NUMBERS)}"
+        self._output.touch()
+        arguments = (str(around["cwd"]), around["env"], str(self._output), call)
+        self._process = PREPARED.Process(target=_go, args=arguments, daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def status(self):
+        """Its exit status, or the negative number of the signal that ended it; None before."""
+        return self._process.exitcode
+
+    def said(self):
+        """All that it printed so far."""
+        return self._output.read_text()
+
+    def family(self):
+        """The processes that it has started, and what they have."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
+
+    def send(self, number):
+        """Send it a signal, if it isn't over."""
+        if self.status is None:
+            os.kill(self.pid, number)
+
+    def end(self, seconds=300):
+        """Wait for its end; all that it printed."""
+        self._process.join(seconds)
+        assert self.status is not None, f"it goes on after {seconds} s: {self.said()}"
+        return self.said()
+
+
+def _go(cwd, environment, output, call):
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    with Path(output).open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    run_all(*call)
+
+
 def start(notebook, folder, *arguments, kernel=True, **environment):
     """Start it in `folder`."""
-    return subprocess.Popen(
-        command(notebook, *arguments, kernel=kernel),
-        **surroundings(folder, **environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    around = surroundings(folder, **environment)
+    return Call(around, str(notebook), kernel, [*map(str, arguments)])
 
 
 def run(notebook, folder, *arguments, kernel=True, **environment):
     """Run it to its end: exit status, and all that it printed."""
     process = start(notebook, folder, *arguments, kernel=kernel, **environment)
-    said, _ = process.communicate(timeout=300)
-    return process.returncode, said
+    said = process.end()
+    return process.status, said

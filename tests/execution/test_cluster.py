@@ -39,7 +39,7 @@ def until(what, process=None):
     deadline = time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain"
-        assert process is None or process.poll() is None, process.communicate()[0]
+        assert process is None or process.status is None, process.said()
         time.sleep(0.1)
 
 
@@ -121,6 +121,25 @@ def table(folder):
     )
 
 
+def begun(folder, dask, *arguments, kernel=False):
+    """A call that lets the study be executed on a cluster."""
+    call = (RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address, *arguments)
+    return stand_in.start(*call, kernel=kernel)
+
+
+def there(folder, dask, *arguments, **how):
+    """Execute the study on a cluster: exit status, and all that was printed."""
+    call = begun(folder, dask, *arguments, **how)
+    said = call.end(PATIENCE)
+    return call.status, said
+
+
+def travelled(printed):
+    """See that a run took the program from where it was sent to."""
+    assert "program in" in printed
+    assert f"program in {ROOT}" not in printed, "the program must have travelled"
+
+
 def test_a_cluster_gives_what_one_machine_gives(folder, two_workers, notebook, tmp_path_factory):
     """Block after block, until ratios are known."""
     notebook(SHIPPED, SCATTERED)
@@ -128,9 +147,7 @@ def test_a_cluster_gives_what_one_machine_gives(folder, two_workers, notebook, t
     for place in (folder, elsewhere):
         rule = "{precision: 2 %, at_least: 2, at_most: 3}"
         (place / "small.yaml").write_text(STUDY.replace("repetitions: 2", f"repetitions: {rule}"))
-    status, said = stand_in.run(
-        RunConfig.notebook, folder, "small.yaml", "--scheduler", two_workers.address
-    )
+    status, said = there(folder, two_workers)
     assert status == cli.COMPLETE, said
     assert "After 2 repetitions every ratio is known to ± " in said
     assert "3 are the most that the study allows" in said
@@ -139,74 +156,82 @@ def test_a_cluster_gives_what_one_machine_gives(folder, two_workers, notebook, t
     assert here[0] == cli.COMPLETE, here[1]
     assert len(table(folder)) == 6
     assert table(folder).equals(table(elsewhere))
-    for there in (folder / "outputs" / "small" / "runs").iterdir():
-        here = elsewhere / "outputs" / "small" / "runs" / there.name
-        assert {p.name for p in there.iterdir()} == {p.name for p in here.iterdir()}
-        shown = (there / "train.ipynb").read_text()
-        assert "program in" in shown
-        assert f"program in {ROOT}" not in shown, "the program must have travelled"
-        assert not any("127.0.0.1" in path.read_text() for path in there.iterdir())
+    for run in (folder / "outputs" / "small" / "runs").iterdir():
+        here = elsewhere / "outputs" / "small" / "runs" / run.name
+        assert {p.name for p in run.iterdir()} == {p.name for p in here.iterdir()}
+        assert f"program in {ROOT}" in (here / "log.txt").read_text()
+        travelled((run / "log.txt").read_text())
+        assert not any("127.0.0.1" in path.read_text() for path in run.iterdir())
 
 
-def test_a_notebook_of_ones_own_travels_too(folder, two_workers):
-    written(folder, CELL, LIGHT)
+def test_a_notebook_of_ones_own_travels_too_and_fails_as_on_one_machine(folder, two_workers):
+    written(folder, CELL, SHIPPED, "if size == 1: raise ValueError('no such thing')", LIGHT)
     (folder / "small.yaml").write_text(OWN)
-    one = ("small.yaml", "--only", "repetition=1", "size=2", "--scheduler", two_workers.address)
-    status, said = stand_in.run("unused", folder, *one)
-    assert status == cli.COMPLETE, said
-    (found,) = records.merge(folder / "outputs" / "small").records
-    assert found.config["size"] == 2
-
-
-def test_a_failing_run_and_a_late_one_are_recorded_as_on_one_machine(folder, two_workers, notebook):
-    notebook("if epochs == 1: raise ValueError('no such thing')", "import time; time.sleep(600)")
-    here = (RunConfig.notebook, folder, "small.yaml", "--scheduler", two_workers.address)
-    failing, late = (("--only", "repetition=1", f"epochs={epochs}") for epochs in (1, 2))
-    status, said = stand_in.run(*here, *failing)
+    status, said = there(folder, two_workers, "--only", "repetition=1", kernel=True)
     assert status == cli.SOME_FAILED, said
-    assert len(list((folder / "outputs").glob("small/runs/*/train.ipynb"))) == 1
-    (folder / "small.yaml").write_text(STUDY + "run_timeout: 1\n")
-    status, said = stand_in.run(*here, *late)
-    assert status == cli.SOME_FAILED, said
-    errors = table(folder).set_index("epochs")["error"]
-    assert errors[1] == "ValueError: no such thing"
-    assert "run_timeout" in errors[2]
-    assert table(folder)["machine"].notna().all()
-    assert len(list((folder / "outputs").glob("small/runs/*/log.txt"))) == 2
+    found = {one.config["size"]: one for one in records.merge(folder / "outputs" / "small").records}
+    assert found[2].status == "completed"
+    assert found[1].error == "ValueError: no such thing"
+    assert found[1].machine is not None
+    for run in (folder / "outputs").glob("small/runs/*"):
+        assert (run / "log.txt").is_file()
+        travelled((run / "own.ipynb").read_text())
 
 
-def test_an_interrupted_call_stops_its_runs_on_the_workers(folder, two_workers, notebook):
+def test_a_late_run_is_recorded_as_on_one_machine(folder, two_workers, notebook):
     notebook("import time; time.sleep(600)")
-    arguments = ("small.yaml", "--scheduler", two_workers.address)
-    for number, only, runs in ((signal.SIGINT, ONE, 1), (signal.SIGKILL, (), 2)):
-        process = stand_in.start(RunConfig.notebook, folder, *arguments, *only)
-        # Each is lib.execution.cluster_worker, lib.execution.run_process and a kernel.
-        until(lambda expected=3 * runs: len(two_workers.family()) >= expected, process)
-        family = two_workers.family()
-        process.send_signal(number)
-        process.communicate(timeout=PATIENCE)
-        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
-        assert alive == [], f"left behind after {number.name}"
+    (folder / "small.yaml").write_text(STUDY + "run_timeout: 1\n")
+    status, said = there(folder, two_workers, *ONE)
+    assert status == cli.SOME_FAILED, said
+    (late,) = records.merge(folder / "outputs" / "small").records
+    assert "run_timeout" in late.error
+    assert late.machine is not None
+    assert len(list((folder / "outputs").glob("small/runs/*/log.txt"))) == 1
+
+
+@pytest.mark.parametrize(("number", "kernel"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_an_interrupted_call_stops_its_runs_on_the_workers(
+    folder, two_workers, notebook, number, kernel
+):
+    notebook("import time; time.sleep(600)")
+    only = ONE if kernel else ("--only", "repetition=1")
+    process = begun(folder, two_workers, *only, kernel=kernel)
+    # Each is lib.execution.cluster_worker and lib.execution.run_process with a kernel, or another.
+    expected = 3 if kernel else 2 * 2
+    until(lambda: len(two_workers.family()) >= expected, process)
+    family = two_workers.family()
+    process.send(number)
+    process.end(PATIENCE)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+    assert alive == [], "left behind"
     assert not list((folder / "outputs").rglob("run.json"))
+
+
+LIKE_A_KERNEL = """
+import subprocess, time
+kernel = subprocess.Popen(["sleep", "600"], start_new_session=True)
+time.sleep(2)
+kernel.kill()
+"""
 
 
 def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, notebook):
     """The same call then goes on, once a worker joins it."""
     (folder / "small.yaml").write_text(STUDY.replace("[1, 2]", "[1, 2, 3]").replace(": 2", ": 1"))
-    notebook(RECORD, "import time; time.sleep(2)")
+    notebook(RECORD, LIKE_A_KERNEL)
     victim, other = dask.start_worker(), dask.start_worker()
     records_there = lambda: set((folder / "outputs").glob("small/runs/*/run.json"))  # noqa: E731
-    process = stand_in.start(RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address)
+    process = begun(folder, dask)
     until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
     family = psutil.Process(victim.pid).children(recursive=True)
     victim.kill()
     _, alive = psutil.wait_procs(family, timeout=PATIENCE)
-    assert alive == [], "the dead worker's kernel goes on"
+    assert alive == [], "what the dead worker began goes on"
+    until(lambda: "its worker is gone, another one takes it" in process.said(), process)
     until(records_there, process)
     dask.scheduler.kill()
-    said, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == cli.SOME_FAILED, said
-    assert "its worker is gone, another one takes it" in said
+    said = process.end(PATIENCE)
+    assert process.status == cli.SOME_FAILED, said
     assert "scheduler" in said
     assert "same command resumes" in said
     assert "Traceback" not in said
@@ -215,14 +240,14 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
     assert len(table(folder)) == len(before), "results.csv is up to date"
     other.kill()
 
+    notebook(RECORD)
     dask.start_scheduler()
-    process = stand_in.start(RunConfig.notebook, folder, "small.yaml", "--scheduler", dask.address)
-    lines = iter(process.stdout.readline, "")
-    assert any("waiting for a worker to join" in line for line in lines)
+    process = begun(folder, dask)
+    until(lambda: "waiting for a worker to join" in process.said(), process)
     dask.start_worker()
-    assert any(": admitted" in line for line in lines)
-    said, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == cli.COMPLETE, said
+    until(lambda: ": admitted" in process.said(), process)
+    said = process.end(PATIENCE)
+    assert process.status == cli.COMPLETE, said
     assert before.items() <= {p: p.stat().st_mtime_ns for p in records_there()}.items()
     assert len(table(folder)) == 3
     assert set(table(folder)["status"]) == {"completed"}
@@ -236,9 +261,8 @@ def test_workers_that_do_not_fit_are_refused_by_name(folder, dask, notebook):
     (folder / "home" / "images").mkdir(parents=True)
     dask.start_worker(PYTHONPATH=str(fake.parent), HOME=str(folder / "home"))
     dask.start_worker(HOME=str(folder))
-    arguments = ("--scheduler", dask.address, "--set", "data_dir=~/images")
     # Here nobody needs the images.
-    status, said = stand_in.run(RunConfig.notebook, folder, "small.yaml", *arguments)
+    status, said = there(folder, dask, "--set", "data_dir=~/images")
     assert status == cli.BAD_INPUT
     assert "refused: codecarbon is 2.0.0 there, 3." in said
     assert "refused: data_dir: no folder '~/images'" in said

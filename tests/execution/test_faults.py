@@ -67,16 +67,16 @@ def over(study_dir):
 
 def strike(process, way):
     """Hit the batch, or the run that it waits for."""
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = process.family()
     if way == "run" and family:
         with suppress(psutil.NoSuchProcess):
             family[0].kill()
         return
-    process.send_signal(WAYS[way])
+    process.send(WAYS[way])
     if way == "interrupt twice":
         time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+        process.send(signal.SIGINT)
+    process.end(30)
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == [], f"left behind after {way}"
 
@@ -92,22 +92,21 @@ def killed(folder, undisturbed, notebook, blows):
     process, known = stand_in.start(*again, kernel=False), {}
     for way, moment in islice(zip(cycle(WAYS), cycle(MOMENTS), strict=False), blows):
         before = len(over(study_dir))
-        while not MOMENTS[moment](study_dir, before) or process.poll() is not None:
-            if process.poll() is not None:
-                process.communicate()
-                if process.returncode == cli.COMPLETE:
+        while not MOMENTS[moment](study_dir, before) or process.status is not None:
+            if process.status is not None:
+                if process.status == cli.COMPLETE:
                     assert outcome(folder) == outcome(undisturbed)
                     shutil.rmtree(folder / "outputs")
                     known, before = {}, 0
                 process = stand_in.start(*again, kernel=False)
             time.sleep(0.005)
-        time.sleep(dice.uniform(0, 0.3))
+        time.sleep(dice.uniform(0, 0.1))
         strike(process, way)
         now = complete(folder)
         assert known.items() <= now.items(), f"a complete run was touched after {way} when {moment}"
         known = now
-    process.kill()
-    process.communicate()
+    process.send(signal.SIGKILL)
+    process.end()
     status, said = stand_in.run(*again, kernel=False)
     assert status == cli.COMPLETE, said
     assert known.items() <= complete(folder).items()
@@ -132,8 +131,8 @@ def test_killed_at_any_moment_the_study_comes_out_the_same(folder, notebook, tmp
 def test_a_kernel_ends_with_its_batch(folder, notebook, way):
     notebook("import time; time.sleep(300)")
     process = stand_in.start(RunConfig.notebook, folder, "small.yaml")
-    while len(psutil.Process(process.pid).children(recursive=True)) < 2:
-        assert process.poll() is None, process.communicate()[0]
+    while len(process.family()) < 2:
+        assert process.status is None, process.said()
         time.sleep(0.05)
     strike(process, way)
     assert not over(folder / "outputs" / "small")
@@ -215,9 +214,9 @@ ONE = ("small.yaml", "--only", "epochs=1", "repetition=1")
 
 def test_out_of_memory_is_named(folder, notebook):
     notebook(
-        "import numpy, os, resource",
+        "import os, resource",
         "if epochs == 1: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); bytearray(2**31)",
-        "if epochs == 2: numpy.zeros(2**50)",
+        "if epochs == 2: import numpy; numpy.zeros(2**50)",
         "os.write(2, b'terminate called: std::bad_alloc'); os.abort()",
     )
     (folder / "small.yaml").write_text(STUDY.replace("[1, 2]", "[1, 2, 3]"))

@@ -33,8 +33,8 @@ class Notes:
         pass
 
 
-def run(tmp_path, *configs, **options):
-    notes = Notes()
+def run(tmp_path, *configs, notes=None, **options):
+    notes = notes or Notes()
     ended = list(local.execute_all(list(configs), tmp_path, notes, **options))
     assert ended == notes.ended
     return ended
@@ -44,28 +44,42 @@ def config(tmp_path, **fields):
     return RunConfig(output_dir=str(tmp_path), **fields)
 
 
-def children_of_this_process():
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def no_process_left():
+    """What a test starts has ended with it."""
+    before = psutil.Process().children(recursive=True)
+    yield
+    assert psutil.Process().children(recursive=True) == before
 
 
-def test_a_run_moves_into_its_place_whole(tmp_path, notebook):
-    notebook(RECORD)
-    one = config(tmp_path)
-    (record,) = run(tmp_path, one)
+def test_a_run_is_watched_and_moves_into_its_place_whole(tmp_path, notebook, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    notebook(
+        RUN_DIR,
+        "from lib.records.progress import Progress, ProgressFile\n"
+        "import time\n"
+        "file = ProgressFile(run_dir)\n"
+        "file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)\n"
+        "time.sleep(0.6)\n"
+        "file.remove()",
+        "print(Path.home() / 'secret')",
+        RECORD,
+    )
+    one, notes = config(tmp_path), Notes()
+    (record,) = run(tmp_path, one, notes=notes)
     assert record.error is None
     assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
     assert run_folders.look(one).state == run_folders.COMPLETE
     assert not (StudyFolder(tmp_path).unfinished.path).exists()
-
-
-def test_the_executed_notebook_names_no_folder_of_this_machine(tmp_path, notebook, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    notebook("from pathlib import Path; print(Path.home() / 'secret')", RECORD)
-    one = config(tmp_path)
-    run(tmp_path, one)
+    # The executed notebook names no folder of this machine.
     text = (one.run_dir / "train.ipynb").read_text()
     assert "~/secret" in text
     assert str(tmp_path) not in text
+
+    assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
+    phases = list(dict.fromkeys(seen.phase for seen in notes.seen))
+    assert phases == ["starting", "training", "saving"]
+    assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
 WAYS_TO_FAIL = {
@@ -77,6 +91,7 @@ WAYS_TO_FAIL = {
 }
 
 
+@pytest.mark.usefixtures("no_process_left")
 def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook):
     cells = [*WAYS_TO_FAIL, RECORD]
     notebook(f"exec({cells}[epochs - 1])")
@@ -89,33 +104,13 @@ def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook):
         assert "\n" not in record.error
         left = {path.name for path in bad.run_dir.iterdir()}
         assert {"run.json", "train.ipynb", "log.txt"} <= left
-    assert children_of_this_process() == []
 
 
+@pytest.mark.usefixtures("no_process_left")
 def test_a_run_that_takes_too_long_is_stopped(tmp_path, notebook):
     notebook("import time; time.sleep(60)")
-    (record,) = run(tmp_path, config(tmp_path), timeout=4)
+    (record,) = run(tmp_path, config(tmp_path), timeout=2)
     assert "run_timeout" in record.error
-    assert children_of_this_process() == []
-
-
-def test_progress_reaches_the_watcher(tmp_path, notebook):
-    notebook(
-        RUN_DIR,
-        "from lib.records.progress import Progress, ProgressFile\n"
-        "import time\n"
-        "file = ProgressFile(run_dir)\n"
-        "file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)\n"
-        "time.sleep(1)\n"
-        "file.remove()",
-        RECORD,
-    )
-    notes = Notes()
-    list(local.execute_all([config(tmp_path)], tmp_path, notes))
-    assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
-    phases = list(dict.fromkeys(seen.phase for seen in notes.seen))
-    assert phases == ["starting", "training", "saving"]
-    assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
 def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook, no_kernel):
@@ -134,9 +129,8 @@ import sys
 from pathlib import Path
 from lib.execution import local as runner
 from lib.study.config import RunConfig
-from tests.execution.test_local import Notes
 RunConfig.notebook = Path(sys.argv[1])
-list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), Notes()))
+list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), runner.Watcher()))
 """
 
 
@@ -152,7 +146,7 @@ def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
     )
     deadline = time.monotonic() + 30
     while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.02)
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) == 2, "the run's process and its kernel"
     process.send_signal(signal.SIGKILL)

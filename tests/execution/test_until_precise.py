@@ -149,17 +149,17 @@ def test_killed_between_and_within_blocks_it_comes_out_the_same(folder, notebook
     while killed < 4:
         process = stand_in.start(*again, kernel=False)
         before = len(over(folder / "outputs" / "small"))
-        while process.poll() is None and len(over(folder / "outputs" / "small")) <= before + 1:
+        while process.status is None and len(over(folder / "outputs" / "small")) <= before + 1:
             time.sleep(0.005)
-        time.sleep(dice.uniform(0, 0.4))
-        if process.poll() is not None:
+        time.sleep(dice.uniform(0, 0.2))
+        if process.status is not None:
             break
         strike(process, "kill")
         killed += 1
         now = complete(folder)
         assert known.items() <= now.items(), "a complete run was touched"
         known = now
-    process.communicate()
+    process.end()
     assert killed > 1
     status, said = stand_in.run(*again, kernel=False)
     assert status == cli.COMPLETE, said
