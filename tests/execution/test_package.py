@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import shutil
 import socket
 import zipfile
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_the_crate_describes_every_file_and_every_run(packed, study):
     assert {*references} <= {*graph}
 
 
-def test_a_package_verifies_and_a_changed_digit_is_named(packed, tmp_path):
+def test_a_package_verifies_and_changed_digits_are_named(packed, study, tmp_path, monkeypatch):
     _, target = packed
     found, text = said(target)
     assert found, text
@@ -102,10 +103,17 @@ def test_a_package_verifies_and_a_changed_digit_is_named(packed, tmp_path):
     energy = json.dumps(record["energy_consumed"])
     other = energy[:-1] + str((int(energy[-1]) + 1) % 10)
     bad = changed(target, tmp_path / "bad.zip", name, lambda text: text.replace(energy, other, 1))
+    table = "study/tables/protocol.csv"
+    bad = changed(bad, bad, table, lambda text: text.replace("epochs,2", "epochs,3"))
+    # A report like the first is made of it.
+    tables = lambda folder: shutil.copytree(study / "tables", folder / "tables", dirs_exist_ok=True)  # noqa: E731
+    monkeypatch.setattr(build, "build", tables)
     found, text = said(bad)
     assert not found
     assert "energy_consumed" in text
     assert record["run_id"] in text
+    assert "tables/protocol.csv, Value of" in text
+    assert ": 3, from the records 2" in text
 
 
 @pytest.mark.parametrize(
