@@ -50,7 +50,7 @@ json.dump(
 
 def test_a_field_of_a_run_is_added_in_one_place(tmp_path):
     """The package with one line more: every list of fields knows the new one."""
-    shutil.copytree(PACKAGE, tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, tmp_path / "lib")
     module = tmp_path / "lib" / "study" / "config.py"
     line = "    epochs: int = "
     text = module.read_text(encoding="utf-8")

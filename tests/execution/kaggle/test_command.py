@@ -5,9 +5,10 @@ import pytest
 import yaml
 
 from lib import cli, records
-from lib.execution import lock, run_study
+from lib.execution import local, lock, run_study
 from lib.execution.kaggle import kernels, push
 from lib.execution.lock import BusyError
+from tests import stand_in
 from tests.execution.kaggle import results, server
 from tests.execution.kaggle.conftest import FAST, RESULT
 
@@ -28,9 +29,12 @@ def run_all(tmp_path, monkeypatch):
 
 
 def test_a_study_on_kaggle_equals_the_study_here(
-    fake, notebook, run_all, clean_python, tmp_path, capsys
+    fake, notebook, run_all, clean_python, tmp_path, capsys, monkeypatch
 ):
     notebook(RESULT)
+    # The other one has a kernel.
+    plain = [part for part in stand_in.RUN_PROCESS if part != "-S"]
+    monkeypatch.setattr(local, "RUN_PROCESS", plain)
     study = {"factors": {"batch_size": [12, 13]}, "order": {"shuffle": False}}
     fake.run = server.executing(clean_python, tmp_path / "sessions")
 

@@ -6,6 +6,7 @@ from lib import records
 from lib.execution.kaggle import kernels
 from lib.study.sections import KaggleKernel
 from lib.study.study import load_study
+from tests.execution.kaggle import server
 from tests.execution.test_own_notebook import CELL, REAL, STUDY
 from tests.study.test_notebook import written
 
@@ -23,7 +24,7 @@ def test_what_was_built_runs_in_an_empty_folder(
     built = kernels.folder_of(study_dir, run.run_id) / kernels.NOTEBOOK
     (empty / "source.ipynb").write_bytes(built.read_bytes())
     done = subprocess.run(
-        [str(clean_python), "-I", "-m", "papermill", "source.ipynb", "out.ipynb"],
+        [str(clean_python), "-I", "-c", server.PAPERMILL, "source.ipynb", "out.ipynb"],
         cwd=empty,
         env={"PATH": "/usr/bin:/bin", "HOME": str(empty), "KAGGLE_KERNEL_RUN_TYPE": "Batch"},
         capture_output=True,
