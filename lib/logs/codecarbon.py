@@ -6,7 +6,7 @@ row what it took itself, and `lib.logs.folder` makes runs of the rows.
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def read(path: Path, name: str | None = None) -> Log:
     """
     name = name or path.name
     headers: list[list[str]] = []
-    tables: list[dict[int, list[str]]] = []
+    tables: list[dict[int, list[str | None]]] = []
     skipped: list[Skipped] = []
     number = -1
     for fields in _lines(path, name):
@@ -91,7 +91,7 @@ def read(path: Path, name: str | None = None) -> Log:
             continue
         number += 1
         if len(fields) == len(headers[-1]):
-            tables[-1][number] = fields
+            tables[-1][number] = [field.strip() or None for field in fields]
         else:
             cut = f"{len(fields)} fields where the header names {len(headers[-1])}"
             said = f"{cut}: cut off, or written under another header"
@@ -104,7 +104,6 @@ def read(path: Path, name: str | None = None) -> Log:
     ]
     # A column without a name is what a trailing comma or an index makes.
     texts = pd.concat([part.loc[:, [bool(name) for name in part.columns]] for part in parts])
-    texts = texts.apply(lambda column: column.str.strip()).replace("", None)
     if "run_id" not in texts and "experiment_id" in texts:
         texts = texts.assign(run_id=texts["experiment_id"])  # CodeCarbon 1: of the tracker
     rows, wrong = _converted(texts.reindex(columns=[*TEXTS, *NUMBERS]))
@@ -116,23 +115,28 @@ def read(path: Path, name: str | None = None) -> Log:
 
 def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Rows with numbers for texts, and what is wrong with each; None where nothing is."""
-    wrong = pd.Series(None, texts.index, dtype=object)
-
-    def found(where: pd.Series, said: Callable[..., str], column: str) -> None:
-        for row in where[where & wrong.isna()].index:
-            wrong[row] = said(texts.at[row, column])
-
+    said = texts[[*NUMBERS]]
+    figures = pd.DataFrame({name: pd.to_numeric(said[name], errors="coerce") for name in said})
+    figures = figures.astype(float)
+    empty = figures.isna().to_numpy()
+    unread = empty & said.notna().to_numpy() & ~said.isin(["nan", "NaN"]).to_numpy()
+    amiss = unread | np.isinf(figures.to_numpy()) | (empty & said.columns.isin(REQUIRED))
     when = pd.to_datetime(texts["timestamp"], errors="coerce", format="ISO8601", utc=True)
-    found(when.isna(), lambda text: f"timestamp '{text or ''}' is no time", "timestamp")
-    rows = texts.copy()
-    for column in NUMBERS:
-        rows[column] = values = pd.to_numeric(texts[column], errors="coerce").astype(float)
-        said = texts[column].notna() & ~texts[column].isin(["nan", "NaN"])
-        found(values.isna() & said, lambda text, of=column: f"{of} '{text}' is no number", column)
-        amiss = np.isinf(values) | (values.isna() & (column in REQUIRED))
-        found(amiss, lambda text, of=column: f"{of} is {text or 'empty'}", column)
-    found(rows["duration"] <= 0, lambda text: f"duration is {text} s, not above 0", "duration")
-    return rows, wrong
+    timeless, short = when.isna().to_numpy(), (figures["duration"] <= 0).to_numpy()
+    wrong = np.full(len(texts), None)
+    for row in np.flatnonzero(timeless | amiss.any(axis=1) | short):
+        text, column = texts.iloc[row], amiss[row].argmax()
+        name, value = NUMBERS[column], said.iat[row, column]
+        if timeless[row]:
+            wrong[row] = f"timestamp '{text['timestamp'] or ''}' is no time"
+        elif unread[row, column]:
+            wrong[row] = f"{name} '{value}' is no number"
+        elif amiss[row, column]:
+            wrong[row] = f"{name} is {value or 'empty'}"
+        else:
+            wrong[row] = f"duration is {text['duration']} s, not above 0"
+    rows = pd.concat([texts[[*TEXTS]], figures], axis=1)
+    return rows, pd.Series(wrong, texts.index, dtype=object)
 
 
 def own_counters(logs: Sequence[Log]) -> Log:
@@ -180,7 +184,9 @@ def own_counters(logs: Sequence[Log]) -> Log:
 
 
 def _skipped(rows: pd.DataFrame, why: str) -> list[Skipped]:
-    return [Skipped(row.file, int(row.row), why) for row in rows.itertuples()]
+    return [
+        Skipped(file, int(row), why) for file, row in zip(rows["file"], rows["row"], strict=True)
+    ]
 
 
 def _trackers(rows: pd.DataFrame) -> pd.Series:

@@ -158,14 +158,14 @@ def read_folder(folder: Path) -> Imported:
     bak = " (CodeCarbon puts a log aside as .bak when its columns change)"
     why = f"{sidecar.name} does not say which run it is"
     skipped += [
-        Skipped(row.file, int(row.row), why + (bak if ".bak" in row.file else ""))
-        for row in merged[said_nothing].itertuples()
+        Skipped(file, int(row), why + (bak if ".bak" in file else ""))
+        for file, row in merged.loc[said_nothing, ["file", "row"]].to_numpy()
     ]
     unread = {(lost.file, lost.row) for lost in skipped}
     notes += [
-        f"{sidecar.name} names row {row.row} of {row.file}, which has no such row."
-        for row in merged[absent].itertuples()
-        if (row.file, row.row) not in unread
+        f"{sidecar.name} names row {row} of {file}, which has no such row."
+        for file, row in merged.loc[absent, ["file", "row"]].to_numpy()
+        if (file, row) not in unread
     ]
     kept = merged[merged["side"].eq("both") & ~said_nothing].drop(columns="side")
     if kept.empty:
