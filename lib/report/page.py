@@ -180,7 +180,7 @@ class _Column:
         values = values.infer_objects()
         self.limits = [(pd.to_numeric(ends).to_numpy(float), label) for ends, label in limits]
         self.same = len(values) > 1 and len({*map(_text, values)}) == 1
-        self.values = values
+        self.values = list(values)
         self.is_number = is_numeric_dtype(values) and not is_bool_dtype(values)
         self.plain = int if is_integer_dtype(values) else float
         # The values stay in the unit of the results; what is shown of them may be in another.
@@ -224,7 +224,7 @@ class _Column:
         return f'<th scope="col" {data} {kind} style="{align}--chars:{self.width}">{shown}</th>'
 
     def cell(self, place: int, factors: Sequence[_Column] = ()) -> str:
-        value = self.values.iloc[place]
+        value = self.values[place]
         if self.is_number:
             text, interval = self._number(self.numbers[place]), self._interval(place)
             data = f'data-value="{_full(value, self.plain)}"'
@@ -244,7 +244,7 @@ class _Column:
             return f'<td {kind} data-sort="{_sort_key(text)}">{escape(text)}</td>'
         kind, shown = self._classes(_MARKS.get(text, self.kind), factors), escape(text)
         if len(factors) > 1 and self is factors[0]:
-            others = " · ".join(_text(one.values.iloc[place]) for one in factors[1:])
+            others = " · ".join(_text(one.values[place]) for one in factors[1:])
             return (
                 f'<td {kind} {_LEFT} data-value="{shown}">{shown}'
                 f'<span class="also" hidden> · {escape(others)}</span></td>'
