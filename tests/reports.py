@@ -38,16 +38,22 @@ def hostile(folder: Path) -> Path:
 
 
 def varied(folder: Path) -> Path:
-    """As many configurations as in params/greener.yaml, and more: figures taller than a page."""
+    """As many configurations as in params/greener.yaml, and more: figures taller than a page; and
+    two figures of every architecture that there is.
+    """
     options = [{}, {"features": "cached"}, {"precision": "mixed"}, {"head": "linear"}]
     options += [{**one, "batch_size": 128} for one in options]
     small_study.make(folder, repetitions=1, variants=tuple(options))
     build.build(folder)
+    notebook = nbformat.read(folder / "analysis.ipynb", as_version=4)
+    heading = nbformat.v4.new_markdown_cell("## Every architecture")
+    notebook.cells += [heading, _every_architecture()]
+    html = build.to_html(notebook, "Variants, and every architecture")
+    (folder / "report.html").write_text(html, encoding="utf-8")
     return folder
 
 
-def forty(folder: Path) -> Path:
-    """Two figures of every architecture that there is, as a report that is nothing else."""
+def _every_architecture() -> nbformat.NotebookNode:
     places = enumerate([*ARCHITECTURES] * 2)
     rows = [(f"{name}-digits-r{n}-x", name, "digits", 0.1 + n / 100, n + 1) for n, name in places]
     columns = ["run_id", "architecture", "dataset", "accuracy", "energy_consumed"]
@@ -58,10 +64,7 @@ def forty(folder: Path) -> Path:
     ]
     data = [{layout.PLOTLY: json.loads(figure.to_json())} for figure in drawn]
     outputs = [nbformat.v4.new_output("display_data", one) for one in data]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
-    html = build.to_html(notebook, "Every architecture")
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    return folder
+    return nbformat.v4.new_code_cell(outputs=outputs)
 
 
 def papers(folder: Path) -> Path:

@@ -15,12 +15,25 @@ from tests import needs, reports
 
 pytestmark = needs.chromium
 
-HOSTILE, PAPERS, VARIED, FORTY = "hostile", "papers", "varied", "forty"
+HOSTILE, PAPERS, VARIED = "hostile", "papers", "varied"
 LETTER = 11 * 96 - 2 * 38
 """Pixels of a US Letter page, which is lower than A4, between Chrome's margins."""
-DESK, PHONE = 1280, 400
+DESK, PHONE, NARROW = 1280, 400, 360
 """Pixels that a screen is wide."""
+OPENED_ON = {HOSTILE: PHONE, PAPERS: DESK, VARIED: DESK}
 DRAWN = "html[data-figures=drawn]"
+FITTED = """patience => new Promise((fitted, failed) => {
+  setTimeout(failed, patience, "a figure is not as large as its room");
+  const fits = (canvas) => {
+    const [room, drawn] = [canvas, canvas.querySelector(".main-svg")].map(
+      (one) => one.getBoundingClientRect());
+    return room.width === drawn.width && room.height === drawn.height;
+  };
+  const look = () => [...document.querySelectorAll(".canvas")].every(fits)
+    ? fitted() : setTimeout(look, 20);
+  look();
+})"""
+"""Once every figure is drawn as large as the page now has room for it."""
 MISPLACED_LEGENDS = """() => [...document.querySelectorAll(".canvas")].flatMap((canvas) => {
   const legend = canvas.querySelector(".infolayer > .legend");
   if (!legend) return [];
@@ -36,7 +49,17 @@ MISPLACED_LEGENDS = """() => [...document.querySelectorAll(".canvas")].flatMap((
   return right ? [] : [canvas.closest("figure").id];
 })"""
 LEGENDS = ".canvas .infolayer > .legend"
-INNER = "c => [c.scrollWidth, c.clientWidth, c.getBoundingClientRect().right]"
+SIZES = """all => all.map((canvas) => {
+  const [room, drawn] = [canvas, canvas.querySelector("svg.main-svg")].map(
+    (one) => one.getBoundingClientRect());
+  return [canvas.scrollWidth, canvas.clientWidth, room.right, room.height, drawn.height];
+})"""
+WHAT_IS_DRAWN = """all => all.map((figure) => {
+  const box = figure.querySelector("svg.main-svg").getBoundingClientRect();
+  const drawn = ".trace, .trace path, .points path, .annotation-text";
+  return [figure.id, figure.querySelectorAll("svg.main-svg text").length, box.width, box.height,
+    figure.querySelectorAll(drawn).length];
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +68,6 @@ def studies(request, tmp_path_factory):
     made = {
         HOSTILE: request.getfixturevalue("hostile_study"),
         VARIED: reports.varied(tmp_path_factory.mktemp("studies") / "varied"),
-        FORTY: reports.forty(tmp_path_factory.mktemp("forty")),
     }
     if needs.REPLICATION.is_dir():
         made[PAPERS] = request.getfixturevalue("papers_study")
@@ -55,7 +77,11 @@ def studies(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(studies):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs.CHROMIUM, chromium_sandbox=False)
+        # Else V8 reads plotly.js again to say where in it a line is, which nobody asks for.
+        known = "--js-flags=--no-enable-lazy-source-positions"
+        browser = playwright.chromium.launch(
+            executable_path=needs.CHROMIUM, chromium_sandbox=False, args=[known]
+        )
         yield browser
         browser.close()
 
@@ -70,12 +96,14 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def opened(browser, studies):
-    """Reports that are open, by study and device: each is drawn once for all that look at it."""
-    visits = {}
+def visits(browser, studies):
+    """The report of a study, in a window so wide: opened once for all that look at it."""
+    opened = {}
 
-    def open_(name, **options):
-        context = browser.new_context(offline=True, reduced_motion="reduce", **options)
+    def open_(name):
+        context = browser.new_context(
+            offline=True, reduced_motion="reduce", **_screen(OPENED_ON[name])
+        )
         context.set_default_timeout(needs.PATIENCE)
         visit = Visit(context.new_page())
         visit.page.on("request", lambda request: visit.asked_for.append(request.url))
@@ -87,48 +115,25 @@ def opened(browser, studies):
         _unfold(visit.page)
         return visit
 
-    def find(name, device, **options):
+    def visit(name, width=DESK, scheme="light"):
         if name not in studies:
             needs.ask_for(needs.replication)
-        if (name, device) not in visits:
-            visits[name, device] = open_(name, **options)
-        return visits[name, device]
+        if name not in opened:
+            opened[name] = open_(name)
+        page = opened[name].page
+        page.emulate_media(media="null", color_scheme=scheme)
+        page.set_viewport_size(_screen(width)["viewport"])
+        page.wait_for_function(f"innerWidth === {width}")
+        page.evaluate(FITTED, needs.PATIENCE)
+        return opened[name]
 
-    yield find
-    for one in visits.values():
+    yield visit
+    for one in opened.values():
         one.page.context.close()
 
 
-def _shown(page, width, scheme="light"):
-    """A page, once it is so wide."""
-    page.emulate_media(media="null", color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_function(f"innerWidth === {width}")
-    page.wait_for_timeout(600)  # Plotly waits for a window to keep its size
-    return page
-
-
-@pytest.fixture(scope="module")
-def visits(opened):
-    """The report of a study, opened on a desk, in a window so wide."""
-
-    def visit(name, width=DESK, scheme="light"):
-        seen = opened(name, "desk")
-        _shown(seen.page, width, scheme)
-        return seen
-
-    return visit
-
-
-@pytest.fixture(scope="module")
-def phone(opened):
-    """The hostile study's report, opened on a phone, in which scripts of tests may run."""
-
-    def visit(width=PHONE, scheme="light"):
-        options = {"bypass_csp": True, "viewport": {"width": PHONE, "height": 900}}
-        return _shown(opened(HOSTILE, "phone", **options).page, width, scheme)
-
-    return visit
+def _screen(width):
+    return {"viewport": {"width": width, "height": 900}}
 
 
 @pytest.fixture
@@ -150,14 +155,12 @@ def test_every_figure_is_drawn_and_nothing_asked_for_or_complained_of(visits, st
     addresses = [url for url in seen.asked_for if not url.startswith(("data:", "blob:"))]
     assert addresses == [(studies[name] / "report.html").as_uri()]
     assert seen.said == []
-    figures = seen.page.locator("figure.plot")
-    assert figures.count() >= 4
-    for figure in figures.all():
-        assert figure.locator("svg.main-svg text").count()
-        box = figure.locator("svg.main-svg").first.bounding_box()
-        assert min(box["width"], box["height"]) > 100
-        drawn = figure.locator(".trace, .trace path, .points path, .annotation-text").count()
-        assert drawn, figure.get_attribute("id")
+    figures = seen.page.locator("figure.plot").evaluate_all(WHAT_IS_DRAWN)
+    assert len(figures) >= 4
+    for figure, texts, width, height, drawn in figures:
+        assert texts
+        assert min(width, height) > 100
+        assert drawn, figure
 
 
 def test_a_study_of_100_runs_is_light(page, studies):
@@ -186,24 +189,29 @@ def test_a_script_that_got_in_all_the_same_is_not_run(browser, studies, tmp_path
     page.close()
 
 
-@pytest.fixture
-def words(browser, studies, tmp_path):
-    """The report of a study without its figures, opened in a window of its own."""
-    pages = []
+@pytest.fixture(scope="module")
+def words(browser, studies, tmp_path_factory):
+    """The report of a study without its figures, opened on a phone in the dark."""
+    pages = {}
 
-    def open_(name, **options):
-        if name not in studies:
-            needs.ask_for(needs.replication)
+    def open_(name):
         html = (studies[name] / "report.html").read_text(encoding="utf-8")
-        (tmp_path / "report.html").write_text(_without_figures(html), encoding="utf-8")
-        page = browser.new_page(**options)
-        pages.append(page)
+        report = tmp_path_factory.mktemp("words") / "report.html"
+        report.write_text(_without_figures(html), encoding="utf-8")
+        page = browser.new_page(color_scheme="dark", **_screen(PHONE))
         page.set_default_timeout(needs.PATIENCE)
-        page.goto((tmp_path / "report.html").as_uri())
+        page.goto(report.as_uri())
         return page
 
-    yield open_
-    for page in pages:
+    def find(name):
+        if name not in studies:
+            needs.ask_for(needs.replication)
+        if name not in pages:
+            pages[name] = open_(name)
+        return pages[name]
+
+    yield find
+    for page in pages.values():
         page.close()
 
 
@@ -231,8 +239,8 @@ def test_columns_sort_by_value_with_what_is_empty_at_the_end(page):
     for clicks in ("ascending", "descending"):
         head.get_by_role("button").click()
         assert head.get_attribute("aria-sort") == clicks
-        cells = table.locator(f"tbody td:nth-child({place + 1})").all()
-        values = [cell.get_attribute("data-value") for cell in cells]
+        cells = table.locator(f"tbody td:nth-child({place + 1})")
+        values = cells.evaluate_all("cells => cells.map(cell => cell.dataset.value)")
         assert values[-1] == "", "the failed run"
         numbers = [float(value) for value in values[:-1]]
         assert len(numbers) == 101
@@ -292,7 +300,8 @@ def test_code_unfolds_piece_by_piece_and_all_at_once(page):
         assert open_.count() == count
 
 
-def test_the_contents_lead_to_every_section(page):
+def test_the_contents_lead_to_every_section(visits):
+    page = visits(VARIED).page
     for link in page.locator("nav.contents a").all():
         link.click()
         page.wait_for_function(
@@ -317,19 +326,8 @@ def _lightness(colour):
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255
 
 
-@pytest.mark.parametrize("name", [VARIED, FORTY])
-def test_legends_have_room_whatever_the_width(visits, name):
-    heights = []
-    for width in (360, 480, 1200):
-        page = visits(name, width).page
-        assert page.locator(LEGENDS).count() >= 2
-        assert page.evaluate(MISPLACED_LEGENDS) == []
-        heights.append(page.locator(".canvas").last.bounding_box()["height"])
-    assert name != FORTY or heights[0] > heights[1] > heights[2], "rows take height, not panels"
-
-
-def test_a_phone_shows_it_all_by_scrolling_down(phone):
-    page = phone()
+def test_a_phone_shows_it_all_by_scrolling_down(visits):
+    page = visits(HOSTILE, PHONE).page
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE
     _unfolds_its_contents(page)
 
@@ -338,41 +336,36 @@ def _unfolds_its_contents(page):
     assert page.locator("nav.contents li").first.is_hidden()
     page.locator("nav.contents summary").click()
     assert page.locator("nav.contents li").first.is_visible()
-
-
-@pytest.mark.parametrize("name", [PAPERS, VARIED])
-def test_nothing_is_wider_than_a_window_as_narrow_as_a_phone(visits, name):
-    page = visits(name, PHONE).page
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE
+    page.locator("nav.contents summary").click()
 
 
 @pytest.mark.parametrize("name", [PAPERS, VARIED])
 def test_a_phone_folds_the_contents_of_every_report(words, name):
-    _unfolds_its_contents(words(name, viewport={"width": PHONE, "height": 900}))
+    _unfolds_its_contents(words(name))
 
 
 @pytest.mark.parametrize("name", [PAPERS, VARIED])
 def test_paper_takes_figures_whole(visits, tmp_path, name):
     page = visits(name).page
-    tallest = max(canvas.bounding_box()["height"] for canvas in page.locator(".canvas").all())
+    canvases = page.locator(".canvas")
+    tallest = max(height for *_, height, _ in canvases.evaluate_all(SIZES))
     assert name != VARIED or tallest > LETTER, "else this tests nothing"
     page.pdf(path=tmp_path / "report.pdf", format="A4", prefer_css_page_size=True)
     _check_words(tmp_path / "report.pdf", page)
     # The same page, held where a ruler can reach it: A4 at 96 dots an inch.
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 794, "height": 1123})
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(1000)
-    for canvas in page.locator(".canvas").all():
-        inner, outer, right = canvas.evaluate(INNER)
+    page.evaluate(FITTED, needs.PATIENCE)
+    for inner, outer, right, height, drawn in canvases.evaluate_all(SIZES):
         assert inner <= outer
         assert right <= 794
-        assert canvas.bounding_box()["height"] <= LETTER
-        drawn = canvas.locator("svg.main-svg").first.bounding_box()["height"]
-        assert drawn <= canvas.bounding_box()["height"] + 1
+        assert height <= LETTER
+        assert drawn <= height + 1
     assert page.locator("figure.plot").first.evaluate("f => getComputedStyle(f).breakInside") == (
         "avoid"
     )
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
 
 
 def _check_words(pdf, page):
@@ -415,14 +408,32 @@ ONE_ROW_OF_A_KIND = """() => [...document.querySelectorAll("tbody")].map((body) 
 """Takes from tables what has the same elements, classes and attributes as a row above it."""
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
-def test_axe_finds_no_serious_fault(phone, width, scheme):
-    """On a desk and a phone, in the light and in the dark."""
-    assert _serious_faults(phone(width, scheme)) == {}
+def test_legends_have_room_whatever_the_width(visits):
+    heights = []
+    for width in (DESK, 480, NARROW):
+        page = visits(VARIED, width).page
+        assert page.locator(LEGENDS).count() >= 4
+        assert page.evaluate(MISPLACED_LEGENDS) == []
+        heights.append(page.locator(".canvas").last.bounding_box()["height"])
+    assert heights[0] < heights[1] < heights[2], "rows take height, not panels"
+
+
+@pytest.mark.parametrize("name", [PAPERS, VARIED])
+def test_nothing_is_wider_than_a_window_as_narrow_as_a_phone(visits, name):
+    page = visits(name, NARROW).page
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+def test_axe_finds_no_serious_fault(visits, width, scheme):
+    """On a phone and on a desk, in the dark and in the light."""
+    assert _serious_faults(visits(HOSTILE, width, scheme).page) == {}
 
 
 def test_axe_finds_no_serious_fault_in_the_papers_words(words):
-    assert _serious_faults(words(PAPERS, bypass_csp=True, color_scheme="dark")) == {}
+    page = words(PAPERS)
+    page.set_viewport_size(_screen(DESK)["viewport"])
+    assert _serious_faults(page) == {}
 
 
 def _serious_faults(page):
