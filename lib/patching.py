@@ -50,9 +50,9 @@ def imported_to_stay() -> Iterator[None]:
 def import_nbformat() -> ModuleType:
     """Import nbformat, and what imports it later, in half the time.
 
-    jsonschema, which checks notebooks, would compile a grammar of internet addresses: 0.7 s in each
-    process, for what no notebook has. Without `rfc3987_syntax` it goes on.
+    jsonschema, which checks notebooks, would compile a grammar of internet addresses, 0.7 s in each
+    process, and learn to read durations, for what no notebook has. Without both it goes on.
     """
-    with hidden("rfc3987_syntax"):
+    with hidden("rfc3987_syntax", "isoduration"):
         import nbformat
     return nbformat

@@ -61,7 +61,10 @@ def run_all(notebook, kernel, arguments):
 
     RunConfig.notebook = Path(notebook)
     if not kernel:
+        from lib.execution import cluster, cluster_admission
+
         local.RUN_PROCESS = RUN_PROCESS
+        cluster.SECONDS_BETWEEN_LOOKS = cluster_admission.SECONDS_BETWEEN_LOOKS = 0.05
         files, here = program.files, "lib/execution/local.py"
         instead = f"\nRUN_PROCESS = {RUN_PROCESS!r}\n".encode()
         program.files = lambda: (found := files()) | {here: found[here] + instead}
