@@ -6,7 +6,6 @@ of the layers. Where they differ, the result says so.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -277,15 +276,12 @@ def _frozen_already(made: tf.types.experimental.ConcreteFunction) -> bool:
 
     It would put functions in their places, and leave out what the outputs do not need.
     """
-    needed, found = set(), [output.op for output in made.outputs]
-    while found:
-        operation = found.pop()
-        if operation not in needed:
-            needed.add(operation)
-            found += [tensor.op for tensor in operation.inputs]
-    idle = {one.type for one in made.graph.get_operations() if one not in needed}
-    functions = made.graph.as_graph_def().library.function
-    return not functions and idle <= {"Const", "Identity", "Placeholder"}
+    from tensorflow.compat.v1 import graph_util
+
+    graph, outputs = made.graph.as_graph_def(), [output.op.name for output in made.outputs]
+    needed = {node.name for node in graph_util.extract_sub_graph(graph, outputs).node}
+    idle = {node.op for node in graph.node if node.name not in needed}
+    return not graph.library.function and idle <= {"Const", "Identity", "Placeholder"}
 
 
 def _import_keras_flops() -> ModuleType:
@@ -312,14 +308,9 @@ def _quiet_profiler() -> Iterator[None]:
 
     builder = tf.compat.v1.profiler.ProfileOptionBuilder
     options = builder(builder.float_operation()).with_empty_output().build()
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with replaced(builder, float_operation=lambda: options):
-            yield
-    finally:
-        logger.setLevel(level)
+    quiet = replaced(tf.get_logger(), disabled=True)
+    with quiet, replaced(builder, float_operation=lambda: options):
+        yield
 
 
 @contextmanager

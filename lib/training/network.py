@@ -100,25 +100,23 @@ def _forward(config: RunConfig, data: Dataset, model: keras.Model) -> flops.Flop
     """
     if backends.current() == "tensorflow":
         return flops.count(model)
-    if not catalog.backend_installed("tensorflow"):
-        reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
-        return dataclasses.replace(flops.count(model), reason=reason)
-    task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
-    child = subprocess.run(
-        [sys.executable, "-m", "lib.training.network"],
-        input=json.dumps(task | {"classes": data.classes}),
-        env=os.environ
-        | program.environment()
-        | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-    )
-    if child.returncode:
+    reason = f"keras-flops needs TensorFlow, which is not installed beside {config.backend}"
+    if catalog.backend_installed("tensorflow"):
+        task = {"config": config.model_dump(mode="json"), "image_size": data.image_size}
+        here = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+        child = subprocess.run(
+            [sys.executable, "-m", "lib.training.network"],
+            input=json.dumps(task | {"classes": data.classes}),
+            env=os.environ | program.environment() | here,
+            capture_output=True,
+            text=True,
+        )
+        if not child.returncode:
+            found = json.loads(child.stdout)
+            return flops.Flops(**found | {"doubts": tuple(found["doubts"])})
         said = child.stderr.strip().splitlines()[-1:]
         reason = f"TensorFlow failed to count: {' '.join(said) or child.returncode}"
-        return dataclasses.replace(flops.count(model), reason=reason)
-    found = json.loads(child.stdout)
-    return flops.Flops(**found | {"doubts": tuple(found["doubts"])})
+    return dataclasses.replace(flops.count(model), reason=reason)
 
 
 def main() -> None:
