@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib import hosted
+from lib.patching import replaced
 from lib.study import own_network as own_networks
 from lib.study.catalog import architecture_of, too_small
 from lib.study.errors import UserError
@@ -78,12 +79,12 @@ def build_model(config: RunConfig, image_size: int, classes: int) -> keras.Model
             model = keras.Model(inputs, whole(inputs), name=own.function)
         else:
             base = _base(config.architecture, image_size, config.weights)
-            base.trainable = config.trainable == "all"
-            if not base.trainable:
-                _drop_nothing(base)
+            if config.trainable == "head":
+                _freeze(base)
             top = _head(config.head, base.output_shape[1:], classes)
             model = keras.Model(inputs, top(base(inputs)), name=config.architecture)
         compile_classifier(model, optimizers.make(config.optimizer, config.learning_rate))
+        model.optimizer.build(model.trainable_variables)  # or TensorFlow makes the graph twice
     return model
 
 
@@ -96,11 +97,13 @@ def compile_classifier(
     several are one call. Only TensorFlow does that at no cost: JAX would compile a larger program,
     PyTorch can't.
     """
+    from keras.metrics import SparseCategoricalAccuracy
+
     several = small_steps and backends.current() == "tensorflow"
     model.compile(
         optimizer,
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        metrics=[SparseCategoricalAccuracy("accuracy")],  # its name alone is made in a graph
         steps_per_execution=STEPS_PER_CALL if several else 1,
     )
 
@@ -119,30 +122,37 @@ def _computing_in(precision: str) -> Iterator[None]:
 
 
 def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
-    import keras
+    from keras import applications, initializers
 
-    make, shape = getattr(keras.applications, architecture), (image_size, image_size, 3)
-    if weights == "imagenet":
-        try:
-            return make(include_top=False, weights="imagenet", input_shape=shape)
-        except Exception as error:  # Keras raises a bare Exception where a download fails
-            raise WeightsError(
-                f"weights: the ImageNet weights of {architecture} can't be loaded: {error}. "
-                "Without internet, set weights to a file that holds them, or to none (random)"
-            ) from error
-    base = make(include_top=False, weights=None, input_shape=shape)
-    if weights != "none":
-        _load_weights(base, architecture, weights)
+    make, shape = getattr(applications, architecture), (image_size, image_size, 3)
+    if weights == "none":
+        return make(include_top=False, weights=None, input_shape=shape)
+    # What is read needs no random start, for which JAX compiles half a second for each shape.
+    with replaced(initializers.VarianceScaling, __call__=initializers.Zeros.__call__):
+        if weights == "imagenet":
+            try:
+                return make(include_top=False, weights="imagenet", input_shape=shape)
+            except Exception as error:  # Keras raises a bare Exception where a download fails
+                raise WeightsError(
+                    f"weights: the ImageNet weights of {architecture} can't be loaded: {error}. "
+                    "Without internet, set weights to a file that holds them, or to none (random)"
+                ) from error
+        base = make(include_top=False, weights=None, input_shape=shape)
+    _load_weights(base, architecture, weights)
     return base
 
 
-def _drop_nothing(base: keras.Model) -> None:
-    """Take the dropout out of a base (EfficientNet has some), as freezing it does not.
+def _freeze(base: keras.Model) -> None:
+    """Freeze a base, and take its dropout out (EfficientNet has some), as freezing does not.
 
     Nor would `training=False` where the base is called: Keras 3 hands the model's own on to it.
     """
     import keras
 
+    base.trainable = False
+    if backends.current() == "tensorflow":
+        for weight in base.weights:  # else it traces gradients that nobody asks for
+            weight.value._trainable = False
     for layer in base.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
