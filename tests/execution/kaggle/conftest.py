@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lib import program
 from lib.execution.kaggle import kernels
 from lib.execution.kaggle.push import Pace
 from lib.study.config import RunConfig
@@ -63,8 +64,12 @@ def fake(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def study(tmp_path, notebook):
-    """Build kernels of a study of some repetitions of one run; its folder and runs."""
+def study(tmp_path, notebook, monkeypatch):
+    """Build kernels of a study of some repetitions of one run; its folder and runs.
+
+    They are not to be executed: what they carry is no program.
+    """
+    monkeypatch.setattr(program, "files", lambda: {"lib/__init__.py": b""})
 
     def build(repetitions=3, settings=KaggleKernel(), **fields):  # noqa: B008 (frozen)
         notebook(RESULT)
