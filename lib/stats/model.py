@@ -233,7 +233,7 @@ class LogModel:
         if not self.df_residual or not self.residual_sd > _ROUNDING:
             return FTest(df=df, reason="repetitions show no spread")
         f = (squares[0] - squares[1]) / df / self.residual_sd**2
-        p = float(scipy.stats.f.sf(f, df, self.df_residual))
+        p = float(scipy.special.fdtrc(df, self.df_residual, max(f, 0.0)))
         return FTest(f, df, self.df_residual, p, float(unequal(self._y)))
 
     def _unequal(
@@ -259,7 +259,7 @@ class LogModel:
             for one in (products, form)
         )
         found = ((logs @ shares.T) ** 2).sum(axis=-1)
-        return scipy.stats.f.sf(found / (squares @ np.diag(products)), df, df_residual)
+        return scipy.special.fdtrc(df, df_residual, found / (squares @ np.diag(products)))
 
 
 def _residuals(basis: np.ndarray, values: np.ndarray) -> np.ndarray:

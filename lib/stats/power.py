@@ -87,7 +87,7 @@ def interaction(design: Observations, cv: float, alpha: float = ALPHA) -> Detect
 
 def upper_sd(sd: float, df: int) -> float:
     """The limit that a standard deviation estimated with `df` is below, with 80 % confidence."""
-    return sd * math.sqrt(df / scipy.stats.chi2.isf(UPPER, df))
+    return sd * math.sqrt(df / scipy.special.chdtri(df, UPPER))
 
 
 def precision(sd: float, repetitions: int, pairs: int) -> float:
