@@ -1,13 +1,11 @@
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 
 from lib import quantities
-from lib.analysis import roles
+from lib.analysis import results, roles
+from lib.report import answer, tables
 from lib.study.study import Study
-from tests.conftest import ROOT
+from tests import own_study
 
 RUNS = pd.DataFrame(
     {
@@ -23,7 +21,10 @@ RUNS = pd.DataFrame(
 def words(monkeypatch):
     """What is called otherwise here is not so elsewhere."""
     said = {}
-    monkeypatch.setattr(roles.quantities, "call", said.update)
+    call = quantities.call
+    monkeypatch.setattr(quantities, "QUANTITIES", quantities.QUANTITIES.copy())
+    monkeypatch.setattr(quantities, "_RENAMED", set())
+    monkeypatch.setattr(quantities, "call", lambda names: [said.update(names), call(names)])
     return said
 
 
@@ -73,32 +74,15 @@ def test_histories_have_the_quality_where_curves_look():
     assert roles.histories(told, study()) is told
 
 
-REPORT = """
-import sys
-from pathlib import Path
-from lib.analysis import results
-from lib.report import answer, tables
-from tests import own_study
-study = results.load(own_study.make(Path(sys.argv[1]) / "study", *sys.argv[2:]))
-print(answer.question(study))
-print(*answer.found(study).sentences)
-print(tables.answer(study).frame.to_csv())
-print(tables.scores(study).frame.to_csv())
-"""
-
-
 @pytest.mark.parametrize("quality", [("bits_per_character", "lower"), ("accuracy", "higher")])
 def test_a_report_speaks_the_studys_words(tmp_path, quality):
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT, str(tmp_path), *quality],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    study = results.load(own_study.make(tmp_path / "study", *quality))
+    question = answer.question(study)
+    found = " ".join(map(str, answer.found(study).sentences))
+    shown = tables.answer(study).frame.to_csv() + tables.scores(study).frame.to_csv()
     aim = quality[0].replace("_", " ")
     asked = "to train gru and transformer with width 32 and width 64, and for what"
-    assert f"{asked} {aim}?" in done.stdout
-    assert f"transformer with width 32 ({aim} " in done.stdout
-    assert "architecture" not in done.stdout.splitlines()[0]
-    assert ("score" in done.stdout) == (aim == "accuracy")
+    assert f"{asked} {aim}?" in question
+    assert f"transformer with width 32 ({aim} " in found
+    assert "architecture" not in question
+    assert ("score" in question + found + shown) == (aim == "accuracy")
