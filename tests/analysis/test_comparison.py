@@ -1,40 +1,36 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lib.analysis import comparison, results
-from lib.records import read
 from tests import small_study
 
 HOSTILE = "<a href='javascript:alert(1)'>x</a>"
 
 
-def edited(folder, **changes):
-    """The same study with other values in the records of all its runs."""
-    for path in folder.glob("runs/*/run.json"):
-        record = read(path)
-        known = {
-            name: value for name, value in changes.items() if name in type(record).model_fields
-        }
-        config = {name: value for name, value in changes.items() if name in record.config}
-        record.model_copy(update=known | {"config": record.config | config}).write(path.parent)
-    return folder
+def edited(study, **changes):
+    """The same study with other values in all its runs."""
+    return replace(study, results=study.results.assign(**changes))
 
 
-@pytest.fixture
-def first(tmp_path):
-    return small_study.make(tmp_path / "first", repetitions=5)
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    return results.load(small_study.make(tmp_path_factory.mktemp("first"), repetitions=5))
 
 
-@pytest.fixture
-def second(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
     """Twice the energy; without mnist."""
     twice = {name: 2 * energy for name, energy in small_study.ENERGY.items()}
-    monkeypatch.setattr(small_study, "ENERGY", twice)
-    return small_study.make(tmp_path / "second", repetitions=6, datasets=("digits",))
+    folder = tmp_path_factory.mktemp("second")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_study, "ENERGY", twice)
+        return results.load(small_study.make(folder, repetitions=6, datasets=("digits",)))
 
 
 def compared(one, other, response="energy_consumed"):
-    return comparison.side_by_side(results.load(one), results.load(other), response)
+    return comparison.side_by_side(one, other, response)
 
 
 def test_what_both_trained_is_set_side_by_side(first, second):
@@ -64,7 +60,7 @@ def test_the_interval_holds_the_true_ratio_nearly_as_often_as_it_says():
 
 
 def test_one_run_gives_a_ratio_and_the_reason_why_there_is_no_interval(first, tmp_path):
-    few = small_study.make(tmp_path / "few", repetitions=1)
+    few = results.load(small_study.make(tmp_path / "few", repetitions=1))
     (reason,) = set(compared(first, few).means["reason"])
     assert reason == "one run alone has no spread"
     assert compared(first, few).means["ratio"].notna().all()
@@ -72,6 +68,7 @@ def test_one_run_gives_a_ratio_and_the_reason_why_there_is_no_interval(first, tm
 
 def test_what_is_missing_in_one_is_empty_and_says_why(first, tmp_path):
     nowhere = small_study.make(tmp_path / "nowhere", repetitions=5, location=None)
+    nowhere = results.load(nowhere)
     means = compared(first, nowhere, "emissions").means
     assert set(means["reason"]) == {"no run of B has a value"}
     assert means["ratio"].isna().all()
@@ -91,14 +88,14 @@ def test_studies_that_were_measured_alike_get_no_warning(first, second):
         ({"machine": "0123456789ab"}, "Machine"),
         ({"cpu_method": "measured counter (RAPL)"}, "CPU method"),
         ({"ram_method": "model (10 W)"}, "RAM method"),
-        ({"versions": {"codecarbon": "2.8.0"}}, "Major version of CodeCarbon"),
+        ({"version_codecarbon": "2.8.0"}, "Major version of CodeCarbon"),
         ({"location": "FRA"}, "Location"),
         ({"warmup_seconds": 30.0}, "Warmup seconds"),
     ],
 )
 def test_what_was_not_measured_alike_is_said(first, second, changes, what):
-    edited(first, machine="ba9876543210", versions={"codecarbon": "3.3.2"})
-    edited(second, **({"machine": "ba9876543210", "versions": {"codecarbon": "3.9.0"}} | changes))
+    first = edited(first, machine="ba9876543210", version_codecarbon="3.3.2")
+    second = edited(second, **{"machine": "ba9876543210", "version_codecarbon": "3.9.0"} | changes)
     found = compared(first, second)
     assert list(found.unlike["what"]) == [what]
     assert what in found.warning
@@ -108,8 +105,7 @@ def test_what_was_not_measured_alike_is_said(first, second, changes, what):
 
 
 def test_other_settings_are_listed_but_are_no_warning(first, second):
-    edited(second, epochs=5, train_limit=100)
-    found = compared(first, second)
+    found = compared(first, edited(second, epochs=5, train_limit=100))
     assert found.settings.to_dict("records") == [
         {"what": "Epochs", "A": "2", "B": "5"},
         {"what": "Train limit", "A": "none", "B": "100"},
@@ -118,23 +114,18 @@ def test_other_settings_are_listed_but_are_no_warning(first, second):
 
 
 def test_an_image_size_that_is_not_set_is_that_of_the_dataset(first, second):
-    edited(second, image_size=32)
-    assert compared(first, second).settings.empty
-    edited(second, image_size=64)
-    assert list(compared(first, second).settings["B"]) == ["64"]
+    assert compared(first, edited(second, image_size=32)).settings.empty
+    assert list(compared(first, edited(second, image_size=64)).settings["B"]) == ["64"]
 
 
 def test_studies_that_share_nothing_say_what_they_have(first, tmp_path):
-    other = small_study.make(tmp_path / "other", datasets=("cifar10",))
+    other = results.load(small_study.make(tmp_path / "other", datasets=("cifar10",)))
     with pytest.raises(comparison.NothingSharedError, match=r"A has VGG16 on mnist.* VGG16 on cif"):
         compared(first, other)
 
 
-def test_of_several_variants_the_reference_is_compared(first, second):
-    paths = sorted(first.glob("runs/*-r5-*/run.json"))
-    for path in paths:
-        record = read(path)
-        record.model_copy(update={"config": record.config | {"batch_size": 64}}).write(path.parent)
-    found = compared(first, second)
-    assert set(found.means["runs_A"]) == {4}
+def test_of_several_variants_the_reference_is_compared(second, tmp_path):
+    several = small_study.make(tmp_path / "several", variants=({}, {"batch_size": 64}))
+    found = compared(results.load(several), second)
+    assert set(found.means["runs_A"]) == {3}
     assert found.notes == ("A has several variants, of which the reference is compared.",)
