@@ -38,6 +38,7 @@ def run(results, architecture, dataset, repetition, location):
 def test_all_63_runs_are_read_and_none_skipped(package):
     assert package.results["campaign"].value_counts().to_dict() == {"kaggle": 45, "wattmeter": 18}
     assert package.results["run_id"].is_unique
+    assert set(package.results["cpu_method"]) == {replication.CONSTANT_CPU, replication.RAPL}
     assert (package.skipped, package.notes) == ((), ())
 
 
@@ -93,9 +94,11 @@ def test_most_gpu_energies_on_kaggle_are_one_reading(results):
 
 
 @pytest.mark.parametrize("part", ["", "..", "kaggle", "grilla/results_summary", "processed"])
-def test_the_package_is_found_from_above_and_below(part, results):
-    found = published.read_package(needs.REPLICATION / part).results
-    assert found["run_id"].tolist() == results["run_id"].tolist()
+def test_the_package_is_found_from_above_and_below(part, package, monkeypatch):
+    roots = []
+    monkeypatch.setattr(replication, "read", lambda root: roots.append(root.resolve()) or package)
+    published.read_package(needs.REPLICATION / part)
+    assert roots == [needs.REPLICATION.resolve()]
 
 
 def test_ids_do_not_depend_on_where_the_package_is(tmp_path, results):
@@ -120,11 +123,14 @@ def a_pipe(path):
         (lambda run: (run / "emissions.csv").unlink(), r"_VGG16_1/emissions\.csv can't be read"),
         (
             lambda run: (run / "accuracy.txt").write_text("acf: [0.5"),
-            r"accuracy\.txt: expected the",
+            r"accuracy\.txt: expected the lines acf and loss_val",
         ),
         (lambda run: (run / "accuracy.txt").write_text("acf: []\nloss_val: []"), "has no epoch"),
         (lambda run: next(run.glob("summary_*")).unlink(), "has 0 files summary_"),
-        (lambda run: next(run.glob("summary_*")).write_text("{}"), r"expected joules"),
+        (
+            lambda run: next(run.glob("summary_*")).write_text("{}"),
+            r"expected joules, timeExecution and samples",
+        ),
         (lambda run: a_pipe(next(run.glob("summary_*"))), r"can't be read: is no plain file"),
         (lambda run: a_pipe(run / "accuracy.txt"), r"accuracy\.txt can't be read: is no plain"),
     ],
@@ -132,9 +138,11 @@ def a_pipe(path):
 def test_damage_in_the_package_is_named(tmp_path, damage, message):
     copy = tmp_path / "package"
     shutil.copytree(needs.REPLICATION, copy)
-    damage(copy / "grilla" / "results_summary" / "out_code_carbon_MNIST_VGG16_1")
-    with pytest.raises(LogError, match=message):
+    run = copy / "grilla" / "results_summary" / "out_code_carbon_MNIST_VGG16_1"
+    damage(run)
+    with pytest.raises(LogError, match=message) as caught:
         published.read_package(copy)
+    assert run.name in str(caught.value)
 
 
 def test_a_folder_that_is_neither_says_what_was_expected(tmp_path):
