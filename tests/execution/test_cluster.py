@@ -208,11 +208,12 @@ def test_an_interrupted_call_stops_its_runs_on_the_workers(
 
 
 LIKE_A_KERNEL = """
-import subprocess, time
+import os, subprocess, time
 kernel = subprocess.Popen(["sleep", "600"], start_new_session=True)
-time.sleep(2)
+time.sleep(600 if "worker-1" in os.environ["TRAINING_ENERGY_LOCKS"] else 1)
 kernel.kill()
 """
+"""On the first worker it never ends."""
 
 
 def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, notebook):

@@ -51,9 +51,10 @@ def test_the_processor_is_known_without_the_second_that_codecarbon_would_spin(mo
     # What it finds first stands, whatever else it looks at.
     theirs = cpuinfo._get_cpu_info_from_proc_cpuinfo()["brand_raw"]
     monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: {"brand_raw": theirs})
-    assert machine.cpu_model() == detect_cpu_model()
+    assert machine.cpu_model() == detect_cpu_model.__wrapped__()
     monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: 1 / 0)
     hardware_cache.clear_cache()
+    detect_cpu_model.cache_clear()
     assert tracker()._tracker._conf["cpu_model"] == theirs
 
 
