@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib import hosted
-from lib.patching import replaced
+from lib.patching import hidden, replaced
 from lib.study import own_network as own_networks
 from lib.study.catalog import architecture_of, too_small
 from lib.study.errors import UserError
@@ -71,7 +71,9 @@ def build_model(config: RunConfig, image_size: int, classes: int) -> keras.Model
     own = own_networks.parse(config.architecture)
     import keras
 
-    keras.utils.set_random_seed(config.seed)
+    # It would load TensorFlow beside JAX or PyTorch, for its seed alone; own layers may want it.
+    with hidden(*({"tensorflow"} - {backends.current()} if own is None else ())):
+        keras.utils.set_random_seed(config.seed)
     inputs = keras.Input((image_size, image_size, 3), name="image")
     with _computing_in(config.precision):
         if own is not None:

@@ -61,9 +61,14 @@ def test_greener_trainings_are_set_against_the_papers(tmp_path):
 def test_a_framework_stands_beside_tensorflow(tmp_path, monkeypatch, backend):
     if not backend_installed(backend):
         pytest.skip(f"{backend} is not installed")
+    import keras
+
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    base.save_weights(tmp_path / "vgg16.weights.h5")
+    said = SMALL | {"weights": tmp_path / "vgg16.weights.h5"}
     monkeypatch.setattr(run_study, "report", lambda *study, **options: True)
     arguments = [str(ROOT / "params" / "frameworks.yaml"), "--outputs", str(tmp_path)]
-    arguments += ["--set", *(f"{name}={value}" for name, value in SMALL.items()), "--only"]
+    arguments += ["--set", *(f"{name}={value}" for name, value in said.items()), "--only"]
     arguments += ["repetition=1", "dataset=cifar10", "architecture=VGG16", f"backend={backend}"]
     assert cli.main(arguments) == cli.COMPLETE
     (folder,) = tmp_path.glob("frameworks+*/")
