@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from html import escape
 from itertools import product
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -87,20 +88,18 @@ class _Plane:
         """Every run, small."""
         for name, variant, part in self._parts(runs):
             rows = style.spread(part, _ENERGY, self._most)
-            drawn = self._marks(rows, _ENERGY, "accuracy", ["accuracy", _ENERGY, "score"])
-            yield drawn.update(
-                marker=self._marker(name, variant, size=5), legendgroup=name, showlegend=False
-            )
+            look = {"marker": self._marker(name, variant, size=5), "legendgroup": name}
+            shown = ["accuracy", _ENERGY, "score"]
+            yield self._marks(rows, _ENERGY, "accuracy", shown, showlegend=False, **look)
 
     def means(self, table: pd.DataFrame) -> Iterator[go.Scatter]:
         """The mean of every configuration, large."""
         shown = ["mean_accuracy", _MEAN, "score_ratio_of_means", "n"]
         for name, variant, rows in self._parts(table):
-            drawn = self._marks(rows, _MEAN, "mean_accuracy", shown)
             # On a cloud of its own colour it is seen by its rim.
-            look = self._marker(name, variant, size=12) | {"line": _RIM}
-            entry = style.entry(name, self.architectures)
-            yield drawn.update(marker=look, showlegend=not self.variants, **entry)
+            look = {"marker": self._marker(name, variant, size=12) | {"line": _RIM}}
+            look |= style.entry(name, self.architectures) | {"showlegend": not self.variants}
+            yield self._marks(rows, _MEAN, "mean_accuracy", shown, **look)
 
     def legend(self, runs: pd.DataFrame) -> Iterator[go.Scatter]:
         """What the colours and the symbols say, where they say two things."""
@@ -113,9 +112,11 @@ class _Plane:
             entry = style.entry(name, [*self.architectures, *self.variants])
             yield go.Scatter(x=[None], y=[None], mode="markers", marker=marker, **entry)
 
-    def _marks(self, rows: pd.DataFrame, x: str, y: str, shown: list[str]) -> go.Scatter:
+    def _marks(
+        self, rows: pd.DataFrame, x: str, y: str, shown: list[str], **look: Any
+    ) -> go.Scatter:
         words = style.hover(rows, shown, self.scale)
-        return style.marks((rows[x] * self.scale[0]).to_numpy(), rows[y].to_numpy(), words)
+        return style.marks((rows[x] * self.scale[0]).to_numpy(), rows[y].to_numpy(), words, **look)
 
     def _parts(self, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         keys = ["architecture", *(["variant"] if self.variants else [])]
