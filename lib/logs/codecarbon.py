@@ -147,7 +147,6 @@ def own_counters(logs: Sequence[Log]) -> Log:
     What can't be told apart is empty, which the notes say.
     """
     rows = pd.concat([log.rows for log in logs], ignore_index=True)
-    rows = rows.astype(dict.fromkeys(NUMBERS, float))
     own = rows.assign(**{f"{name}_logged": rows[name] for name in counters.COUNTERS})
     own["ended_at"] = times(rows["timestamp"])
     # What a log says later came later, though its clock may have been put back an hour.
@@ -161,7 +160,8 @@ def own_counters(logs: Sequence[Log]) -> Log:
     skipped += _skipped(own[twice], "stands in the logs more than once")
     own = own[~twice]
     # A tracker's tasks share its id, but each has figures of its own.
-    whole = own[own["task_name"].isna()]
+    told = ["file", "row", "tracker", "came", "ended_at", *counters.COUNTERS]
+    whole = own.loc[own["task_name"].isna(), told]
     whole = counters.in_order(whole[whole.duplicated("tracker", keep=False)], by="tracker")
     its = whole.groupby("tracker", sort=False)
     repeated = (its[list(counters.ENERGIES)].diff().fillna(0) == 0).all(axis=1)
@@ -173,10 +173,10 @@ def own_counters(logs: Sequence[Log]) -> Log:
     added = counters.difference_cumulative(whole, by="tracker")
     gap = pd.Series(False, whole.index)
     if unreadable:
-        before = [(row.file, row.row - 1) in unreadable for row in whole.itertuples()]
+        before = [(file, row - 1) in unreadable for file, row in _places(whole)]
         gap = energy_grows & pd.Series(before, whole.index, dtype=bool)
         left = "its counters may hold the unreadable row before it; left empty."
-        notes += [f"{row.file}, row {row.row}: {left}" for row in whole[gap].itertuples()]
+        notes += [f"{file}, row {row}: {left}" for file, row in _places(whole[gap])]
     for names, grow in ((counters.SUMS, energy_grows), (("duration",), duration_grows)):
         changed = added.loc[grow, list(names)].mask(gap[grow])
         own.loc[changed.index, list(names)] = changed
@@ -184,9 +184,12 @@ def own_counters(logs: Sequence[Log]) -> Log:
 
 
 def _skipped(rows: pd.DataFrame, why: str) -> list[Skipped]:
-    return [
-        Skipped(file, int(row), why) for file, row in zip(rows["file"], rows["row"], strict=True)
-    ]
+    return [Skipped(file, row, why) for file, row in _places(rows)]
+
+
+def _places(rows: pd.DataFrame) -> list[tuple[str, int]]:
+    """File and number of each row."""
+    return list(zip(rows["file"], rows["row"].astype(int), strict=True))
 
 
 def _trackers(rows: pd.DataFrame) -> pd.Series:

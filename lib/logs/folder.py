@@ -290,7 +290,7 @@ def as_results(rows: pd.DataFrame, configuration: Sequence[str] = SAID[:2]) -> p
     frame = frame.assign(
         run_id=[
             run_id(row, f"{row.source_file}:{row.source_row}:{row.tracker_run_id}:{row.ended_at}")
-            for row in frame.itertuples()
+            for row in frame[[*source.values(), "ended_at", *SAID]].itertuples()
         ],
         status=_said(frame, "status", "completed"),
         dataset=frame["dataset"].str.lower(),
@@ -400,12 +400,19 @@ def alike(frame: pd.DataFrame) -> pd.Series:
     return (same | machines.shift(-1, fill_value=False)).reindex(frame.index)
 
 
+_NEIGHBOURLY = (
+    *("source_file", "source_row", "machine", "tracker_run_id", "tracking_mode"),
+    *("started_at", "ended_at", "energy_consumed"),
+)
+
+
 def _neighbours(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows by their start, and the one before each on its machine.
 
     Where the clock of a log was put back an hour, all that was logged later is an hour later.
     """
-    lines = frame.sort_values(["source_file", "source_row"])
+    lines = frame[frame.columns.intersection(_NEIGHBOURLY)]
+    lines = lines.sort_values(["source_file", "source_row"])
     back = lines.groupby("source_file")["ended_at"].diff().dt.total_seconds().between(-3700, -60)
     hours = pd.to_timedelta(back.groupby(lines["source_file"]).cumsum(), "h")
     later = {name: lines[name] + hours for name in ("started_at", "ended_at")}
