@@ -98,8 +98,8 @@ class _Plane:
         for name, variant, rows in self._parts(table):
             # On a cloud of its own colour it is seen by its rim.
             look = {"marker": self._marker(name, variant, size=12) | {"line": _RIM}}
-            look |= style.entry(name, self.architectures) | {"showlegend": not self.variants}
-            yield self._marks(rows, _MEAN, "mean_accuracy", shown, **look)
+            entry = style.entry(name, self.architectures) | {"showlegend": not self.variants}
+            yield self._marks(rows, _MEAN, "mean_accuracy", shown, **look, **entry)
 
     def legend(self, runs: pd.DataFrame) -> Iterator[go.Scatter]:
         """What the colours and the symbols say, where they say two things."""
