@@ -93,9 +93,14 @@ def test_without_ipywidgets_there_is_a_sentence(outputs, screen, monkeypatch):
     assert "ipywidgets, which is not installed" in repr(explore.study(outputs / "quick"))
 
 
-def test_an_executed_notebook_has_no_dead_controls(outputs):
-    source = f"from lib.report import explore\nexplore.study({str(outputs / 'quick')!r})"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+def test_a_notebook_that_a_program_executes_is_not_watched_and_has_no_dead_controls(outputs):
+    cells = (
+        "from lib.report import explore, front_end\nprint(front_end.is_watched())",
+        f"explore.study({str(outputs / 'quick')!r})",
+    )
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
     NotebookClient(notebook, kernel_name="python3").execute()
-    assert notebook.cells[0].outputs == []
+    asked, explored = notebook.cells
+    assert asked.outputs[0].text == "False\n"
+    assert explored.outputs == []
     assert "widgets" not in notebook.metadata

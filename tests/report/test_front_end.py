@@ -1,7 +1,4 @@
-"""Who started a cell: asked in real kernels."""
-
-import nbformat
-from nbclient import NotebookClient
+"""Who started a cell: asked in a real kernel; `test_explore` asks in one of a program."""
 
 from lib.report import front_end
 
@@ -10,12 +7,6 @@ SOURCE = "from lib.report import front_end\nprint(front_end.is_watched())"
 
 def test_outside_a_kernel_nobody_watches():
     assert not front_end.is_watched()
-
-
-def test_a_notebook_that_a_program_executes_is_not_watched():
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SOURCE)])
-    NotebookClient(notebook, kernel_name="python3").execute()
-    assert notebook.cells[0].outputs[0].text == "False\n"
 
 
 def test_who_can_be_asked_watches():
