@@ -15,7 +15,7 @@ import numpy as np
 from lib.study.config import RunConfig
 from lib.training import augmentation, backends, datasets, fit, input_pipeline, network
 from lib.training import batches as feeding
-from tests.training import small_base
+from tests.training import small_base, undrawn
 
 STARTED = "started"
 
@@ -47,7 +47,8 @@ def main() -> None:
         weights=str(folder / "base.weights.h5"),
     )
     data = datasets.load(config)
-    with mock.patch.object(keras.initializers.GlorotUniform, "__call__", _zeros):
+    # What one network learns from is read, and FLOPs of the other depend on shapes alone.
+    with undrawn():
         large = network.build(config.model_copy(update={"weights": "none"}), data)
         with small_base.in_place():
             model = network.build(config, data)
@@ -90,16 +91,6 @@ def main() -> None:
         },
         sys.stdout,
     )
-
-
-def _zeros(initializer, shape, dtype=None):
-    """What one network learns from is read, and FLOPs of the other depend on shapes alone.
-
-    JAX would compile random numbers of every shape anew.
-    """
-    from keras import ops
-
-    return ops.zeros(shape, dtype)
 
 
 def _warmed_up(config, model, data) -> tuple[list[fit.Epoch], list[str]]:

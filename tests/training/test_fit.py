@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lib.training import fit
+from lib.training import architectures, fit
 
 
 class Listener:
@@ -40,7 +40,8 @@ def model(seed=1):
             keras.layers.Dense(3, activation="softmax"),
         ]
     )
-    result.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    architectures.compile_classifier(result, keras.optimizers.Adam())
+    result.optimizer.build(result.trainable_variables)
     return result
 
 
@@ -58,7 +59,6 @@ def state(model):
 
 def test_the_warm_up_leaves_no_trace(tf):
     warmed = model()
-    warmed.optimizer.build(warmed.trainable_variables)
     before = state(warmed)
     with fit.variables_put_back(warmed):
         fit.fit(warmed, *pipelines(tf), 1)
