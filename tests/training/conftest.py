@@ -14,3 +14,10 @@ def few_layers():
     """Let the bases of VGG16 and MobileNetV2 be small ones in the tests of a module."""
     with small_base.in_place():
         yield
+
+
+@pytest.fixture
+def few_blocks():
+    """Let bases of many alike blocks have few of them."""
+    with small_base.few_blocks():
+        yield

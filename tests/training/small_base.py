@@ -1,7 +1,10 @@
 """A base of few layers in place of one of `keras.applications`, whose layers take long to compile.
 
-For what does not depend on the architecture. It has batch normalization, and drops paths.
+For what does not depend on the architecture. It has batch normalization, and drops paths. Where it
+does depend, but not on how often an architecture repeats its blocks, there are `few_blocks`.
 """
+
+from contextlib import contextmanager
 
 from lib.patching import replaced
 
@@ -30,3 +33,24 @@ def in_place():
     import keras
 
     return replaced(keras.applications, **dict.fromkeys(ARCHITECTURES, build))
+
+
+@contextmanager
+def few_blocks():
+    """Have Keras build ResNets, EfficientNets and a ConvNeXtTiny from the first of their blocks."""
+    from keras.src.applications import convnext, efficientnet, efficientnet_v2, resnet
+
+    many = resnet.stack_residual_blocks_v1
+
+    def two(x, filters, blocks, **more):
+        return many(x, filters, 2, **more)
+
+    tiny = convnext.MODEL_CONFIGS["tiny"] | {"depths": [2, 1, 1, 1]}
+    v2 = {name: blocks[:4] for name, blocks in efficientnet_v2.DEFAULT_BLOCKS_ARGS.items()}
+    with (
+        replaced(resnet, stack_residual_blocks_v1=two),
+        replaced(convnext, MODEL_CONFIGS=convnext.MODEL_CONFIGS | {"tiny": tiny}),
+        replaced(efficientnet, DEFAULT_BLOCKS_ARGS=efficientnet.DEFAULT_BLOCKS_ARGS[:3]),
+        replaced(efficientnet_v2, DEFAULT_BLOCKS_ARGS=v2),
+    ):
+        yield
