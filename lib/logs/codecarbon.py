@@ -160,7 +160,8 @@ def own_counters(logs: Sequence[Log]) -> Log:
     skipped += _skipped(own[twice], "stands in the logs more than once")
     own = own[~twice]
     # A tracker's tasks share its id, but each has figures of its own.
-    told = ["file", "row", "tracker", "came", "ended_at", *counters.COUNTERS]
+    place = ["file", "row"]
+    told = [*place, "tracker", "came", "ended_at", *counters.COUNTERS]
     whole = own.loc[own["task_name"].isna(), told]
     whole = counters.in_order(whole[whole.duplicated("tracker", keep=False)], by="tracker")
     its = whole.groupby("tracker", sort=False)
@@ -173,10 +174,10 @@ def own_counters(logs: Sequence[Log]) -> Log:
     added = counters.difference_cumulative(whole, by="tracker")
     gap = pd.Series(False, whole.index)
     if unreadable:
-        before = [(file, row - 1) in unreadable for file, row in _places(whole)]
+        before = [(file, row - 1) in unreadable for file, row in whole[place].to_numpy()]
         gap = energy_grows & pd.Series(before, whole.index, dtype=bool)
         left = "its counters may hold the unreadable row before it; left empty."
-        notes += [f"{file}, row {row}: {left}" for file, row in _places(whole[gap])]
+        notes += [f"{file}, row {row}: {left}" for file, row in whole.loc[gap, place].to_numpy()]
     for names, grow in ((counters.SUMS, energy_grows), (("duration",), duration_grows)):
         changed = added.loc[grow, list(names)].mask(gap[grow])
         own.loc[changed.index, list(names)] = changed
@@ -184,12 +185,7 @@ def own_counters(logs: Sequence[Log]) -> Log:
 
 
 def _skipped(rows: pd.DataFrame, why: str) -> list[Skipped]:
-    return [Skipped(file, row, why) for file, row in _places(rows)]
-
-
-def _places(rows: pd.DataFrame) -> list[tuple[str, int]]:
-    """File and number of each row."""
-    return list(zip(rows["file"], rows["row"].astype(int), strict=True))
+    return [Skipped(file, int(row), why) for file, row in rows[["file", "row"]].to_numpy()]
 
 
 def _trackers(rows: pd.DataFrame) -> pd.Series:

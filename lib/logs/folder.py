@@ -400,24 +400,18 @@ def alike(frame: pd.DataFrame) -> pd.Series:
     return (same | machines.shift(-1, fill_value=False)).reindex(frame.index)
 
 
-_NEIGHBOURLY = (
-    *("source_file", "source_row", "machine", "tracker_run_id", "tracking_mode"),
-    *("started_at", "ended_at", "energy_consumed"),
-)
-
-
 def _neighbours(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows by their start, and the one before each on its machine.
 
     Where the clock of a log was put back an hour, all that was logged later is an hour later.
     """
-    lines = frame[frame.columns.intersection(_NEIGHBOURLY)]
-    lines = lines.sort_values(["source_file", "source_row"])
+    lines = frame.sort_values(["source_file", "source_row"])
     back = lines.groupby("source_file")["ended_at"].diff().dt.total_seconds().between(-3700, -60)
     hours = pd.to_timedelta(back.groupby(lines["source_file"]).cumsum(), "h")
     later = {name: lines[name] + hours for name in ("started_at", "ended_at")}
     ordered = lines.assign(**later).sort_values("started_at", kind="stable")
-    return ordered, ordered.groupby("machine", dropna=False).shift()
+    compared = ["started_at", "ended_at", "energy_consumed", "tracker_run_id"]
+    return ordered, ordered.groupby("machine", dropna=False)[compared].shift()
 
 
 def _others(ordered: pd.DataFrame, before: pd.DataFrame) -> pd.Series:

@@ -68,8 +68,8 @@ class Curves:
 
     @property
     def means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean accuracy and mean energy by epoch; shape (epochs,)."""
-        return self.accuracy.mean(axis=0), self.energy.mean(axis=0)
+        """Mean accuracy and mean energy by epoch; shape (1, epochs)."""
+        return self.accuracy.mean(axis=0, keepdims=True), self.energy.mean(axis=0, keepdims=True)
 
     def energy_to(self, accuracy: float) -> float:
         """Mean energy until the mean accuracy is reached, kWh.
@@ -77,7 +77,7 @@ class Curves:
         Between the ends of two epochs both curves are straight lines; what the first epoch already
         reached takes the whole of it.
         """
-        return float(_energy_to(np.array(accuracy), *self.means))
+        return float(_energy_to(np.array([accuracy]), *self.means)[0])
 
     def resampled(self) -> tuple[np.ndarray, np.ndarray]:
         """The `means` of runs drawn from these with replacement; shape (RESAMPLES, epochs)."""
@@ -142,7 +142,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
 
 
 def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
-    value = float(_log_ratios(curves.means, reference.means))
+    value = float(_log_ratios(curves.means, reference.means)[0])
     runs = np.array([len(curves), len(reference)])
     if runs.min() < 2:
         return Estimate(value, reason="one run alone has no spread")
@@ -159,7 +159,7 @@ def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
 def _log_ratios(
     curves: tuple[np.ndarray, np.ndarray], reference: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Of mean curves of shape (..., epochs); NaN where an energy is not above 0."""
+    """Of mean curves of shape (any, epochs); NaN where an energy is not above 0."""
     accuracy = SHARE_OF_BEST * np.minimum(curves[0].max(axis=-1), reference[0].max(axis=-1))
     energies = (_energy_to(accuracy, *one) for one in (curves, reference))
     one, other = (np.where(energy > 0, energy, np.nan) for energy in energies)
@@ -167,14 +167,9 @@ def _log_ratios(
 
 
 def _energy_to(accuracy: np.ndarray, curve: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """See `Curves.energy_to`; curves of shape (..., epochs), of which each has its mark or one."""
-    end = (curve >= accuracy[..., None] - _ROUNDING).argmax(axis=-1)
-    begin = np.maximum(end - 1, 0)
-    low, high, before, after = (_at(at, one) for one in (curve, energy) for at in (begin, end))
+    """See `Curves.energy_to`; curves of shape (any, epochs), each with its mark or one with all."""
+    end = (curve >= accuracy[:, None] - _ROUNDING).argmax(axis=1)
+    begin, each = np.maximum(end - 1, 0), np.arange(len(curve))
+    low, high, before, after = (one[each, at] for one in (curve, energy) for at in (begin, end))
     share = np.divide(accuracy - low, high - low, out=np.ones(end.shape), where=high > low)
     return before + np.clip(share, 0, 1) * (after - before)
-
-
-def _at(epoch: np.ndarray, curve: np.ndarray) -> np.ndarray:
-    """A curve at each of some epochs; or each of as many curves at its own."""
-    return curve[epoch] if curve.ndim == 1 else curve[np.arange(len(curve)), epoch]

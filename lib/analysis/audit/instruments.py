@@ -44,14 +44,13 @@ def growing_counters(results: pd.DataFrame) -> Iterator[Said]:
     if "energy_consumed_logged" in results:
         logged, own = results["energy_consumed_logged"], results["energy_consumed"]
         grown = (logged - own).abs() > 1e-9 * logged.abs()
-        yield (
-            FAULT,
-            grown,
+        said = (
             f"{runs(grown.sum())} of {results['tracker_run_id'][grown].nunique()} trackers include "
             "the runs before them; the log shows up to "
             f"{(logged / own.where(own > 0))[grown].max():.1f} times the run's own energy. The "
-            "corrected reading takes differences.",
+            "corrected reading takes differences."
         )
+        yield FAULT, grown, said
         return
     energy = results.sort_values("started_at")["energy_consumed"].dropna()
     if len(energy) < 5:
@@ -134,22 +133,20 @@ def energy_matches_power(results: pd.DataFrame) -> Iterator[Said]:
     """RAM within 3 % of its constant power; CPU within a factor of 2 of its last reading."""
     cpu = _power(results, "cpu")
     off = ~(cpu / results["cpu_power"]).between(0.5, 2) & cpu.notna() & results["cpu_power"].notna()
-    yield (
-        FAULT,
-        off,
+    said = (
         f"CPU energy of {runs(off.sum())} would be {span(cpu[off])} W, the log's last readings are "
-        f"{span(results.loc[off, 'cpu_power'])} W.",
+        f"{span(results.loc[off, 'cpu_power'])} W."
     )
+    yield FAULT, off, said
     if {"ram_energy", "ram_power"} <= set(results):
         ratio = _power(results, "ram") / results["ram_power"].where(results["ram_power"] > 0)
         # Of a process it is no constant.
         off = ((ratio - 1).abs() > RAM_TOLERANCE) & texts(results, "tracking_mode").ne("process")
-        yield (
-            FAULT,
-            off,
+        said = (
             f"RAM energy of {runs(off.sum())} is {span(ratio[off], '.2f')} times its power times "
-            "the duration.",
+            "the duration."
         )
+        yield FAULT, off, said
 
 
 @check(
@@ -215,12 +212,11 @@ def sampled_gpu(results: pd.DataFrame) -> Iterator[Said]:
     one = one_gpu_reading(results)
     each = one.groupby(results["architecture"]).agg(["sum", "size"])
     which = ", ".join(f"{row['sum']} of {row['size']} of {name}" for name, row in each.iterrows())
-    yield (
-        FAULT,
-        one,
+    said = (
         f"In {runs(one.sum())} ({which}) mean GPU power equals the last reading within "
-        f"{ONE_READING_TOLERANCE} W: {span(_power(results, 'gpu')[one])} W.",
+        f"{ONE_READING_TOLERANCE} W: {span(_power(results, 'gpu')[one])} W."
     )
+    yield FAULT, one, said
 
 
 @check(
@@ -270,22 +266,20 @@ def idle_gpu(results: pd.DataFrame) -> Iterator[Said]:
     flat &= (power / gpus < IDLE_AT_MOST) & ~models.str.contains("Apple")
     count = gpus[flat].max()
     each = f", {power[flat].mean() / count:.0f} W for each of {count:.0f}" if count > 1 else ""
-    yield (
-        FAULT,
-        flat,
+    said = (
         f"{runs(flat.sum())} drew {span(power[flat])} W all along and the same after the "
-        f"training{each}.",
+        f"training{each}."
     )
+    yield FAULT, flat, said
     for _, part in parts(results, "machine"):
         single, mine = one[part.index], power[part.index]
         least = mine[~single].min()
         low = single & (mine < IDLE_BELOW * least)
-        yield (
-            FAULT,
-            low,
+        said = (
             f"{runs(low.sum())} with a single reading have {span(mine[low])} W; sampled runs "
-            f"on the same machine drew at least {least:.0f} W.",
+            f"on the same machine drew at least {least:.0f} W."
         )
+        yield FAULT, low, said
 
 
 @check(
@@ -318,13 +312,12 @@ def long_enough(results: pd.DataFrame) -> Iterator[Said]:
     short = results["duration"] < least.where(~counter, least.clip(lower=periods))
     if "wattmeter_samples" in results:
         short |= results["wattmeter_samples"] < FEWEST_SAMPLES
-    yield (
-        DOUBT,
-        short,
+    said = (
         f"{runs(short.sum())} of {len(results)} last {span(results['duration'][short], '.3g')} s. "
         f"Sampled power, modelled or measured, needs {FEWEST_SAMPLES} samples, a GPU's counter "
-        f"{periods:g} s; more images or epochs make runs longer.",
+        f"{periods:g} s; more images or epochs make runs longer."
     )
+    yield DOUBT, short, said
 
 
 @check(

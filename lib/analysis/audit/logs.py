@@ -28,12 +28,11 @@ WHOLE = {
 def known_place(results: pd.DataFrame) -> Iterator[Said]:
     """Rows with the place that CodeCarbon takes when it finds none."""
     lost = texts(results, "location_source") == UNKNOWN_PLACE
-    yield (
-        FAULT,
-        lost,
+    said = (
         f"CodeCarbon's lookup failed in {runs(lost.sum())} of {len(results)} (Canada, Quebec, "
-        "longitude -71.2, latitude 46.8): their emissions and their place are left empty.",
+        "longitude -71.2, latitude 46.8): their emissions and their place are left empty."
     )
+    yield FAULT, lost, said
 
 
 @check(
@@ -49,14 +48,13 @@ def counted_once(results: pd.DataFrame) -> Iterator[Said]:
     # What an import leaves empty of such rows was logged.
     frame = results.assign(**times, energy_consumed=results[IMPORTED])
     same = alike(frame)
-    yield (
-        FAULT,
-        same,
+    said = (
         f"Rows overlap in time on one machine: {runs(same.sum())} hold the same "
         f"{span(frame.loc[same, 'energy_consumed'], '.3g')} kWh of the same time, and are left "
         "empty. If these are several machines, name them in a column machine of the table "
-        "next to the logs.",
+        "next to the logs."
     )
+    yield FAULT, same, said
     if not same.any():
         apart = overlap(frame) > OVERLAP
         yield DOUBT, apart, f"{runs(apart.sum())} began before another one on their machine ended."
@@ -70,12 +68,11 @@ def counted_once(results: pd.DataFrame) -> Iterator[Said]:
 def tracking_modes(results: pd.DataFrame) -> Iterator[Said]:
     """Rows of one process."""
     process = texts(results, "tracking_mode") == "process"
-    yield (
-        DOUBT,
-        process,
+    said = (
         f"tracking_mode is process in {runs(process.sum())} (CPU and RAM of one process only) "
-        f"and machine in {(~process).sum()}.",
+        f"and machine in {(~process).sum()}."
     )
+    yield DOUBT, process, said
 
 
 @check(
@@ -87,12 +84,11 @@ def without_building(results: pd.DataFrame) -> Iterator[Said]:
     """Rows whose energy was multiplied by a PUE."""
     pue = results.get("pue", pd.Series(1.0, results.index))
     some = (pue > 0) & (pue != 1)
-    yield (
-        NOTE,
-        some,
+    said = (
         f"A PUE of {span(pue[some], '.3g')} was in the energies of {runs(some.sum())} of "
-        f"{len(results)}; it was divided out.",
+        f"{len(results)}; it was divided out."
     )
+    yield NOTE, some, said
 
 
 @check(

@@ -107,12 +107,11 @@ def independent_repetitions(results: pd.DataFrame) -> Iterator[Said]:
     keys = ["tracker_run_id", "architecture", "dataset"]
     shared = results.groupby(keys)["run_id"].transform("size") > 1
     processes = results["tracker_run_id"][shared].nunique()
-    yield (
-        FAULT,
-        shared,
+    said = (
         f"{runs(shared.sum())} come from {processes} processes, each with all repetitions of a "
-        "configuration.",
+        "configuration."
     )
+    yield FAULT, shared, said
 
 
 @check(
@@ -326,14 +325,13 @@ def scores_that_divide(results: pd.DataFrame) -> Iterator[Said]:
     off = apart > SCORE_TOLERANCE
     if off.any():
         worst = apart.idxmax()
-        yield (
-            NOTE,
-            off,
+        said = (
             f"{len(results.loc[off, keys].drop_duplicates())} of {groups.ngroups} mean Scores "
             f"({name}) differ from mean accuracy over mean energy by more than "
             f"{100 * SCORE_TOLERANCE:.0f} %, {', '.join(map(str, results.loc[worst, keys]))} by "
-            f"{100 * (ratio[worst] - 1):+.0f} %.",
+            f"{100 * (ratio[worst] - 1):+.0f} %."
         )
+        yield NOTE, off, said
 
 
 def _crossed(one: pd.Series, other: pd.Series) -> pd.DataFrame:
