@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lib.study.catalog import ARCHITECTURES, unknown_architecture
 from lib.study.config import RunConfig
@@ -203,6 +204,21 @@ def test_training_changes_the_head_and_not_a_frozen_base(small):
     assert not np.array_equal(model.get_layer("head").get_weights()[0], head[0])
 
 
+def test_tensorflow_traces_a_training_step_once_and_no_gradient_of_a_frozen_base(small):
+    model = build()
+    step, seen = model.train_step, []
+
+    def traced(batch):
+        with tf.GradientTape() as tape:
+            logs = step(batch)
+        seen.append(len(tape.watched_variables()))
+        return logs
+
+    model.train_step = traced
+    model.fit(images(8), np.arange(8), batch_size=4, verbose=0)
+    assert seen == [2], "once, with the kernel and the bias of the head"
+
+
 def test_trainable_all_lets_the_base_learn_its_weights_and_statistics(small):
     frozen, model = build(), build(trainable="all")
     base = base_of(model)
@@ -303,6 +319,22 @@ def test_efficientnet_from_a_file_computes_what_keras_computes_with_imagenet(
     from_file = base_of(build("EfficientNetB0", weights=str(file)))(x)
     np.testing.assert_allclose(from_file, of_keras, rtol=1e-3, atol=1e-6)
     assert not np.allclose(base(x), of_keras, rtol=0.1), "as the file has them"
+
+
+def test_no_weights_are_drawn_that_a_file_brings(small, tmp_path, monkeypatch):
+    """JAX takes half a second for each shape of them."""
+    file = tmp_path / "base.weights.h5"
+    keras_base().save_weights(file)
+    drawn = []
+    draw = keras.initializers.VarianceScaling.__call__
+
+    def noted(self, shape, dtype=None):
+        drawn.append(shape)
+        return draw(self, shape, dtype)
+
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", noted)
+    build(weights=str(file))
+    assert drawn == [(small_base.CHANNELS, 10)], "the head's"
 
 
 def test_file_of_weights_may_lie_in_the_home_folder(small, tmp_path, monkeypatch):

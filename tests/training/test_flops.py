@@ -65,7 +65,7 @@ def network():
         ("ResNet50", 48, 16289166848, 3224110976, 73968522, 50380810),
     ],
 )
-def test_table_2_network_by_both_counts(
+def test_table_2_of_the_paper_by_both_counts(
     network, architecture, image_size, total, head, weights, learning
 ):
     small = image_size == 32
