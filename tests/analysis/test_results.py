@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -11,8 +12,24 @@ from lib.study.study import read_back
 from tests import needs, small_study
 
 
-def test_a_study_is_read_with_its_plan_and_title(tmp_path):
-    study = results.load(small_study.make(tmp_path / "small"))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A study that nobody changes."""
+    return small_study.make(tmp_path_factory.mktemp("studies") / "small")
+
+
+@pytest.fixture(scope="module")
+def study(made):
+    return results.load(made)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A study to be changed."""
+    return shutil.copytree(made, tmp_path / "small")
+
+
+def test_a_study_is_read_with_its_plan_and_title(study):
     assert study.title == "Three networks on two datasets"
     assert len(study.completed) == len(study.planned) == 18
     assert list(study.treatments) == ["measured"]
@@ -23,8 +40,7 @@ def test_a_study_is_read_with_its_plan_and_title(tmp_path):
     assert study.traced_run in set(study.completed["run_id"])
 
 
-def test_power_is_energy_over_duration(tmp_path):
-    study = results.load(small_study.make(tmp_path / "small"))
+def test_power_is_energy_over_duration(study):
     expected = study.runs["energy_consumed"] * 3.6e6 / 40
     pd.testing.assert_series_equal(study.runs["power"], expected, check_names=False)
 
@@ -36,8 +52,7 @@ def test_failed_and_missing_runs_are_told_apart(tmp_path):
     assert (len(partial.results), len(partial.missing)) == (17, 1)
 
 
-def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path):
-    folder = small_study.make(tmp_path / "small")
+def test_a_damaged_record_is_named_and_the_others_are_read(folder):
     victim = sorted((folder / "runs").glob("*/run.json"))[0]
     victim.write_text(victim.read_text()[:100])
     study = results.load(folder)
@@ -46,9 +61,8 @@ def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "time,power\n1,2\n", "\udcff"])
-def test_a_damaged_trace_is_named_and_the_next_one_shown(tmp_path, text):
-    folder = small_study.make(tmp_path / "small")
-    first = results.load(folder).traced_run
+def test_a_damaged_trace_is_named_and_the_next_one_shown(folder, study, text):
+    first = study.traced_run
     trace = folder / "runs" / first / "power.csv"
     trace.write_bytes(text.encode(errors="surrogateescape"))
     study = results.load(folder)
@@ -57,19 +71,17 @@ def test_a_damaged_trace_is_named_and_the_next_one_shown(tmp_path, text):
     assert study.unusable[0].startswith(f"{first}/power.csv: can't be read")
 
 
-def test_a_column_of_the_authors_package_makes_no_study_theirs(tmp_path):
-    folder = small_study.make(tmp_path / "small")
+def test_a_column_of_the_authors_package_makes_no_study_theirs(folder):
     path = sorted((folder / "runs").glob("*/run.json"))[0]
     record = records.read(path)
     record.model_copy(update={"extra": {"campaign": 3}}).write(path.parent)
     assert not results.load(folder).is_the_papers
 
 
-def test_results_without_records_are_read_too(tmp_path):
-    frame = results.load(small_study.make(tmp_path / "small")).results
+def test_results_without_records_are_read_too(study, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    records.write_results(frame, other)
+    records.write_results(study.results, other)
     study = results.load(other)
     assert (len(study.completed), study.planned, study.title) == (18, (), "other")
 
@@ -95,28 +107,31 @@ def test_a_study_without_a_title_has_the_name_of_its_folder(tmp_path, text):
 VARIANTS = ({}, {"features": "cached"}, {"head": "linear", "features": "cached"})
 
 
-def test_runs_of_several_variants_are_kept_apart(tmp_path):
-    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
-    study = results.load(folder)
-    assert study.configuration == ["architecture", "dataset", "variant"]
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies") / "varied"
+    return results.load(small_study.make(folder, datasets=("digits",), variants=VARIANTS))
+
+
+def test_runs_of_several_variants_are_kept_apart(varied):
+    assert varied.configuration == ["architecture", "dataset", "variant"]
     names = {"reference", "features: cached", "head: linear, features: cached"}
-    assert set(study.completed["variant"]) == names
-    assert set(study.completed.groupby(study.configuration).size()) == {3}
-    for table in (study.ranked, study.best_compared, study.configurations):
+    assert set(varied.completed["variant"]) == names
+    assert set(varied.completed.groupby(varied.configuration).size()) == {3}
+    for table in (varied.ranked, varied.best_compared, varied.configurations):
         assert len(table) == 9
         assert set(table["variant"]) == names
     # The frugal ones reach less; the front has both.
-    best = study.best_compared[study.best_compared["pareto"]]
+    best = varied.best_compared[varied.best_compared["pareto"]]
     assert set(best["variant"]) == names
 
 
-def test_the_papers_tests_are_made_within_a_variant(tmp_path):
-    folder = small_study.make(tmp_path / "s", datasets=("digits",), variants=VARIANTS)
-    tests = results.load(folder).tests
+def test_the_papers_tests_are_made_within_a_variant(varied):
+    tests = varied.tests
     of_energy = tests[tests["response"] == "energy_consumed"]
     overall = of_energy[(of_energy["test"] == "Kruskal-Wallis") & (of_energy["within"] == "")]
     architectures = overall[overall["factor"] == "architecture"]
-    assert set(architectures["variant"]) == set(results.load(folder).completed["variant"])
+    assert set(architectures["variant"]) == set(varied.completed["variant"])
     assert set(architectures["n"]) == {"3, 3, 3"}
 
 

@@ -68,6 +68,12 @@ def test_a_run_that_stopped_keeps_its_last_values():
     assert both.energy_to(0.7) == pytest.approx(2.5)
 
 
+def test_between_the_ends_of_two_epochs_a_curve_is_a_straight_line():
+    one = curves(([0.2, 0.6], [1.0, 2.0]))
+    assert one.energy_to(0.5) == pytest.approx(1.75)
+    assert one.energy_to(0.1) == 1.0
+
+
 def test_a_history_with_an_epoch_unknown_is_left_out():
     known = curves(([0.5, 0.6], [1.0, np.nan]), ([0.5, np.nan], [1.0, 2.0]), ([0.4], [1.0]))
     assert len(known) == 1
