@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lib.study.config import RunConfig
-from lib.training import datasets, input_pipeline
+from lib.training import architectures, datasets, input_pipeline
 from tests.training.test_datasets import save
 
 
@@ -100,15 +100,15 @@ def test_a_network_learns_from_the_pipelines():
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
+            keras.Input((dataset.image_size, dataset.image_size, 3)),
             keras.layers.AveragePooling2D(4),
             keras.layers.Flatten(),
             keras.layers.Dense(64, activation="relu"),
             keras.layers.Dense(dataset.classes, activation="softmax"),
         ]
     )
-    model.compile(
-        keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    architectures.compile_classifier(model, keras.optimizers.Adam(0.01))
+    model.optimizer.build(model.trainable_variables)
     train, validation = input_pipeline.images(dataset, config)
     history = model.fit(
         train, validation_data=validation, epochs=6, shuffle=False, verbose=0

@@ -20,6 +20,7 @@ def trained(optimizer, precision="float32", steps=7):
         ]
     )
     model.compile(optimizer, loss="sparse_categorical_crossentropy")
+    optimizer.build(model.trainable_variables)  # or its graph is made twice
     model.fit(x, y, batch_size=64 // steps, steps_per_epoch=steps, verbose=0, shuffle=False)
     return model.get_weights(), [v.numpy() for v in model.optimizer.variables]
 
