@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 
+from lib.patching import hidden
 from lib.study.config import RunConfig
 from lib.training import augmentation, backends, datasets, fit, input_pipeline, network
 from lib.training import batches as feeding
@@ -22,8 +23,6 @@ STARTED = "started"
 
 def main() -> None:
     backend, folder = sys.argv[1], Path(sys.argv[2])
-    if backend != "tensorflow":
-        sys.modules["tensorflow"] = None  # as if it were not installed
     backends.use(backend)
     print(STARTED, file=sys.stderr, flush=True)
     import keras
@@ -54,7 +53,9 @@ def main() -> None:
             model = network.build(config, data)
     with np.load(folder / "head.npz") as head:
         model.get_layer("head").set_weights([head[name] for name in sorted(head)])
-    without = network.count(config, data, large)
+    beside = {"tensorflow"} - {backend}
+    with hidden(*beside):  # as if it were not installed
+        without = network.count(config, data, large)
     (epoch,) = fit.learn(config, model, data)
     learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
 
@@ -67,13 +68,13 @@ def main() -> None:
     cached = augmented.model_copy(update={"features": "cached", "views": 1})
     history, made_cached = _warmed_up(cached, model, data)
 
-    if backend != "tensorflow":
-        del sys.modules["tensorflow"]
+    loaded_beside = beside & {*sys.modules}
     counted = network.count(config, data, large)
 
     json.dump(
         {
             "backend": keras.backend.backend(),
+            "loaded_beside": [*loaded_beside],
             "warped": ops.convert_to_numpy(warped).tolist(),
             "loss": epoch.loss,
             "val_loss": epoch.val_loss,
