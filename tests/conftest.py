@@ -22,9 +22,10 @@ settings.register_profile("no seconds", deadline=None)  # a busy machine fails n
 settings.load_profile("no seconds")
 
 LONG = (
-    *("test_in_browser", "test_cluster", "test_end_to_end", "test_lab", "test_backends"),
-    *("test_shipped_studies", "test_faults", "test_own_notebook", "test_until_precise"),
-    *("test_prometheus", "test_flops", "test_codecarbon"),
+    *("test_in_browser", "test_cluster", "test_end_to_end", "test_lab", "test_shipped_studies"),
+    *("test_plain_keras", "test_flops", "test_architectures", "test_backends", "test_faults"),
+    *("test_local", "test_own_notebook", "test_prometheus", "test_until_precise"),
+    *("test_codecarbon", "test_cached_features", "test_package", "test_folder"),
 )
 """Files of tests that take the longest."""
 

@@ -4,6 +4,7 @@
 one run at a time. Dask decides who takes a run, and gives the run of a worker that died to another.
 """
 
+import itertools
 import logging
 import queue
 import shutil
@@ -107,6 +108,7 @@ class _Call:
         self._runs = {f"{config.run_id}-{self._name}": config for config in runs}
         self._waiting = deque(self._runs)
         self._out: dict[str, Future] = {}
+        self._numbers = itertools.count()
         self._begun: dict[str, float] = {}
         self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._refused: set[str] = set()
@@ -176,7 +178,7 @@ class _Call:
             self._name,
             self._runs[key].model_dump(mode="json"),
             self._timeout,
-            key=key,
+            key=f"{key}/{next(self._numbers)}",  # of one that was called off Dask forgets late
             pure=False,
             resources={self._name: 1},
         )
@@ -184,8 +186,8 @@ class _Call:
     def _read_reports(self) -> None:
         while not self._reports.empty():
             report = self._reports.get()
-            if key := report.get("run"):
-                self._begin(key)
+            if handed_out := report.get("run"):
+                self._begin(handed_out.rpartition("/")[0])
                 continue
             name = f"worker on machine {report['machine'] or 'without an id'}"
             if report["problems"]:
@@ -193,6 +195,19 @@ class _Call:
                 self._watcher.say(f"{name}: refused: {'; '.join(report['problems'])}")
             else:
                 self._watcher.say(f"{name}: admitted")
+                self._hand_out_again()
+
+    def _hand_out_again(self) -> None:
+        """Submit anew what no worker has, now that one is admitted.
+
+        Dask looks at what waits for a resource when a worker joins, which has no resource yet.
+        """
+        with _losing_the_scheduler_stops():
+            held = {key for keys in self._client.processing().values() for key in keys}
+            for key, future in self._out.items():
+                if future.key not in held and not future.done():
+                    future.cancel()
+                    self._submit(key)
 
     def _begin(self, key: str) -> None:
         config = self._runs[key]

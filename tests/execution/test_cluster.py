@@ -254,6 +254,20 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
     assert set(table(folder)["status"]) == {"completed"}
 
 
+def test_a_run_whose_only_worker_died_goes_to_one_that_joins(folder, dask, notebook):
+    """Dask looks at what waits when a worker joins, and that is before it is admitted."""
+    notebook(RECORD, LIKE_A_KERNEL)
+    victim = dask.start_worker()
+    process = begun(folder, dask, *ONE)
+    until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
+    victim.kill()
+    until(lambda: process.said().endswith("waiting for a worker to join the cluster\n"), process)
+    dask.start_worker()
+    said = process.end(PATIENCE)
+    assert process.status == cli.COMPLETE, said
+    assert "its worker is gone, another one takes it" in said
+
+
 def test_workers_that_do_not_fit_are_refused_by_name(folder, dask, notebook):
     notebook(RECORD)
     fake = folder / "old" / "codecarbon-2.0.0.dist-info"
