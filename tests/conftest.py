@@ -29,6 +29,9 @@ LONG = (
 )
 """Files of tests that take the longest."""
 
+DEADLY = ("test_faults", "test_local", "test_run_process")
+"""Files in which kernels die, or are killed for their memory."""
+
 PARAMETERS = "\n".join(
     f"{name} = {field.default!r}" for name, field in RunConfig.model_fields.items()
 )
@@ -66,12 +69,16 @@ def pytest_collection():
 def pytest_collection_modifyitems(items):
     """A file's tests stay in one process, where they share fixtures; so do those of one report.
 
+    So do those of kernels that die: Linux counts what was killed for its memory for the whole
+    machine, and a kernel that dies while another test has one killed seems to be that one.
+
     What takes longest begins first, so that no process is left waiting for it at the end.
     """
     made_once = {"hostile_study", "papers_study", "studies"}
     of_reports = {item.path for item in items if made_once & {*item.fixturenames}}
     for item in items:
         group = "reports" if item.path in of_reports else str(item.path)
+        group = "deaths" if item.path.stem in DEADLY else group
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
