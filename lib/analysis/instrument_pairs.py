@@ -151,7 +151,11 @@ def agreement(pair: Pair) -> Agreement:
     through = line(x, y, which[finite].to_numpy())
     reasons = [all_runs.reason, through.reason]
     return Agreement(
-        *(pair.reference, pair.other, pair.energy_of, len(runs), len(medians)),
+        reference=pair.reference,
+        other=pair.other,
+        energy_of=pair.energy_of,
+        n=len(runs),
+        n_medians=len(medians),
         rho_medians=ranks.statistic,
         rho=all_runs.statistic,
         rho_low=all_runs.statistic_low,

@@ -125,10 +125,11 @@ def _execute(
             with suppress(psutil.NoSuchProcess):
                 run_process.kill([child, *child.children(recursive=True)])
                 child.wait()
-    if child.returncode:
+    code = child.wait()
+    if code:
         run_folders.check_room(study_dir)
     for_memory = run_process.memory_kills() > kills
-    error = error or _why_no_record(folder, child.wait(), for_memory)
+    error = error or _why_no_record(folder, code, for_memory)
     if error is not None:
         run_process.failed_record(unfinished, error).write(folder)
         # What was killed did not do it itself.

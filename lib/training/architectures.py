@@ -6,7 +6,7 @@ Keras is imported when a model is built, so that a study can be planned without 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,8 @@ def build_model(config: RunConfig, image_size: int, classes: int) -> keras.Model
     import keras
 
     # It would load TensorFlow beside JAX or PyTorch, for its seed alone; own layers may want it.
-    with hidden(*({"tensorflow"} - {backends.current()} if own is None else ())):
+    unused = {"tensorflow"} - {backends.current()} if own is None else set()
+    with hidden(*unused):
         keras.utils.set_random_seed(config.seed)
     inputs = keras.Input((image_size, image_size, 3), name="image")
     with _computing_in(config.precision):
@@ -86,7 +87,6 @@ def build_model(config: RunConfig, image_size: int, classes: int) -> keras.Model
             top = _head(config.head, base.output_shape[1:], classes)
             model = keras.Model(inputs, top(base(inputs)), name=config.architecture)
         compile_classifier(model, optimizers.make(config.optimizer, config.learning_rate))
-        model.optimizer.build(model.trainable_variables)  # or TensorFlow makes the graph twice
     return model
 
 
@@ -108,6 +108,8 @@ def compile_classifier(
         metrics=[SparseCategoricalAccuracy("accuracy")],  # its name alone is made in a graph
         steps_per_execution=STEPS_PER_CALL if several else 1,
     )
+    if not model.optimizer.built:  # in a graph TensorFlow would, and make it twice
+        model.optimizer.build(model.trainable_variables)
 
 
 @contextmanager
@@ -123,14 +125,23 @@ def _computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def undrawn() -> AbstractContextManager[None]:
+    """Have weights begin as zeros for a while, where no value of them matters.
+
+    JAX compiles half a second for the random numbers of each shape.
+    """
+    from keras import initializers
+
+    return replaced(initializers.VarianceScaling, __call__=initializers.Zeros.__call__)
+
+
 def _base(architecture: str, image_size: int, weights: str) -> keras.Model:
-    from keras import applications, initializers
+    from keras import applications
 
     make, shape = getattr(applications, architecture), (image_size, image_size, 3)
     if weights == "none":
         return make(include_top=False, weights=None, input_shape=shape)
-    # What is read needs no random start, for which JAX compiles half a second for each shape.
-    with replaced(initializers.VarianceScaling, __call__=initializers.Zeros.__call__):
+    with undrawn():
         if weights == "imagenet":
             try:
                 return make(include_top=False, weights="imagenet", input_shape=shape)

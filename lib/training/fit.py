@@ -82,8 +82,6 @@ def variables_put_back(model: keras.Model) -> Iterator[None]:
     """
     import keras
 
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     # The frozen base can't change, and is by far the largest part: no need to copy it.
     frozen = {id(v) for layer in model.layers if not layer.trainable for v in layer.variables}
     variables = [v for v in [*model.variables, *model.optimizer.variables] if id(v) not in frozen]

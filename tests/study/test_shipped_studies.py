@@ -17,10 +17,8 @@ from lib.study.study import load_study, select
 from tests import needs
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {"data_dir": str(needs.IMAGES), "weights": "none", "epochs": 1} | {
-    **{"train_limit": 10, "test_limit": 10},
-    **{"idle_seconds": 0, "cooldown_seconds": 0},
-}
+SMALL = {"data_dir": str(needs.IMAGES), "weights": "none", "epochs": 1}
+SMALL |= {"train_limit": 10, "test_limit": 10, "idle_seconds": 0, "cooldown_seconds": 0}
 
 pytestmark = needs.images
 

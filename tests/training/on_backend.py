@@ -16,7 +16,8 @@ from lib.patching import hidden
 from lib.study.config import RunConfig
 from lib.training import augmentation, backends, datasets, fit, input_pipeline, network
 from lib.training import batches as feeding
-from tests.training import small_base, undrawn
+from lib.training.architectures import undrawn
+from tests.training import small_base
 
 STARTED = "started"
 

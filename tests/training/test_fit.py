@@ -41,7 +41,6 @@ def model(seed=1):
         ]
     )
     architectures.compile_classifier(result, keras.optimizers.Adam())
-    result.optimizer.build(result.trainable_variables)
     return result
 
 

@@ -17,8 +17,8 @@ from tensorflow.python.framework import ops
 from lib.study.catalog import ARCHITECTURES
 from lib.study.config import RunConfig
 from lib.training import flops
-from lib.training.architectures import build_model
-from tests.training import small_base, undrawn
+from lib.training.architectures import build_model, undrawn
+from tests.training import small_base
 
 
 def build(architecture="VGG16", **changes):

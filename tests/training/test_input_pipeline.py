@@ -108,7 +108,6 @@ def test_a_network_learns_from_the_pipelines():
         ]
     )
     architectures.compile_classifier(model, keras.optimizers.Adam(0.01))
-    model.optimizer.build(model.trainable_variables)
     train, validation = input_pipeline.images(dataset, config)
     history = model.fit(
         train, validation_data=validation, epochs=6, shuffle=False, verbose=0

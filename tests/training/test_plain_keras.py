@@ -5,7 +5,7 @@ import pytest
 
 from lib.study.config import RunConfig
 from lib.training import backends, datasets, frozen_base, input_pipeline, network
-from tests.training import undrawn
+from lib.training.architectures import undrawn
 
 pytestmark = pytest.mark.skipif(backends.current() != "tensorflow", reason="is for TensorFlow")
 
