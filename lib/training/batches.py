@@ -45,6 +45,15 @@ def feed(
     return make(x, y, batch_size, transform, seed, shuffle)
 
 
+def compiled(transform: Transform) -> Transform:
+    """A transform that JAX compiles whole, not each of its operations by itself."""
+    if backends.current() != "jax":
+        return transform
+    import jax
+
+    return jax.jit(transform)
+
+
 def batches(feed: Feed) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of one pass over a feed, outside of `fit`."""
     return iter(feed) if hasattr(feed, "element_spec") else (feed[i] for i in range(len(feed)))
@@ -103,10 +112,7 @@ def _by_keras(
     import keras
     from keras import ops
 
-    if backends.current() == "jax":
-        import jax
-
-        transform = jax.jit(transform)  # else every operation is dispatched by itself
+    transform = compiled(transform)
 
     class Batches(keras.utils.PyDataset):
         def __init__(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.study.catalog import architecture_of
 from lib.training import augmentation
-from lib.training.batches import Feed, Tensor, Transform, feed
+from lib.training.batches import Feed, Tensor, Transform, compiled, feed
 from lib.training.datasets import Dataset, balanced
 
 if TYPE_CHECKING:
@@ -111,5 +111,5 @@ def examples(
     numbers = np.random.default_rng(config.seed)
     draws = numbers.uniform(-1, 1, (augmentation.DRAWS, len(labels))).astype(np.float32)
     pixels = ops.convert_to_tensor(plain, "float32")
-    seen = augmentation.augment(pixels, ops.convert_to_tensor(draws))
+    seen = compiled(augmentation.augment)(pixels, ops.convert_to_tensor(draws))
     return plain, np.rint(ops.convert_to_numpy(seen)).astype(np.uint8), labels
