@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -60,13 +60,13 @@ class Curves:
     @property
     def best(self) -> float:
         """The best mean accuracy; NaN without runs."""
-        return float(self.accuracy.mean(axis=0).max()) if len(self) else math.nan
+        return float(self.means[0].max()) if len(self) else math.nan
 
     def reached(self, accuracy: float) -> int:
         """How many runs had an accuracy in some epoch."""
         return int((self.accuracy.max(axis=1) >= accuracy - _ROUNDING).sum())
 
-    @property
+    @cached_property
     def means(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean accuracy and mean energy by epoch; shape (1, epochs)."""
         return self.accuracy.mean(axis=0, keepdims=True), self.energy.mean(axis=0, keepdims=True)
@@ -79,6 +79,7 @@ class Curves:
         """
         return float(_energy_to(np.array([accuracy]), *self.means)[0])
 
+    @cached_property
     def resampled(self) -> tuple[np.ndarray, np.ndarray]:
         """The `means` of runs drawn from these with replacement; shape (RESAMPLES, epochs)."""
         drawn = _drawn(len(self))
@@ -146,10 +147,8 @@ def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
     runs = np.array([len(curves), len(reference)])
     if runs.min() < 2:
         return Estimate(value, reason="one run alone has no spread")
-    drawn = (
-        _log_ratios(curves.resampled(), reference.means),
-        _log_ratios(curves.means, reference.resampled()),
-    )
+    of_both = (curves.resampled, reference.means), (curves.means, reference.resampled)
+    drawn = np.array([_log_ratios(*both) for both in of_both])
     if not np.isfinite(drawn).all():
         return Estimate(value, reason="without some of the runs the energy is not above 0")
     # Resamples of n runs scatter by (n - 1) / n of what the mean of n does.

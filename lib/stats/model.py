@@ -98,15 +98,14 @@ class LogModel:
         """
         few = weights.nonzero()[0]
         row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
-        if not np.allclose(weights[few] @ self._found[few], row, atol=1e-8):
+        if np.abs(weights[few] @ self._found[few] - row).max() > 1e-8:
             return Estimate(reason="never measured in the same place")
         shares = weights[few] @ self._inverse[few]
         value = float(shares @ self._y)
         runs = np.bincount(self._cell_of, minlength=len(self.cells))
         if (runs[weights != 0] < 2).any() or not self.df_residual:
             return Estimate(value, reason="one run alone has no spread")
-        squares = self._squares(self._y)
-        variance = float(shares**2 @ squares)
+        variance = float(shares**2 @ self._own_squares)
         if variance <= _ROUNDING**2:
             return Estimate(value, reason="all runs agree")
         weights = self._of_residuals(shares**2)
@@ -169,6 +168,10 @@ class LogModel:
         """Runs that the model follows wherever they are: the only ones of something."""
         return np.diag(self._maker) < _ROUNDING
 
+    @cached_property
+    def _own_squares(self) -> np.ndarray:
+        return self._squares(self._y)
+
     def _squares(self, logs: np.ndarray) -> np.ndarray:
         """Squared residuals corrected for leverage; the pooled variance where a run is alone."""
         residuals = logs @ self._maker
@@ -199,7 +202,7 @@ class LogModel:
     @cached_property
     def _covariance(self) -> np.ndarray:
         """Of the residuals, as the cells' variances have it."""
-        return (self._maker * self._variances(self._squares(self._y))) @ self._maker
+        return (self._maker * self._variances(self._own_squares)) @ self._maker
 
     # Questions.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -93,13 +94,13 @@ def pairs(
     tested = sum(estimate.reason is None for _, estimate in found)
     results = []
     for pair, estimate in found:
-        pair = replace(pair, ratio=math.exp(estimate.value), reason=estimate.reason)
+        known: dict[str, Any] = {"ratio": math.exp(estimate.value), "reason": estimate.reason}
         if estimate.reason is None:
             low, high = estimate.ratio_within(ALPHA / tested)
             p_alike = math.nan if margin is None else estimate.p_within(math.log1p(margin))
-            pair = replace(pair, low=low, high=high, p=estimate.p, p_alike=p_alike)
-            pair = replace(pair, margin=margin, error=estimate.error, df=estimate.df)
-        results.append(pair)
+            known |= {"low": low, "high": high, "p": estimate.p, "p_alike": p_alike}
+            known |= {"margin": margin, "error": estimate.error, "df": estimate.df}
+        results.append(replace(pair, **known))
     adjusted = multitest.holm(pair.p for pair in results)
     alike = multitest.holm(pair.p_alike for pair in results)
     return [

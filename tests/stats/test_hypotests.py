@@ -5,7 +5,6 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
-import scikit_posthocs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -93,6 +92,8 @@ def test_dunn_is_the_rank_formula_with_ties(tied):
 
 
 def test_dunns_pairs_are_a_family(tied):
+    import scikit_posthocs  # and all that draws figures, for no other test
+
     adjusted = scikit_posthocs.posthoc_dunn(tied, "energy", "group", p_adjust="holm")
     for pair in hypotests.by_family(hypotests.dunn(tied, "energy", "group")):
         assert pair.p_holm == pytest.approx(adjusted.loc[pair.groups], abs=1e-9)
