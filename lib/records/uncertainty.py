@@ -57,15 +57,13 @@ def filled(results: pd.DataFrame, calibrations: Calibrations | None = None) -> p
     """
     known = results.get("energy_consumed_low", pd.Series(index=results.index, dtype=float))
     wanted = results if calibrations else results[known.isna()]
-    if wanted.empty:
-        return results
     found = pd.DataFrame(
         [columns(row, calibrations) for row in wanted.to_dict("records")], index=wanted.index
     )
-    if found.columns.empty:
-        return results
-    kept = results.drop(columns=found.columns, errors="ignore") if calibrations else results
-    return found.combine_first(kept)[[*dict.fromkeys([*results.columns, *found.columns])]]
+    if not calibrations:
+        found = found.combine_first(results[results.columns.intersection(found.columns)])
+    others = results.drop(columns=found.columns, errors="ignore")
+    return others.join(found)[[*dict.fromkeys([*results.columns, *found.columns])]]
 
 
 def _idle_parts(record: Record) -> dict[str, float]:

@@ -126,11 +126,12 @@ class RunFields(Strict):
         Ids outlive releases: those of runs that came before `location` left them still hold, and a
         field that is `Later` counts where it is not its default.
         """
+        fields = type(self).model_fields
         said = {
             name: value
             for name, value in self.recorded.items()
             if name not in self.names(Use.PLACE)
-            and not (Later in (info := self.model_fields[name]).metadata and value == info.default)
+            and not (Later in fields[name].metadata and value == fields[name].default)
         }
         said |= {"location": location, **self.code}
         if self.notebook.name != RunConfig.notebook.name and self.made_by is None:
