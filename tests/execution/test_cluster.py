@@ -24,8 +24,33 @@ STUDY = "title: small\nfactors: {epochs: [1, 2]}\nrepetitions: 2\n"
 ONE = ("--only", "epochs=1", "repetition=1")
 PATIENCE = 300
 """s. Only what hangs takes as long, on a busy machine too."""
-IDLE = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
-"""Else a worker of Dask looks a hundred times a second at what it does."""
+IDLE = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+}
+"""Else Dask looks fifty and a hundred times a second at what it does."""
+
+PREPARED = """
+import json, os, signal, sys
+from distributed.cli import dask_scheduler, dask_worker
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what is killed is gone at once
+for line in sys.stdin:
+    kind, arguments, folder, environment = json.loads(line)
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+        continue
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    os.chdir(folder)
+    os.environ.update(environment)
+    for file, number in ((open(os.devnull), 0), (open("log", "w"), 1)):
+        os.dup2(file.fileno(), number)
+    os.dup2(1, 2)
+    {"scheduler": dask_scheduler, "worker": dask_worker}[kind].main(arguments)
+"""
+"""A program that has imported Dask, and nothing of this one; each line makes it start a process."""
 
 SHIPPED = """
 import lib
@@ -40,14 +65,29 @@ def until(what, process=None):
     while not what():
         assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain"
         assert process is None or process.status is None, process.said()
-        time.sleep(0.1)
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """The process that those of Dask are forked from."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PREPARED],
+        cwd=tmp_path_factory.mktemp("prepared"),
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | IDLE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
 
 
 class Cluster:
     """A scheduler and its workers, each in a folder of its own, as on machines of their own."""
 
-    def __init__(self, folder):
-        self.folder, self.processes = folder, []
+    def __init__(self, prepared, folder):
+        self.prepared, self.folder, self.processes = prepared, folder, []
         self.scheduler = None
 
     def start_scheduler(self):
@@ -63,18 +103,11 @@ class Cluster:
     def _start(self, kind, *arguments, **environment):
         here = self.folder / f"{kind}-{len(self.processes)}"
         (here / "tmp").mkdir(parents=True)
-        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "distributed.cli.dask_" + kind),
-                *("--host", "127.0.0.1", "--no-dashboard", *map(str, arguments)),
-            ],
-            cwd=here,
-            env=inherited | IDLE | {"TRAINING_ENERGY_LOCKS": str(here / "tmp")} | environment,
-            stdout=(here / "log").open("w"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        options = ["--host", "127.0.0.1", "--no-dashboard", *map(str, arguments)]
+        environment = {"TRAINING_ENERGY_LOCKS": str(here / "tmp")} | environment
+        line = json.dumps([kind, options, str(here), environment])
+        print(line, file=self.prepared.stdin, flush=True)
+        process = psutil.Process(int(self.prepared.stdout.readline()))
         self.processes.append(process)
         return process
 
@@ -82,19 +115,19 @@ class Cluster:
         """Everything that workers have started."""
         found = []
         for process in self.processes:
-            if process.poll() is None:
-                found += psutil.Process(process.pid).children(recursive=True)
+            if process.is_running():
+                found += process.children(recursive=True)
         return found
 
     def close(self):
-        for process in self.processes:
+        for process in filter(psutil.Process.is_running, self.processes):
             process.kill()
             process.wait()
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory):
-    with closing(Cluster(tmp_path_factory.mktemp("cluster"))) as dask:
+def two_workers(prepared, tmp_path_factory):
+    with closing(Cluster(prepared, tmp_path_factory.mktemp("cluster"))) as dask:
         dask.start_scheduler()
         dask.start_worker()
         dask.start_worker()
@@ -102,9 +135,9 @@ def two_workers(tmp_path_factory):
 
 
 @pytest.fixture
-def dask(tmp_path):
+def dask(prepared, tmp_path):
     """A scheduler without workers."""
-    with closing(Cluster(tmp_path)) as dask:
+    with closing(Cluster(prepared, tmp_path)) as dask:
         dask.start_scheduler()
         yield dask
 
@@ -223,8 +256,8 @@ def test_a_dead_worker_loses_its_run_and_a_dead_scheduler_nothing(folder, dask, 
     victim, other = dask.start_worker(), dask.start_worker()
     records_there = lambda: set((folder / "outputs").glob("small/runs/*/run.json"))  # noqa: E731
     process = begun(folder, dask)
-    until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
-    family = psutil.Process(victim.pid).children(recursive=True)
+    until(lambda: len(victim.children(recursive=True)) >= 3, process)
+    family = victim.children(recursive=True)
     victim.kill()
     _, alive = psutil.wait_procs(family, timeout=PATIENCE)
     assert alive == [], "what the dead worker began goes on"
@@ -259,7 +292,7 @@ def test_a_run_whose_only_worker_died_goes_to_one_that_joins(folder, dask, noteb
     notebook(RECORD, LIKE_A_KERNEL)
     victim = dask.start_worker()
     process = begun(folder, dask, *ONE)
-    until(lambda: len(psutil.Process(victim.pid).children(recursive=True)) >= 3, process)
+    until(lambda: len(victim.children(recursive=True)) >= 3, process)
     victim.kill()
     until(lambda: process.said().endswith("waiting for a worker to join the cluster\n"), process)
     dask.start_worker()
