@@ -37,20 +37,41 @@ def in_place():
 
 @contextmanager
 def few_blocks():
-    """Have Keras build ResNets, EfficientNets and a ConvNeXtTiny from the first of their blocks."""
-    from keras.src.applications import convnext, efficientnet, efficientnet_v2, resnet
+    """Have Keras build networks of many alike blocks from the first of them, of every kind one.
+
+    These are ResNets, MobileNets V2 and V3, EfficientNets and a ConvNeXtTiny.
+    """
+    from keras.src.applications import (
+        convnext,
+        efficientnet,
+        efficientnet_v2,
+        mobilenet_v2,
+        mobilenet_v3,
+        resnet,
+    )
 
     many = resnet.stack_residual_blocks_v1
 
     def two(x, filters, blocks, **more):
-        return many(x, filters, 2, **more)
+        return many(x, filters, 2, **more) if filters < 256 else x
 
-    tiny = convnext.MODEL_CONFIGS["tiny"] | {"depths": [2, 1, 1, 1]}
-    v2 = {name: blocks[:4] for name, blocks in efficientnet_v2.DEFAULT_BLOCKS_ARGS.items()}
+    v2, v3 = mobilenet_v2._inverted_res_block, mobilenet_v3._inverted_res_block
+
+    def three(x, block_id, **more):
+        return v2(x, block_id=block_id, **more) if block_id < 3 else x
+
+    def five(x, *more):
+        *_, block_id = more
+        return v3(x, *more) if block_id < 5 else x
+
+    tiny = convnext.MODEL_CONFIGS["tiny"] | {"depths": [2, 1, 0, 0]}
+    fused = {name: blocks[:4] for name, blocks in efficientnet_v2.DEFAULT_BLOCKS_ARGS.items()}
     with (
         replaced(resnet, stack_residual_blocks_v1=two),
+        replaced(mobilenet_v2, _inverted_res_block=three),
+        replaced(mobilenet_v3, _inverted_res_block=five),
         replaced(convnext, MODEL_CONFIGS=convnext.MODEL_CONFIGS | {"tiny": tiny}),
-        replaced(efficientnet, DEFAULT_BLOCKS_ARGS=efficientnet.DEFAULT_BLOCKS_ARGS[:3]),
-        replaced(efficientnet_v2, DEFAULT_BLOCKS_ARGS=v2),
+        replaced(efficientnet, DEFAULT_BLOCKS_ARGS=efficientnet.DEFAULT_BLOCKS_ARGS[:2]),
+        replaced(efficientnet_v2, DEFAULT_BLOCKS_ARGS=fused),
     ):
         yield

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from lib.study.catalog import ARCHITECTURES, unknown_architecture
 from lib.study.config import RunConfig
-from lib.training.architectures import WeightsError, build_model, doubts
+from lib.training.architectures import WeightsError, build_model, doubts, undrawn
 from tests.training import small_base
 
 
@@ -153,7 +153,8 @@ def small():
 
 
 def test_head_of_the_paper(small):
-    head = build(head="paper").get_layer("head")
+    with undrawn():
+        head = build(head="paper", optimizer="sgd").get_layer("head")
     assert [type(layer).__name__ for layer in head.layers] == [
         *("Flatten", "Dense", "Dense", "Dropout", "Dense")
     ]
@@ -171,10 +172,11 @@ def test_linear_head_does_not_grow_with_the_images(small):
 
 @pytest.mark.parametrize("head", ["paper", "linear"])
 def test_same_seed_same_weights_whatever_was_built_before(small, head):
-    first = build(head=head).get_weights()
+    how = {"head": head, "optimizer": "sgd"}
+    first = build(**how).get_weights()
     build("MobileNetV2", image_size=64, trainable="all")
-    assert_same(build(head=head).get_weights(), first)
-    other = build(head=head, seed=2).get_weights()
+    assert_same(build(**how).get_weights(), first)
+    other = build(**how, seed=2).get_weights()
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True) if np.ptp(a))
 
 
@@ -344,43 +346,41 @@ def test_file_of_weights_may_lie_in_the_home_folder(small, tmp_path, monkeypatch
     assert_same(base_of(build(weights="~/base.weights.h5")).get_weights(), base.get_weights())
 
 
-def wrong_file(kind, folder):
-    if kind == "missing":
-        return folder / "missing.h5"
-    if kind == "of another architecture":
-        path = folder / "other.weights.h5"
-        keras_base("VGG19").save_weights(path)
-    elif kind == "of a whole study's model":
-        path = folder / "whole.weights.h5"
-        build().save_weights(path)
-    elif kind == "with its top":
-        path = folder / "top.h5"
-        keras_base(include_top=True, classes=10).save(path)
-    else:
-        path = folder / kind
-        path.write_text("no weights in here")
-    return path
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("missing", "of another architecture", "of a whole study's model", "with its top"),
-        *("text.h5", "text.weights.h5", "text.keras", "text.txt"),
-    ],
-)
-def test_wrong_file_of_weights_is_one_clear_error(kind, tmp_path):
-    path = wrong_file(kind, tmp_path)
+def refused(path):
+    """What is said of weights that can't be loaded."""
     with pytest.raises(WeightsError) as caught:
         build(weights=str(path))
     message = str(caught.value)
     assert message.startswith("weights: ")
     assert str(path) in message
     assert "\n" not in message
-    if kind != "missing":
-        assert "does not hold weights of VGG16 without its top" in message
-        assert "keras.applications.VGG16(include_top=False)" in message
+    return message
+
+
+def assert_right_ones_are_named(message):
+    assert "does not hold weights of VGG16 without its top" in message
+    assert "keras.applications.VGG16(include_top=False)" in message
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_of_another_network_are_one_clear_error(tmp_path):
+    with undrawn():
+        keras_base("VGG19").save_weights(tmp_path / "other.weights.h5")
+        build(optimizer="sgd").save_weights(tmp_path / "whole.weights.h5")
+        keras_base(include_top=True, classes=10).save(tmp_path / "top.h5")
+    for file in ("other.weights.h5", "whole.weights.h5", "top.h5"):
+        assert_right_ones_are_named(refused(tmp_path / file))
+
+
+@pytest.mark.parametrize("file", ["text.h5", "text.weights.h5", "text.keras", "text.txt"])
+def test_a_file_that_holds_no_weights_is_one_clear_error(small, file, tmp_path):
+    path = tmp_path / file
+    path.write_text("no weights in here")
+    assert_right_ones_are_named(refused(path))
+
+
+def test_a_file_that_is_nowhere_is_one_clear_error(small, tmp_path):
+    refused(tmp_path / "missing.h5")
 
 
 def test_imagenet_without_internet_names_both_ways_out(tmp_path, monkeypatch):
