@@ -6,6 +6,7 @@ of the layers. Where they differ, the result says so.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -249,16 +250,10 @@ def _keras_flops(model: keras.Model, batch_size: int) -> int:
             return [tf.TensorSpec(tf.TensorShape(x.shape), x.dtype) for x in model.inputs]
 
         def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-            def zeros(variables: list[keras.Variable]) -> list[tf.Tensor]:
-                return [tf.zeros(variable.shape, variable.dtype) for variable in variables]
-
-            outputs, _ = model.stateless_call(
-                zeros(model.trainable_variables),
-                zeros(model.non_trainable_variables),
-                *inputs,
-                training=False,
-            )
-            return outputs
+            zeros = functools.cache(tf.zeros)  # one for all variables of a shape
+            kinds = (model.trainable_variables, model.non_trainable_variables)
+            made = [[zeros(one.shape, one.dtype) for one in kind] for kind in kinds]
+            return model.stateless_call(*made, *inputs, training=False)[0]
 
     freeze = keras_flops.convert_variables_to_constants_v2_as_graph
     as_it_is = replaced(
