@@ -229,10 +229,8 @@ def _keras_flops(model: keras.Model, batch_size: int) -> int:
     """Count one forward batch with keras-flops 0.1.2, bridged to today's TensorFlow and Keras."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f"it needs Keras on TensorFlow, and here Keras runs on {keras.backend.backend()}"
-        )
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise RuntimeError(f"it needs Keras on TensorFlow, and here Keras runs on {backend}")
     import tensorflow as tf
 
     keras_flops = _import_keras_flops()
