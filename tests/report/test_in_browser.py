@@ -344,6 +344,22 @@ def test_a_phone_folds_the_contents_of_every_report(words, name):
     _unfolds_its_contents(words(name))
 
 
+def test_legends_have_room_whatever_the_width(visits):
+    heights = []
+    for width in (DESK, 480, NARROW):
+        page = visits(VARIED, width).page
+        assert page.locator(LEGENDS).count() >= 4
+        assert page.evaluate(MISPLACED_LEGENDS) == []
+        heights.append(page.locator(".canvas").last.bounding_box()["height"])
+    assert heights[0] < heights[1] < heights[2], "rows take height, not panels"
+
+
+@pytest.mark.parametrize("name", [PAPERS, VARIED])
+def test_nothing_is_wider_than_a_window_as_narrow_as_a_phone(visits, name):
+    page = visits(name, NARROW).page
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW
+
+
 @pytest.mark.parametrize("name", [PAPERS, VARIED])
 def test_paper_takes_figures_whole(visits, tmp_path, name):
     page = visits(name).page
@@ -406,22 +422,6 @@ ONE_ROW_OF_A_KIND = """() => [...document.querySelectorAll("tbody")].map((body) 
   return () => body.replaceChildren(...rows);
 })"""
 """Takes from tables what has the same elements, classes and attributes as a row above it."""
-
-
-def test_legends_have_room_whatever_the_width(visits):
-    heights = []
-    for width in (DESK, 480, NARROW):
-        page = visits(VARIED, width).page
-        assert page.locator(LEGENDS).count() >= 4
-        assert page.evaluate(MISPLACED_LEGENDS) == []
-        heights.append(page.locator(".canvas").last.bounding_box()["height"])
-    assert heights[0] < heights[1] < heights[2], "rows take height, not panels"
-
-
-@pytest.mark.parametrize("name", [PAPERS, VARIED])
-def test_nothing_is_wider_than_a_window_as_narrow_as_a_phone(visits, name):
-    page = visits(name, NARROW).page
-    assert page.evaluate("document.documentElement.scrollWidth") == NARROW
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
