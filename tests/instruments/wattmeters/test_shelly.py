@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -116,32 +116,52 @@ def joules(reading):
     return reading.energy_consumed * JOULES_PER_KWH
 
 
-def test_energy_is_what_the_load_used(plug, tmp_path):
-    with measured(Meter(plug.url, interval=0.1), tmp_path / "wattmeter.csv") as found:
-        time.sleep(1.5)
-    reading, expected = found
+@pytest.fixture(scope="module")
+def plugs(tmp_path_factory):
+    """What four plugs with one load tell of the same seconds: readings, joules expected, the file.
+
+    One is sound, one answers badly, one's counter restarts while it is away, one's between two
+    answers.
+    """
+    folder = tmp_path_factory.mktemp("plugs")
+    with ExitStack() as servers:
+        plugs = {name: Plug() for name in ("sound", "bad", "away", "restarted")}
+        with ExitStack() as logs:
+            found = {}
+            for name, plug in plugs.items():
+                url = f"http://127.0.0.1:{servers.enter_context(serving(plug.answer))}"
+                meter = Meter(url, interval=0.1, **({"timeout": 0.3} if name == "bad" else {}))
+                found[name] = logs.enter_context(measured(meter, folder / f"{name}.csv"))
+            time.sleep(0.5)
+            plugs["away"].faults = [lambda handler: reply(handler, 503, "")] * 8
+            plugs["restarted"].restart()
+            time.sleep(0.3)
+            plugs["bad"].faults = [
+                lambda handler: reply(handler, 503, ""),
+                lambda handler: reply(handler, 200, "<html>no JSON</html>"),
+                lambda handler: time.sleep(0.6),
+                lambda handler: reply(handler, 200, "[1, 2]"),
+                lambda handler: handler.wfile.close(),
+            ]
+            time.sleep(0.2)
+            plugs["away"].restart()
+            time.sleep(1.5)
+    return {name: (*told, folder / f"{name}.csv") for name, told in found.items()}
+
+
+def test_energy_is_what_the_load_used(plugs):
+    reading, expected, noted = plugs["sound"]
     assert joules(reading) == pytest.approx(expected, rel=0.001)
     assert reading.components["machine"].method == "measured power (wattmeter)"
     assert reading.details["coverage"] == pytest.approx(1)
-    assert reading.samples == pytest.approx(15, abs=3)
-    header, first, *_ = (tmp_path / "wattmeter.csv").read_text().splitlines()
+    assert reading.samples == pytest.approx(reading.duration / 0.1, abs=3)
+    header, first, *_ = noted.read_text().splitlines()
     assert header == "timestamp,channel,power_W,counter_J"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]{8}\.\d{3}\+00:00,0,180\.0,\d+\.\d+", first)
 
 
-def test_errors_and_slow_answers_leave_a_gap_that_the_counter_fills(plug):
-    meter = Meter(plug.url, interval=0.1, timeout=0.3)
-    with measured(meter) as found:
-        time.sleep(0.8)
-        plug.faults = [
-            lambda handler: reply(handler, 503, ""),
-            lambda handler: reply(handler, 200, "<html>no JSON</html>"),
-            lambda handler: time.sleep(0.6),
-            lambda handler: reply(handler, 200, "[1, 2]"),
-            lambda handler: handler.wfile.close(),
-        ]
-        time.sleep(1.7)
-    reading, expected = found
+def test_errors_and_slow_answers_leave_a_gap_that_the_counter_fills(plugs):
+    reading, expected, _ = plugs["bad"]
     assert joules(reading) == pytest.approx(expected, rel=0.01)
     assert reading.details["longest_gap"] > 0.4
     doubts = "; ".join(reading.doubts)
@@ -150,24 +170,14 @@ def test_errors_and_slow_answers_leave_a_gap_that_the_counter_fills(plug):
     assert "127.0.0.1" not in str(reading)
 
 
-def test_a_counter_that_restarts_while_the_plug_is_away_fills_nothing(plug):
-    with measured(Meter(plug.url, interval=0.1)) as found:
-        time.sleep(0.5)
-        plug.faults = [lambda handler: reply(handler, 503, "")] * 8
-        time.sleep(0.5)
-        plug.restart()
-        time.sleep(0.8)
-    (reading, _) = found
+def test_a_counter_that_restarts_while_the_plug_is_away_fills_nothing(plugs):
+    reading, _, _ = plugs["away"]
     assert reading.energy_consumed is None
     assert "less than 95 %" in reading.components["machine"].reason
 
 
-def test_a_counter_that_restarts_between_two_answers_changes_nothing(plug):
-    with measured(Meter(plug.url, interval=0.1)) as found:
-        time.sleep(0.5)
-        plug.restart()
-        time.sleep(0.5)
-    reading, expected = found
+def test_a_counter_that_restarts_between_two_answers_changes_nothing(plugs):
+    reading, expected, _ = plugs["restarted"]
     assert joules(reading) == pytest.approx(expected, rel=0.001)
 
 
@@ -175,13 +185,12 @@ def test_a_protected_plug_gets_its_password():
     plug = Plug(password="secret")
     with serving(plug.answer) as port:
         url = f"http://127.0.0.1:{port}"
-        with measured(Meter(url, password="secret", interval=0.1)) as found:
+        right, wrong = (Meter(url, password=said, interval=0.1) for said in ("secret", "wrong"))
+        with measured(right) as found, measured(wrong) as refused:
             time.sleep(0.3)
-        assert joules(found[0]) == pytest.approx(found[1], rel=0.001)
-        with measured(Meter(url, password="wrong", interval=0.1)) as found:
-            time.sleep(0.3)
-    assert found[0].energy_consumed is None
-    assert "HTTP status 401 (password?)" in str(found[0].doubts)
+    assert joules(found[0]) == pytest.approx(found[1], rel=0.001)
+    assert refused[0].energy_consumed is None
+    assert "HTTP status 401 (password?)" in str(refused[0].doubts)
 
 
 def test_what_is_not_there_is_said(plug):
