@@ -262,12 +262,10 @@ def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
     """Combine the sources of a budget."""
     whole = possible(dataclasses.replace(budget, scopes={}), draws)
     low, middle, high = _quantiles(whole, _QUANTILES)
-    medians = [(source, source.median) for source in budget.sources]
-    ends = []
-    for place, source in enumerate(budget.sources):  # in each of which a figure is linear
-        alone = (source, source.law.at(np.array(_LIMITS)))
-        errors = [*medians[:place], alone, *medians[place + 1 :]]
-        ends.append((source, _true(budget.parts, errors)))
+    errors = [(source, np.full((len(budget.sources), 2), source.median)) for source in budget.sources]
+    for place, (source, error) in enumerate(errors):  # in each of which a figure is linear
+        error[place] = source.law.at(np.array(_LIMITS))
+    ends = [*zip(budget.sources, _true(budget.parts, errors), strict=True)] if errors else []
     return Uncertainty(budget.value, middle, low, high, _lines(ends))
 
 

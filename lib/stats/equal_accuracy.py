@@ -44,14 +44,14 @@ class Curves:
         """Take those histories that have both columns, with a number in every epoch."""
         columns = ["val_accuracy", "energy_consumed"]
         tables = [
-            history[columns].to_numpy(float)
+            np.column_stack([history[name].to_numpy(float) for name in columns])
             for history in histories
             if {*columns} <= {*history} and len(history)
         ]
         known = [table for table in tables if np.isfinite(table).all()]
         epochs = max(map(len, known), default=0)
-        padded = [np.pad(one, [(0, epochs - len(one)), (0, 0)], mode="edge") for one in known]
-        both = np.array(padded).reshape(len(known), epochs, 2)
+        lasting = [one[np.minimum(np.arange(epochs), len(one) - 1)] for one in known]
+        both = np.array(lasting).reshape(len(known), epochs, 2)
         return cls(both[..., 0], both[..., 1])
 
     def __len__(self) -> int:
