@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -227,31 +229,39 @@ def test_a_machine_that_slept_spans_a_pause(study):
     assert results["energy_consumed"].isna().tolist() == [False, True, False]
 
 
-junk = st.sampled_from(
-    [
-        line(),
-        line(run_id="b"),
-        line(VERSION_3),
-        VERSION_2,
-        VERSION_3,
-        "",
-        "x",
-        line()[:70],
-        ",,,",
-        '"',
-    ]
+HEADERS = (VERSION_2, VERSION_3)
+JUNK = [
+    line(),
+    line(run_id="b"),
+    line(VERSION_3),
+    *HEADERS,
+    "",
+    "x",
+    line()[:70],
+    ",,,",
+    '"',
+]
+logs = st.tuples(
+    st.lists(st.sampled_from(JUNK), max_size=12), st.sets(st.integers(0, 12), max_size=6)
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(lines=st.lists(junk, max_size=12), named=st.sets(st.integers(0, 12), max_size=6))
-def test_no_row_of_any_file_vanishes_without_being_counted(tmp_path, lines, named):
-    (tmp_path / "emissions_a.csv").write_text("\n".join([VERSION_2, line(run_id="z"), *lines]))
-    rows = [f"emissions_a.csv,{row},VGG16,CIFAR10,1,0.5" for row in sorted({0} | named)]
-    (tmp_path / "accuracy.csv").write_text("\n".join([SIDECAR, *rows]))
-    found = log_folder.read_folder(tmp_path)
-    rows = [text for text in lines if text.strip() and text not in (VERSION_2, VERSION_3)]
-    assert len(found.results) + len(found.skipped) == 1 + len(rows)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(st.lists(logs, min_size=4, max_size=4))
+def test_no_row_of_any_file_vanishes_without_being_counted(tmp_path, found):
+    """Four files at once, each by trackers of its own, which takes hardly longer than one."""
+    named, expected = [], {}
+    for number, (lines, rows) in enumerate(found):
+        name = f"emissions_{number}.csv"
+        lines = [line(run_id="z"), *lines]
+        own = [text.replace(",codecarbon,", f",codecarbon,{number}") for text in lines]
+        (tmp_path / name).write_text("\n".join([VERSION_2, *own]))
+        named += [f"{name},{row},VGG16,CIFAR10,1,0.5" for row in sorted({0} | rows)]
+        expected[name] = sum(bool(text.strip()) for text in lines if text not in HEADERS)
+    (tmp_path / "accuracy.csv").write_text("\n".join([SIDECAR, *named]))
+    read = log_folder.read_folder(tmp_path)
+    counted = Counter(read.results["source_file"]) + Counter(lost.file for lost in read.skipped)
+    assert counted == expected
 
 
 def test_an_import_of_anyones_study_has_two_treatments(study):
