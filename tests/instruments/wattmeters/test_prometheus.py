@@ -165,7 +165,7 @@ def test_a_training_is_measured_while_the_server_is_stopped_for_a_while(servers,
         def epoch(self, history):
             if len(history) == 1:
                 prometheus.stop()
-                time.sleep(1.7)
+                time.sleep(2)
                 away.append("stopped")
                 prometheus.start()
                 away.append("started")
