@@ -169,7 +169,7 @@ def test_what_leaves_no_sound_record_is_refused_in_one_sentence(meter, tmp_path,
 
 
 def test_real_instruments_measure_a_block(tmp_path):
-    run = run_in(tmp_path, location="FRA", idle_seconds=1)
+    run = run_in(tmp_path, location="FRA", idle_seconds=0.3)
     with run.measured():
         total = sum(range(10**6))
     record = run.finish(accuracy=1.0)

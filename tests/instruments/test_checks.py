@@ -16,11 +16,15 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and /sys
 
 @linux
 def test_load_of_others_is_seen():
-    code = "import time\nend = time.time() + 4\nwhile time.time() < end: pass"
     # The shell ends at once, so that the loop is nobody's child here.
-    subprocess.run(["sh", "-c", f"{sys.executable} -c '{code}' &"], check=True)
-    time.sleep(0.3)
-    assert any("other programs use" in line for line in checks._load(1.0))
+    command = f"{sys.executable} -c 'while True: pass' >&2 & echo $!"
+    other = psutil.Process(int(subprocess.check_output(["sh", "-c", command])))
+    try:
+        while other.cpu_times().user < 0.1:
+            time.sleep(0.01)
+        assert any("other programs use" in line for line in checks._load(0.5))
+    finally:
+        other.kill()
 
 
 class CpuTimes(NamedTuple):
@@ -74,7 +78,7 @@ def test_load_that_is_not_counted_is_not_checked(monkeypatch):
 @linux
 def test_the_load_of_a_child_is_this_programs_whether_it_goes_on_or_has_ended():
     """CodeCarbon starts some while the machine is checked, and they end before the check does."""
-    code = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"
+    code = "import time\nwhile time.process_time() < 0.25: pass\nprint(flush=True)\ninput()"
     before = checks._own_cpu_seconds()
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as child:
@@ -82,7 +86,7 @@ def test_the_load_of_a_child_is_this_programs_whether_it_goes_on_or_has_ended():
         living = checks._own_cpu_seconds()
         child.communicate(b"\n")
     ended = checks._own_cpu_seconds()
-    assert ended >= living >= before + 0.45  # Linux counts in hundredths
+    assert ended >= living >= before + 0.2  # Linux counts in hundredths
 
 
 @pytest.mark.parametrize(("used", "said"), [(0, []), (3 * 2**29, ["swap is in use (1.50 GB)"])])

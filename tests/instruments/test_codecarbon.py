@@ -53,7 +53,7 @@ def busy(seconds):
         pass
 
 
-def measure(location, folder, seconds=0.15, interval=0.1, work=time.sleep, **arguments):
+def measure(location, folder, seconds=0.05, interval=0.1, work=time.sleep, **arguments):
     instrument = CodeCarbon(location, folder, interval=interval, **arguments)
     instrument.start()
     work(seconds)
@@ -72,7 +72,7 @@ def row_of(folder):
 
 def test_several_at_once_each_measure_a_busy_loop_of_known_length(tmp_path, steady_cpu):
     """Whatever the interval, each measures the whole machine."""
-    measure(OREGON, tmp_path / "first", 0.1)  # looks for hardware, once a process
+    measure(OREGON, tmp_path / "first")  # looks for hardware, once a process
     clock, started = time.perf_counter, []
     for interval in (0.25, 1.0, 10.0):
         instrument = CodeCarbon(OREGON, tmp_path / f"{interval}", interval=interval)
@@ -246,9 +246,9 @@ def test_a_kill_leaves_the_trace_and_no_row(tmp_path):
         from pathlib import Path
         from lib.instruments.codecarbon import CodeCarbon
         from lib.instruments.carbon import locate
-        instrument = CodeCarbon(locate("FRA"), Path({str(folder)!r}), interval=0.1)
+        instrument = CodeCarbon(locate("FRA"), Path({str(folder)!r}), interval=0.05)
         instrument.start()
-        time.sleep(0.5)
+        time.sleep(0.25)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT)
@@ -341,14 +341,14 @@ def test_codecarbon_that_fails_leaves_an_empty_reading_with_the_reason(tmp_path,
 
 def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, capfd):
     trace = PowerTrace(tmp_path / "power.csv")
-    instrument = CodeCarbon(OREGON, tmp_path, trace, interval=0.1)
+    instrument = CodeCarbon(OREGON, tmp_path, trace, interval=0.05)
     instrument.start()
 
     def full(**_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(trace, "add", full)
-    time.sleep(0.5)
+    time.sleep(0.25)
     assert instrument.energy_so_far() > 0
     reading = instrument.stop()
     assert "No space left on device" in "".join(reading.doubts)
@@ -462,11 +462,11 @@ def test_a_cpu_with_energy_counters(tmp_path, rapl):
 
 def test_a_cpu_counter_that_restarts_is_no_wrap(tmp_path, rapl):
     # CodeCarbon adds the counter's range, 262 kJ: as much as the machine draws in hours.
-    instrument = CodeCarbon(OREGON, tmp_path / "run", interval=0.2)
+    instrument = CodeCarbon(OREGON, tmp_path / "run", interval=0.1)
     instrument.start()
-    time.sleep(0.5)
+    time.sleep(0.25)
     rapl.counted = 0.0
-    time.sleep(0.5)
+    time.sleep(0.25)
     reading = instrument.stop()
     assert reading.components["cpu"].energy is None
     assert "as if a counter had restarted" in reading.components["cpu"].reason

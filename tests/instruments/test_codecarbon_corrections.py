@@ -121,13 +121,13 @@ def test_a_slow_measurement_neither_loses_nor_repeats_time(monkeypatch):
     real = CPU.measure_power_and_energy
 
     def slow(self, last_duration):
-        time.sleep(0.15)
+        time.sleep(0.075)
         return real(self, last_duration)
 
     monkeypatch.setattr(CPU, "measure_power_and_energy", slow)
-    quiet = tracker(interval=0.1)
+    quiet = tracker(interval=0.05)
     quiet.start()
-    time.sleep(1.2)
+    time.sleep(0.6)
     quiet.stop()
     data = quiet._tracker.final_emissions_data
     assert data.ram_energy * 3.6e6 / data.duration == pytest.approx(
@@ -137,13 +137,13 @@ def test_a_slow_measurement_neither_loses_nor_repeats_time(monkeypatch):
 
 
 def test_after_stop_nothing_is_measured():
-    quiet = tracker(interval=0.05)
+    quiet = tracker(interval=0.03)
     quiet.start()
-    time.sleep(0.2)
+    time.sleep(0.1)
     quiet.stop()
     energy = quiet._tracker._total_energy.kWh
     assert quiet.measure() is None
-    time.sleep(0.2)
+    time.sleep(0.1)
     assert quiet._tracker._total_energy.kWh == energy
 
 
