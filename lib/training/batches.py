@@ -6,6 +6,7 @@ one; elsewhere by a `keras.utils.PyDataset`, so that a run needs no TensorFlow.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -38,20 +39,26 @@ def feed(
 
     Every pass has random numbers of its own and, if shuffled, an order of its own; both follow
     from `seed` (and on TensorFlow from that of `keras.utils.set_random_seed`). The last batch may
-    be smaller than the others. The transform is written with `keras.ops`; JAX compiles a function
+    be smaller than the others. The transform is written with `keras.ops`; it is traced and compiled
     once for each shape, but a lambda within a function, made anew each time, anew each time.
     """
     make = _by_tensorflow if backends.current() == "tensorflow" else _by_keras
-    return make(x, y, batch_size, transform, seed, shuffle)
+    return make(x, y, batch_size, compiled(transform), seed, shuffle)
 
 
+@functools.cache
 def compiled(transform: Transform) -> Transform:
-    """A transform that JAX compiles whole, not each of its operations by itself."""
-    if backends.current() != "jax":
-        return transform
-    import jax
+    """A transform that TensorFlow traces once for all feeds, and that JAX compiles whole."""
+    match backends.current():
+        case "tensorflow":
+            import tensorflow as tf
 
-    return jax.jit(transform)
+            return tf.function(transform, autograph=False)
+        case "jax":
+            import jax
+
+            return jax.jit(transform)
+    return transform
 
 
 def batches(feed: Feed) -> Iterator[tuple[Tensor, Tensor]]:
@@ -111,8 +118,6 @@ def _by_keras(
 ) -> keras.utils.PyDataset:
     import keras
     from keras import ops
-
-    transform = compiled(transform)
 
     class Batches(keras.utils.PyDataset):
         def __init__(self) -> None:

@@ -32,11 +32,7 @@ def main() -> None:
     numbers = np.random.default_rng(0)
     pixels = numbers.uniform(0, 255, (6, 32, 32, 3)).astype("float32")
     draws = numbers.uniform(-1, 1, (augmentation.DRAWS, 6)).astype("float32")
-    augment = augmentation.augment
-    if backend == "jax":  # as for training: it would compile every operation by itself
-        import jax
-
-        augment = jax.jit(augment)
+    augment = feeding.compiled(augmentation.augment)
     warped = augment(ops.convert_to_tensor(pixels), ops.convert_to_tensor(draws))
 
     config = RunConfig(

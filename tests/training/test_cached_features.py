@@ -7,7 +7,7 @@ import pytest
 
 from lib.study.config import RunConfig
 from lib.training import (
-    augmentation,
+    architectures,
     cached_features,
     classifier,
     datasets,
@@ -55,11 +55,16 @@ def test_without_augmentation_it_is_the_training_of_the_whole_network(data):
         np.testing.assert_allclose(online, cached, atol=1e-4)
 
 
-def test_each_epoch_draws_one_of_the_views_of_every_image(data):
+@pytest.fixture(scope="module")
+def three_views(few_layers, data):
+    """A run, its base, and the features of three views that it caches."""
     run = config(views=3)
     model = network.build(run, data)
-    base = model.layers[1]
-    feeds = cached_features.cache(model, data, run)
+    return run, model.layers[1], cached_features.cache(model, data, run)
+
+
+def test_each_epoch_draws_one_of_the_views_of_every_image(data, three_views):
+    run, base, feeds = three_views
     views = [
         base.predict(
             input_pipeline.training_images(
@@ -82,28 +87,44 @@ def test_each_epoch_draws_one_of_the_views_of_every_image(data):
     assert (np.bincount(chosen) > 60).all(), "every view, of 280 draws"
 
 
-def test_features_for_validation_are_never_augmented_or_shuffled(data):
-    run = config(views=1)
-    model = network.build(run, data)
-    seen, labels = rows(cached_features.cache(model, data, run).validation)
+def test_features_for_validation_are_never_augmented_or_shuffled(data, three_views):
+    run, base, feeds = three_views
+    seen, labels = rows(feeds.validation)
     pixels = input_pipeline.preprocess(
         data.x_test.astype(np.float32), run.architecture, run.preprocessing
     )
-    np.testing.assert_allclose(seen, model.layers[1](pixels), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(seen, base(pixels), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(labels, data.y_test)
 
 
-def test_progress_counts_features_and_epochs(data, monkeypatch):
-    monkeypatch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
-    run = config(views=2, epochs=2)
+TWO_VIEWS = config(views=2, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def learned(few_layers, data):
+    """What a training tells, and what it came to."""
     told = Listener()
-    fit.learn(run, network.build(run, data), data, told, features_share=0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
+        model = network.build(TWO_VIEWS, data)
+        return told, fit.learn(TWO_VIEWS, model, data, told, features_share=0.5)
+
+
+def test_progress_counts_features_and_epochs(learned):
+    told, _ = learned
     fractions = [fraction for fraction, *_ in told.steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     of_features = [fraction for fraction, epoch, _ in told.steps if epoch == 0]
     assert len(of_features) == 2 * 3 + 2, "batches of both views, and of the validation"
     assert of_features[-1] == 0.5
+
+
+def test_the_warm_up_of_cached_features_leaves_no_trace(data, learned):
+    model = network.build(TWO_VIEWS, data)
+    with fit.variables_put_back(model):
+        fit.learn(TWO_VIEWS, model, input_pipeline.subset(data, TWO_VIEWS, 1))
+    assert fit.learn(TWO_VIEWS, model, data) == learned[1]
 
 
 def test_neighbouring_seeds_share_no_views():
@@ -113,25 +134,12 @@ def test_neighbouring_seeds_share_no_views():
     assert len(seeds) == 50 * 20
 
 
-def test_the_warm_up_of_cached_features_leaves_no_trace(data):
-    run = config(views=2, epochs=1)
-
-    def end(warm):
-        model = network.build(run, data)
-        if warm:
-            with fit.variables_put_back(model):
-                fit.learn(run, model, input_pipeline.subset(data, run, 1))
-        return [epoch.loss for epoch in fit.learn(run, model, data)]
-
-    assert end(warm=True) == end(warm=False)
-
-
 def test_the_flops_of_a_cached_training(data):
     real = {"architecture": "VGG19"}  # whose base is as large as a base is
-    online, cached = (
-        network.count(run, data, network.build(run, data))
-        for run in (config(features="online", **real), config(views=3, **real))
-    )
+    runs = config(features="online", **real), config(views=3, **real)
+    with architectures.undrawn():
+        model = network.build(runs[0], data)
+    online, cached = (network.count(run, data, model) for run in runs)
     assert cached.flops == online.flops
     assert online.flops_once == 0
     assert cached.flops_epoch < 1e-3 * online.flops_epoch
@@ -150,7 +158,7 @@ def test_features_are_computed_into_the_only_array_that_holds_them(data, monkeyp
     shape = model.layers[1].output_shape[1:]
     size = 4 * 4 * 70 * np.prod(shape) * 4
     # What is computed is none of this test's business, and would take long.
-    monkeypatch.setattr(augmentation, "augment", lambda images, draws: images)
+    monkeypatch.setattr(input_pipeline, "_transform", lambda *_, **__: lambda images, draws: images)
     base = model.layers[1]
     monkeypatch.setattr(base, "predict_on_batch", lambda x: np.zeros((len(x), *shape), "f4"))
     tracemalloc.start()
