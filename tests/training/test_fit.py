@@ -56,23 +56,30 @@ def state(model):
     return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
 
 
-def test_the_warm_up_leaves_no_trace(tf):
+@pytest.fixture(scope="module")
+def taught(tf):
+    """A model after two epochs, what they told, and what they came to."""
+    learner, told = model(), Listener()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
+        return learner, told, fit.fit(learner, *pipelines(tf), epochs=2, listener=told)
+
+
+def test_the_warm_up_leaves_no_trace(tf, taught):
     warmed = model()
     before = state(warmed)
     with fit.variables_put_back(warmed):
         fit.fit(warmed, *pipelines(tf), 1)
     assert all(np.array_equal(a, b) for a, b in zip(before, state(warmed), strict=True))
-    cold = fit.fit(model(), *pipelines(tf), epochs=2)
+    _, _, cold = taught
     warm = fit.fit(warmed, *pipelines(tf), epochs=2)
     assert [(e.loss, e.val_loss, e.accuracy) for e in warm] == [
         (e.loss, e.val_loss, e.accuracy) for e in cold
     ]
 
 
-def test_fit_tells_steps_and_every_epoch(tf, monkeypatch):
-    monkeypatch.setattr(fit, "SECONDS_BETWEEN_STEPS", 0)
-    told = Listener()
-    history = fit.fit(model(), *pipelines(tf), epochs=2, listener=told)
+def test_fit_tells_steps_and_every_epoch(taught):
+    _, told, history = taught
     while_validating = [a for a, b in itertools.pairwise(told.steps) if a == b]
     assert {fraction for fraction, *_ in while_validating} == {0.5, 1}
     steps = list(dict.fromkeys(told.steps))
@@ -84,22 +91,25 @@ def test_fit_tells_steps_and_every_epoch(tf, monkeypatch):
     assert len(history) == 2
 
 
-def test_steps_are_told_a_few_times_a_second_but_always_the_last(tf):
+def test_steps_are_told_a_few_times_a_second_but_always_the_last(tf, taught):
+    learner, *_ = taught
     told = Listener()
-    fit.fit(model(), *pipelines(tf), epochs=1, listener=told)
+    with fit.variables_put_back(learner):
+        fit.fit(learner, *pipelines(tf), epochs=1, listener=told)
     assert len(told.steps) < 5
     assert told.steps[-1][0] == 1
 
 
-def test_training_stops_when_the_validation_loss_no_longer_falls(tf):
-    unteachable = model()
-    unteachable.optimizer.learning_rate = 0.0
-    history = fit.fit(unteachable, *pipelines(tf), epochs=9, patience=2)
+def test_training_stops_when_the_validation_loss_no_longer_falls(tf, taught):
+    unteachable, *_ = taught
+    with fit.variables_put_back(unteachable):
+        unteachable.optimizer.learning_rate = 0.0
+        history = fit.fit(unteachable, *pipelines(tf), epochs=9, patience=2)
     assert len(history) == 3, "the first epoch, and two that were no better"
 
 
-def test_the_history_is_that_of_keras(tf):
-    ours = fit.fit(model(), *pipelines(tf), epochs=2)
+def test_the_history_is_that_of_keras(tf, taught):
+    *_, ours = taught
     reference = model()
     train, validation = pipelines(tf)
     theirs = reference.fit(

@@ -110,7 +110,7 @@ def test_a_network_learns_from_the_pipelines():
     architectures.compile_classifier(model, keras.optimizers.Adam(0.01))
     train, validation = input_pipeline.images(dataset, config)
     history = model.fit(
-        train, validation_data=validation, epochs=6, shuffle=False, verbose=0
+        train, validation_data=validation, epochs=3, shuffle=False, verbose=0
     ).history
     assert history["val_accuracy"][-1] > 0.6
 
