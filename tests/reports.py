@@ -1,12 +1,16 @@
 """Studies with their reports, made once for all tests that look at them."""
 
 import json
+import multiprocessing
 import os
 from pathlib import Path
 
 import nbformat
 import pandas as pd
+import plotly.io
 import pytest
+import scipy.stats  # noqa: F401 (or each fork that executes a notebook does so again)
+from IPython.core.interactiveshell import InteractiveShell
 
 from lib import records
 from lib.paper import published
@@ -19,6 +23,8 @@ SCRIPT = "<script>document.title='hacked'</script>"
 HOSTILE = f'{SCRIPT}<b>&amp; "bold"</b>'
 RENDERER = "notebook_connected"
 """What plotly would choose on Kaggle, which loads plotly.js from elsewhere."""
+BUILD = build.build
+"""For which tests may put `built`."""
 
 
 def hostile(folder: Path) -> Path:
@@ -44,7 +50,7 @@ def varied(folder: Path) -> Path:
     options = [{}, {"features": "cached"}, {"precision": "mixed"}, {"head": "linear"}]
     options += [{"features": "cached", "batch_size": 128}]
     small_study.make(folder, repetitions=1, variants=tuple(options))
-    build.build(folder)
+    built(folder)
     notebook = nbformat.read(folder / "analysis.ipynb", as_version=4)
     heading = nbformat.v4.new_markdown_cell("## Every architecture")
     notebook.cells += [heading, _every_architecture()]
@@ -70,8 +76,36 @@ def _every_architecture() -> nbformat.NotebookNode:
 def papers(folder: Path) -> Path:
     """The authors' raw data."""
     records.write_results(published.read_package(needs.REPLICATION).results, folder)
-    build.build(folder)
+    built(folder)
     return folder
+
+
+def built(folder: Path) -> Path:
+    """As `build.build`, whose notebook a fork of this process executes in place of a kernel."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        notebook = nbformat.reads(pool.apply(_executed, (folder,)), as_version=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "execute", lambda _: notebook)
+        return BUILD(folder)
+
+
+def _executed(folder: Path) -> str:
+    os.chdir(folder)
+    plotly.io.renderers.default = "plotly_mimetype"
+    notebook = nbformat.read(build.NOTEBOOK, as_version=4)
+    shell = InteractiveShell.instance()
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = "study_dir = '.'"
+        shell.run_cell(f"%%capture seen\n{cell.source}").raise_error()
+        cell.outputs = [
+            nbformat.v4.new_output("display_data", shown.data, metadata=shown.metadata or {})
+            for shown in shell.user_ns["seen"].outputs
+            if shown.data  # else it has shown itself before
+        ]
+    return nbformat.writes(notebook)
 
 
 def put(folder: Path, runs: str = "*", **config: str) -> None:

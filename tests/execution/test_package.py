@@ -13,7 +13,7 @@ from lib import records
 from lib.execution import package, verify
 from lib.report import build
 from lib.study.errors import StudyError
-from tests import small_study
+from tests import reports, small_study
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies") / "small"
     small_study.make(folder, repetitions=1, failed="it broke")
     records.write_results(records.merge(folder).results, folder)
-    build.build(folder)
+    reports.built(folder)
     (folder / "notes.txt").write_text("mine")
     (folder / "figures").mkdir()
     (folder / "figures" / "secret.svg").write_text(f"<svg>{Path.home()}/data</svg>")
@@ -94,6 +94,7 @@ def test_the_crate_describes_every_file_and_every_run(packed, study):
 
 def test_a_package_verifies_and_changed_digits_are_named(packed, study, tmp_path, monkeypatch):
     _, target = packed
+    monkeypatch.setattr(build, "build", reports.built)
     found, text = said(target)
     assert found, text
     assert "0 differences." in text

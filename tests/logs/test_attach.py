@@ -17,7 +17,7 @@ from lib.paper import published
 from lib.records import Phase, Record
 from lib.study.wattmeter_log import WattmeterLog
 from lib.units import JOULES_PER_KWH
-from tests import needs, small_study
+from tests import needs, reports, small_study
 
 BEGIN = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
 MAPPING = WattmeterLog(time_format="s", power="power", unit="W", clock_offset=0)
@@ -390,9 +390,10 @@ def finished(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_command_attaches_reports_and_names_what_it_could_not(finished, capsys):
+def test_the_command_attaches_reports_and_names_what_it_could_not(finished, capsys, monkeypatch):
     from lib import cli
 
+    monkeypatch.setattr("lib.report.build.build", reports.built)
     assert cli.main(["small.yaml", "--wattmeter", "log.csv"]) == cli.SOME_FAILED
     said = " ".join(capsys.readouterr().out.split())
     assert "5 of 6 runs have a reading of the wattmeter." in said

@@ -16,6 +16,9 @@ from lib.report import answer, build, layout
 from tests import own_study, small_study
 from tests.reports import HOSTILE, SCRIPT
 
+CONTROLS = ("explore.study(study_dir)", "explore.compare(study_dir)")
+"""Last lines of the cells that have them."""
+
 
 @pytest.fixture
 def study(hostile_study):
@@ -34,6 +37,14 @@ def test_the_study_has_its_notebook_report_and_tables(study):
     nbformat.validate(notebook)
     assert any(cell.get("outputs") for cell in notebook.cells)
     assert not list(study.glob(".*"))
+
+
+def test_a_notebook_that_a_program_executes_is_not_watched_and_has_no_dead_controls(study):
+    notebook = nbformat.read(study / "analysis.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.source.rpartition("\n")[2] in CONTROLS]
+    assert len(cells) == len(CONTROLS)
+    assert all(cell.execution_count and not cell.outputs for cell in cells)
+    assert "widgets" not in notebook.metadata
 
 
 def test_no_path_of_this_machine_leaves_it(study):

@@ -1,9 +1,7 @@
 from types import SimpleNamespace
 
-import nbformat
 import plotly.graph_objects as go
 import pytest
-from nbclient import NotebookClient
 
 from lib.report import explore, front_end
 from lib.report.page import Prose, Table
@@ -91,16 +89,3 @@ def test_a_study_alone_cannot_be_compared(tmp_path, screen):
 def test_without_ipywidgets_there_is_a_sentence(outputs, screen, monkeypatch):
     monkeypatch.setattr(explore, "find_spec", lambda name: None)
     assert "ipywidgets, which is not installed" in repr(explore.study(outputs / "quick"))
-
-
-def test_a_notebook_that_a_program_executes_is_not_watched_and_has_no_dead_controls(outputs):
-    cells = (
-        "from lib.report import explore, front_end\nprint(front_end.is_watched())",
-        f"explore.study({str(outputs / 'quick')!r})",
-    )
-    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
-    NotebookClient(notebook, kernel_name="python3").execute()
-    asked, explored = notebook.cells
-    assert asked.outputs[0].text == "False\n"
-    assert explored.outputs == []
-    assert "widgets" not in notebook.metadata

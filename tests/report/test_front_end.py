@@ -1,4 +1,4 @@
-"""Who started a cell: asked in a real kernel; `test_explore` asks in one of a program."""
+"""Who started a cell: asked in a real kernel; `test_build` looks at what a program executed."""
 
 from lib.report import front_end
 
