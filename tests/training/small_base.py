@@ -5,6 +5,7 @@ does depend, but not on how often an architecture repeats its blocks, there are 
 """
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 from lib.patching import replaced
 
@@ -39,8 +40,10 @@ def in_place():
 def few_blocks():
     """Have Keras build networks of many alike blocks from the first of them, of every kind one.
 
-    These are ResNets, MobileNets V2 and V3, EfficientNets and a ConvNeXtTiny.
+    These are ResNets, MobileNets V2 and V3, EfficientNets and a ConvNeXtTiny. VGGs have all of
+    their layers, with an eighth of the channels.
     """
+    from keras.src import layers
     from keras.src.applications import (
         convnext,
         efficientnet,
@@ -48,8 +51,14 @@ def few_blocks():
         mobilenet_v2,
         mobilenet_v3,
         resnet,
+        vgg16,
+        vgg19,
     )
 
+    def narrow(filters, *arguments, **named):
+        return layers.Conv2D(filters // 8, *arguments, **named)
+
+    of_vgg = SimpleNamespace(**vars(layers) | {"Conv2D": narrow})
     many = resnet.stack_residual_blocks_v1
 
     def two(x, filters, blocks, **more):
@@ -67,6 +76,8 @@ def few_blocks():
     tiny = convnext.MODEL_CONFIGS["tiny"] | {"depths": [2, 1, 0, 0]}
     fused = {name: blocks[:4] for name, blocks in efficientnet_v2.DEFAULT_BLOCKS_ARGS.items()}
     with (
+        replaced(vgg16, layers=of_vgg),
+        replaced(vgg19, layers=of_vgg),
         replaced(resnet, stack_residual_blocks_v1=two),
         replaced(mobilenet_v2, _inverted_res_block=three),
         replaced(mobilenet_v3, _inverted_res_block=five),

@@ -56,7 +56,7 @@ def in_a_graph(model, images, labels):
     ("architecture", "head"), [("VGG16", "paper"), ("VGG19", "linear"), ("ResNet50", "linear")]
 )
 def test_loss_and_gradients_of_a_batch_are_those_of_a_plain_model(few_blocks, architecture, head):
-    """Heads are built alike on every base; how often blocks repeat is nothing to ours."""
+    """Heads are built alike on every base; how wide and how deep it is matters to none."""
     small = {"dataset": "digits", "train_limit": 16, "batch_size": 4, "optimizer": "sgd"}
     config = RunConfig(architecture=architecture, head=head, preprocessing="imagenet", **small)
     data = datasets.load(config)
