@@ -115,18 +115,17 @@ def read(path: Path, name: str | None = None) -> Log:
 
 def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Rows with numbers for texts, and what is wrong with each; None where nothing is."""
-    said = texts[[*NUMBERS]]
-    figures = pd.DataFrame({name: pd.to_numeric(said[name], errors="coerce") for name in said})
-    figures = figures.astype(float)
-    empty = figures.isna().to_numpy()
-    unread = empty & said.notna().to_numpy() & ~said.isin(["nan", "NaN"]).to_numpy()
-    amiss = unread | np.isinf(figures.to_numpy()) | (empty & said.columns.isin(REQUIRED))
+    said = texts[[*NUMBERS]].to_numpy()
+    numbers = pd.to_numeric(said.ravel(), errors="coerce").astype(float).reshape(said.shape)
+    empty = np.isnan(numbers)
+    unread = empty & pd.notna(said) & (said != "nan") & (said != "NaN")
+    amiss = unread | np.isinf(numbers) | (empty & np.isin(NUMBERS, REQUIRED))
     when = pd.to_datetime(texts["timestamp"], errors="coerce", format="ISO8601", utc=True)
-    timeless, short = when.isna().to_numpy(), (figures["duration"] <= 0).to_numpy()
+    timeless, short = when.isna().to_numpy(), numbers[:, NUMBERS.index("duration")] <= 0
     wrong = np.full(len(texts), None)
     for row in np.flatnonzero(timeless | amiss.any(axis=1) | short):
         text, column = texts.iloc[row], amiss[row].argmax()
-        name, value = NUMBERS[column], said.iat[row, column]
+        name, value = NUMBERS[column], said[row, column]
         if timeless[row]:
             wrong[row] = f"timestamp '{text['timestamp'] or ''}' is no time"
         elif unread[row, column]:
@@ -135,6 +134,7 @@ def _converted(texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
             wrong[row] = f"{name} is {value or 'empty'}"
         else:
             wrong[row] = f"duration is {text['duration']} s, not above 0"
+    figures = pd.DataFrame(numbers, texts.index, NUMBERS)
     rows = pd.concat([texts[[*TEXTS]], figures], axis=1)
     return rows, pd.Series(wrong, texts.index, dtype=object)
 
