@@ -177,6 +177,15 @@ def hostile_study(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def authors():
+    """The authors' package as it is read, for all that only look at it."""
+    from lib.paper import published
+
+    needs.ask_for(needs.replication)
+    return published.read_package(needs.REPLICATION)
+
+
+@pytest.fixture(scope="session")
 def papers_study(tmp_path_factory):
     """The authors' raw data with their report."""
     from tests import reports

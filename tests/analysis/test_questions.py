@@ -6,7 +6,6 @@ import pytest
 
 from lib.analysis import design, questions
 from lib.analysis.questions import CANT_SHOW
-from lib.paper import published
 from lib.paper.package import WATTMETER
 from lib.stats.model import LogModel
 from lib.stats.pairs import DIFFERS, NOT_DECIDED
@@ -97,8 +96,8 @@ def test_variants_are_set_against_the_reference():
 
 
 @needs.replication
-def test_the_authors_wattmeter_data():
-    runs = published.read_package(needs.REPLICATION).results
+def test_the_authors_wattmeter_data(authors):
+    runs = authors.results
     runs = runs[runs["campaign"] == WATTMETER]
     found = questions.answer(runs, None)
     assert found.response == "wattmeter_energy"

@@ -6,7 +6,6 @@ import pytest
 
 from lib import records
 from lib.analysis import papers_tests, results
-from lib.paper import published
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
 from tests import needs, small_study
@@ -166,8 +165,8 @@ def test_flops_come_from_a_run_that_could_count_them(tmp_path):
 
 
 @needs.replication
-def test_the_papers_data_have_two_readings_of_the_kaggle_runs(tmp_path):
-    records.write_results(published.read_package(needs.REPLICATION).results, tmp_path)
+def test_the_papers_data_have_two_readings_of_the_kaggle_runs(authors, tmp_path):
+    records.write_results(authors.results, tmp_path)
     study = results.load(tmp_path)
     assert study.is_the_papers
     assert {name: len(runs) for name, runs in study.treatments.items()} == {

@@ -2,7 +2,6 @@ import pandas as pd
 import pytest
 
 from lib.logs import treatments
-from lib.paper import published
 from tests import needs
 from tests.paper.test_published import run
 
@@ -10,8 +9,8 @@ pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
-def results():
-    return published.read_package(needs.REPLICATION).results
+def results(authors):
+    return authors.results
 
 
 def test_treatments_differ_in_counters_and_scores_only(results):

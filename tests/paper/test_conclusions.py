@@ -3,15 +3,15 @@ import re
 import pandas as pd
 import pytest
 
-from lib.paper import conclusions, published, reanalysis, wattmeter_runs
+from lib.paper import conclusions, reanalysis, wattmeter_runs
 from tests import needs
 
 pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
-def results():
-    return published.read_package(needs.REPLICATION).results
+def results(authors):
+    return authors.results
 
 
 @pytest.fixture(scope="module")

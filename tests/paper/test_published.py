@@ -15,13 +15,8 @@ pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
-def package():
-    return published.read_package(needs.REPLICATION)
-
-
-@pytest.fixture(scope="module")
-def results(package):
-    return package.results
+def results(authors):
+    return authors.results
 
 
 def run(results, architecture, dataset, repetition, location):
@@ -35,11 +30,11 @@ def run(results, architecture, dataset, repetition, location):
     return row.iloc[0]
 
 
-def test_all_63_runs_are_read_and_none_skipped(package):
-    assert package.results["campaign"].value_counts().to_dict() == {"kaggle": 45, "wattmeter": 18}
-    assert package.results["run_id"].is_unique
-    assert set(package.results["cpu_method"]) == {replication.CONSTANT_CPU, replication.RAPL}
-    assert (package.skipped, package.notes) == ((), ())
+def test_all_63_runs_are_read_and_none_skipped(authors):
+    assert authors.results["campaign"].value_counts().to_dict() == {"kaggle": 45, "wattmeter": 18}
+    assert authors.results["run_id"].is_unique
+    assert set(authors.results["cpu_method"]) == {replication.CONSTANT_CPU, replication.RAPL}
+    assert (authors.skipped, authors.notes) == ((), ())
 
 
 def test_counters_are_differences_across_architectures(results):
@@ -71,14 +66,14 @@ def test_a_run_of_the_wattmeter_machine_holds_both_instruments(results):
     assert row["flops"] == 46339966848
 
 
-def test_every_epoch_of_the_wattmeter_runs_is_there(package):
-    histories = package.histories
-    ids = package.results.loc[package.results["campaign"] == "wattmeter", "run_id"]
+def test_every_epoch_of_the_wattmeter_runs_is_there(authors):
+    histories = authors.histories
+    ids = authors.results.loc[authors.results["campaign"] == "wattmeter", "run_id"]
     assert set(histories["run_id"]) == set(ids)
     epochs = histories.groupby("run_id")["epoch"]
     assert all(one.tolist() == [*range(1, 51)] for _, one in epochs)
     last = histories.groupby("run_id")["val_accuracy"].last()
-    expected = package.results.set_index("run_id")["accuracy"].reindex(last.index)
+    expected = authors.results.set_index("run_id")["accuracy"].reindex(last.index)
     assert last.to_list() == expected.to_list()
 
 
@@ -94,9 +89,9 @@ def test_most_gpu_energies_on_kaggle_are_one_reading(results):
 
 
 @pytest.mark.parametrize("part", ["", "..", "kaggle", "grilla/results_summary", "processed"])
-def test_the_package_is_found_from_above_and_below(part, package, monkeypatch):
+def test_the_package_is_found_from_above_and_below(part, authors, monkeypatch):
     roots = []
-    monkeypatch.setattr(replication, "read", lambda root: roots.append(root.resolve()) or package)
+    monkeypatch.setattr(replication, "read", lambda root: roots.append(root.resolve()) or authors)
     published.read_package(needs.REPLICATION / part)
     assert roots == [needs.REPLICATION.resolve()]
 
@@ -135,10 +130,12 @@ def a_pipe(path):
         (lambda run: a_pipe(run / "accuracy.txt"), r"accuracy\.txt can't be read: is no plain"),
     ],
 )
-def test_damage_in_the_package_is_named(tmp_path, damage, message):
+def test_damage_in_the_package_is_named(authors, tmp_path, monkeypatch, damage, message):
+    """In one run of the wattmeter; the logs of Kaggle are sound."""
     copy = tmp_path / "package"
-    shutil.copytree(needs.REPLICATION, copy)
-    run = copy / "grilla" / "results_summary" / "out_code_carbon_MNIST_VGG16_1"
+    for part in ("kaggle", "grilla/results_summary/out_code_carbon_MNIST_VGG16_1"):
+        run = shutil.copytree(needs.REPLICATION / part, copy / part)
+    monkeypatch.setattr(replication, "read_folder", lambda folder: authors)
     damage(run)
     with pytest.raises(LogError, match=message) as caught:
         published.read_package(copy)

@@ -1,14 +1,14 @@
 import pytest
 
-from lib.paper import published, reanalysis
+from lib.paper import reanalysis
 from tests import needs
 
 pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
-def results():
-    return published.read_package(needs.REPLICATION).results
+def results(authors):
+    return authors.results
 
 
 def test_the_wattmeter_runs_differ_by_the_design_of_a_study(results):

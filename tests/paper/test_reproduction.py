@@ -9,9 +9,9 @@ from tests import needs
 
 
 @pytest.fixture(scope="module")
-def cells():
+def cells(authors):
     """Every table under every treatment, one row a cell."""
-    found = treatments.treatments(published.read_package(needs.REPLICATION).results)
+    found = treatments.treatments(authors.results)
     return pd.concat(
         [
             reproduction.beside_printed(item, runs).assign(treatment=name)

@@ -1,14 +1,14 @@
 import pytest
 
-from lib.paper import published, wattmeter_runs
+from lib.paper import wattmeter_runs
 from tests import needs
 
 pytestmark = needs.replication
 
 
 @pytest.fixture(scope="module")
-def results():
-    return published.read_package(needs.REPLICATION).results
+def results(authors):
+    return authors.results
 
 
 def test_a_rapl_counter_holds_a_quarter_of_a_megajoule():

@@ -6,7 +6,6 @@ import pytest
 
 from lib.analysis import audit
 from lib.analysis.audit import DOUBT, FAULT, NOTE, PASSED, UNCHECKED
-from lib.paper import published
 from tests import needs
 
 POWER = {"cpu": 60.0, "gpu": 90.0, "ram": 8.0}
@@ -399,8 +398,8 @@ def test_as_a_table_there_is_a_row_a_finding(results):
 
 
 @pytest.fixture(scope="module")
-def of_the_authors():
-    return audit.audit(published.read_package(needs.REPLICATION).results)
+def of_the_authors(authors):
+    return audit.audit(authors.results)
 
 
 @needs.replication

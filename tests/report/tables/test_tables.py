@@ -5,7 +5,6 @@ import pytest
 
 from lib import records
 from lib.analysis import results, variants
-from lib.paper import published
 from lib.quantities import quantity
 from lib.report import tables
 from lib.report.page import ABSENT, CSV, Link
@@ -34,10 +33,9 @@ def varied(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory):
-    needs.ask_for(needs.replication)
+def papers(authors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
-    records.write_results(published.read_package(needs.REPLICATION).results, folder)
+    records.write_results(authors.results, folder)
     return results.load(folder)
 
 
