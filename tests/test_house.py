@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -23,8 +24,13 @@ FILES = {
 """Every module by its name."""
 
 
+@cache
 def imported(module):
     """The modules of `lib` that a module imports, wherever in its text."""
+    return [*_imported(module)]
+
+
+def _imported(module):
     for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

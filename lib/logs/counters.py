@@ -31,9 +31,9 @@ def difference_cumulative(
     """
     ordered = frame if order is None else frame.sort_values(order, kind="stable")
     keys = [by] if isinstance(by, str) else list(by)
-    starts = (ordered.groupby(keys).cumcount() == 0) | ordered[keys].isna().any(axis=1)
-    values = ordered[list(columns)]
-    added = values.where(starts, values - ordered.groupby(keys)[list(columns)].shift())
+    rows, values = ordered.groupby(keys), ordered[list(columns)]
+    starts = (rows.cumcount() == 0) | ordered[keys].isna().any(axis=1)
+    added = values.where(starts, values - rows[list(columns)].shift())
     return frame.assign(**{name: added[name].reindex(frame.index) for name in columns})
 
 

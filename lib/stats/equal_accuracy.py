@@ -136,14 +136,13 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
         who = "the" if energies[0] <= 0 else "the reference's"
         reason = f"nothing saved: {who} energy until then is not above 0"
         return Saving(accuracy, *energies, math.nan, Estimate(), *reached, reason)
-    found = _log_ratio(curves, reference)
+    found = _log_ratio(curves, reference, float(np.log(energies[0] / energies[1])))
     percent = 100 * (1 - energies[0] / energies[1])
     untested = f"not tested: {found.reason}" if found.reason else None
     return Saving(accuracy, *energies, percent, found, *reached, untested)
 
 
-def _log_ratio(curves: Curves, reference: Curves) -> Estimate:
-    value = float(_log_ratios(curves.means, reference.means)[0])
+def _log_ratio(curves: Curves, reference: Curves, value: float) -> Estimate:
     runs = np.array([len(curves), len(reference)])
     if runs.min() < 2:
         return Estimate(value, reason="one run alone has no spread")

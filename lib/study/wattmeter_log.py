@@ -6,6 +6,7 @@ import re
 import tomllib
 import zoneinfo
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ EPOCH_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 _TABLE = Path(__file__).with_name("wattmeter_presets.toml").read_text(encoding="utf-8")
 PRESETS = tomllib.loads(_TABLE)  # what `wattmeter: NAME` stands for
+
+_zones = cache(zoneinfo.available_timezones)  # which looks into hundreds of files
 
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
 Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]
@@ -78,7 +81,7 @@ class WattmeterLog(Strict):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
-        if value not in (None, LOCAL) and value not in zoneinfo.available_timezones():
+        if value not in (None, LOCAL) and value not in _zones():
             raise ValueError("is no time zone; it has a name like Europe/Madrid or UTC")
         return value
 

@@ -2,7 +2,7 @@ import json
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import records
@@ -77,17 +77,24 @@ def test_histories_are_read_together_as_one_by_one(tmp_path):
     assert found["d"].empty
 
 
-@given(
-    doubts=st.lists(st.text(min_size=1), max_size=3),
-    reasons=st.dictionaries(st.sampled_from(["emissions", "depth"]), st.text(min_size=1)),
+said = st.tuples(
+    st.lists(st.text(min_size=1), max_size=3),
+    st.dictionaries(st.sampled_from(["emissions", "depth"]), st.text(min_size=1)),
 )
-def test_doubts_and_reasons_survive_the_file_whatever_they_say(tmp_path_factory, doubts, reasons):
+
+
+@settings(max_examples=25)
+@given(st.lists(said, min_size=4, max_size=4))
+def test_doubts_and_reasons_survive_the_file_whatever_they_say(tmp_path_factory, all_said):
     folder = tmp_path_factory.mktemp("study")
-    left = records.table([make(RunConfig(), doubts=tuple(doubts), reasons=reasons)])
+    left = records.table(
+        make(RunConfig(repetition=number), doubts=tuple(doubts), reasons=reasons)
+        for number, (doubts, reasons) in enumerate(all_said, start=1)
+    )
     records.write_results(left[["run_id", "doubts", "reasons"]], folder)
-    (found,) = records.read_results(folder).to_dict("records")
-    assert found["doubts"] == tuple(doubts)
-    assert found["reasons"] == reasons
+    found = records.read_results(folder).sort_values("run_id")
+    assert found["doubts"].tolist() == [tuple(doubts) for doubts, _ in all_said]
+    assert found["reasons"].tolist() == [reasons for _, reasons in all_said]
 
 
 @pytest.mark.parametrize("odd", [[], {}, 3, "", None])

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,14 @@ from lib.stats.pairs import pairs
 from lib.stats.permutation import permutation_test
 
 
-def design(levels, contexts, repetitions, y=1.0):
+def design(levels, contexts, repetitions):
     rows = [
         (f"a{level}", f"d{context}", r)
         for r in range(repetitions)
         for context in range(contexts)
         for level in range(levels)
     ]
-    df = pd.DataFrame(rows, columns=["a", "d", "r"]).assign(y=y)
+    df = pd.DataFrame(rows, columns=["a", "d", "r"]).assign(y=1.0)
     return Observations.of(df, "y", "a", context=["d"], block="r")
 
 
@@ -60,7 +61,8 @@ def test_the_smallest_interaction_is_found_in_four_of_five_studies():
 def test_intervals_reach_what_was_foretold(repetitions):
     rng = np.random.default_rng(7)
     responses = np.exp(rng.normal(0, 0.05, (100, 3 * repetitions)))
-    models = [LogModel(design(3, 1, repetitions, response)) for response in responses]
+    planned = design(3, 1, repetitions)
+    models = [LogModel(replace(planned, response=response)) for response in responses]
     widths = [pair.precision for model in models for pair in pairs(model)]
     foretold = power.precision(0.05, repetitions, 3)
     assert foretold / 2 < np.median(widths) < 2 * foretold
