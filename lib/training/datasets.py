@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,22 +114,17 @@ def _read(config: RunConfig) -> npz.Arrays:
 
 
 def _read_digits(name: str) -> tuple[np.ndarray, ...]:
-    """The 1,797 digits of 8 x 8: four fifths to train on, the same ones in every run.
+    """The 1,797 digits of 8 x 8: four fifths to train on, the same ones in every run."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
 
-    They lie in scikit-learn's folder; importing it takes 1.5 s. The split is that of its
-    `train_test_split(test_size=0.2, stratify=labels, random_state=0)`.
-    """
-    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-    rows = np.loadtxt(str(file), delimiter=",")
-    images = np.rint(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    labels = rows[:, -1].astype(np.int32)
-    numbers = np.random.RandomState(0)
-    numbers.random()  # by which it decides ties, in rounding four fifths of each digit
-    mixed = [numbers.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
-    most = (142, 146, 142, 146, 145, 145, 145, 143, 139, 144)
-    parts = [np.split(one, [count]) for one, count in zip(mixed, most, strict=True)]
-    train, test = (numbers.permutation(np.concatenate(part)) for part in zip(*parts, strict=True))
-    return images[train], labels[train], images[test], labels[test]
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = bunch.target.astype(np.int32)
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, labels, test_size=0.2, stratify=labels, random_state=0
+    )
+    return x_train, y_train, x_test, y_test
 
 
 def _download(name: str) -> tuple[np.ndarray, ...]:

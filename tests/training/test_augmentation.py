@@ -1,20 +1,18 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import distribution
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 from scipy import stats
+from sklearn.datasets import load_sample_image
 
 from lib.study.config import RunConfig
 from lib.training import augmentation, input_pipeline
 from lib.training.datasets import Dataset
 
-FILE = distribution("scikit-learn").locate_file("sklearn/datasets/images/china.jpg")
-PHOTO = np.asarray(Image.open(FILE), np.float32)
+PHOTO = load_sample_image("china.jpg").astype(np.float32)
 
 
 def augmented(images: np.ndarray, seed: int) -> np.ndarray:
