@@ -34,15 +34,33 @@ pytestmark = needs.chromium
 
 SLOWLY = """
 import time
+from pathlib import Path
+from lib.report.figures import live
+live.SECONDS_BETWEEN = 0.1
 goes_on = figures.LiveCurve.progress
-figures.LiveCurve.progress = lambda live, said: (time.sleep(0.4), goes_on(live, said))
+def progress(live, said):
+    goes_on(live, said)
+    if said.fraction == 0.25:
+        time.sleep(1.5)  # until there is a reading of power
+    while said.fraction == 0.375 and not Path("seen").exists():
+        time.sleep(0.1)
+figures.LiveCurve.progress = progress
 """
-"""Between two steps there is time to look."""
+"""In the first of two epochs of four steps it waits until somebody has looked."""
+
+NETWORK = """
+import keras
+
+def build(image_size, classes):
+    shape = (image_size, image_size, 3)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(classes, activation="softmax")]
+    return keras.Sequential([keras.Input(shape), *layers])
+"""
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """JupyterLab on a copy of the notebooks and on three studies, one of them damaged: its URL."""
+def folder(tmp_path_factory):
+    """A copy of the notebooks, and three studies, one of them damaged."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     _make_short(folder / "notebooks" / "train.ipynb")
@@ -54,6 +72,12 @@ def lab(tmp_path_factory):
     damaged = folder / "outputs" / "damaged"
     damaged.mkdir()
     (damaged / "results.csv").write_text("a,b\n1,2\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(folder):
+    """JupyterLab there: its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -79,10 +103,12 @@ def lab(tmp_path_factory):
 
 
 def _make_short(path):
-    """Let train.ipynb train for some seconds, in most of which it does nothing."""
+    """Let train.ipynb train a small network until that was seen."""
+    path.with_name("small.py").write_text(NETWORK)
     notebook = nbformat.read(path, as_version=4)
     cells = {cell.id: cell for cell in notebook.cells}
     values = {"train_limit": 32, "test_limit": 8, "batch_size": 8, "epochs": 2}
+    values |= {"architecture": "small.py:build", "preprocessing": "rescale"}
     values |= {"features": "online", "idle_seconds": 1}
     cells["parameters"].source += "".join(f"\n{name} = {values[name]!r}" for name in values)
     cells["measure"].source = SLOWLY + cells["measure"].source
@@ -219,21 +245,14 @@ def test_text_of_a_study_is_no_markup(page):
     assert page.title() != "hacked"
 
 
-def test_a_training_is_followed_while_it_runs(desktop):
+def test_a_training_is_followed_while_it_runs(desktop, folder):
     page = desktop
     run_all(page, "train.ipynb")
-    page.evaluate(
-        """() => {
-            window.said = new Set();
-            const note = () => document.querySelectorAll(".live p").forEach(
-                one => window.said.add(one.textContent));
-            new MutationObserver(note).observe(document, {childList: true, subtree: true});
-        }"""
-    )
+    said = re.compile(r"epoch 1 of 2 .*: [\d.]+ W, [\d.]+ m?Wh")
+    page.locator(".live p", has_text=said).wait_for()
+    (folder / "notebooks" / "seen").touch()
     last = page.locator(".jp-CodeCell", has_text="run_tables.written(config)")
-    last.get_by_text("The run is complete").wait_for(timeout=needs.PATIENCE)
-    said = page.evaluate("[...window.said]")
-    assert re.search(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ m?Wh", "; ".join(said)), said
+    last.get_by_text("The run is complete").wait_for()
     assert not page.locator(".live").count(), "what moved is gone"
     cell = page.locator(".jp-CodeCell", has_text="figures.learning_curve(")
     cell.locator(".gtitle", has_text="Learning curve of").wait_for()
