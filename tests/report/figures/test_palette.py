@@ -90,7 +90,7 @@ NAMES = ["VGG16", "VGG19", "ResNet50", "Xception", "ResNet152V2", "Ours"]
 NO_ENERGY, NO_ACCURACY, NO_WATTMETER = NAMES[0], NAMES[3], NAMES[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def with_gaps():
     """Every figure of a study in which each architecture lacks something else."""
     rows = [
