@@ -72,7 +72,7 @@ def main() -> None:
     learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
 
     loaded_beside = beside & {*sys.modules}
-    counted = network.count(config, data, large)
+    counted = network.count(config, data, large) if beside else without
 
     json.dump(
         {

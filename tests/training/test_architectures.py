@@ -363,7 +363,7 @@ def assert_right_ones_are_named(message):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_weights_of_another_network_are_one_clear_error(tmp_path):
+def test_weights_of_another_network_are_one_clear_error(few_blocks, tmp_path):
     with undrawn():
         keras_base("VGG19").save_weights(tmp_path / "other.weights.h5")
         build(optimizer="sgd").save_weights(tmp_path / "whole.weights.h5")
@@ -383,7 +383,7 @@ def test_a_file_that_is_nowhere_is_one_clear_error(small, tmp_path):
     refused(tmp_path / "missing.h5")
 
 
-def test_imagenet_without_internet_names_both_ways_out(tmp_path, monkeypatch):
+def test_imagenet_without_internet_names_both_ways_out(few_blocks, tmp_path, monkeypatch):
     def no_internet(*_, **__):
         raise socket.gaierror("Name or service not known")
 
