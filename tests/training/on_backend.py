@@ -1,6 +1,7 @@
 """What one backend computes, as JSON: run by test_backends.py in a process for each backend.
 
-`python -m tests.training.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5` and `head.npz`.
+`python -m tests.training.on_backend BACKEND FOLDER`; FOLDER holds `base.weights.h5`, `head.npz`
+and images in `tiles.npz`: scikit-learn's digits take a second to import.
 """
 
 import json
@@ -38,6 +39,8 @@ def main() -> None:
     config = RunConfig(
         architecture="VGG16",
         head="linear",
+        dataset="tiles",
+        data_dir=str(folder),
         backend=backend,
         optimizer="sgd",
         train_limit=50,

@@ -55,6 +55,10 @@ def computed(tmp_path_factory):
     numbers = np.random.default_rng(3)
     kernel = numbers.normal(scale=0.05, size=(small_base.CHANNELS, 10)).astype("float32")
     np.savez(folder / "head.npz", kernel_0=kernel, kernel_1=np.zeros(10, "float32"))
+    labels = np.arange(50) % 10
+    pixels = numbers.integers(0, 256, (50, 32, 32), np.uint8)
+    test = {"x_test": pixels[:20], "y_test": labels[:20]}
+    np.savez(folder / "tiles.npz", x_train=pixels, y_train=labels, **test)
     # What it compiles runs for milliseconds.
     environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     at_once = {
