@@ -57,7 +57,7 @@ def main() -> None:
             model = network.build(config, data)
     beside = {"tensorflow"} - {backend}
     with hidden(*beside):  # as if it were not installed
-        without = network.count(config, data, large)
+        counted = network.count(config, data, large)
     feed = input_pipeline.images(data, config).train
     passes = [_passed(feed) for _ in range(2)]
     again = _passed(input_pipeline.images(data, config).train)
@@ -74,21 +74,17 @@ def main() -> None:
     (epoch,) = fit.learn(single, model, datasets.load(single))
     learned = [weight.tolist() for weight in model.get_layer("head").get_weights()]
 
-    loaded_beside = beside & {*sys.modules}
-    counted = network.count(config, data, large) if beside else without
-
     json.dump(
         {
             "backend": keras.backend.backend(),
-            "loaded_beside": [*loaded_beside],
+            "loaded_beside": [*beside & {*sys.modules}],
             "warped": ops.convert_to_numpy(warped).tolist(),
             "loss": epoch.loss,
             "val_loss": epoch.val_loss,
             "head": learned,
             "flops": counted.flops,
             "flops_epoch": counted.flops_epoch,
-            "flops_without_tensorflow": [without.flops, without.flops_epoch],
-            "reason": without.reason,
+            "reason": counted.reason,
             "labels": sorted(data.y_train.tolist()),
             "passes": [labels for _, labels in passes],
             "passes_differ": bool(abs(passes[0][0].mean(0) - passes[1][0].mean(0)).max() > 1e-4),
