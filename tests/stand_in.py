@@ -1,5 +1,6 @@
 """`run_all.py` in a process of its own, with a stand-in for training and without a report."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -135,6 +136,7 @@ def _go(cwd, environment, output, call):
     with Path(output).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    gc.freeze()
     os.fsync = lambda file: None  # as in `conftest`
     run_all(*call)
 
