@@ -13,15 +13,22 @@ from lib.execution import lock
 from lib.study.errors import StudyError
 
 SECOND = """
-import sys
+import json, os, sys
 from pathlib import Path
 from lib.execution import lock
-held = lock.alone_on_this_machine("two") if sys.argv[1] == "machine" else (
-    lock.alone_in_study(Path(sys.argv[1])))
-try:
-    with held: pass
-except lock.BusyError as error: print(error)
+for line in sys.stdin:
+    what, environment = json.loads(line)
+    os.environ.clear()
+    os.environ.update(environment)
+    held = lock.alone_on_this_machine("two") if what == "machine" else (
+        lock.alone_in_study(Path(what)))
+    said = None
+    try:
+        with held: pass
+    except lock.BusyError as error: said = str(error)
+    print(json.dumps(said), flush=True)
 """
+ASKED = [sys.executable, "-c", SECOND]
 
 HOLD = """
 import sys, time
@@ -32,32 +39,41 @@ with lock.alone_on_this_machine("holder"):
 """
 
 
-def second(what, *before, **environment):
-    """What another process is told."""
-    command = [*before, sys.executable, "-c", SECOND, str(what)]
-    env = os.environ | environment
-    done = subprocess.run(command, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def question(what, **environment):
+    return json.dumps([str(what), os.environ | environment]) + "\n"
+
+
+@pytest.fixture(scope="module")
+def second():
+    """What another process is told: None where nobody is in its way."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(ASKED, stdin=pipe, stdout=pipe, text=True) as process:
+
+        def ask(what, **environment):
+            process.stdin.write(question(what, **environment))
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield ask
 
 
 def machine_lock():
     return Path(os.environ[lock.FOLDER]) / lock._NAME
 
 
-def test_two_measurements_do_not_run_beside_each_other():
+def test_two_measurements_do_not_run_beside_each_other(second):
     with lock.alone_on_this_machine("study one"):
         assert f"process {os.getpid()} (study one) since 20" in second("machine")
-    assert second("machine") == ""
+    assert second("machine") is None
 
 
-def test_two_calls_do_not_work_on_one_study_whatever_their_temporary_folders(tmp_path):
+def test_two_calls_do_not_work_on_one_study_whatever_their_temporary_folders(second, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "one")
     with lock.alone_in_study(tmp_path / "one"):
         said = f"process {os.getpid()} (study one)"
         assert said in second(tmp_path / "one", TMPDIR=str(tmp_path), TRAINING_ENERGY_LOCKS="/x")
         assert said in second(tmp_path / "link")
-        assert second(tmp_path / "other") == ""
+        assert second(tmp_path / "other") is None
 
 
 def test_two_hosts_do_not_work_on_one_study(tmp_path):
@@ -66,9 +82,14 @@ def test_two_hosts_do_not_work_on_one_study(tmp_path):
     alone += ["--fork", "--uts", "--ipc"]
     if not alone[0] or subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this machine makes no namespaces")
+
+    def told():
+        asked = question(tmp_path / "one")
+        return json.loads(subprocess.check_output([*alone, *ASKED], input=asked, text=True))
+
     with lock.alone_in_study(tmp_path / "one"):
-        assert "another call works on" in second(tmp_path / "one", *alone)
-    assert second(tmp_path / "one", *alone) == ""
+        assert "another call works on" in told()
+    assert told() is None
 
 
 def test_a_dead_holder_holds_nothing():
@@ -78,7 +99,7 @@ def test_a_dead_holder_holds_nothing():
     assert not machine_lock().exists()
 
 
-def test_a_file_of_another_user_locks_too(monkeypatch):
+def test_a_file_of_another_user_locks_too(second, monkeypatch):
     """Linux refuses to create or write what another user has in a shared temporary folder."""
     machine_lock().touch()
     real = os.open
@@ -130,7 +151,7 @@ def test_what_is_in_the_place_of_a_lock_is_not_overwritten(tmp_path):
     assert victim.read_text() == "{precious}"
 
 
-def test_a_lock_that_was_taken_away_is_made_anew(monkeypatch):
+def test_a_lock_that_was_taken_away_is_made_anew(second, monkeypatch):
     real = lock.lock_descriptor
 
     def stolen(file, *, blocking):
