@@ -11,20 +11,21 @@ from lib.execution import local, run_folders
 from lib.records.progress import Progress
 from lib.study.config import RunConfig
 from lib.study.folder import StudyFolder
-from tests.conftest import RECORD, ROOT, RUN_DIR
+from tests.conftest import RECORD, ROOT, RUN_DIR, write_notebook
 
 
 class Notes:
     """A watcher that remembers what it was told."""
 
     def __init__(self):
-        self.begun, self.seen, self.ended = [], [], []
+        self.begun, self.seen, self.ended = [], {}, []
 
     def begin(self, config):
         self.begun.append(config.run_id)
+        self.seen[config.run_id] = []
 
     def progress(self, config, progress, left):
-        self.seen.append(progress)
+        self.seen[config.run_id].append(progress)
 
     def end(self, record, seconds, left):
         self.ended.append(record)
@@ -52,36 +53,6 @@ def no_process_left():
     assert psutil.Process().children(recursive=True) == before
 
 
-def test_a_run_is_watched_and_moves_into_its_place_whole(tmp_path, notebook, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    notebook(
-        RUN_DIR,
-        "from lib.records.progress import Progress, ProgressFile\n"
-        "import time\n"
-        "file = ProgressFile(run_dir)\n"
-        "file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)\n"
-        "time.sleep(0.6)\n"
-        "file.remove()",
-        "print(Path.home() / 'secret')",
-        RECORD,
-    )
-    one, notes = config(tmp_path), Notes()
-    (record,) = run(tmp_path, one, notes=notes)
-    assert record.error is None
-    assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
-    assert run_folders.look(one).state == run_folders.COMPLETE
-    assert not (StudyFolder(tmp_path).unfinished.path).exists()
-    # The executed notebook names no folder of this machine.
-    text = (one.run_dir / "train.ipynb").read_text()
-    assert "~/secret" in text
-    assert str(tmp_path) not in text
-
-    assert any(seen.fraction == 0.5 and seen.accuracy == 0.75 for seen in notes.seen)
-    phases = list(dict.fromkeys(seen.phase for seen in notes.seen))
-    assert phases == ["starting", "training", "saving"]
-    assert notes.seen[-1].energy_consumed == 0.001, "what was measured stays known"
-
-
 WAYS_TO_FAIL = {
     "raise ValueError('no such\\nthing')": "ValueError: no such thing",
     "import sys; sys.exit(3)": "SystemExit: 3",
@@ -90,13 +61,38 @@ WAYS_TO_FAIL = {
     "pass": "the notebook ended without leaving a record; its last call is to be run.finish",
 }
 
+SOUND = f"""
+{RUN_DIR}
+from lib.records.progress import Progress, ProgressFile
+import time
+file = ProgressFile(run_dir)
+file.write(Progress('training', 1, 2, 0.5, 0.75, 12.0, 0.001), now=True)
+time.sleep(0.6)
+file.remove()
+print(Path.home() / 'secret')
+{RECORD}
+"""
 
-@pytest.mark.usefixtures("no_process_left")
-def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook):
-    cells = [*WAYS_TO_FAIL, RECORD]
-    notebook(f"exec({cells}[epochs - 1])")
-    runs = [config(tmp_path, epochs=number) for number, _ in enumerate(cells, start=1)]
-    *failed, last = run(tmp_path, *runs)
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """A run for each way to fail and a sound one, in one call: its folder, runs and watcher."""
+    folder, cells = tmp_path_factory.mktemp("batch"), [*WAYS_TO_FAIL, SOUND]
+    before = psutil.Process().children(recursive=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        path = write_notebook(folder / "stand-in", f"exec({cells}[epochs - 1])")
+        patch.setattr(RunConfig, "notebook", path)
+        runs = [config(folder, epochs=number) for number, _ in enumerate(cells, start=1)]
+        notes = Notes()
+        run(folder, *runs, notes=notes)
+        assert psutil.Process().children(recursive=True) == before
+        yield folder, runs, notes
+
+
+def test_a_failing_run_says_why_and_stops_no_other(batch):
+    _, runs, notes = batch
+    *failed, last = notes.ended
     assert last.status == "completed"
     for record, bad, error in zip(failed, runs, WAYS_TO_FAIL.values(), strict=False):
         assert record.status == "failed"
@@ -104,6 +100,24 @@ def test_a_failing_run_says_why_and_stops_no_other(tmp_path, notebook):
         assert "\n" not in record.error
         left = {path.name for path in bad.run_dir.iterdir()}
         assert {"run.json", "train.ipynb", "log.txt"} <= left
+
+
+def test_a_run_is_watched_and_moves_into_its_place_whole(batch):
+    folder, (*_, one), notes = batch
+    assert notes.ended[-1].error is None
+    assert {path.name for path in one.run_dir.iterdir()} == {"run.json", "train.ipynb", "log.txt"}
+    assert run_folders.look(one).state == run_folders.COMPLETE
+    assert not (StudyFolder(folder).unfinished.path).exists()
+    # The executed notebook names no folder of this machine.
+    text = (one.run_dir / "train.ipynb").read_text()
+    assert "~/secret" in text
+    assert str(folder) not in text
+
+    assert notes.begun[-1] == one.run_id
+    seen = notes.seen[one.run_id]
+    assert any(told.fraction == 0.5 and told.accuracy == 0.75 for told in seen)
+    assert list(dict.fromkeys(told.phase for told in seen)) == ["starting", "training", "saving"]
+    assert seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
 @pytest.mark.usefixtures("no_process_left")
