@@ -262,8 +262,7 @@ def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
     """Combine the sources of a budget."""
     whole = possible(dataclasses.replace(budget, scopes={}), draws)
     low, middle, high = _quantiles(whole, _QUANTILES)
-    limits = len(budget.sources), len(_LIMITS)
-    errors = [(source, np.full(limits, source.median)) for source in budget.sources]
+    errors = [(one, np.full((len(budget.sources), 2), one.median)) for one in budget.sources]
     for place, (source, error) in enumerate(errors):  # in each of which a figure is linear
         error[place] = source.law.at(np.array(_LIMITS))
     ends = [*zip(budget.sources, _true(budget.parts, errors), strict=True)] if errors else []

@@ -102,8 +102,7 @@ class LogModel:
             return Estimate(reason="never measured in the same place")
         shares = weights[few] @ self._inverse[few]
         value = float(shares @ self._y)
-        runs = np.bincount(self._cell_of, minlength=len(self.cells))
-        if (runs[weights != 0] < 2).any() or not self.df_residual:
+        if (self._runs.sum(axis=0)[few] < 2).any() or not self.df_residual:
             return Estimate(value, reason="one run alone has no spread")
         variance = float(shares**2 @ self._own_squares)
         if variance <= _ROUNDING**2:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -94,7 +93,7 @@ def pairs(
     tested = sum(estimate.reason is None for _, estimate in found)
     results = []
     for pair, estimate in found:
-        known: dict[str, Any] = {"ratio": math.exp(estimate.value), "reason": estimate.reason}
+        known: dict = {"ratio": math.exp(estimate.value), "reason": estimate.reason}
         if estimate.reason is None:
             low, high = estimate.ratio_within(ALPHA / tested)
             p_alike = math.nan if margin is None else estimate.p_within(math.log1p(margin))

@@ -16,14 +16,13 @@ from lib.study.config import Strict
 from lib.units import JOULES, WATTS
 
 LOCAL = "local"  # the zone of the machine that reads the log
+_zones = cache(zoneinfo.available_timezones)  # which looks into hundreds of files
 
 EPOCH_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """Seconds in the units that times are counted in."""
 
 _TABLE = Path(__file__).with_name("wattmeter_presets.toml").read_text(encoding="utf-8")
 PRESETS = tomllib.loads(_TABLE)  # what `wattmeter: NAME` stands for
-
-_zones = cache(zoneinfo.available_timezones)  # which looks into hundreds of files
 
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1, strict=True)]
 Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]
