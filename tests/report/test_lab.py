@@ -35,18 +35,19 @@ pytestmark = needs.chromium
 SLOWLY = """
 import time
 from pathlib import Path
-from lib.report.figures import live
-live.SECONDS_BETWEEN = 0.1
 goes_on = figures.LiveCurve.progress
 def progress(live, said):
     goes_on(live, said)
-    if said.fraction == 0.25:
-        time.sleep(1.5)  # until there is a reading of power
-    while said.fraction == 0.375 and not Path("seen").exists():
+    if said.epoch and said.watts is None:
+        time.sleep(0.6)
+    while said.watts is not None and not Path("seen").exists():
         time.sleep(0.1)
+        goes_on(live, said)
 figures.LiveCurve.progress = progress
 """
-"""In the first of two epochs of four steps it waits until somebody has looked."""
+"""Between its first steps there is time for a reading of power; then it waits until somebody has
+looked.
+"""
 
 NETWORK = """
 import keras
@@ -248,7 +249,7 @@ def test_text_of_a_study_is_no_markup(page):
 def test_a_training_is_followed_while_it_runs(desktop, folder):
     page = desktop
     run_all(page, "train.ipynb")
-    said = re.compile(r"epoch 1 of 2 .*: [\d.]+ W, [\d.]+ m?Wh")
+    said = re.compile(r"epoch \d of 2 .*: [\d.]+ W, [\d.]+ m?Wh")
     page.locator(".live p", has_text=said).wait_for()
     (folder / "notebooks" / "seen").touch()
     last = page.locator(".jp-CodeCell", has_text="run_tables.written(config)")
