@@ -23,11 +23,12 @@ settings.load_profile("no seconds")
 
 LONG = (
     *("test_in_browser", "test_cluster", "test_end_to_end", "test_lab", "test_shipped_studies"),
-    *("test_plain_keras", "test_flops", "test_architectures", "test_backends", "test_faults"),
-    *("test_local", "test_own_notebook", "test_prometheus", "test_until_precise"),
-    *("test_codecarbon", "test_cached_features", "test_package", "test_folder"),
+    *("test_faults", "test_backends", "test_flops", "test_architectures"),
+    *("test_own_notebook", "test_cached_features", "test_codecarbon", "test_package"),
+    *("test_until_precise", "test_findings", "test_prometheus", "test_equal_accuracy"),
+    *("test_export", "test_folder", "test_docs", "test_attach"),
 )
-"""Files of tests that take the longest."""
+"""Files of tests that take the longest. Those that mostly wait begin beside those that compute."""
 
 DEADLY = ("test_faults", "test_local", "test_run_process")
 """Files in which kernels die, or are killed for their memory."""
