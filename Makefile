@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STUDY ?= params/quick.yaml
-# Two at once: more would compete for the memory that a training takes.
-WORKERS ?= 2
+# Three at once keep two cores busy, for tests wait too.
+WORKERS ?= 3
 IN_PARALLEL := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: study test coverage lint lab lock clean
