@@ -56,11 +56,11 @@ def joules(moment):
 
 
 def expose(handler):
-    """Two sockets; the second has a constant 10 W."""
-    now = time.time()
+    """Two sockets; the second has a constant 10 W. A late answer has the time that it is of."""
+    now = round(time.time(), 3)
     lines = [
-        f'socket_power_milliwatts{{socket="a"}} {1e3 * watts(now):.3f}',
-        f'socket_power_milliwatts{{socket="b"}} {1e4:.3f}',
+        f'socket_power_milliwatts{{socket="a"}} {1e3 * watts(now):.3f} {1e3 * now:.0f}',
+        f'socket_power_milliwatts{{socket="b"}} {1e4:.3f} {1e3 * now:.0f}',
     ]
     reply(handler, 200, "\n".join(lines) + "\n", "text/plain; version=0.0.4")
 
