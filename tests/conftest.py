@@ -187,9 +187,8 @@ def authors():
 
 
 @pytest.fixture(scope="session")
-def papers_study(tmp_path_factory):
+def papers_study(authors, tmp_path_factory):
     """The authors' raw data with their report."""
     from tests import reports
 
-    needs.ask_for(needs.replication)
-    return reports.papers(tmp_path_factory.mktemp("studies") / "published")
+    return reports.papers(authors, tmp_path_factory.mktemp("studies") / "published")

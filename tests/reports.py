@@ -13,11 +13,11 @@ import scipy.stats  # noqa: F401 (or each fork that executes a notebook does so 
 from IPython.core.interactiveshell import InteractiveShell
 
 from lib import records
-from lib.paper import published
+from lib.logs.folder import Imported
 from lib.report import build, figures, layout
 from lib.stats import score
 from lib.study.catalog import ARCHITECTURES
-from tests import needs, small_study
+from tests import small_study
 
 SCRIPT = "<script>document.title='hacked'</script>"
 HOSTILE = f'{SCRIPT}<b>&amp; "bold"</b>'
@@ -73,9 +73,9 @@ def _every_architecture() -> nbformat.NotebookNode:
     return nbformat.v4.new_code_cell(outputs=outputs)
 
 
-def papers(folder: Path) -> Path:
+def papers(authors: Imported, folder: Path) -> Path:
     """The authors' raw data."""
-    records.write_results(published.read_package(needs.REPLICATION).results, folder)
+    records.write_results(authors.results, folder)
     built(folder)
     return folder
 

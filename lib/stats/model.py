@@ -98,7 +98,7 @@ class LogModel:
         """
         few = weights.nonzero()[0]
         row = np.concatenate([weights, np.zeros(self._design.shape[1] - len(weights))])
-        if np.abs(weights[few] @ self._found[few] - row).max() > 1e-8:
+        if not np.allclose(weights[few] @ self._found[few], row, atol=1e-8):
             return Estimate(reason="never measured in the same place")
         shares = weights[few] @ self._inverse[few]
         value = float(shares @ self._y)

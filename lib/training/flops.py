@@ -83,7 +83,15 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
             f"rule counts: {', '.join(sorted(unknown))}"
         )
     flops, flops_head = found or (None, None)
-    return Flops(batch_size, flops, flops_head, counted[0], counted[1], reason, tuple(doubts))
+    return Flops(
+        batch_size=batch_size,
+        flops=flops,
+        flops_head=flops_head,
+        counted=counted[0],
+        counted_head=counted[1],
+        reason=reason,
+        doubts=tuple(doubts),
+    )
 
 
 def flops_epoch(

@@ -340,9 +340,8 @@ def test_two_summaries_of_one_run_are_refused(study):
         attach.attach(study, study, None)
 
 
-@needs.replication
-def test_the_authors_runs_give_table_7_and_rho(tmp_path):
-    results = published.read_package(needs.REPLICATION).results
+def test_the_authors_runs_give_table_7_and_rho(authors, tmp_path):
+    results = authors.results
     runs = results[results["campaign"] == "wattmeter"]
     without = runs.drop(columns=[name for name in runs if name.startswith("wattmeter")])
     for row in without.to_dict("records"):

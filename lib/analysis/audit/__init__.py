@@ -53,9 +53,9 @@ def audit(
         if numbers.isna().equals(done[name].isna()):
             done = done.assign(**{name: numbers})
     asked = design.of(done, study)
-    asked_of = {"compared": asked.compared, "context": asked.context}
-    done = done.assign(**{role: _together(done, names) for role, names in asked_of.items()})
-    done = done.reset_index(drop=True)
+    done = done.assign(
+        compared=_together(done, asked.compared), context=_together(done, asked.context)
+    ).reset_index(drop=True)
     findings = [check(done) for check in checks]
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
