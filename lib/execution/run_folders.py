@@ -198,8 +198,10 @@ def check_room(study_dir: Path) -> None:
 
 def clear(study_dir: Path) -> None:
     """Take away what is left of runs that were interrupted, and of files half written."""
-    remove_unfinished(study_dir)
-    unfinished = StudyFolder(study_dir).unfinished.path
+    here = StudyFolder(study_dir)
+    for folder in (study_dir, *here.runs.glob("*"), *here.aside.glob("*")):
+        remove_unfinished(folder)
+    unfinished = here.unfinished.path
     if unfinished.exists():
         shutil.rmtree(unfinished)
 

@@ -227,6 +227,18 @@ def test_setting_aside_overwrites_nothing_and_follows_no_link(tmp_path):
     assert (kept / "aside.txt").read_text() == "why\n"
 
 
+def test_what_killed_writes_left_is_removed_wherever_in_a_study_they_were(tmp_path):
+    here = StudyFolder(tmp_path / "s")
+    for folder in (here.path, here.run("a"), here.aside / "a.aside-1"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".run.json.x1.tmp").write_text("{")
+        (folder / "run.json").write_text("{}")
+    (here.runs / "file").write_text("of a user")
+    run_folders.clear(here.path)
+    assert len([*here.path.rglob("run.json")]) == 3
+    assert not [*here.path.rglob("*.tmp")]
+
+
 READERS = {
     "run.json": lambda folder: records.read(folder / "run.json"),
     "history.csv": records.read_history,
