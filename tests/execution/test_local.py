@@ -2,6 +2,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -120,11 +122,27 @@ def test_a_run_is_watched_and_moves_into_its_place_whole(batch):
     assert seen[-1].energy_consumed == 0.001, "what was measured stays known"
 
 
+WITH_A_HELPER = """
+import subprocess, time
+helper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+(run_dir / "helper").write_text(str(helper.pid))
+time.sleep(600)
+"""
+"""Starts what loads data, say. A kernel that dies does not end it: whoever ends the kernel must."""
+
+
 @pytest.mark.usefixtures("no_process_left")
-def test_a_run_that_takes_too_long_is_stopped(tmp_path, notebook):
-    notebook("import time; time.sleep(60)")
-    (record,) = run(tmp_path, config(tmp_path), timeout=2)
-    assert "run_timeout" in record.error
+def test_a_run_that_takes_too_long_is_stopped(tmp_path, notebook, monkeypatch):
+    """An hour has passed as soon as the helper is there."""
+    notebook(RUN_DIR, WITH_A_HELPER)
+    helpers = lambda: [path.read_text() for path in tmp_path.rglob("helper")]  # noqa: E731
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * any(helpers()))
+    monkeypatch.setattr(local, "time", clock)
+    (record,) = run(tmp_path, config(tmp_path), timeout=1800)
+    assert "stopped after 1800 s, the study's run_timeout" in record.error
+    (helper,) = helpers()
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(helper)).wait(10)
 
 
 def test_what_a_killed_runner_left_is_cleared_away_and_run_again(tmp_path, notebook, no_kernel):
@@ -149,20 +167,16 @@ list(runner.execute_all([RunConfig(output_dir=sys.argv[2])], Path(sys.argv[2]), 
 
 
 def test_a_killed_runner_leaves_no_process_behind(tmp_path, notebook):
-    notebook(
-        f"import os; from pathlib import Path; Path({str(tmp_path / 'pid')!r}).write_text("
-        "str(os.getpid()))",
-        "import time; time.sleep(120)",
-    )
+    notebook(RUN_DIR, WITH_A_HELPER)
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(RunConfig.notebook), str(tmp_path)],
         cwd=ROOT,
     )
     deadline = time.monotonic() + 30
-    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+    while not [*tmp_path.rglob("helper")] and time.monotonic() < deadline:
         time.sleep(0.02)
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 2, "the run's process and its kernel"
+    assert len(family) == 3, "the run's process, its kernel and the helper"
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(family, timeout=10)
