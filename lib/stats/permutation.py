@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy
+import pandas as pd
 from numpy.typing import NDArray
 
 MOST_ARRANGEMENTS = 1_000_000  # of one stratum, that are counted; beyond, some are drawn
@@ -56,7 +56,7 @@ def permutation_test(values: np.ndarray, levels: np.ndarray, strata: np.ndarray)
     for y, x in parts:
         order = np.argsort(x, kind="stable")
         # Twice, so that they are whole where some are tied too.
-        ranks = np.rint(2 * scipy.stats.rankdata(y[order])).astype(int)
+        ranks = np.rint(2 * pd.Series(y[order]).rank().to_numpy()).astype(int)
         ranked.append((ranks, tuple(np.unique(x, return_counts=True)[1])))
     statistic = sum(_h(np.array([ranks]), ranks, sizes)[0] for ranks, sizes in ranked)
     distribution = _distribution([(tuple(sorted(ranks)), sizes) for ranks, sizes in ranked])
@@ -92,7 +92,7 @@ def critical_sum(sizes: Iterable[Sizes], alpha: float) -> float:
 
 def sums_of_h(values: np.ndarray, sizes: Sizes) -> np.ndarray:
     """H of each row of `values`, shape (rows, n), whose first columns are of the first level."""
-    ranks = 2 * scipy.stats.rankdata(values, axis=1)
+    ranks = 2 * pd.DataFrame(values).rank(axis=1).to_numpy()
     return _h(ranks, ranks[0], sizes)
 
 
