@@ -81,8 +81,9 @@ def command(notebook, *arguments):
 
 def surroundings(folder, **environment):
     """Its working folder, session and environment; temporary files, and so its locks, lie there."""
-    (folder / "tmp").mkdir(exist_ok=True)
-    places = {"PYTHONPATH": ROOT, "TRAINING_ENERGY_LOCKS": folder / "tmp"} | environment
+    here = folder / "tmp"
+    here.mkdir(exist_ok=True)
+    places = {"PYTHONPATH": ROOT, "TMPDIR": here, "TRAINING_ENERGY_LOCKS": here} | environment
     return {
         "cwd": folder,
         "env": os.environ | {name: str(value) for name, value in places.items()},

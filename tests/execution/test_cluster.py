@@ -104,8 +104,8 @@ class Cluster:
         here = self.folder / f"{kind}-{len(self.processes)}"
         (here / "tmp").mkdir(parents=True)
         options = ["--host", "127.0.0.1", "--no-dashboard", *map(str, arguments)]
-        environment = {"TRAINING_ENERGY_LOCKS": str(here / "tmp")} | environment
-        line = json.dumps([kind, options, str(here), environment])
+        own = dict.fromkeys(("TMPDIR", "TRAINING_ENERGY_LOCKS"), str(here / "tmp"))
+        line = json.dumps([kind, options, str(here), own | environment])
         print(line, file=self.prepared.stdin, flush=True)
         process = psutil.Process(int(self.prepared.stdout.readline()))
         self.processes.append(process)
