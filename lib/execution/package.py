@@ -6,9 +6,12 @@ with the study, its report, the program, the versions of what was installed, and
 
 import hashlib
 import importlib.metadata
+import os
 import re
 import socket
+import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,8 @@ def hand_over(study_dir: Path, export: str | None, target: Path | None, console:
     Raises:
         UserError: If there is no finished study.
     """
+    if target is not None:
+        _check(target)
     if export is not None:
         paths = exports.write(results.load(study_dir), export)
         console.print(f"{len(paths)} files of {export} in {study_dir / 'exports'}", soft_wrap=True)
@@ -78,6 +83,28 @@ def hand_over(study_dir: Path, export: str | None, target: Path | None, console:
         for name, why in left_out.items():
             console.print(f"Left out: {readable(name)}, which {why}", soft_wrap=True)
     return True
+
+
+def _check(target: Path) -> None:
+    """Refuse to write over what is no package, and into what is no folder.
+
+    Raises:
+        StudyError: If there is such a thing.
+    """
+    if os.path.lexists(target) and not is_package(target):
+        raise StudyError([f"{target} is there, and is no package; name another file"], "--package")
+    above = next(folder for folder in target.absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise StudyError([f"{target} can't be written: {above} is no folder"], "--package")
+
+
+def is_package(path: Path) -> bool:
+    """Whether a file is what `package` writes, by the names of what it holds."""
+    if not path.is_file():
+        return False
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        return {CHECKSUMS, METADATA, f"{STUDY}/results.csv"} <= {*archive.namelist()}
+    return False
 
 
 def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:

@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from lib import records
-from lib.execution.package import CHECKSUMS, METADATA, STUDY
+from lib.execution.package import CHECKSUMS, STUDY, is_package
 from lib.files import from_csv, sha256
 from lib.report import build
 from lib.study import plan
@@ -59,10 +59,10 @@ def _unpack(path: Path, root: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = [PurePosixPath(one.filename) for one in members]
-            if not {CHECKSUMS, METADATA} <= {*map(str, names)}:
-                raise StudyError([f"{path.name} is no package of --package"], "--verify")
             if any(name.is_absolute() or ".." in name.parts for name in names):
                 raise StudyError([f"{path.name} names files outside of itself"], "--verify")
+            if not is_package(path):
+                raise StudyError([f"{path.name} is no package of --package"], "--verify")
             if sum(one.file_size for one in members) > LARGEST:
                 raise StudyError([f"{path.name} unpacks to more than 4 GB"], "--verify")
             archive.extractall(root)

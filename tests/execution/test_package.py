@@ -141,6 +141,31 @@ def test_a_package_that_names_files_outside_is_refused(tmp_path):
     assert not (tmp_path / "outside").exists()
 
 
+def test_a_package_without_results_is_refused(packed, tmp_path):
+    _, target = packed
+    with zipfile.ZipFile(target) as archive, zipfile.ZipFile(tmp_path / "x.zip", "w") as less:
+        for name in {*archive.namelist()} - {"study/results.csv"}:
+            less.writestr(name, archive.read(name))
+    with pytest.raises(StudyError, match="is no package"):
+        said(tmp_path / "x.zip")
+
+
 def test_an_unfinished_study_is_not_packed(tmp_path):
     with pytest.raises(StudyError, match="no study with a report"):
         package.package(tmp_path, tmp_path / "x.zip")
+
+
+def test_only_a_package_is_written_over(packed, study, tmp_path, monkeypatch):
+    monkeypatch.setattr(package, "package", lambda folder, target: (1, {}))
+    assert package.hand_over(study, None, packed[1], Console(file=io.StringIO()))
+    (tmp_path / "mine.yaml").write_text("title: mine")
+    zipfile.ZipFile(tmp_path / "images.zip", "w").close()
+    for name, why in (
+        ("mine.yaml", "is there, and is no package"),
+        ("images.zip", "is there, and is no package"),
+        (".", "is there, and is no package"),
+        ("mine.yaml/x.zip", "mine.yaml is no folder"),
+    ):
+        with pytest.raises(StudyError, match=why):
+            package.hand_over(study, None, tmp_path / name, Console(file=io.StringIO()))
+    assert (tmp_path / "mine.yaml").read_text() == "title: mine"
