@@ -153,6 +153,8 @@ def _of_no_use(asked: dict[str, Any]) -> list[str]:
     given = [name for name, value in asked.items() if value]
     if "name" in given and ("import" not in given or "kaggle" in given):
         return ["--name belongs to --import; leave it out"]
+    if "like" in given and "dry_run" not in given:
+        return ["--like belongs to --dry-run; leave it out"]
     of_kaggle = {"import"} if "kaggle" in given else set()
     alone = next((name for name in _TRAIN_NOTHING if name in {*given} - of_kaggle), None)
     if alone is None:

@@ -289,6 +289,12 @@ def test_an_interrupted_study_goes_on(study, tmp_path, notebook, monkeypatch, ca
     assert len(list((tmp_path / "outputs").rglob("run.json"))) == 4
 
 
+def test_an_earlier_study_to_plan_by_is_of_the_dry_run(study, tmp_path, capsys):
+    assert cli.main([str(study), "--like", str(tmp_path)]) == cli.BAD_INPUT
+    assert "--like belongs to --dry-run; leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+
+
 @pytest.mark.parametrize("option", ["--import", "--wattmeter"])
 @pytest.mark.parametrize(
     "other", [["--dry-run"], ["--set", "epochs=1"], ["--only", "epochs=1"], ["--fresh"]]

@@ -316,7 +316,7 @@ def load(study_dir: str | Path) -> Analysis:
     if not folder.is_dir():
         raise NoResultsError(
             f"there is no folder '{study_dir}'. `python run_all.py` runs the quick study and makes "
-            "outputs/quick; set study_dir to the folder of another study"
+            "outputs/quick; name the folder of a study that was run"
         )
     planned = plan.read(folder)
     merged = records.merge(folder, planned or None)
