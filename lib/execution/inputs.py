@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from lib.instruments.wattmeters import meters
 from lib.study.config import RunConfig, RunFields
 from lib.study.errors import StudyError
 from lib.study.study import check_presence
@@ -13,7 +14,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def check(runs: Iterable[RunFields]) -> None:
-    """Open every file of images and of weights that `runs` name.
+    """Open every file of images, of weights and of meters that `runs` name.
 
     Raises:
         StudyError: With everything that isn't there, or is not what it has to be, each said once.
@@ -22,6 +23,7 @@ def check(runs: Iterable[RunFields]) -> None:
     check_presence(runs)
     ours = [run for run in runs if isinstance(run, RunConfig)]
     problems = [_images(*one) for one in dict.fromkeys((run.dataset, run.data_dir) for run in ours)]
+    problems += [_meter(name) for name in dict.fromkeys(run.meter for run in runs)]
     problems += [_weights(name) for name in dict.fromkeys(run.weights for run in ours)]
     if found := [problem for problem in problems if problem]:
         raise StudyError(found)
@@ -32,6 +34,15 @@ def _images(dataset: str, data_dir: str | None) -> str | None:
         datasets.read_file(dataset, data_dir)
     except (ValueError, OSError) as error:
         return f"dataset: {error}"
+    return None
+
+
+def _meter(name: str | None) -> str | None:
+    try:
+        if name is not None:
+            meters.open_meter(Path(name))
+    except ValueError as error:
+        return f"meter: {error}"
     return None
 
 

@@ -43,6 +43,15 @@ def test_images_are_opened_before_the_first_run(tmp_path, changes, message):
         inputs.check([run(tmp_path), run(tmp_path, repetition=2)])
 
 
+def test_what_describes_a_meter_is_opened_before_the_first_run(tmp_path):
+    np.savez(tmp_path / "mine.npz", **GOOD)
+    (tmp_path / "meter.yaml").write_text("hello: 1")
+    with pytest.raises(StudyError, match=r"meter: meter\.yaml: needs a line `meter:`"):
+        inputs.check([run(tmp_path, meter=str(tmp_path / "meter.yaml"))])
+    (tmp_path / "meter.yaml").write_text("meter: shelly\nurl: http://nowhere.invalid")
+    inputs.check([run(tmp_path, meter=str(tmp_path / "meter.yaml"))])
+
+
 def test_weights_are_opened_before_the_first_run(tmp_path):
     np.savez(tmp_path / "mine.npz", **GOOD)
     (tmp_path / "w.h5").write_text("<html>404 Not Found")
