@@ -92,6 +92,8 @@ def attach(
         column = energy_column(reading)
         less = reading.energy_consumed is None and record.extra.get(column) is not None
         reading, other = (reading, None) if less else _beside_an_earlier_one(record, reading)
+        if less:
+            other = f"nothing in {log.name}, so the reading of an earlier log is kept"
         if other:
             replaced[other].append(record.run_id)
         updated = record if less else with_reading(record, reading)

@@ -155,6 +155,15 @@ def test_another_log_replaces_what_the_first_one_said(study):
     assert len(record.readings) == 1
 
 
+def test_a_log_of_another_day_takes_no_earlier_reading_away_and_says_so(study):
+    attach.attach(study, write_log(study, EVERYTHING), MAPPING)
+    before = [read(study, number) for number in (1, 2, 3)]
+    other = write_log(study, EVERYTHING, 86_400, name="other.csv")
+    (note,) = attach.attach(study, other, MAPPING).notes
+    assert note.startswith("nothing in other.csv, so the reading of an earlier log is kept: VGG16")
+    assert [read(study, number) for number in (1, 2, 3)] == before
+
+
 def test_a_study_may_have_several_logs(study):
     for name, begin in (("monday.csv", 0), ("tuesday.csv", 300), ("wednesday.csv", 600)):
         log = write_log(study, np.arange(begin - 50, begin + 150, 0.1), name=name)
