@@ -97,7 +97,8 @@ def _cost(runs: Sequence[RunFields], outputs: Path) -> str:
     share = len(runs) / len(known)
     took, used = (share * sum(figures) for figures in zip(*known, strict=True))
     guess = "" if share == 1 else ", estimated from those that ran here before"
-    return f"All {len(runs)} runs will take about {duration(took)} and {energy(used)}{guess}."
+    took_about = f"All {len(runs)} runs will take about {duration(took)}"
+    return f"{took_about}, and their trainings {energy(used)}{guess}."
 
 
 def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
@@ -108,9 +109,11 @@ def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
             record = records.read(path)
         except (OSError, ValueError):
             continue
-        if record.status == "completed" and record.started_at and record.ended_at:
-            begin, end = map(datetime.fromisoformat, (record.started_at, record.ended_at))
-            took = (end - begin).total_seconds()
+        begin, end = record.started_at, record.ended_at
+        if record.phases:  # with what is around the training
+            begin, end = record.phases[0].started_at, record.phases[-1].ended_at
+        if record.status == "completed" and begin and end:
+            took = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
             rows.append((cell(record.config), took, record.energy_consumed))
     means = pd.DataFrame(rows, columns=["cell", "seconds", "kwh"]).groupby("cell").mean()
     return {cell: (row["seconds"], row["kwh"]) for cell, row in means.fillna(0.0).iterrows()}

@@ -34,7 +34,10 @@ def show(call: Call, console: Console, like: Path | None = None) -> bool:
     from lib.execution import foresight  # statistics take a second to import
 
     runs = call.of_this_call(plan.ordered(call.everything, call.study_dir))
-    _show_plan(call, console, runs, [run_folders.look(run).state for run in runs])
+    states = [run_folders.MISSING if call.fresh else run_folders.look(run).state for run in runs]
+    if call.retry_failed:
+        states = [run_folders.MISSING if state == run_folders.FAILED else state for state in states]
+    _show_plan(call, console, runs, states)
     for sentence in foresight.sentences(call.study, runs, call.study_dir, like):
         console.print(readable(sentence), soft_wrap=True)
     return True
@@ -66,8 +69,8 @@ def execute(call: Call, console: Console) -> bool:
     console.print(terminal.summary_table(ended, call.study.quality.name))
     console.print(readable(terminal.summary(ended, len(chosen))))
     if any(run.status == "failed" for run in ended):
-        again = f"python run_all.py {call.source} --retry-failed"
-        console.print(f"To run the failed ones again: {readable(again)}", soft_wrap=True)
+        again = "the same command with --retry-failed" + ", without --fresh" * call.fresh
+        console.print(f"To run the failed ones again: {again}", soft_wrap=True)
     reported = report(console, call.study_dir, figures=call.figures)
     return reported and not gone and all(run.status == "completed" for run in ended)
 
@@ -183,7 +186,8 @@ def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, R
     study_dir = call.study_dir
     try:
         if call.fresh and study_dir.exists():
-            console.print(f"Earlier results are now in {run_folders.set_aside(study_dir)}")
+            kept = run_folders.set_aside(study_dir, reason="--fresh")
+            console.print(f"Earlier results are now in {kept}")
         run_folders.check_room(study_dir)
     except OSError as error:
         problem = f"{study_dir}: results can't be written: {error.strerror}"

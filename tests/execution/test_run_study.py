@@ -190,6 +190,26 @@ def test_what_was_set_aside_is_listed_with_its_reason(study, executed, monkeypat
     assert "fits the plan again" not in said
 
 
+def test_what_would_be_done_is_shown_beforehand(study, monkeypatch):
+    """A fresh start sets all aside, and says so afterwards; another try takes what has failed."""
+    outcomes(monkeypatch, lambda run: {"status": "failed", "error": run.architecture})
+    _, said = execute(study, {"architecture": ["VGG16"]})
+    assert "the same command with --retry-failed" in said
+    outcomes(monkeypatch, lambda run: {"accuracy": 0.5})
+    execute(study, {"architecture": ["ResNet50"]})
+
+    def shown(show, **options):
+        console = Console(file=io.StringIO(), width=200, markup=False)
+        show(prepare(study, study.parent / "outputs", {}, {}, **options), console)
+        return console.file.getvalue()
+
+    assert "4 runs: 2 complete, 2 failed" in shown(run_study.show)
+    assert "4 runs: 2 complete, 2 to run" in shown(run_study.show, retry_failed=True)
+    assert "4 runs: 4 to run" in shown(run_study.show, fresh=True)
+    shown(run_study.execute, fresh=True)
+    assert "mine.aside-1: --fresh" in shown(run_study.show_aside)
+
+
 def test_results_are_written_at_the_end_however_long_that_takes(study, monkeypatch):
     """Not after each run, where that would cost more than the runs."""
     written = []
