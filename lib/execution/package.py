@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +26,11 @@ from lib.execution import bundle
 from lib.files import as_json, without_home, write_atomically
 from lib.records import Record
 from lib.report import exports
+from lib.study import own_network
 from lib.study.errors import StudyError
 from lib.study.folder import StudyFolder
-from lib.study.study import read_back
+from lib.study.notebook import digest
+from lib.study.study import Study, read_back
 from lib.text import readable
 
 STUDY = "study"
@@ -119,21 +121,23 @@ def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
     if not folder.results.is_file() or not folder.report.is_file():
         raise StudyError([f"{study_dir} holds no study with a report; run it first"], "--package")
     inside, left_out = _of_study(folder)
-    inside |= {f"{PROGRAM}/{name}": content for name, content in _program().items()}
+    found, study = records.merge(study_dir).records, read_back(folder)
+    ours = _program()
+    own, not_there = _own_code(study, found, {*ours})
+    inside |= {f"{PROGRAM}/{name}": content for name, content in (ours | own).items()}
+    left_out |= not_there
     named = (one for one in importlib.metadata.distributions() if one.metadata["Name"])
     versions = {f"{one.metadata['Name']}=={one.version}\n" for one in named}
     inside["installed.txt"] = "".join(sorted(versions, key=str.lower)).encode()
     inside["LICENSE"] = (program.ROOT / "LICENSE").read_bytes()
-    found = records.merge(study_dir).records
-    study = read_back(folder)
     title = study.title if study else folder.name
     date = max((record.ended_at or "" for record in found), default="")[:10]
     date = date or datetime.now(UTC).date().isoformat()
-    inside["README.md"] = _readme(title, found, left_out).encode()
+    inside["README.md"] = _readme(title, found, left_out, study).encode()
     inside["CITATION.cff"] = _citation(title, date).encode()
     inside[".zenodo.json"] = as_json({"title": title, **_ZENODO}).encode()
     inside[LEFT_OUT] = "".join(f"{name}: {why}\n" for name, why in left_out.items()).encode()
-    inside[METADATA] = as_json(_crate(title, date, found, inside)).encode()
+    inside[METADATA] = as_json(_crate(title, date, found, inside, study)).encode()
     sums = (f"{hashlib.sha256(inside[name]).hexdigest()}  {name}\n" for name in sorted(inside))
     inside[CHECKSUMS] = "".join(sums).encode()
     write_atomically(target, bundle.zipped(inside))
@@ -181,7 +185,45 @@ def _program() -> dict[str, bytes]:
     return found
 
 
-def _readme(title: str, found: Sequence[Record], left_out: Mapping[str, str]) -> str:
+def _own_code(
+    study: Study | None, found: Sequence[Record], ours: Set[str]
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """What runs executed besides our program, as its own files: a notebook or script, and files of
+    networks; and why others stay behind.
+    """
+    notebooks = {study.notebook} if study and not study.imported else set()
+    own = (own_network.parse(str(record.config.get("architecture"))) for record in found)
+    names = notebooks | {network.file for network in own if network}
+    made_by = {record.versions.get("notebook") for record in found} - {None}
+    inside, left_out = {}, {}
+    for name in sorted(names - ours):
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            left_out[path.name] = "lies outside of the folder where the program was called"
+        elif not path.is_file():
+            left_out[name] = "is not in the folder where the program was called"
+        elif private := _private(path.read_bytes()):
+            left_out[name] = private
+        elif name in notebooks and made_by and digest(path) not in made_by:
+            left_out[name] = "was changed since"
+        else:
+            inside[name] = path.read_bytes()
+    return inside, left_out
+
+
+def _again(study: Study | None) -> str:
+    if study and study.imported:
+        return (
+            "The measurements were read from the logs of others: nothing in here makes them again."
+        )
+    if study and study.notebook.endswith(".py"):
+        return f"Execute `{study.notebook}` in `{PROGRAM}/`, which made the runs."
+    return f"    python run_all.py ../{STUDY}/study.yaml --outputs again"
+
+
+def _readme(
+    title: str, found: Sequence[Record], left_out: Mapping[str, str], study: Study | None
+) -> str:
     done = sum(record.status == "completed" for record in found)
     return f"""# {title}
 
@@ -208,12 +250,12 @@ This checks the sums, makes results and tables anew from the records, and compar
 
 ## Measure again
 
-    python run_all.py ../{STUDY}/study.yaml --outputs again
+{_again(study)}
 
 ## What is not in it
 
-{len(left_out)} files of the study's folder, listed with the reason in `{LEFT_OUT}`. Data sets and
-weights are not in it; each record has the fingerprint of its data.
+{len(left_out)} files, listed with the reason in `{LEFT_OUT}`. Data sets and weights are not in it;
+each record has the fingerprint of its data.
 
 ## Licence
 
@@ -237,12 +279,23 @@ def _citation(title: str, date: str) -> str:
 
 
 def _crate(
-    title: str, date: str, found: Sequence[Record], inside: Mapping[str, bytes]
+    title: str,
+    date: str,
+    found: Sequence[Record],
+    inside: Mapping[str, bytes],
+    study: Study | None,
 ) -> dict[str, Any]:
-    notebook = f"{PROGRAM}/notebooks/train.ipynb"
-    kinds: dict[str, Any] = {notebook: ["File", "SoftwareSourceCode"]}
+    notebook = Path(study.notebook if study else Study.model_fields["notebook"].default)
+    instrument, outside = f"{PROGRAM}/{notebook.as_posix()}", "what made the imported measurements"
+    if study and study.imported:
+        instrument = "#instrument"
+    elif instrument not in inside:
+        instrument, outside = "#instrument", notebook.name
+    kinds: dict[str, Any] = {instrument: ["File", "SoftwareSourceCode"]}
     files = [_entity(name, kinds.get(name, "File"), name=name) for name in sorted(inside)]
-    actions = [_action(record, notebook, inside) for record in found]
+    actions = [_action(record, instrument, inside) for record in found]
+    if instrument not in inside:
+        actions.append(_entity(instrument, "SoftwareApplication", name=outside))
     whole = {
         "name": title,
         "description": f"{len(found)} trainings, each with its energy, and their analysis.",
@@ -250,7 +303,7 @@ def _crate(
         "license": {"@id": "LICENSE"},
         "conformsTo": {"@id": _PROFILE},
         "hasPart": [{"@id": one["@id"]} for one in files],
-        "mentions": [{"@id": action["@id"]} for action in actions],
+        "mentions": [{"@id": f"#run-{record.run_id}"} for record in found],
     }
     itself = {"about": {"@id": "./"}, "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}}
     graph = [
@@ -261,12 +314,12 @@ def _crate(
     return {"@context": _CONTEXT, "@graph": [*graph, *files, *actions]}
 
 
-def _action(record: Record, notebook: str, inside: Mapping[str, bytes]) -> dict[str, Any]:
+def _action(record: Record, instrument: str, inside: Mapping[str, bytes]) -> dict[str, Any]:
     prefix = f"{STUDY}/runs/{record.run_id}/"
     failed = record.status == "failed"
     said = {
         "name": record.run_id,
-        "instrument": {"@id": notebook},
+        "instrument": {"@id": instrument},
         "object": [{"@id": f"{STUDY}/study.yaml"}],
         "result": [{"@id": name} for name in sorted(inside) if name.startswith(prefix)],
         "actionStatus": {"@id": _STATUS.format("Failed" if failed else "Completed")},

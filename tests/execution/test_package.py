@@ -14,6 +14,7 @@ from lib.execution import package, verify
 from lib.report import build
 from lib.study.errors import StudyError
 from tests import reports, small_study
+from tests.conftest import write_notebook
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,65 @@ def test_a_package_without_results_is_refused(packed, tmp_path):
 def test_an_unfinished_study_is_not_packed(tmp_path):
     with pytest.raises(StudyError, match="no study with a report"):
         package.package(tmp_path, tmp_path / "x.zip")
+
+
+@pytest.fixture
+def own_study(tmp_path, monkeypatch):
+    """A study whose notebook and networks lie where the program is called: its folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = small_study.make(tmp_path / "outputs" / "own", repetitions=1)
+    for name in ("results.csv", "report.html"):
+        (folder / name).write_text("")
+    reports.put(folder, "VGG16-*", architecture="nets/mine.py:build")
+    reports.put(folder, "VGG19-*", architecture="gone.py:build")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "mine.py").write_text("def build(): ...")
+    write_notebook(tmp_path, "1 + 1").rename(tmp_path / "own.ipynb")
+    study = folder / "study.yaml"
+    study.write_text(study.read_text() + "notebook: own.ipynb\n")
+    return folder
+
+
+def packed_parts(folder):
+    count, left_out = package.package(folder, folder / "x.zip")
+    with zipfile.ZipFile(folder / "x.zip") as archive:
+        crate = json.loads(archive.read(package.METADATA))
+        readme = archive.read("README.md").decode()
+        assert len(archive.namelist()) == count
+        names = {*archive.namelist()}
+    graph = {one["@id"]: one for one in crate["@graph"]}
+    (instrument,) = {one["instrument"]["@id"] for one in graph.values() if "instrument" in one}
+    return names, left_out, graph[instrument], readme
+
+
+def test_ones_own_code_is_in_the_package_and_named_as_what_made_the_runs(own_study):
+    names, left_out, instrument, readme = packed_parts(own_study)
+    assert {"program/own.ipynb", "program/nets/mine.py"} <= names
+    assert left_out["gone.py"] == "is not in the folder where the program was called"
+    assert instrument["@id"] == "program/own.ipynb"
+    assert "SoftwareSourceCode" in instrument["@type"]
+    assert "run_all.py ../study/study.yaml" in readme
+
+
+def test_code_that_was_changed_since_is_not_called_what_made_the_runs(own_study):
+    for path in own_study.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        record["versions"]["notebook"] = "0" * 16
+        path.write_text(json.dumps(record))
+    names, left_out, instrument, _ = packed_parts(own_study)
+    assert left_out["own.ipynb"] == "was changed since"
+    assert "program/own.ipynb" not in names
+    assert instrument == {
+        **{"@id": "#instrument", "@type": "SoftwareApplication", "name": "own.ipynb"}
+    }
+
+
+def test_of_what_was_imported_nothing_in_the_package_is_the_instrument(own_study):
+    study = own_study / "study.yaml"
+    study.write_text("title: s\nimported: {runs: 6}\n")
+    _, _, instrument, readme = packed_parts(own_study)
+    assert instrument["@type"] == "SoftwareApplication"
+    assert "--outputs again" not in readme
 
 
 def test_only_a_package_is_written_over(packed, study, tmp_path, monkeypatch):
