@@ -8,12 +8,14 @@ import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lib.analysis.frugality import number
 from lib.instruments import accuracy
 from lib.instruments.accuracy import Calibrations
 from lib.stats import ALPHA
@@ -79,14 +81,14 @@ def known(
 ) -> Mapping[Hashable, Known]:
     """What is known of how each of several sets of runs was measured, by set.
 
-    Those of which nothing is known are left out; of other responses than energies nothing is
-    uncertain. `sets` says which set each run is of.
+    Those of which nothing is known are left out, and so are runs without the response; of other
+    responses than energies nothing is uncertain. `sets` says which set each run is of.
     """
     if response not in accuracy.BUDGETS or response == "emissions":
         return {}
     found: dict[Hashable, dict[str, tuple[Budget, Budget]]] = {}
     machines = [accuracy.scopes(row)[MACHINE] for row in runs.to_dict("records")]
-    means = _mean_runs(runs, list(zip(sets, machines, strict=True)))
+    means = _mean_runs(runs, list(zip(sets, machines, strict=True)), response)
     for (one, machine), mean in means.items():
         if (budget := accuracy.BUDGETS[response](mean, calibrations)) is not None:
             found.setdefault(one, {})[machine] = budget, accuracy.with_unseen(budget, mean)
@@ -125,12 +127,17 @@ def beyond_scatter(a: Known, b: Known, *, itemised: bool = False) -> Beyond:
     return Beyond(*seen.limits, seen.lines, unseen.limits)
 
 
-def _mean_runs(runs: pd.DataFrame, sets: Sequence[Set]) -> dict[Set, dict[str, Any]]:
-    """By set: one run, with the mean energies and duration of its runs, and the first's words."""
+def _mean_runs(runs: pd.DataFrame, sets: Sequence[Set], response: str) -> dict[Set, dict[str, Any]]:
+    """By set: one run, with the mean energies and duration of its runs that have a response, and
+    the words of the first of them."""
+    has = number(runs, response).notna()
+    runs, sets = runs[has], [*compress(sets, has)]
     places: dict[Set, int] = {}
     codes = np.array([places.setdefault(one, len(places)) for one in sets], dtype=int)
     names = [name for name in runs if name.endswith(("_energy", "energy_consumed", "duration"))]
-    figures = runs[names].apply(pd.to_numeric, errors="coerce").groupby(codes).mean()
+    # A component that a run has not, as on a machine without a GPU, took nothing: parts add up.
+    none = dict.fromkeys(("cpu_energy", "gpu_energy", "ram_energy"), 0.0)
+    figures = runs[names].apply(pd.to_numeric, errors="coerce").fillna(none).groupby(codes).mean()
     firsts = runs.iloc[np.unique(codes, return_index=True)[1]]
     rows = zip(firsts.to_dict("records"), figures.to_dict("records"), strict=True)
     return {one: {**first, **mean} for one, (first, mean) in zip(places, rows, strict=True)}
@@ -170,9 +177,9 @@ def of_configurations(
     """
     found = {}
     groups = runs.groupby(list(by), sort=False, dropna=False)
-    means = _mean_runs(runs, groups.ngroup().tolist())
-    for (key, values), mean in zip(groups[response], means.values(), strict=True):
-        if (budget := accuracy.BUDGETS[response](mean, calibrations)) is not None:
+    means = _mean_runs(runs, groups.ngroup().tolist(), response)
+    for place, (key, values) in enumerate(groups[response]):
+        if (budget := accuracy.BUDGETS[response](means.get(place, {}), calibrations)) is not None:
             known = pd.to_numeric(values).dropna()
             found[key] = combine(_repeated(budget, known.to_numpy(float)))
     return found

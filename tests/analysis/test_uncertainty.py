@@ -11,6 +11,7 @@ from lib.analysis.uncertainty import (
     known,
     of_configurations,
 )
+from lib.instruments import accuracy
 from lib.stats.estimate import Estimate, widened
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
 from tests.instruments.test_accuracy import LAPTOP, SERVER
@@ -115,6 +116,24 @@ def test_a_mean_of_repetitions_has_their_scatter_in_place_of_each_runs_own():
     assert "the lag of the GPU's counter" not in lines
     single = of_configurations(frame.head(1), ["cpu_model"])[(SERVER["cpu_model"],)]
     assert "the lag of the GPU's counter" in {line.source.name for line in single.lines}
+
+
+def test_a_run_without_an_energy_changes_nothing_of_a_mean():
+    """Its components, of which one is missing, would keep the parts from adding up."""
+    lost = runs(SERVER, 1.5, times=1, energy_consumed=math.nan, gpu_energy=None)
+    good, more = runs(SERVER), pd.concat([lost, runs(SERVER), lost])
+    assert of_configurations(more, ["machine"]) == of_configurations(good, ["machine"])
+    other = runs(SERVER, 2.0)
+    assert beyond(more, other) == beyond(good, other)
+    assert of_configurations(lost, ["machine"]) == {}
+
+
+def test_a_component_that_a_machine_has_not_took_nothing_there():
+    energy = SERVER["energy_consumed"] - SERVER["gpu_energy"]
+    without = runs(SERVER, machine="other", energy_consumed=energy, gpu_energy=None)
+    found = of_configurations(pd.concat([runs(SERVER), without]), ["cpu_model"])
+    (limits,) = found.values()
+    assert accuracy.SOURCES["unknown"].name not in {line.source.name for line in limits.lines}
 
 
 def pair(ratio=1.2, error=0.012, **more):
