@@ -60,7 +60,8 @@ def calibrate(
         wattmeter: What is known of the meter; None for the default of its class.
 
     Raises:
-        CalibrationError: If the runs are too few, too short or too alike.
+        CalibrationError: If the runs are too few, too short or too alike, or the wattmeter's power
+            does not rise with theirs.
     """
     needed = ["wattmeter_energy", "wattmeter_idle_power", "idle_duration"]
     if not {*needed} <= {*runs} or runs[needed].dropna().empty:
@@ -101,6 +102,12 @@ def _fitted(
     read: np.ndarray, plug: np.ndarray, changed: Sequence[str], wattmeter: Gain | None
 ) -> Calibrated:
     line = scipy.stats.linregress(read, plug)
+    if not line.slope > 2 * line.stderr:  # its 95 % interval holds 0, or all of it is below
+        raise CalibrationError(
+            "the plug's power does not rise with that of the components (by "
+            f"{line.slope:.2g} ± {2 * line.stderr:.2g} W for each W); take the log of this "
+            "machine's wattmeter, and see that its clock is right (wattmeter: clock_offset)"
+        )
     middle = sum(SUPPLY) / 2
     supply = (SUPPLY[1] - SUPPLY[0]) / 2 / math.sqrt(3) / middle
     meter = wattmeter or Gain(gain=1.0, u=accuracy.SOURCES["plug"].law.spread / math.sqrt(3))

@@ -67,6 +67,8 @@ def test_its_lines_are_lines_of_a_study(tmp_path):
         (runs(times=4), "two loads of 5 runs each, not 2 of 4 and 4 runs"),
         (runs().head(5), "not 1 of 5 runs"),
         (runs().assign(cpu_energy=0.0005, cpu_idle_energy=0.0005), "neither processor nor GPU"),
+        (runs(supply=-0.2, offset=100.0), "plug's power does not rise .* -0.22 ± .* clock"),
+        (runs(supply=0.0), "plug's power does not rise"),
     ],
 )
 def test_what_calibrates_nothing_says_why(table, said):
