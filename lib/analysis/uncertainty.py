@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lib.analysis.frugality import number
-from lib.instruments import accuracy
+from lib.instruments import COMPONENTS, accuracy
 from lib.instruments.accuracy import Calibrations
 from lib.stats import ALPHA
 from lib.stats.budget import (
@@ -136,7 +136,7 @@ def _mean_runs(runs: pd.DataFrame, sets: Sequence[Set], response: str) -> dict[S
     codes = np.array([places.setdefault(one, len(places)) for one in sets], dtype=int)
     names = [name for name in runs if name.endswith(("_energy", "energy_consumed", "duration"))]
     # A component that a run has not, as on a machine without a GPU, took nothing: parts add up.
-    none = dict.fromkeys(("cpu_energy", "gpu_energy", "ram_energy"), 0.0)
+    none = {f"{name}_energy": 0.0 for name in COMPONENTS}
     figures = runs[names].apply(pd.to_numeric, errors="coerce").fillna(none).groupby(codes).mean()
     firsts = runs.iloc[np.unique(codes, return_index=True)[1]]
     rows = zip(firsts.to_dict("records"), figures.to_dict("records"), strict=True)

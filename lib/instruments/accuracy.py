@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.instruments import COMPONENTS
 from lib.stats import budget as laws
 from lib.stats.budget import MACHINE, Budget, Source, normal
 from lib.study.sections import Gain
@@ -55,7 +56,7 @@ def energy(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> 
     value = _number(run, "energy_consumed")
     if value is None or value <= 0:
         return None
-    parts = {name: _number(run, f"{name}_energy") or 0.0 for name in ("cpu", "gpu", "ram")}
+    parts = {name: _number(run, f"{name}_energy") or 0.0 for name in COMPONENTS}
     parts = {name: kwh for name, kwh in parts.items() if kwh}
     if abs(value - sum(parts.values())) > 0.01 * value:
         # A log that tells the sum only, or parts that do not add up to it.
@@ -63,10 +64,11 @@ def energy(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> 
     if min(parts.values()) < 0:
         return None  # a counter that overflowed: what it says is no energy
     known = calibrations or {}
-    sources = [source for name in parts for source in _of_part(name, run, known)]
+    # A source that several parts have in common is one.
+    sources = tuple(dict.fromkeys(one for name in parts for one in _of_part(name, run, known)))
     if "cpu" in parts:
         parts["cpu"] *= _known_bias(run, known)
-    return Budget(value, parts, tuple(sources), scopes(run))
+    return Budget(value, parts, sources, scopes(run))
 
 
 def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Budget | None:
@@ -87,7 +89,7 @@ def net(run: Mapping[str, Any], calibrations: Calibrations | None = None) -> Bud
     workload, load = SOURCES["workload"], SOURCES["load_model_workload"]
     sources = []
     for source in gross.sources:
-        if source.part and source.name == workload.name:
+        if isinstance(source.part, str) and source.name == workload.name:
             spread = workload.law.spread * float(np.hypot(parts[source.part], idle[source.part]))
             source = replace(source, law=normal(0.0, spread), adds=True)
         sources.append(source)
@@ -122,7 +124,7 @@ def wattmeter(run: Mapping[str, Any], calibrations: Calibrations | None = None) 
     if value is None or value <= 0:
         return None
     known = (calibrations or {}).get("wattmeter")
-    sources = [_calibrated(SOURCES["plug"], known) if known else SOURCES["plug"]]
+    sources = [_calibrated(known, "machine") if known else SOURCES["plug"]]
     for column in (name for name in SOURCES if name.startswith("wattmeter_")):
         if u := _number(run, column):
             sources.append(replace(SOURCES[column], law=normal(0.0, u)))
@@ -161,15 +163,17 @@ def _of_part(name: str, run: Mapping[str, Any], calibrations: Calibrations) -> I
     if name != "ram":
         found = [*(_cpu if name == "cpu" else _gpu)(run, _text(run, f"{name}_method"))]
     if known := calibrations.get(name):
-        yield _calibrated(next(one for one in found if one.level == MACHINE), known)
+        yield _calibrated(known, *(one for one in COMPONENTS if calibrations.get(one) == known))
         found = [source for source in found if source.level != MACHINE]
     yield from found
 
 
-def _calibrated(source: Source, known: Gain) -> Source:
+def _calibrated(known: Gain, *parts: str) -> Source:
+    """What a calibration leaves uncertain: of all that it was one and the same for, one error."""
     law = normal(known.gain, known.gain * known.u)
     basis = "The study's calibration of this machine."
-    return replace(source, law=law, basis=basis, remedy="a better calibration")
+    name = f"the calibration ({', '.join(parts)})"
+    return Source(name, parts, law, MACHINE, basis, "a better calibration")
 
 
 def _gpu(run: Mapping[str, Any], method: str) -> Iterator[Source]:

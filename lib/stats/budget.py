@@ -103,7 +103,10 @@ def loguniform(low: float, high: float) -> Law:
     return Law("rectangular", (low * high) ** 0.5, (high / low) ** 0.5, log=True)
 
 
-Name = tuple[str, str | None]  # of a source: its name and the part that it concerns
+Parts = str | tuple[str, ...] | None
+"""What of a figure a source concerns: "cpu" is "cpu" and "cpu, at idle". None: all of it."""
+
+Name = tuple[str, Parts]  # of a source: its name and what it concerns
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,7 @@ class Source:
     """One thing that makes a figure uncertain."""
 
     name: str  # for people
-    # The part of the figure that it concerns, or the parts: "cpu" concerns "cpu" and "cpu, at
-    # idle". None: all of it.
-    part: str | None
+    part: Parts  # that it concerns, all of them with the same error
     # distribution of the factor from what is reported to what is true; of an error that `adds`,
     # distribution of what is to be added, in the figure's unit
     law: Law
@@ -134,7 +135,8 @@ class Source:
 
     def concerns(self, part: str) -> bool:
         """Whether a part is uncertain by it."""
-        return self.part in (None, part) or part.startswith(f"{self.part}, ")
+        parts = (self.part,) if isinstance(self.part, str) else self.part
+        return parts is None or any(part == one or part.startswith(f"{one}, ") for one in parts)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lib.instruments import accuracy
-from lib.stats.budget import combine
+from lib.stats.budget import MACHINE, combine, compare
 from lib.study.sections import Gain
 
 LAPTOP = {
@@ -154,13 +155,45 @@ def test_a_counter_that_overflowed_has_no_budget():
 def test_a_calibration_takes_the_place_of_the_default():
     known = {"gpu": Gain(gain=1.02, u=0.01), "cpu": Gain(gain=1.1, u=0.02)}
     budget = accuracy.energy(SERVER, known)
-    assert law(budget, accuracy.SOURCES["gpu_sensor"]).centre == 1.02
-    assert law(budget, accuracy.SOURCES["gpu_sensor"]).spread == pytest.approx(0.0102)
+    calibrated = next(one.law for one in budget.sources if one.concerns("gpu"))
+    assert calibrated.centre == 1.02
+    assert calibrated.spread == pytest.approx(0.0102)
+    assert accuracy.SOURCES["gpu_sensor"].name not in dict(names(budget))
     found, default = combine(budget), combine(accuracy.energy(SERVER))
     assert found.high - found.low < default.high - default.low
     modelled = accuracy.energy(LAPTOP, known)
     assert modelled.parts["cpu"] == LAPTOP["cpu_energy"]  # its bias is in the gain
     assert accuracy.SOURCES["guessed_tdp"].name not in dict(names(modelled))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "half"),
+    [
+        (Gain(gain=1.06, u=0.04), 1.96 * 0.04),  # of one fit: off alike
+        (Gain(gain=1.07, u=0.04), 1.96 * 0.04 / math.sqrt(2)),
+    ],
+)
+def test_components_that_were_calibrated_together_are_off_together(gpu, half):
+    known = {"cpu": Gain(gain=1.06, u=0.04), "gpu": gpu, "wattmeter": Gain(gain=1.06, u=0.04)}
+    run = SERVER | {"cpu_energy": 0.25, "gpu_energy": 0.25, "ram_energy": None}
+    budget = accuracy.energy(run, known)
+    found = combine(replace(budget, sources=of_machine(budget)))
+    assert (found.high - found.low) / 2 == pytest.approx(half * found.estimate, rel=0.01)
+    assert sum(line.share for line in found.lines) == pytest.approx(1)
+
+
+def test_the_gain_of_one_calibration_cancels_between_components():
+    gain = Gain(gain=1.06, u=0.04)
+    known = {"cpu": gain, "gpu": gain}
+    on_cpu = SERVER | {"cpu_energy": 0.5, "gpu_energy": None, "ram_energy": None}
+    on_gpu = SERVER | {"cpu_energy": None, "gpu_energy": 0.5, "ram_energy": None}
+    budgets = [accuracy.energy(run, known) for run in (on_cpu, on_gpu)]
+    one, other = ([replace(each, sources=of_machine(each))] for each in budgets)
+    assert compare(one, other).high == pytest.approx(0, abs=1e-12)
+
+
+def of_machine(budget):
+    return tuple(one for one in budget.sources if one.level == MACHINE)
 
 
 def test_a_wattmeter_and_its_log():
