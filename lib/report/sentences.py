@@ -1,7 +1,5 @@
 """What a study says in sentences besides its answer, each computed from its results."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from lib import text
@@ -10,7 +8,6 @@ from lib.analysis.results import Analysis
 from lib.quantities import ordered, within
 from lib.report import budgets
 from lib.report.page import Prose
-from lib.stats.budget import Line
 from lib.study.sections import Order
 
 
@@ -65,7 +62,7 @@ def agreed(study: Analysis) -> Prose:
 
 
 def uncertain(study: Analysis) -> Prose:
-    """What the energies are of, how far they may be off, and what that is mostly due to."""
+    """What the energies are of, how far the worst may be off, and what that is mostly due to."""
     found = list(study.energy_limits.values())
     if not found:
         return Prose((budgets.NOTHING,))
@@ -81,17 +78,10 @@ def uncertain(study: Analysis) -> Prose:
         "The least certain mean is "
         f"{text.with_limits(worst.value, worst.low, worst.high, column)}, 95 % limits in brackets."
     )
-    return Prose((what, said + _mostly([one.largest for one in found if one.largest])))
-
-
-def _mostly(largest: Sequence[Line]) -> str:
-    if not largest:
-        return ""
-    names = [line.source.name for line in largest]
-    name = max(dict.fromkeys(names), key=names.count)
-    mine = [line for line in largest if line.source.name == name]
-    share = sum(line.share for line in mine) / len(mine)
-    return f" {_portion(share)} of that is due to {name}; {mine[0].source.remedy} would reduce it."
+    if (line := worst.largest) is not None:
+        said += f" {_portion(line.share)} of that is due to {line.source.name}; "
+        said += f"{line.source.remedy} would reduce it."
+    return Prose((what, said))
 
 
 def _portion(share: float) -> str:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from lib.analysis import instrument_pairs, results
@@ -35,6 +38,20 @@ def test_sentences_say_what_is_uncertain_and_why(study):
     assert "components that were read" in what
     assert " to " in how
     assert "of that is due to the" in how
+
+
+def test_the_cause_that_is_named_is_that_of_the_mean_that_is_named(study):
+    """Not what most other means are uncertain by."""
+    runs = study.completed
+    guessed = runs["architecture"] == "ResNet50"
+    runs = runs.assign(
+        cpu_energy=runs["energy_consumed"],
+        gpu_energy=0.0,
+        ram_energy=0.0,
+        cpu_method=np.where(guessed, "load model (TDP 100 W, a guess)", "RAPL counter"),
+    )
+    _, how = sentences.uncertain(replace(study, results=runs)).sentences
+    assert "of that is due to the guess of the processor's design power" in how
 
 
 def test_a_runs_energies_carry_their_limits():
