@@ -32,7 +32,7 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
 
     Returns:
         One row a stage that took time: stage, runs, duration (s), energy_consumed (kWh), how
-        (measured or estimated), and emissions (kg CO2-eq), empty where no intensity is known.
+        (measured or estimated), and emissions (kg CO2-eq), empty where not all have an intensity.
     """
     training, seconds = number(completed, "energy_consumed"), number(completed, "duration")
     powers = {"power": training / seconds, "idle_power": number(completed, "idle_energy") / seconds}
@@ -46,7 +46,7 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
     rows = [
         (
             *(stage, int((lasted > 0).sum()), lasted.sum(), energy.sum(min_count=1), how),
-            (energy * intensity).sum(min_count=1),
+            whole(energy * intensity, energy),
         )
         for stage, lasted, energy, how in stages
         if lasted.sum() > 0
@@ -57,6 +57,11 @@ def by_stage(completed: pd.DataFrame, attempts: list[Path]) -> pd.DataFrame:
         rows.append(("failed or interrupted", len(lost), took, used, MEASURED, emitted))
     columns = ["stage", "runs", "duration", "energy_consumed", "how", "emissions"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def whole(emissions: pd.Series, energy: pd.Series) -> float:
+    """The sum of emissions; NaN if any of the energy has none: a part is not the whole."""
+    return float(emissions.sum(min_count=max(energy.count(), 1)))
 
 
 def _drawn(folders: list[Path]) -> Iterator[tuple[float, float]]:

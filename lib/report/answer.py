@@ -224,7 +224,7 @@ def _cost(study: Analysis) -> list[str]:
     energy = table["energy_consumed"].sum()
     if table.empty or not energy:
         return []
-    emitted = table["emissions"].sum(min_count=1)
+    emitted = cost.whole(table["emissions"], table["energy_consumed"])
     grams = f", emitting {significant(emitted * 1000, 3)} g CO₂-eq" if emitted > 0 else ""
     parts = [
         f"{row.stage} {text.energy(row.energy_consumed)}"

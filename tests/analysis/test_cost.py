@@ -39,6 +39,23 @@ def test_no_run_is_no_cost():
     assert cost.by_stage(pd.DataFrame(), []).empty
 
 
+def test_emissions_of_a_part_do_not_pass_for_those_of_the_whole():
+    runs = pd.DataFrame(
+        {
+            "energy_consumed": [0.001, 0.002, None],
+            "duration": [100.0, 100.0, 100.0],
+            "carbon_intensity": [100.0, 100.0, None],  # of a run without an energy none is missing
+            "warmup_duration": [5.0, 0.0, None],
+        }
+    )
+    for second, emissions in ((100.0, 0.0003), (None, float("nan"))):
+        runs.loc[1, "carbon_intensity"] = second
+        found = cost.by_stage(runs, []).set_index("stage")
+        assert found.loc["training", "emissions"] == pytest.approx(emissions, nan_ok=True)
+        total = cost.whole(found["emissions"], found["energy_consumed"])
+        assert total == pytest.approx(emissions + 0.00005 * 0.1, nan_ok=True)
+
+
 def test_the_same_energy_on_other_grids():
     table = cost.elsewhere(2.0, ["TWN", "FRA"])
     assert list(table["name"]) == ["France", "Taiwan"], "the least intense first"

@@ -116,3 +116,12 @@ def test_the_cost_is_of_the_whole_study(tmp_path):
     total = 1.01 * (0.20 + 0.25 + 0.15)
     assert f"used {total * 1.25:.3f} Wh in 3 min 00 s" in cost
     assert f"training {total:.3f} Wh, idle {total / 4:.3f} Wh" in cost
+
+
+def test_emissions_are_said_where_every_energy_has_them(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    said = [line for line in answer.rest(study).sentences if "whole study" in line]
+    assert "emitting" in said[0]
+    runs = study.completed.assign(carbon_intensity=[None, 300.0, 300.0])
+    said = answer.rest(replace(study, results=runs)).sentences
+    assert not any("emitting" in line for line in said)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -86,6 +87,14 @@ def test_without_a_place_a_card_claims_no_emissions(study):
     runs = study.completed.assign(emissions=None, location=None)
     assert "co2_eq_emissions" not in model_card.metadata(runs)
     assert "**CO₂-eq of the final model**: unknown" in model_card.card(study, runs)
+
+
+def test_emissions_of_a_part_are_not_those_of_all_experiments(study):
+    said = "**CO₂-eq of all experiments**: "
+    assert f"{said}unknown" not in model_card.card(study, study.completed)
+    intensities = study.completed["carbon_intensity"].where(study.completed.index > 0)
+    part = replace(study, results=study.completed.assign(carbon_intensity=intensities))
+    assert f"{said}unknown" in model_card.card(part, part.completed)
 
 
 def test_sci_is_called_what_it_is(study):

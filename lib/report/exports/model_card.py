@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from lib import text
+from lib.analysis import cost
 from lib.analysis.results import Analysis
 from lib.quantities import number
 from lib.report.exports.sci import configurations, mean
@@ -50,14 +51,14 @@ def metadata(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _items(study: Analysis, runs: pd.DataFrame) -> dict[str, str]:
-    first, cost = runs.iloc[0], study.cost
+    first, spent = runs.iloc[0], study.cost
     energy, emissions = mean(runs, "energy_consumed"), mean(runs, "emissions")
     low, high = (mean(runs, f"energy_consumed_{end}") for end in ("low", "high"))
-    all_emissions = cost["emissions"].sum(min_count=1) if len(cost) else float("nan")
+    all_emissions = cost.whole(spent["emissions"], spent["energy_consumed"])
     flops = mean(runs, "flops_training")
     return {
         "Time to train the final model": text.duration(mean(runs, "duration")),
-        "Time of all experiments": text.duration(float(cost["duration"].sum())),
+        "Time of all experiments": text.duration(float(spent["duration"].sum())),
         "Energy of the training": text.with_limits(energy, low, high),
         "Location": str(first.get("location") or "not configured"),
         "Energy mix at that place": (
