@@ -84,7 +84,8 @@ class Agreement:
     gap_W: float = math.nan  # noqa: N815
     # What the reference shows where the other shows 0 W: the intercept of
     # `lib.stats.agreement.line` through the configurations' mean powers, with its 95 % interval. It
-    # is the constant power that the other can't see, as far as a line is right.
+    # is the constant power that the other can't see, as far as a line is right; below 0, one that
+    # the other counts and the reference does not see.
     constant_power_W: float = math.nan  # noqa: N815
     constant_power_low_W: float = math.nan  # noqa: N815
     constant_power_high_W: float = math.nan  # noqa: N815
@@ -230,11 +231,10 @@ def in_words(found: Agreement) -> str:
         f"(median; the gap is {found.gap_percent_low:.1f} to {found.gap_percent_high:.1f} %), "
         f"which is {abs(found.gap_W):.4g} W."
     ]
-    if found.same_ranking is not None:
+    if found.n_medians > 1:
         order = "the same order" if found.same_ranking else "different orders"
-        said.append(f"They put the {found.n_medians} configurations in {order}.")
-    elif found.n_medians > 1:
-        said.append("Where their orders of the configurations differ, repetitions differ as much.")
+        chance = ", which may be chance" if found.same_ranking is None else ""
+        said.append(f"They put the {found.n_medians} configurations in {order}{chance}.")
     low, high = found.constant_power_low_W, found.constant_power_high_W
     if low <= 0 <= high:
         said.append(
@@ -242,9 +242,13 @@ def in_words(found: Agreement) -> str:
             f"{high:.4g} W (95 %)."
         )
     elif not math.isnan(low):
+        what = (
+            "the constant power that it can't see"
+            if low > 0
+            else f"it counts a constant power that the {found.reference} does not see"
+        )
         said.append(
             f"Where {found.other} shows 0 W, the line through the configurations' mean powers "
-            f"shows {found.constant_power_W:.4g} W (95 %: {low:.4g} to {high:.4g}): the constant "
-            "power that it can't see."
+            f"shows {found.constant_power_W:.4g} W (95 %: {low:.4g} to {high:.4g}): {what}."
         )
     return " ".join(said)

@@ -57,8 +57,26 @@ def test_the_intercept_is_the_constant_power_that_the_profiler_can_not_see():
     assert found.gap_percent_high == pytest.approx(gaps.max())
     assert found.gap_W == pytest.approx(np.median(80 + 0.5 * watts))
     said = instrument_pairs.in_words(found)
-    assert "80 W" in said
-    assert "in the same order" in said
+    assert "80 W (95 %: 80 to 80): the constant power that it can't see." in said
+    assert "in the same order." in said
+
+
+def test_power_that_nobody_drew_is_not_power_that_the_profiler_can_not_see():
+    """CodeCarbon's model of memory says 20 W of modules that draw 5 W."""
+    watts = np.tile([30.0, 50, 70, 110], 3)
+    frame = pd.DataFrame(
+        {
+            "run_id": range(12),
+            "architecture": np.tile(list("abcd"), 3),
+            "dataset": "digits",
+            "duration": 3600.0,
+            "energy_consumed": (watts + 20) / 1000,
+            "wattmeter_energy": (watts + 5) / 1000,
+        }
+    )
+    said = instrument_pairs.in_words(only(frame))
+    assert "shows -15 W (95 %: -15 to -15): it counts a constant power that the" in said
+    assert "can't see" not in said
 
 
 def test_the_limits_of_agreement_are_those_of_bland_and_altman():
@@ -76,7 +94,15 @@ def test_a_different_order_is_said():
     frame = results(wattmeter_energy=np.repeat([500.0, 200.0, 300.0], 3) + noise)
     found = only(frame)
     assert found.same_ranking is False
-    assert "in different orders" in instrument_pairs.in_words(found)
+    assert "in different orders." in instrument_pairs.in_words(found)
+
+
+def test_orders_of_single_runs_may_differ_by_chance():
+    """There are no repetitions that could tell."""
+    frame = results(wattmeter_energy=np.repeat([500.0, 200.0, 300.0], 3)).iloc[::3]
+    said = instrument_pairs.in_words(only(frame))
+    assert "the 3 configurations in different orders, which may be chance." in said
+    assert "repetitions" not in said
 
 
 def test_alike_configurations_are_not_said_to_be_in_different_orders():
