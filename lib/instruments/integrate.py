@@ -30,8 +30,9 @@ COVERAGE = 0.999  # share of a window that samples must reach over before a doub
 class Integral:
     """The energy of a window of time, and how well samples cover it.
 
-    `coverage` is the share of the window that lies between samples; gaps in power, and what a gap
-    of a counter has inside the window, left out. 0 where fewer than `FEWEST` samples lie inside.
+    `coverage` is the share of the window that lies between samples, without gaps in power, what a
+    gap of a counter has inside the window, and where a counter restarted or leapt. 0 where fewer
+    than `FEWEST` samples lie inside.
     """
 
     energy: float | None  # kWh of the covered part; None if less than two samples cover any
@@ -103,33 +104,43 @@ def integrate_counter(
     """Read a window off an energy counter (J).
 
     A gap inside the window loses nothing; one that the window begins or ends in does, and is
-    reported. Where the counter goes down it restarted or wrapped, and where it leaps it was read
-    wrongly; over that interval the mean power of its neighbours is used, which is reported.
+    reported, as is what the counter does not tell (see `rises`): neither is covered.
     """
     time, counter = _samples(time, counter)
-    steps = np.diff(counter)
-    seconds = np.diff(time)
-    restarts = steps < 0
-    leaps = ~restarts & spikes(steps / np.where(seconds > 0, seconds, np.inf))
-    wrong = restarts | leaps
+    steps, restarts, leaps = rises(time, counter)
     doubts = []
-    if wrong.any():
-        usable = ~wrong & (seconds > 0)
-        middle, rates = (time[1:] + time[:-1]) / 2, 0.0
-        if usable.any():
-            rates = np.interp(middle[wrong], middle[usable], steps[usable] / seconds[usable])
-        steps[wrong] = rates * seconds[wrong]
-        assumed = "the power around it was assumed"
-        for verb, which in (("restarted", restarts), ("leapt", leaps)):
-            if which.any():
-                moments = ", ".join(f"{moment:.1f} s" for moment in time[1:][which])
-                doubts.append(f"the counter {verb} before {moments}; {assumed}")
+    for verb, which in (("restarted, or the log has a hole,", restarts), ("leapt", leaps)):
+        if which.any():
+            spans = (f"{time[i]:.1f} s to {time[i + 1]:.1f} s" for i in np.flatnonzero(which))
+            there = f"the counter {verb} from {', from '.join(spans)}"
+            doubts.append(f"{there}; the power there was assumed")
     joules = np.concatenate([[0.0], np.cumsum(steps)])
 
     def energy_until(moment: float) -> float:
         return float(np.interp(moment, time, joules))
 
-    return _integral(time, energy_until, start, stop, doubts, interval, gaps_matter=False)
+    assumed = restarts | leaps
+    return _integral(
+        time, energy_until, start, stop, doubts, interval, gaps_matter=False, assumed=assumed
+    )
+
+
+def rises(time: NDArray, counter: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """What an energy counter went up by between its samples, J, where it restarted, where it leapt.
+
+    Where it goes down it restarted or wrapped, and where it leaps it was read wrongly: over that
+    interval the mean power of its neighbours is used.
+    """
+    steps, seconds = np.diff(counter), np.diff(time)
+    restarts = steps < 0
+    leaps = ~restarts & spikes(steps / np.where(seconds > 0, seconds, np.inf))
+    wrong = restarts | leaps
+    usable = ~wrong & (seconds > 0)
+    middle, rates = (time[1:] + time[:-1]) / 2, 0.0
+    if usable.any():
+        rates = np.interp(middle[wrong], middle[usable], steps[usable] / seconds[usable])
+    steps[wrong] = rates * seconds[wrong]
+    return steps, restarts, leaps
 
 
 def spikes(power: NDArray) -> NDArray:
@@ -158,6 +169,7 @@ def _integral(
     interval: float | None,
     *,
     gaps_matter: bool,
+    assumed: NDArray | bool = False,
 ) -> Integral:
     if time.size == 0:
         return Integral(None, 0.0, 0, None, 0.0, 0.0, (*doubts, "there are no samples"))
@@ -185,7 +197,7 @@ def _integral(
         drawn = sum(energy_until(e) - energy_until(b) for b, e in zip(begins, ends, strict=True))
         rest = known - (ends - begins).sum()
         joules = (joules - drawn) / rest * known if rest > 0 else math.nan
-    coverage = float(covered[(covered > 0) & ~gaps].sum() / duration)
+    coverage = float(covered[(covered > 0) & ~(gaps | assumed)].sum() / duration)
     return Integral(
         energy=None if math.isnan(joules) else joules / JOULES_PER_KWH,
         duration=duration,

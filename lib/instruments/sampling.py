@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from lib.instruments.integrate import GAP
+from lib.instruments.integrate import GAP, rises
 
 STEP = 5.0  # a change at an edge this many times the scatter of successive samples is a step
 FEWEST = 4  # samples inside a window, below which its edges can't be told from its inside
@@ -86,7 +86,7 @@ def of_counter(time: NDArray, counter: NDArray, length: float, step: float) -> S
     if inside.size < FEWEST:
         return Sampling(resolution_u=resolution)
     first, last = inside[0], inside[-1]
-    seconds, joules = np.diff(time), np.diff(counter)
+    seconds, (joules, *_) = np.diff(time), rises(time, counter)
     power = joules / np.where(seconds > 0, seconds, np.nan)
     scatter = _scatter(power[first:last])
     correction, steps, edges = 0.0, [], []

@@ -483,12 +483,13 @@ class _Reading:
 
 
 def _counted_up(time: NDArray, energy: NDArray) -> Samples:
-    """A counter of what each row says of the time until the next; a hole makes it start again."""
+    """A counter of what each row says of the time until the next; over a hole it falls by 1 J, so
+    that what was used there is taken as unknown.
+    """
     interval = float(np.median(np.diff(time)))
-    total = np.cumsum(energy)
-    new = np.flatnonzero(np.diff(time) > 1.5 * interval)
-    counter = total - np.repeat([0.0, *total[new]], np.diff([0, *(new + 1), time.size]))
-    return Samples(np.append(time[:1], time + interval), counter=np.append(0.0, counter))
+    begins = np.append(0, np.flatnonzero(np.diff(time) > 1.5 * interval) + 1)
+    moments = np.insert(time + interval, begins, time[begins])
+    return Samples(moments, counter=np.cumsum(np.insert(energy, begins, -1.0)))
 
 
 def reach(log: PowerLog) -> str:

@@ -84,7 +84,9 @@ def test_a_counter_that_leaps_is_read_over(joules_added):
     counter = 50 * time + np.where(time >= 40, joules_added, 0.0)
     integral = integrate_counter(time, counter)
     assert joules(integral) == pytest.approx(5000)
-    assert integral.doubts == ("the counter leapt before 40.0 s; the power around it was assumed",)
+    assert integral.coverage == pytest.approx(0.99)
+    said = "the counter leapt from 39.0 s to 40.0 s; the power there was assumed"
+    assert integral.doubts == (said,)
 
 
 def test_a_gpu_that_begins_to_train_is_no_spike():
@@ -121,9 +123,18 @@ def test_a_counter_that_restarts():
     counter = np.where(time < 40, 9000 + 25 * time, 25 * (time - 40))
     integral = integrate_counter(time, counter)
     assert joules(integral) == pytest.approx(2500, rel=1e-3)
-    assert integral.doubts == (
-        "the counter restarted before 40.0 s; the power around it was assumed",
-    )
+    assert integral.coverage == pytest.approx(0.99)
+    said = "restarted, or the log has a hole, from 39.0 s to 40.0 s; the power there was assumed"
+    assert integral.doubts == (f"the counter {said}",)
+
+
+def test_a_counter_that_restarts_in_a_gap_does_not_tell_what_was_used_there():
+    """100, 400, 100 W by thirds; the middle one is missing, and the counter stood at 0 after it."""
+    time = np.r_[0:601:10, 1200:1801:10].astype(float)
+    counter = np.where(time <= 600, 5000 + 100 * time, 100 * (time - 1200))
+    integral = integrate_counter(time, counter)
+    assert integral.coverage == pytest.approx(2 / 3)
+    assert "from 600.0 s to 1200.0 s; the power there was assumed" in integral.doubts[0]
 
 
 def test_a_counter_loses_nothing_in_a_gap():

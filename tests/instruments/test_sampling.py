@@ -71,6 +71,16 @@ def test_a_counter_knows_its_edges():
     assert abs(corrected.mean()) < 2
 
 
+def test_a_counter_that_restarts_knows_its_edges_too():
+    """250 W for half an hour, read each minute; from 1234 kWh it falls to 0 in the middle."""
+    time = np.arange(-622.0, 2400, 60)
+    joules = np.interp(time, [-1e4, 0, 1800, 1e4], [-6e5, 0, 4.5e5, 4.5e5 + 8200 * 60])
+    restarted = np.where(time < 900, 4.4e9 + joules, joules - 225_000)
+    whole, found = (sampling.of_counter(time, one, 1800, 1.0) for one in (joules, restarted))
+    assert found.correction == pytest.approx(whole.correction, abs=5)
+    assert (found.edge_u, found.step) == (pytest.approx(0, abs=1), pytest.approx(whole.step))
+
+
 @pytest.mark.parametrize("length", [10, 60])
 def test_noise_is_covered(length):
     """White noise, of which a sample a second sees one moment."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from lib.instruments import metering
 from lib.logs import wattmeter
 from lib.logs.wattmeter import PowerLogError
 from lib.study.wattmeter_log import WattmeterLog
@@ -331,3 +332,19 @@ def test_other_names_of_the_devices_that_are_told_apart_are_no_further_ones(tmp_
     assert [*wattmeter.read(path, WattmeterLog(**fields, channels="sum")).channels] == ["0", "1"]
     mapping = WattmeterLog(**fields | {"channel": "uuid", "channels": ["GPU-1f"]})
     assert wattmeter.read(path, mapping).channels["GPU-1f"].power.mean() == 101
+
+
+@pytest.mark.parametrize("standby", [0, 1], ids=["after nothing", "after something"])
+def test_nothing_is_known_of_the_rows_that_a_log_of_intervals_lacks(tmp_path, standby):
+    """1 Wh in each minute of a run of twenty, of which some are missing."""
+    minutes = np.r_[-20:0, 5:30]
+    times = [f"{START.timestamp() + 60 * minute}" for minute in minutes]
+    path = write(tmp_path, table(times, np.where(minutes < 0, standby, 1.0), "time,energy"))
+    fields = {"energy": "energy", "time_format": "s", "per_interval": True}
+    samples = only(wattmeter.read(path, mapping(**fields)))
+    found = metering.integrate(samples, START.timestamp(), START.timestamp() + 1200)
+    assert found.coverage == pytest.approx(15 / 20)
+    assert "or the log has a hole, from 0.0 s to 300.0 s; the power" in found.doubts[0]
+    found = metering.integrate(samples, START.timestamp() + 300, START.timestamp() + 1500)
+    assert (found.coverage, found.doubts) == (pytest.approx(1), ())
+    assert found.energy == pytest.approx(0.020)
