@@ -59,6 +59,12 @@ class Samples:
         first = int(np.searchsorted(self.time, start, side="right")) - 1
         return slice(max(first, 0), int(np.searchsorted(self.time, stop, side="left")) + 1)
 
+    def watts(self, moments: NDArray) -> NDArray:
+        """The power that it tells of moments: of the last sample if held, else of the nearest."""
+        assert self.power is not None, "only who tells power is asked"
+        turns = self.time[1:] if self.held else (self.time[1:] + self.time[:-1]) / 2
+        return self.power[np.searchsorted(turns, moments, side="right")]
+
     def around(self, start: float, stop: float) -> Samples:
         """The samples of a window and its neighbours, times in seconds since `start`."""
         part = self.where(self.places(start, stop))
@@ -119,15 +125,22 @@ def _interval(samples: Samples, start: float, stop: float) -> float | None:
     return float(min(np.median(part) for part in (inside, near) if part.size))
 
 
-def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list[str], str | None]:
+def possible(
+    samples: Samples, channels: Sequence[Samples], start: float, stop: float
+) -> tuple[Samples, list[str], str | None]:
     """Take out of a window, and of its two neighbours, what no machine can have drawn: the samples,
     what was taken out in words, and why the rest is not to be believed either.
+
+    One of several sockets or power supplies may draw nothing; not all `channels` at once.
     """
     places = samples.places(start, stop)
     if samples.power is None or not samples.power[places].size:
         return samples, [], None
     power = samples.power[places]
-    negative, zero, leaps = power < 0, power == 0, integrals.spikes(power)
+    negative, leaps = power < 0, integrals.spikes(power)
+    others = [one for one in channels if one is not samples and one.power is not None]
+    drawing = [other.watts(samples.time[places]) > 0 for other in others]
+    zero = (power == 0) & ~np.any(drawing, axis=0)
     if negative.any():
         least = np.nanmin(power)
         reason = (
@@ -135,7 +148,7 @@ def possible(samples: Samples, start: float, stop: float) -> tuple[Samples, list
             f"{least:.4g} W, which nothing that uses energy can be; is it the right column?"
         )
         return samples, [], reason
-    if zero.any() and not (power > 0).any():
+    if zero.any() and not (power[~zero] >= 0).any():
         return samples, [], "every sample of the run is 0 W: the meter did not see the machine"
     doubts = [
         f"{count} {'sample' if count == 1 else 'samples'} left out: {what}"
@@ -195,7 +208,8 @@ def read_window(
         less than `LEAST_COVERAGE` of the window. `details` has `coverage` (share),
         `samples_per_second`, `longest_gap` (s), and the standard `UNCERTAINTIES`.
     """
-    looked = [possible(channel, start, stop) for channel in channels if channel.time.size]
+    channels = [channel for channel in channels if channel.time.size]
+    looked = [possible(channel, channels, start, stop) for channel in channels]
     channels = [channel for channel, _, _ in looked]
     found = [integrate(channel, start, stop) for channel in channels]
     doubts = [*doubts, *(doubt for _, taken_out, _ in looked for doubt in taken_out)]
@@ -212,20 +226,18 @@ def read_window(
     elif reason is None and coverage < LEAST_COVERAGE:
         reason = _too_little(channels, coverage, longest, start, stop)
     elif reason is None:
-        both = zip(channels, found, strict=True)
-        steps = [_step(channel, one, start, stop) for channel, one in both]
-        reason = next((said for said, too_coarse in steps if too_coarse), None)
         few = min(one.samples for one in found)
         if few < ENOUGH and not any(channel.held for channel in channels):
             doubts.append(f"only {few} samples lie in the run's {stop - start:.1f} s")
-        doubts += [said for said, too_coarse in steps if said and not too_coarse]
         effects = [sampling(channel, start, stop) for channel in channels]
-        if reason is None:
-            corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
-            energy = sum(one.energy or 0.0 for one in found) + corrections
+        corrections = sum(one.correction for one in effects) / JOULES_PER_KWH
+        energy = sum(one.energy or 0.0 for one in found) + corrections
+        said, too_coarse = _step(channels, energy, start, stop)
+        if too_coarse:
+            energy, reason = None, said
+        else:
+            doubts += [said] if said else []
             uncertain = _uncertain(effects, clock_u)
-            if energy <= 0:
-                energy, reason = None, "the wattmeter's energy is not above 0; is it the column?"
     methods = {
         "measured counter (wattmeter)" if channel.power is None else "measured power (wattmeter)"
         for channel in channels
@@ -239,17 +251,18 @@ def read_window(
     return Reading(name, stop - start, {component: part}, samples, tuple(doubts), further)
 
 
-def _step(channel: Samples, one: Integral, start: float, stop: float) -> tuple[str, bool]:
-    """What the step of a counter leaves open of an energy, and whether that is too much."""
-    if channel.power is not None or one.energy is None:
-        return "", False
-    if one.energy <= 0:
-        return "the counter does not move during the run", True
-    step = counter_step(channel.around(start, stop).value) / JOULES_PER_KWH
-    share = step / one.energy
-    said = f"the counter goes up in steps of {1000 * step:.3g} Wh"
+def _step(
+    channels: Sequence[Samples], energy: float, start: float, stop: float
+) -> tuple[str, bool]:
+    """What the steps of counters leave open of an energy, kWh, and whether that is too much."""
+    if energy <= 0:
+        return "the wattmeter's energy does not go up during the run; is it the right column?", True
+    counters = [one.around(start, stop).value for one in channels if one.power is None]
+    steps = [counter_step(counter) / JOULES_PER_KWH for counter in counters]
+    said = f"the counter goes up in steps of {1000 * max(steps, default=0.0):.3g} Wh"
+    share = sum(steps) / energy
     if share > TOO_COARSE:
-        known = f"read {1000 * one.energy:.3g} Wh: the run's energy is no more than known to a step"
+        known = f"read {1000 * energy:.3g} Wh: the run's energy is no more than known to a step"
         return f"{said}, and {known}", True
     return (f"{said}: the energy is known to ±{100 * share:.0f} %" if share > COARSE else ""), False
 

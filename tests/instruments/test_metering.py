@@ -138,6 +138,37 @@ def test_negative_power_and_a_meter_that_saw_nothing_are_refused():
     assert plug(at([90], -1000.0)).energy_consumed is not None
 
 
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("later", [0.0, 0.003])
+def test_one_of_several_supplies_may_draw_nothing(held, later):
+    """Idle, by turns, or in bursts; what was read a little later belongs to the same moment."""
+    constant = Samples(TIME, power=np.full(TIME.size, 120.0), held=held)
+    seconds = TIME - BEGIN
+    for power, mean in (
+        (np.zeros(TIME.size), 0),
+        (np.where(seconds % 2, 0.0, 60.0), 30),
+        (np.where(seconds % 10 < 8, 0.0, 200.0), 40),
+    ):
+        other = Samples(TIME + later, power=power, held=held)
+        reading = read_window("pdu", [constant, other], BEGIN + 10.5, BEGIN + 60.5)
+        expected = (120 + mean) * 50
+        assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(expected, rel=0.015)
+        assert (reading.details["coverage"], reading.doubts) == (pytest.approx(1), ())
+
+
+def test_all_supplies_draw_nothing_only_where_the_meter_did_not_see_them():
+    channels = [
+        Samples(TIME, power=at([30], 0.0)),
+        Samples(TIME + 0.003, power=at([30], 0.0)),
+        Samples(TIME, power=np.zeros(TIME.size)),
+    ]
+    reading = read_window("pdu", channels, BEGIN + 10.5, BEGIN + 60.5)
+    assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(2 * 3000)
+    assert reading.doubts == ("1 sample left out: 0 W while the machine was on",) * 3
+    reading = read_window("pdu", channels[2:] * 2, BEGIN + 10.5, BEGIN + 60.5)
+    assert "did not see the machine" in said(reading)
+
+
 def test_zero_in_a_log_of_changes_holds_nothing():
     reading = plug(at([20], 0.0), held=True)
     assert reading.details["coverage"] == pytest.approx(0.98)
@@ -173,7 +204,17 @@ def test_the_step_of_a_counter_bounds_its_energy(step, expected):
 def test_a_counter_that_stands_still_saw_nothing():
     still = Samples(TIME, counter=np.full(TIME.size, 7.0))
     reading = read_window("plug", [still], BEGIN + 10, BEGIN + 60)
-    assert said(reading) == "the counter does not move during the run"
+    assert said(reading).startswith("the wattmeter's energy does not go up during the run")
+
+
+def test_one_of_several_outlets_may_move_no_counter_or_a_step_only():
+    used, unused = Samples(TIME, counter=COUNTER), Samples(TIME, counter=np.full(TIME.size, 7.0))
+    standby = Samples(TIME, counter=np.where(TIME < BEGIN + 30, 0.0, 36.0))
+    for other, joules_more in ((unused, 0), (standby, 36)):
+        reading = read_window("pdu", [used, other], BEGIN + 10, BEGIN + 60)
+        expected = joules(10, 60) + joules_more
+        assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(expected)
+        assert reading.doubts == ()
 
 
 def test_a_run_that_ends_before_it_begins_has_no_energy():
