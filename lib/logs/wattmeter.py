@@ -71,6 +71,8 @@ def read(
 ) -> PowerLog:
     """Read a log; only samples inside one of the windows are kept, s since 1970, None keeps all.
 
+    Of a log of changes the rows next to them are kept too.
+
     Raises:
         PowerLogError: If it can't be read rightly.
     """
@@ -434,10 +436,13 @@ class _Reading:
         if self.windows is None:
             return time, *columns
         starts, stops = self.windows
-        place = np.searchsorted(starts, time, side="right") - 1
-        if not starts.size:
-            return time[:0], *(column[:0] for column in columns)
-        kept = (place >= 0) & (time <= stops[place])
+        begun = np.searchsorted(starts, time, side="right")
+        part = begun + np.searchsorted(stops, time, side="left")  # odd inside of a window
+        kept = part % 2 == 1
+        if self.mapping.hold:
+            # What holds when a window begins, of each device, and until when the last value does.
+            rows = pd.Series(time).groupby([part, columns[-1]])
+            kept |= (time == rows.transform("min")) | (time == rows.transform("max"))
         return time[kept], *(column[kept] for column in columns)
 
     def _refuse_what_is_unclear(self) -> None:

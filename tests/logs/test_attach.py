@@ -285,6 +285,20 @@ def test_a_counter_is_read_beside_runs(study):
         assert energy(read(study, number)) == pytest.approx(joules(begin, begin + 100), rel=0.005)
 
 
+def test_what_holds_when_a_run_begins_may_have_been_said_long_before(study):
+    """A log of changes of a steady machine: the row before is an hour old, the one after late."""
+    path = study / "log.csv"
+    rows = [(-3600, 250), (60, 251), (320, 70), (9000, 20)]
+    path.write_text(
+        "time,power\n" + "".join(f"{BEGIN.timestamp() + t},{watts}\n" for t, watts in rows)
+    )
+    attached = attach.attach(study, path, MAPPING.model_copy(update={"hold": True}))
+    assert len(attached.measured) == 3
+    found = [energy(read(study, number)) for number in (1, 2, 3)]
+    assert found == pytest.approx([250 * 50 + 251 * 50, 251 * 10 + 70 * 90, 7000])
+    assert read(study, 1).extra["wattmeter_coverage"] == 1
+
+
 def test_a_bad_log_leaves_every_record_as_it_was(study):
     path = study / "log.csv"
     path.write_text("time,power\n1,2\nthen,3\n")

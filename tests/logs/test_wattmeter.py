@@ -315,6 +315,24 @@ def test_only_what_is_around_the_runs_is_kept(tmp_path):
     assert (log.rows, log.first, log.last) == (1000, seconds[0], seconds[-1])
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1_000_000])
+def test_of_a_log_of_changes_what_holds_around_the_runs_is_kept_too(tmp_path, monkeypatch, chunk):
+    """Of each device the last row before a window, and the first after it."""
+    monkeypatch.setattr(wattmeter, "CHUNK", chunk)
+    seconds = START.timestamp() + np.arange(0.0, 400, 10)
+    devices = np.where(np.isin(np.arange(40), (3, 30)), "B", "A")
+    rows = [f"{time},{device},60" for time, device in zip(seconds, devices, strict=True)]
+    path = write(tmp_path, "\n".join(["time,plug,power", *rows]))
+    held = mapping(time_format="s", hold=True, channel="plug", channels="sum")
+    windows = [(START.timestamp() + begin, START.timestamp() + begin + 30) for begin in (95, 205)]
+    log = wattmeter.read(path, held, windows)
+    found = {name: samples.time - START.timestamp() for name, samples in log.channels.items()}
+    assert {90, *range(100, 130, 10), 130, 200, *range(210, 240, 10), 240} <= set(found["A"])
+    assert list(found["B"]) == [30, 300]
+    if chunk > 40:
+        assert set(found["A"]) <= {0, 390, 90, *range(100, 141, 10), *range(190, 251, 10)}
+
+
 def test_one_text_among_decimal_commas_loses_no_other_number(tmp_path):
     values = ["950,5", "ERR", "980,5", "1.970", "960,1"]
     path = write(tmp_path, table(iso(), values, "time;power", ";"))
