@@ -239,7 +239,7 @@ class _Reading:
         """Refuse a log of several devices of which the mapping says nothing."""
         told = pd.Series("", chunk.index)
         if self.mapping.channel is not None and self.mapping.channels is not None:
-            told = chunk[wanted[-1]].str.strip()
+            told = _devices(chunk[wanted[-1]])
             chunk = chunk[told.isin(self.asked) | (self.mapping.channels == "sum")]
         chunk = chunk[chunk[wanted[len(self.mapping.times)]].notna()]
         told = told[chunk.index]
@@ -295,7 +295,7 @@ class _Reading:
         value = np.sum([self._numbers(column) for column in values], axis=0)
         code = np.zeros(len(chunk), dtype=np.int32)
         if self.mapping.channel is not None:
-            found, names = pd.factorize(columns[-1].str.strip())
+            found, names = pd.factorize(_devices(columns[-1]))
             self.names += [name for name in names if name not in self.names]
             code = np.array([*(self.names.index(name) for name in names), -1], np.int32)[found]
         # A logger that was started again may have written its header again.
@@ -485,6 +485,11 @@ class _Reading:
         if self.mapping.energy is None:
             return time[places], np.add.reduceat(value, places) / counts
         return time[places], value[places + counts - 1]
+
+
+def _devices(column: pd.Series) -> pd.Series:
+    """Names of devices; a number of JSON's is one too, 0.0 where a row without one made it so."""
+    return column.convert_dtypes().astype("string").str.strip()
 
 
 def _counted_up(time: NDArray, energy: NDArray) -> Samples:

@@ -1,3 +1,4 @@
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -366,3 +367,19 @@ def test_nothing_is_known_of_the_rows_that_a_log_of_intervals_lacks(tmp_path, st
     found = metering.integrate(samples, START.timestamp() + 300, START.timestamp() + 1500)
     assert (found.coverage, found.doubts) == (pytest.approx(1), ())
     assert found.energy == pytest.approx(0.020)
+
+
+@pytest.mark.parametrize("chunk", [3, 1_000_000])
+def test_devices_may_be_numbers_in_json(tmp_path, monkeypatch, chunk):
+    """Where a row names none, pandas makes 0.0 of 0."""
+    monkeypatch.setattr(wattmeter, "CHUNK", chunk)
+    rows = [{"t": 1.7e9 + t, "gpu": gpu, "w": 60 + gpu} for t in range(30) for gpu in (0, 1)]
+    rows.insert(7, {"t": 1.7e9 + 3, "w": 7})
+    path = write(tmp_path, "\n".join(json.dumps(row) for row in rows), "log.json")
+    fields = {"time": "t", "time_format": "s", "power": "w", "unit": "W", "channel": "gpu"}
+    both = wattmeter.read(path, WattmeterLog(**fields, channels="sum")).channels
+    assert {name: set(one.power) for name, one in both.items()} == {"0": {60}, "1": {61}}
+    (samples,) = wattmeter.read(path, WattmeterLog(**fields, channels=[0])).channels.values()
+    assert (samples.time.size, set(samples.power)) == (30, {60})
+    with pytest.raises(PowerLogError, match="rows are of 2 devices: 0, 1; say channels: sum"):
+        wattmeter.read(path, WattmeterLog(**fields))
