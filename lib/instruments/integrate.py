@@ -2,10 +2,11 @@
 
 Real timestamps are used, never a nominal interval: samples come late, and some do not come. Times
 are in s and never decrease; values that are not finite are left out. A window goes from `start` to
-`stop`, else over all samples; `interval` is the usual s between samples, else their median.
+`stop`, else over all samples; `interval` is the usual s between samples, else their median. Where
+nothing is known of a part of it, be it inside or at an end, that part gets the mean power of the
+rest, which is reported.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Integral:
     than `FEWEST` samples lie inside.
     """
 
-    energy: float | None  # kWh of the covered part; None if less than two samples cover any
+    energy: float | None  # kWh of the window; None if less than two samples cover any of it
     duration: float  # s of the window
     samples: int  # inside the window
     interval: float | None  # median s between samples; None with less than two
@@ -53,7 +54,7 @@ def integrate_power(
 ) -> Integral:
     """Integrate samples of power (W) by the trapezoid rule.
 
-    No line is drawn over a gap: it gets the mean power of the rest, and is reported.
+    No line is drawn over a gap: nothing is known there.
     """
     time, power = _samples(time, power)
     steps = np.diff(time) * (power[1:] + power[:-1]) / 2
@@ -84,13 +85,13 @@ def integrate_held(time: ArrayLike, power: ArrayLike, start: float, stop: float)
     joules = float((held * power[:-1])[known].sum())
     lost = (duration - covered) > (1 - COVERAGE) * duration
     return Integral(
-        energy=joules / JOULES_PER_KWH,
+        energy=joules * (duration / covered) / JOULES_PER_KWH,
         duration=duration,
         samples=int(known.sum()),
         interval=None,
         longest_gap=duration - covered,
         coverage=covered / duration,
-        doubts=(f"values cover {covered:.1f} of the {duration:.1f} s",) if lost else (),
+        doubts=(_covers("values", covered, duration),) if lost else (),
     )
 
 
@@ -154,6 +155,10 @@ def spikes(power: NDArray) -> NDArray:
     return power > (max(SPIKE * usual, SPIKE_WATTS) if usual > 0 else np.inf)
 
 
+def _covers(what: str, covered: float, duration: float) -> str:
+    return f"{what} cover {covered:.1f} of the {duration:.1f} s; the power of the rest was assumed"
+
+
 def _samples(times: ArrayLike, values: ArrayLike) -> tuple[NDArray, NDArray]:
     time, value = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
     known = np.isfinite(time) & np.isfinite(value)
@@ -190,16 +195,15 @@ def _integral(
         for i in np.flatnonzero(gaps)
     ]
     if last - first < COVERAGE * duration:
-        doubts.append(f"samples cover {last - first:.1f} of the {duration:.1f} s")
+        doubts.append(_covers("samples", last - first, duration))
     joules, known = energy_until(last) - energy_until(first), last - first
     if gaps_matter and gaps.any():
         begins, ends = np.maximum(time[:-1], start)[gaps], np.minimum(time[1:], stop)[gaps]
         drawn = sum(energy_until(e) - energy_until(b) for b, e in zip(begins, ends, strict=True))
-        rest = known - (ends - begins).sum()
-        joules = (joules - drawn) / rest * known if rest > 0 else math.nan
+        joules, known = joules - drawn, known - (ends - begins).sum()
     coverage = float(covered[(covered > 0) & ~(gaps | assumed)].sum() / duration)
     return Integral(
-        energy=None if math.isnan(joules) else joules / JOULES_PER_KWH,
+        energy=joules * (duration / known) / JOULES_PER_KWH if known > 0 else None,
         duration=duration,
         samples=inside.size,
         interval=interval,

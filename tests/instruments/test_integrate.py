@@ -72,9 +72,10 @@ def test_a_log_of_changes_is_held():
     assert joules(integral) == pytest.approx(62 * 18.6)
     assert (integral.samples, integral.coverage, integral.doubts) == (1, 1, ())
     integral = integrate_held([0, 30, 50, 90], [20, 60, math.nan, 7], 40, 60)
-    assert joules(integral) == pytest.approx(600)
+    assert joules(integral) == pytest.approx(1200)
     assert integral.coverage == 0.5
-    assert integral.doubts == ("values cover 10.0 of the 20.0 s",)
+    said = "values cover 10.0 of the 20.0 s; the power of the rest was assumed"
+    assert integral.doubts == (said,)
     assert integrate_held([0, 30], [20, 60], 40, 60).energy is None
 
 
@@ -101,11 +102,24 @@ def test_missing_samples_are_gaps_not_zeros():
     assert "no sample from 9.0 s to 20.0 s" in integral.doubts[0]
 
 
-def test_a_window_beyond_the_samples_counts_what_they_cover():
-    integral = integrate_power([0, 10, 20], [3, 3, 3], start=0, stop=40)
-    assert joules(integral) == pytest.approx(60)
+@pytest.mark.parametrize(("start", "stop"), [(0, 40), (-20, 20), (-10, 30)])
+def test_what_is_missing_at_the_ends_gets_the_mean_power_of_the_rest(start, stop):
+    """As a gap inside does."""
+    for integral in (
+        integrate_power([0, 10, 20], [3, 4, 3], start, stop),
+        integrate_counter([0, 10, 20], [0, 40, 70], start, stop),
+    ):
+        assert joules(integral) == pytest.approx(140)
+        assert integral.coverage == pytest.approx(0.5)
+        said = "samples cover 20.0 of the 40.0 s; the power of the rest was assumed"
+        assert integral.doubts == (said,)
+
+
+def test_gaps_and_missing_ends_get_the_same_power():
+    time = np.r_[0:11, 20:31].astype(float)
+    integral = integrate_power(time, np.where(time <= 10, 100.0, 20.0), 0, 40)
+    assert joules(integral) == pytest.approx((1000 + 200) / 20 * 40)
     assert integral.coverage == pytest.approx(0.5)
-    assert integral.doubts == ("samples cover 20.0 of the 40.0 s",)
 
 
 @pytest.mark.parametrize(

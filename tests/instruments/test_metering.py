@@ -172,7 +172,7 @@ def test_all_supplies_draw_nothing_only_where_the_meter_did_not_see_them():
 def test_zero_in_a_log_of_changes_holds_nothing():
     reading = plug(at([20], 0.0), held=True)
     assert reading.details["coverage"] == pytest.approx(0.98)
-    assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(60 * 49)
+    assert reading.energy_consumed * JOULES_PER_KWH == pytest.approx(60 * 50)
 
 
 def test_a_silent_logger_is_refused_however_the_window_lies_in_the_gap():
