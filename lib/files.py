@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _FORMULA = tuple("=+-@\t\r")  # with what text begins that a spreadsheet computes
 
+MISSING = ("", *("NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "null", "NULL"))
+"""What stands for no value in tables of others. Python's None may be a level, as of a quantisation:
+MLflow writes it as text, which pandas would take for no value."""
+
 _NUMBER = re.compile(r"[+-]?\d+([.]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 """What begins like a formula and is none: a table that was printed holds its numbers as text."""
 
@@ -68,10 +72,10 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def from_csv(path: Path) -> pd.DataFrame:
-    """Read what `as_csv` wrote."""
+    """Read what `as_csv` wrote, which is empty where there is no value."""
     import pandas as pd
 
-    frame = pd.read_csv(plain(path), low_memory=False)
+    frame = pd.read_csv(plain(path), low_memory=False, keep_default_na=False, na_values=[""])
     texts = {name: frame[name].map(_as_it_was) for name in frame.select_dtypes(["object", "str"])}
     return frame.assign(**texts).rename(columns=_as_it_was)
 

@@ -124,3 +124,13 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(as_csv(frame))
     assert from_csv(path).equals(frame)
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "N/A", "null", "nan", "NaN", "<NA>"])
+def test_a_word_for_nothing_is_a_level_as_any(tmp_path, word):
+    levels = {"level": [word, "int8", None], "same": [word] * 3}
+    others = {"kwh": [0.01, None, 2], "fits": [True, False, True], "known": [True, None, False]}
+    frame = pd.DataFrame(levels | others)
+    path = tmp_path / "table.csv"
+    path.write_text(as_csv(frame))
+    assert from_csv(path).equals(frame)

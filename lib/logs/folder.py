@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.files import plain, write_atomically
+from lib.files import MISSING, plain, write_atomically
 from lib.logs import codecarbon, counters
 from lib.logs.codecarbon import Log, LogError, Skipped
 from lib.stats.score import score
@@ -230,15 +230,20 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
             dtype=text,
             skipinitialspace=True,
             encoding="utf-8-sig",
+            keep_default_na=False,
+            na_values=MISSING,
+            low_memory=False,
         )
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
     runs = runs.rename(columns=str.strip).drop(columns="logged", errors="ignore")
-    words = runs.select_dtypes(exclude="number").columns
+    words = runs.select_dtypes(["object", "str"]).columns
     runs[words] = runs[words].apply(lambda column: column.str.strip()).replace("", None)
     problems: list[str] = []
     said = runs[list(SAID)].notna().any(axis=1)
     runs = runs if "accuracy" in runs else runs.assign(accuracy=math.nan)
+    figures = runs.columns.intersection(["accuracy", "loss"])
+    runs[figures] = runs[figures].replace("None", math.nan)
     accuracy = pd.to_numeric(runs["accuracy"], errors="coerce")
 
     def refuse(where: pd.Series, column: str, why: str) -> None:

@@ -18,11 +18,12 @@ import pandas as pd
 import yaml
 from pandas.api.types import is_numeric_dtype
 
+from lib.files import MISSING
 from lib.instruments import COMPONENTS
 from lib.instruments.integrate import integrate_counter, integrate_power
 from lib.logs.codecarbon import LogError, Skipped
 from lib.logs.counters import ENERGIES
-from lib.logs.folder import FRONT, SIDECAR, TAKEN, Imported, run_id
+from lib.logs.folder import FRONT, SAID, SIDECAR, TAKEN, Imported, run_id
 from lib.logs.times import EARLIEST, LATEST
 from lib.stats.score import score
 from lib.study.wattmeter_log import EPOCH_UNITS
@@ -133,6 +134,9 @@ def _frame(path: Path, said: Mapping[str, Any], rows: int | None = None) -> pd.D
             encoding="utf-8-sig",
             skipinitialspace=True,
             nrows=rows,
+            keep_default_na=False,
+            na_values=MISSING,
+            low_memory=False,  # in parts, a column may be text in one and numbers in another
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
@@ -210,7 +214,10 @@ def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str,
     """The column of results that some columns of a table are, added where they are several."""
     first = found.iloc[:, 0]
     if result not in UNITS:
-        return _moments(first, result) if is_numeric_dtype(first) else first.str.strip()
+        if is_numeric_dtype(first):
+            return _moments(first, result)
+        texts = first.str.strip()
+        return texts if result in SAID else texts.mask(texts == "None")
     bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", str(first.name))
     unit = str(units.get(result) or (bracket[1] if bracket else UNIT_SAID_BY.get(result, "")))
     values = [_numbers(path, found[name], result, unit) for name in found]
@@ -226,7 +233,7 @@ def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str,
 
 def _numbers(path: Path, column: pd.Series, result: str, unit: str) -> pd.Series:
     """A column in the unit of results; values may carry their own, as MLflow's "10.0min"."""
-    texts = column.dropna().astype(str).str.strip()
+    texts = column.mask(column == "None").dropna().astype(str).str.strip()
     # MLflow's web page writes an apostrophe before a minus.
     parts = texts.str.extract(r"^'?(.*?)\s*([^\W\d_]+|%)?$")
     numbers, own = pd.to_numeric(parts[0], errors="coerce"), parts[1].fillna(unit)

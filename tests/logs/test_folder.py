@@ -72,6 +72,20 @@ def test_further_columns_of_the_sidecar_are_taken_over(study):
     assert results["epochs"].unique() == [50]
 
 
+def test_what_they_say_is_taken_over_as_it_is(study):
+    more = ["schedule,pruned,loss", "None,True,None", "cosine,False,0.5", "None,True,0.25"]
+    sidecar = study / "accuracy.csv"
+    text = sidecar.read_text().replace("VGG16", "None").replace("1,0.6", "1,None")
+    sidecar.write_text("\n".join(map(",".join, zip(text.splitlines(), more, strict=True))))
+    results = log_folder.read_folder(study).results
+    assert results["schedule"].tolist() == ["None", "cosine", "None"]
+    assert results["pruned"].tolist() == [True, False, True]
+    assert results["architecture"].unique() == ["None"]
+    for row in results.to_dict("records"):
+        records.from_row(row)
+    assert results[["accuracy", "loss"]].isna().all(axis=1).tolist() == [True, False, False]
+
+
 def test_logs_that_nobody_names_are_counted(study):
     (study / "emissions_b.csv").write_text("\n".join([VERSION_3, line(VERSION_3, run_id="b")]))
     rows = [line(run_id="c"), line(run_id="d")]

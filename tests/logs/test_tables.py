@@ -80,6 +80,25 @@ def test_mlflow_runs(tmp_path):
     assert "Column run_id is left out: in results it means something else." in found.notes
 
 
+def test_pythons_none_is_a_level_and_no_figure(tmp_path):
+    """mlflow/mlflow, mlflow/tracking/fluent.py (log_param): str() of the value."""
+    text = (
+        "run_id,experiment_id,status,start_time,end_time,metrics.accuracy,metrics.energy_consumed,"
+        "params.architecture,params.quantization,params.max_depth\n"
+        "a1,1,FINISHED,2024-05-06 10:00:00+00:00,None,None,0.01,VGG16,None,5\n"
+        "b2,1,FINISHED,2024-05-06 11:00:00+00:00,None,0.9,0.02,VGG16,int8,None\n"
+        "c3,1,FINISHED,2024-05-06 12:00:00+00:00,None,0.9,0.01,VGG16,None,5\n"
+        "d4,1,FINISHED,2024-05-06 13:00:00+00:00,None,0.9,0.02,VGG16,int8,NA\n"
+    )
+    _, results = read(write(tmp_path, text))
+    assert results["quantization"].tolist() == ["None", "int8"] * 2
+    assert results["repetition"].tolist() == [1, 1, 2, 1]
+    assert results["max_depth"].tolist()[:3] == ["5", "None", "5"]
+    assert results["max_depth"].isna().tolist() == [False, False, False, True]
+    assert results["accuracy"].isna().tolist() == [True, False, False, False]
+    assert results["ended_at"].isna().all()
+
+
 def test_mlflow_csv_of_the_web_page(tmp_path):
     """mlflow/mlflow, mlflow/server/js/src: runInfosToCsv of experiment-tracking/utils/CsvUtils.ts
     (columns, quotes, an apostrophe before a minus; older ones quoted nothing), formatDuration and
