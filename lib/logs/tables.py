@@ -202,7 +202,7 @@ def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Impo
         for row, (place, values) in zip(frame.itertuples(), sources, strict=True)
     ]
     complete = frame["energy_consumed"].notna() | frame["status"].ne("completed")
-    why = "it has no energy and is not said to have failed"
+    why = "its energy or a part of it is empty, and it is not said to have failed"
     skipped = [Skipped(path.name, int(row), why) for row in frame.index[~complete]]
     if not complete.any():
         raise LogError(f"{path.name}: no row has an energy")
@@ -221,7 +221,8 @@ def _converted(path: Path, found: pd.DataFrame, result: str, units: Mapping[str,
     bracket = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", str(first.name))
     unit = str(units.get(result) or (bracket[1] if bracket else UNIT_SAID_BY.get(result, "")))
     values = [_numbers(path, found[name], result, unit) for name in found]
-    total = pd.concat(values, axis=1).sum(axis=1, min_count=1)
+    parts = pd.concat(values, axis=1).dropna(axis=1, how="all")
+    total = parts.sum(axis=1, min_count=max(1, parts.shape[1]))  # a part is not the whole
     wrong = ~total.between(0, 1) & total.notna()
     if result == "accuracy" and wrong.any():
         raise LogError(
@@ -268,9 +269,10 @@ def _as_runs(
     notes = []
     frame = known.reindex(columns=[*dict.fromkeys([*known, *FRONT])])
     if frame["energy_consumed"].isna().all():
-        parts = [name for name in (*ENERGIES[1:], "wattmeter_energy") if name in known]
-        parts = ["wattmeter_energy"] if parts == ["wattmeter_energy"] else parts
-        frame["energy_consumed"] = known[parts].sum(axis=1, min_count=len(parts))
+        measured = known.dropna(axis=1, how="all").columns
+        parts = [name for name in ENERGIES[1:] if name in measured]
+        parts = parts or [*measured.intersection(["wattmeter_energy"])]  # it holds them all
+        frame["energy_consumed"] = known[parts].sum(axis=1, min_count=max(1, len(parts)))
         notes.append(f"energy_consumed is {' + '.join(parts)}.")
     about = {name for name in others if re.fullmatch(tool.about, name)}
     factors = [name for name in others if name not in about and _is_factor(others[name])]

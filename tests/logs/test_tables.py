@@ -59,6 +59,32 @@ def test_zeus_log(tmp_path):
     assert results["architecture"].tolist() == ["vgg16", "resnet50"]
 
 
+def test_a_part_of_the_energy_is_not_the_whole(tmp_path):
+    text = (
+        "start_time,window_name,elapsed_time,gpu0_energy,gpu1_energy,cpu0_energy\n"
+        "1714989600.5,vgg16,60.0,3600.0,3600.0,\n"
+        "1714989720.25,vgg16,60.0,3600.0,,\n"
+    )
+    found, results = read(write(tmp_path, text))
+    assert (results["energy_consumed"] * JOULES_PER_KWH).tolist() == pytest.approx([7200])
+    assert [lost.row for lost in found.skipped] == [1]
+    assert found.skipped[0].reason.startswith("its energy or a part of it is empty")
+
+
+def test_a_component_that_no_row_has_is_no_part(tmp_path):
+    text = (
+        "__run_id,__done,model,codecarbon__cpu_energy,codecarbon__gpu_energy\n"
+        "run_0_repetition_0,DONE,bert,0.02,\nrun_0_repetition_1,DONE,bert,0.03,\n"
+    )
+    found, results = read(write(tmp_path, text, "run_table.csv"))
+    assert results["energy_consumed"].tolist() == [0.02, 0.03]
+    assert "energy_consumed is cpu_energy." in found.notes
+    with pytest.raises(LogError, match="no row has an energy"):
+        tables.read_table(
+            write(tmp_path, text.replace("0.02", "").replace("0.03", ""), "run_table.csv")
+        )
+
+
 def test_mlflow_runs(tmp_path):
     """mlflow/mlflow, mlflow/tracking/fluent.py (search_runs): run_id, experiment_id, status,
     artifact_uri, start_time, end_time, then metrics.*, params.* and tags.*."""
@@ -179,6 +205,17 @@ def test_any_table_by_a_mapping_with_units(tmp_path):
         "table.csv was read as a table of import.yaml.",
         "Nothing says the dataset: 'all' was taken.",
     )
+
+
+def test_a_wattmeter_measures_what_components_do_not_add_to(tmp_path):
+    write(tmp_path, "Model,CPU (kWh),GPU (kWh),Plug (kWh)\nA,0.1,0.2,0.5\nB,0.1,0.3,0.6\n")
+    parts = "cpu_energy: CPU (kWh), gpu_energy: GPU (kWh), "
+    mapping = "columns: {%swattmeter_energy: Plug (kWh), architecture: Model}"
+    _, results = read(write(tmp_path, mapping % parts, tables.MAPPING))
+    assert results["energy_consumed"].tolist() == pytest.approx([0.3, 0.4])
+    assert results["wattmeter_energy"].tolist() == [0.5, 0.6]
+    _, results = read(write(tmp_path, mapping % "", tables.MAPPING))
+    assert results["energy_consumed"].tolist() == [0.5, 0.6]
 
 
 def test_slurms_accounting(tmp_path):
