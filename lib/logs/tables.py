@@ -190,7 +190,11 @@ def _results(path: Path, said: Mapping[str, Any], tool: Tool, name: str) -> Impo
             'columns: {energy_consumed: "Energy (J)"}'
         )
     others = table.drop(columns=list(taken))
-    others.columns = [re.sub(rf"^(?:{tool.prefixes})", "", str(one)) for one in others.columns]
+    short = [re.sub(rf"^(?:{tool.prefixes})", "", str(one)) for one in others.columns]
+    others.columns = [
+        long if name in UNITS or short.count(name) > 1 else name
+        for long, name in zip(map(str, others.columns), short, strict=True)
+    ]
     clash = others.columns.intersection([*TAKEN, *FRONT, "error"], sort=False)
     frame, notes = _as_runs(known, others.drop(columns=clash), tool)
     notes += [f"Column {one} is left out: in results it means something else." for one in clash]

@@ -106,6 +106,24 @@ def test_mlflow_runs(tmp_path):
     assert "Column run_id is left out: in results it means something else." in found.notes
 
 
+def test_mlflows_params_are_no_figures(tmp_path):
+    """scikit-learn's autologging: all get_params() of an estimator as params, its loss among them;
+    Keras' logs batch_size as a param, where a script may log it as a metric, too."""
+    text = (
+        "run_id,experiment_id,status,start_time,end_time,metrics.energy_consumed,metrics.loss,"
+        "metrics.batch_size,params.loss,params.batch_size,params.duration,params.architecture\n"
+        "a1,1,FINISHED,2024-05-06 10:00:00+00:00,,0.01,0.25,32,log_loss,32,long,SGD\n"
+        "b2,1,FINISHED,2024-05-06 11:00:00+00:00,,0.02,0.5,64,hinge,64,long,SGD\n"
+    )
+    _, results = read(write(tmp_path, text))
+    assert results["loss"].tolist() == [0.25, 0.5]
+    assert results["params.loss"].tolist() == ["log_loss", "hinge"]
+    assert results["params.batch_size"].tolist() == results["metrics.batch_size"].tolist()
+    assert results["duration"].isna().all()
+    _, results = read(write(tmp_path, text.replace("metrics.loss", "metrics.other")))
+    assert "loss" not in results
+
+
 def test_pythons_none_is_a_level_and_no_figure(tmp_path):
     """mlflow/mlflow, mlflow/tracking/fluent.py (log_param): str() of the value."""
     text = (
