@@ -38,7 +38,8 @@ TEMPLATE = "runs.csv"
 UNKNOWN_PLACE = "none: CodeCarbon did not find its place, and took Quebec's electricity"
 ONE_JOB = (
     "another row is of the same time and energy on the same machine, as ranks of one job log it: "
-    "each holds the whole machine"
+    "each holds the whole machine (if these are several machines, name them in a column machine of "
+    "the table next to the logs)"
 )
 MULTIPLIED = "CodeCarbon multiplied the energies by a PUE of {:g}, which is taken out again"
 ONE_PROCESS = "CPU and RAM are of one process only (tracking_mode: process)"

@@ -243,6 +243,22 @@ def test_a_machine_that_slept_spans_a_pause(study):
     assert results["energy_consumed"].isna().tolist() == [False, True, False]
 
 
+def test_jobs_of_an_array_are_told_apart_by_their_machines(study):
+    rows = [line(run_id=run, duration=600 + n) for n, run in enumerate("abc")]
+    (study / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
+    found = log_folder.read_folder(study).results
+    assert found["energy_consumed"].isna().all()
+    said = {why["energy_consumed"] for why in found["reasons"]}
+    assert said == {log_folder.ONE_JOB}
+    assert "name them in a column machine" in log_folder.ONE_JOB
+    named = (study / "accuracy.csv").read_text().splitlines()
+    machines = zip(named, ("machine", "n1", "n2", "n3"), strict=True)
+    (study / "accuracy.csv").write_text("\n".join(map(",".join, machines)))
+    found = log_folder.read_folder(study).results
+    assert found["energy_consumed"].notna().all()
+    assert "reasons" not in found
+
+
 HEADERS = (VERSION_2, VERSION_3)
 JUNK = [
     line(),
