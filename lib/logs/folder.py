@@ -47,6 +47,10 @@ PAUSE = (
     "spans a pause: it lasts far longer than others of its configuration, and its tracker was "
     "started again, which went on counting from the row before, or it drew a fraction of its power"
 )
+FLUSHED = (
+    "rows that its tracker wrote before it, with {:.1f} s and {:.3g} kWh, belong to no run: if "
+    "flush() wrote them, they are part of this one"
+)
 ALIKE = 0.95
 """Share of their time in which two rows overlap, and of their energies, to be of one job."""
 
@@ -168,6 +172,7 @@ def read_folder(folder: Path) -> Imported:
         for file, row in merged.loc[absent, ["file", "row"]].to_numpy()
         if (file, row) not in unread
     ]
+    merged["doubts"] = _left_out(merged, said_nothing)
     kept = merged[merged["side"].eq("both") & ~said_nothing].drop(columns="side")
     if kept.empty:
         if runs["architecture"].isna().all():
@@ -179,6 +184,21 @@ def read_folder(folder: Path) -> Imported:
     results = as_results(kept.reset_index(drop=True), [*SAID[:2], *levels])
     skipped.sort(key=lambda lost: (lost.file, lost.row))
     return Imported(results, tuple(skipped), tuple(dict.fromkeys(notes)))
+
+
+def _left_out(rows: pd.DataFrame, of_no_run: pd.Series) -> pd.Series:
+    """What is doubtful of rows whose tracker wrote others before them that belong to no run.
+
+    Over a flush its duration goes on growing. It may over a restart, too: a log does not tell.
+    """
+    whole = codecarbon.without_pue(rows[rows["task_name"].isna()]).sort_values("duration_logged")
+    theirs = of_no_run[whole.index]
+    runs_before = (~theirs).groupby(whole["run_id"]).cumsum() - ~theirs
+    own = whole[["duration", "energy_consumed"]].where(theirs, 0.0)
+    lost = own.groupby([whole["run_id"], runs_before]).transform("sum")
+    lost = lost[(lost["duration"] > 0) & (whole["duration"] < whole["duration_logged"])]
+    said = [FLUSHED.format(*both) for both in lost.to_numpy()]
+    return pd.Series(said, lost.index, dtype=object).reindex(rows.index, fill_value="")
 
 
 def _read_logs(folder: Path, sidecar: Path, named: list[str]) -> tuple[list[Log], list[str]]:
@@ -334,6 +354,7 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
         return holds.map({True: text, False: ""})
 
     said = [
+        _said(frame, "doubts", ""),
         frame["pue"].map(MULTIPLIED.format).where(frame["pue"].gt(0) & frame["pue"].ne(1), ""),
         where(frame["tracking_mode"].eq("process"), ONE_PROCESS),
         where(paused & ~known, f"it perhaps {PAUSE}"),
@@ -364,6 +385,7 @@ def _judged(frame: pd.DataFrame, configuration: list[str]) -> pd.DataFrame:
     frame.loc[known, "started_at"] = pd.NaT
     one = frame["pue"].fillna(1).eq(1).all()
     frame = frame.drop(columns=["longitude", "latitude", *(["pue"] if one else [])])
+    frame = frame.drop(columns="doubts", errors="ignore")
     if any(doubts):
         frame["doubts"] = doubts
     if any(reasons):

@@ -243,6 +243,27 @@ def test_a_machine_that_slept_spans_a_pause(study):
     assert results["energy_consumed"].isna().tolist() == [False, True, False]
 
 
+def test_rows_of_a_flush_that_are_of_no_run_are_a_doubt(study):
+    """CodeCarbon's flush writes a row with the tracker's duration and energy so far."""
+    log, sidecar = study / "emissions_a.csv", study / "accuracy.csv"
+    head, *rows = sidecar.read_text().splitlines()
+    sidecar.write_text("\n".join([head, rows[2]]))
+    (run,) = log_folder.read_folder(study).results.to_dict("records")
+    assert run["doubts"] == (log_folder.FLUSHED.format(1200, 0.04),)
+    assert records.from_row(run).doubts == run["doubts"]
+    sidecar.write_text("\n".join([head, rows[0], rows[2]]))
+    found = log_folder.read_folder(study).results
+    assert found["doubts"].tolist() == [(), (log_folder.FLUSHED.format(600, 0.02),)]
+    sidecar.write_text("\n".join([head, *rows[:2]]))
+    assert "doubts" not in log_folder.read_folder(study).results
+    header, *_, last = log.read_text().splitlines()
+    log.write_text(f"{header}\n{last}\n")
+    sidecar.write_text(f"{head}\n{rows[0]}\n")
+    (run,) = log_folder.read_folder(study).results.to_dict("records")
+    assert (run["duration"], run["energy_consumed"]) == (1800, pytest.approx(0.06))
+    assert "doubts" not in run
+
+
 def test_jobs_of_an_array_are_told_apart_by_their_machines(study):
     rows = [line(run_id=run, duration=600 + n) for n, run in enumerate("abc")]
     (study / "emissions_a.csv").write_text("\n".join([VERSION_2, *rows]))
