@@ -62,7 +62,9 @@ class Answer:
 
     @property
     def reach(self) -> float:
-        """How far the widest interval reaches to each side, as a share; NaN if one is missing."""
+        """How far the scatter lets the least precise ratio be off, see `Pair.precision`; NaN if
+        one is missing.
+        """
         reaches = [pair.precision for pair in self.pairs]
         return max(reaches) if reaches and not any(map(math.isnan, reaches)) else math.nan
 
@@ -73,7 +75,9 @@ class Answer:
         return CANT_SHOW if self.effect.verdict == CANT_SHOW else NOT_DECIDED
 
     def repetitions_for(self, target: float) -> int | None:
-        """Repetitions of each that bring every pair to ± `target`; None where nothing tells."""
+        """Repetitions of each that bring every pair's precision to `target`; None where nothing
+        tells.
+        """
         if not self.df or not self.spread > 0 or not self.pairs:
             return None
         upper = power.upper_sd(self.spread, self.df)

@@ -210,8 +210,8 @@ def _with_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         known = [row for row in rows if name in row and row[name].is_known]
         number = Counter(row[COMPARED_WITH] for row in known)
         for row in known:
-            logs = row[name].in_all(ALPHA / number[row[COMPARED_WITH]], row[_BEYOND].doubts)
-            low, high = (math.exp(min(end, 700)) for end in logs)
+            alpha = ALPHA / number[row[COMPARED_WITH]]
+            low, high = row[name].ratio_within(alpha, row[_BEYOND].doubts)
             if name == _RATIO:
                 row |= {"energy_ratio_low": low, "energy_ratio_high": high}
             else:

@@ -58,7 +58,7 @@ def _power(
         rule = study.repetitions
         yield (
             f"- it runs {rule.at_least} to at most {rule.at_most} repetitions, until every "
-            f"ratio is known to ± {100 * rule.precision:.3g} %"
+            f"ratio is known to ± {100 * rule.precision:.3g} % by the runs' scatter"
         )
 
 

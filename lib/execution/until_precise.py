@@ -51,7 +51,7 @@ def next_block(call: Call, ended: Iterable[Record]) -> tuple[Call | None, str]:
     known = (
         "the ratios are not known yet"
         if math.isnan(found.reach)
-        else f"every ratio is known to ± {100 * found.reach:.2g} % or better"
+        else f"every ratio is known to ± {100 * found.reach:.2g} % or better by the runs' scatter"
     )
     said = f"After {count} repetitions {known} (wanted: {wanted})"
     if found.reach <= rule.precision:

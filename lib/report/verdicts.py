@@ -130,7 +130,8 @@ def _pair(found: Answer, pair: Pair) -> str:
         return f"{took} ({limits}), but given the instruments' errors either may use more{settled}"
     target = found.design.margin or TARGET
     needed = found.repetitions_for(target)
-    more = "" if needed is None else f"; ± {100 * target:.3g} % needs {needed:,} repetitions"
+    precise = f"± {100 * target:.3g} % by the runs' scatter"
+    more = "" if needed is None else f"; {precise} needs {needed:,} repetitions"
     return f"{took}{_OPEN} ({limits}{more})"
 
 
@@ -156,14 +157,14 @@ def _spread(found: Answer) -> str:
 
 
 def precision(found: Answer) -> str | None:
-    """How well the ratios are known, and what would make them known better."""
+    """How well the ratios are known by the scatter, and what would make them known better."""
     if math.isnan(found.reach):
         return None
     needed = found.repetitions_for(TARGET)
     more = f"; ± {100 * TARGET:.0f} % would need {needed:,} repetitions" if needed else ""
     factor, percent = number(1 + found.reach, 2), number(100 * found.reach, 2)
     reach = f"within a factor of {factor}" if found.reach >= 1 else f"to ± {percent} %"
-    return f"Every ratio is known {reach} or better{more}."
+    return f"By the runs' scatter alone every ratio is known {reach} or better{more}."
 
 
 def _sentence(text: str) -> str:

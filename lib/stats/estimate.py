@@ -72,9 +72,11 @@ class Estimate:
         ends = (reach - self.value, self.value + reach)
         return float(max(scipy.special.stdtr(self.df, -end / self.error) for end in ends))
 
-    def ratio_within(self, alpha: float = ALPHA) -> tuple[float, float]:
-        """The same limits, of the ratio whose logarithm was estimated."""
-        low, high = (math.exp(min(end, _LARGEST_LOG)) for end in self.interval(alpha))
+    def ratio_within(
+        self, alpha: float = ALPHA, doubts: Iterable[Doubt] = ()
+    ) -> tuple[float, float]:
+        """Limits as of `in_all`, of the ratio whose logarithm was estimated."""
+        low, high = (math.exp(min(end, _LARGEST_LOG)) for end in self.in_all(alpha, doubts))
         return low, high
 
 

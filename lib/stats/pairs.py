@@ -25,16 +25,15 @@ class Pair:
     second: str  # the level whose geometric mean the first's is divided by
     n: tuple[int, int]  # runs of the two
     ratio: float = math.nan  # of geometric means, within places and blocks
-    # limits of its simultaneous 95 % interval: all of them hold their ratio at once in 95 % of
-    # studies, so that the interval of one that was chosen does too
-    low: float = math.nan
-    high: float = math.nan
     p: float = math.nan  # two-sided, of the ratio being 1
     p_holm: float = math.nan  # the same, adjusted for the number of pairs
     p_alike: float = math.nan  # of the two being further apart than the margin; NaN without one
     p_alike_holm: float = math.nan  # the same, adjusted for the number of pairs
     error: float = math.nan  # standard error of the logarithm of the ratio
     df: float = math.nan  # its degrees of freedom
+    # the chance that the scatter makes its interval miss: small enough that all of them hold their
+    # ratio at once in 95 % of studies, so that the interval of one that was chosen does too
+    alpha: float = math.nan
     # what the instruments leave uncertain beside the scatter: of the components that were read, and
     # of these with what was not read
     doubts: tuple[Doubt, ...] = ()
@@ -63,12 +62,29 @@ class Pair:
     def _in_all(self, alpha: float, p: float, p_holm: float) -> tuple[float, float]:
         """Limits of the logarithm of the ratio, at the level that Holm held the p against."""
         level = alpha * p / p_holm if p_holm > 0 else alpha
-        return Estimate(math.log(self.ratio), self.error, self.df).in_all(level, self.doubts)
+        return self._log_ratio.in_all(level, self.doubts)
+
+    @property
+    def low(self) -> float:
+        """The lower limit of the ratio, for scatter and instruments together."""
+        return self._log_ratio.ratio_within(self.alpha, self.doubts)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper limit of the ratio, for scatter and instruments together."""
+        return self._log_ratio.ratio_within(self.alpha, self.doubts)[1]
 
     @property
     def precision(self) -> float:
-        """How far the interval reaches to each side, as a share: 0.05 is ± 5 %; NaN without one."""
-        return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.nan
+        """How far the scatter, which repetitions make smaller, lets the ratio be off to each side,
+        as a share: 0.05 is ± 5 %; NaN without one.
+        """
+        low, high = self._log_ratio.ratio_within(self.alpha)
+        return math.sqrt(high / low) - 1 if low > 0 else math.nan
+
+    @property
+    def _log_ratio(self) -> Estimate:
+        return Estimate(math.log(self.ratio), self.error, self.df)
 
 
 def pairs(
@@ -95,10 +111,9 @@ def pairs(
     for pair, estimate in found:
         known: dict = {"ratio": math.exp(estimate.value), "reason": estimate.reason}
         if estimate.reason is None:
-            low, high = estimate.ratio_within(ALPHA / tested)
             p_alike = math.nan if margin is None else estimate.p_within(math.log1p(margin))
-            known |= {"low": low, "high": high, "p": estimate.p, "p_alike": p_alike}
-            known |= {"margin": margin, "error": estimate.error, "df": estimate.df}
+            known |= {"p": estimate.p, "p_alike": p_alike, "margin": margin}
+            known |= {"error": estimate.error, "df": estimate.df, "alpha": ALPHA / tested}
         results.append(replace(pair, **known))
     adjusted = multitest.holm(pair.p for pair in results)
     alike = multitest.holm(pair.p_alike for pair in results)

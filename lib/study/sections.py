@@ -24,9 +24,11 @@ Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
 
 
 class Precision(Strict):
-    """As many repetitions as it takes: until every ratio is known so well, by whole blocks."""
+    """As many repetitions as it takes: until every ratio is known so well by the runs' scatter, by
+    whole blocks.
+    """
 
-    precision: Share = Field(description="how far an interval reaches to each side, e.g. 5 %")
+    precision: Share = Field(description="how far the scatter lets a ratio be off, e.g. 5 %")
     at_least: int = Field(3, ge=2, strict=True)
     at_most: int = Field(30, ge=2, strict=True)
 

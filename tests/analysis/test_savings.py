@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.analysis import savings, variants
+from lib.analysis import questions, savings, variants
 from lib.analysis.variants import REFERENCE, VARIED
 from lib.study.config import RunConfig
 
@@ -103,6 +103,20 @@ def test_ratios_have_an_interval_from_two_runs_on():
     found = row(savings.savings(few, histories, "VGG16"), "VGG16", "head: linear", "VGG16")
     assert np.isnan(found["energy_ratio_low"])
     assert "one run alone has no spread" in found["reason"]
+
+
+def test_a_ratio_has_the_limits_that_it_has_as_an_answer():
+    """By the scatter alone they would be a tenth as wide: the energies are modelled."""
+    wide = [history([1.3 + n / 100], [0.8]) for n in range(5)]
+    thin = [history([1.0 + n / 100], [0.8]) for n in range(5)]
+    runs, histories = study(("VGG19", REFERENCE, wide), ("VGG16", REFERENCE, thin))
+    modelled = {"cpu_method": "load model (TDP 100 W)", "duration": 3600.0, "machine": "a"}
+    runs = runs.assign(cpu_energy=runs["energy_consumed"], **modelled)
+    saved = row(savings.savings(runs, histories, "VGG16"), "VGG19", REFERENCE, "VGG16")
+    (pair,) = questions.answer(runs, None).pairs
+    limits = saved["energy_ratio_low"], saved["energy_ratio_high"]
+    assert (pair.low, pair.high) == pytest.approx(limits, rel=0.02)
+    assert pair.high / pair.low > 2
 
 
 @pytest.mark.parametrize(

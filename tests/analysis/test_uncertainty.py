@@ -138,9 +138,8 @@ def test_a_component_that_a_machine_has_not_took_nothing_there():
 
 def pair(ratio=1.2, error=0.012, **more):
     found = Estimate(math.log(ratio), error, 4)
-    low, high = found.ratio_within(0.05 / 2)
-    limits = {"low": low, "high": high, "p": found.p, "p_holm": 2 * found.p}
-    known = {"ratio": ratio, "error": error, "df": 4, **limits, **more}
+    tested = {"alpha": 0.05 / 2, "p": found.p, "p_holm": 2 * found.p}
+    known = {"ratio": ratio, "error": error, "df": 4, **tested, **more}
     return Pair(("digits",), "VGG19", "VGG16", (3, 3), **known)
 
 
@@ -151,6 +150,14 @@ def test_counters_let_a_fifth_be_told_and_models_do_not():
     assert in_doubt.verdict == NOT_DECIDED
     assert in_doubt.is_in_doubt
     assert "RAPL" in in_doubt.settled_by
+
+
+def test_limits_are_of_instruments_too_and_precision_of_the_scatter_alone():
+    by_scatter = pair()
+    in_all = heeded(by_scatter, runs(LAPTOP, 1.2), runs(LAPTOP))
+    assert in_all.low < 1 < 1.4 < in_all.high
+    assert 1.1 < by_scatter.low < by_scatter.high < 1.3
+    assert in_all.precision == by_scatter.precision < 0.05
 
 
 def test_two_machines_need_more_than_one():

@@ -42,6 +42,7 @@ def test_another_block_follows_until_ratios_are_known(tmp_path, monkeypatch):
     ended(monkeypatch, cv=0.1)
     second, said = until_precise.next_block(first, [])
     assert said.startswith("After 3 repetitions every ratio is known to ± ")
+    assert " % or better by the runs' scatter (wanted: " in said
     assert said.endswith("3 more are likely to follow.")
     assert second.everything[:6] == first.everything
     assert [run.repetition for run in second.everything[6:]] == [4, 4]
@@ -132,7 +133,7 @@ def test_a_study_goes_on_by_whole_blocks_and_says_how_far_it_is(undisturbed):
     assert 4 < counts[-1] < 9
     assert repetitions(folder) == {1: counts[-1], 2: counts[-1]}
     assert all("likely to follow" in line for line in told[:-1])
-    assert told[-1].endswith("or better (wanted: ± 2 %).")
+    assert told[-1].endswith("or better by the runs' scatter (wanted: ± 2 %).")
     found = records.read_results(folder / "outputs" / "small")
     known = questions.answer(found, read_back(StudyFolder(folder / "outputs" / "small")))
     assert known.reach <= 0.02

@@ -23,7 +23,7 @@ def test_each_of_the_four_words():
     assert undecided.startswith(
         "Whether the energy depends on the architecture is not decided (p = "
     )
-    assert "; ± 5 % needs " in undecided
+    assert "; ± 5 % by the runs' scatter needs " in undecided
     few = words(results((1, 1.3, 2), repetitions=2, datasets=("mnist",)))
     assert few.startswith("This design can't show a difference between levels of architecture")
     assert "which these runs can't tell from chance" in few

@@ -56,9 +56,9 @@ def methods(study: Analysis) -> Prose:
     said = (
         " ".join(sentences.design(study).sentences),
         " ".join(filter(None, [_protocol(study), _instruments(study)])),
-        "Levels are compared by ratios of geometric means with simultaneous 95 % intervals; "
-        "two are called different only if both the scatter of the repetitions and the errors of "
-        "the instruments allow it.",
+        "Levels are compared by ratios of geometric means with simultaneous 95 % intervals "
+        "for the scatter of the repetitions and the errors of the instruments; two are called "
+        "different only if both allow it.",
         _software(study),
         _cost(study),
     )

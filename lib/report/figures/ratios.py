@@ -24,7 +24,8 @@ _OPEN = (palette.INK, "circle-open")
 
 
 def ratios(found: Answer) -> go.Figure:
-    """A forest of ratios: each pair's, with its simultaneous 95 % interval, around 1.
+    """A forest of ratios: each pair's, with its simultaneous 95 % limits for scatter and
+    instruments, around 1.
 
     What may be called different stands out by colour and symbol; the margin is shaded.
     """

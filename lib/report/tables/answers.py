@@ -81,7 +81,7 @@ def answer(study: Analysis) -> Table:
         "the repetitions."
         + (
             f" Energy / reference: ratio of geometric means to {reference}, with simultaneous 95 % "
-            "intervals. Not decided: these runs can't tell the two apart."
+            "limits for both. Not decided: these runs and instruments can't tell the two apart."
             if reference
             else ""
         ),
@@ -245,8 +245,8 @@ def pairs(study: Analysis) -> Table:
         "pairs",
         "Ratio of energies, pair by pair",
         frame.rename(columns={"ratio": "times_as_much"}),
-        "Ratios of geometric means, within machines and repetitions. The intervals are "
-        "simultaneous: in 95 % of such studies each of them contains the true ratio. "
+        "Ratios of geometric means, within machines and repetitions. The 95 % intervals are "
+        "simultaneous, for the runs' scatter and, where these are known, the instruments' errors. "
         + (verdicts.precision(found) or "")
         + why,
     )
