@@ -64,7 +64,8 @@ class Estimate:
     def in_all(self, alpha: float, doubts: Iterable[Doubt]) -> tuple[float, float]:
         """The same limits, wide enough for each of several doubts too; see `widened`."""
         low, high = self.interval(alpha)
-        ends = [widened(low, self.value, high, doubt) for doubt in doubts] or [(low, high)]
+        ends = [widened(low, self.value, high, doubt, alpha) for doubt in doubts]
+        ends = ends or [(low, high)]
         return min(low for low, _ in ends), max(high for _, high in ends)
 
     def p_within(self, reach: float) -> float:
@@ -80,16 +81,20 @@ class Estimate:
         return low, high
 
 
-def widened(low: float, middle: float, high: float, doubt: Doubt) -> tuple[float, float]:
+def widened(
+    low: float, middle: float, high: float, doubt: Doubt, alpha: float = ALPHA
+) -> tuple[float, float]:
     """The limits of the logarithm of a ratio, for scatter and instruments together.
 
     Half-widths are added as squares, each side by itself, about the ratio with known bias
     corrected; both are independent of each other. `low` and `high` are the limits by the runs'
-    scatter, simultaneous or not, around the logarithm of the ratio, `middle`.
+    scatter around the logarithm of the ratio, `middle`, that miss with a chance of `alpha`: the
+    doubt, whose tails are taken for a normal distribution's, is held to the same.
     """
+    stretch = float(scipy.special.ndtri(alpha / 2) / scipy.special.ndtri(0.05 / 2))
     centre = middle + doubt[1]
-    down = math.hypot(middle - low, doubt[1] - doubt[0])
-    up = math.hypot(high - middle, doubt[2] - doubt[1])
+    down = math.hypot(middle - low, stretch * (doubt[1] - doubt[0]))
+    up = math.hypot(high - middle, stretch * (doubt[2] - doubt[1]))
     return centre - down, centre + up
 
 

@@ -102,6 +102,14 @@ def test_half_widths_add_as_squares():
     assert high == pytest.approx(0.1 + math.hypot(0.13, 0.05))
 
 
+def test_of_many_ratios_instruments_are_held_to_what_the_scatter_is_held_to():
+    """Of 15 pairs the interval of each misses with a chance of 0.33 %: 2.94 in place of 1.96 SD."""
+    doubt = (-0.0196, 0.0, 0.0392)
+    low, high = widened(0.0, 0.0, 0.0, doubt, 0.05 / 15)
+    assert (low, high) == pytest.approx((-0.0294, 0.0587), abs=1e-4)
+    assert Estimate(0.0, 1e-9, 9).in_all(0.05 / 15, [doubt]) == pytest.approx((low, high))
+
+
 def test_a_mean_of_repetitions_has_their_scatter_in_place_of_each_runs_own():
     frame = runs(SERVER, times=4)
     frame["energy_consumed"] *= [0.9, 1.0, 1.0, 1.1]
