@@ -106,7 +106,7 @@ QUANTITIES: dict[str, Quantity] = {
     "accuracy": Quantity("Validation accuracy"),
     "loss": Quantity("Validation loss"),
     "energy_ratio": Quantity("Energy / reference"),
-    "accuracy_difference": Quantity("Accuracy difference", "points"),
+    "accuracy_difference": Quantity("Accuracy difference", ladder=(("points", 100.0),)),
     "energy_to_equal": Quantity("Energy until then", *_KWH),
     "reference_energy_to_equal": Quantity("Reference's until then", *_KWH),
     "saved_percent": Quantity("Saved at equal accuracy", "%"),
@@ -198,9 +198,12 @@ _RENAMED: set[str] = set()
 
 
 def call(names: Mapping[str, str]) -> None:
-    """Call columns otherwise from now on: a study of other factors has words of its own."""
+    """Call columns otherwise from now on: a study of other factors has words of its own.
+
+    What they are in the units of, nobody says.
+    """
     for column, name in names.items():
-        QUANTITIES[column] = replace(quantity(column), name=name)
+        QUANTITIES[column] = Quantity(name)
         _RENAMED.add(column)
 
 

@@ -23,6 +23,7 @@ def make(
     factors: dict | None = None,
     repetitions: int = 3,
     told: str | None = None,
+    variants: tuple[dict, ...] = (),
 ) -> Path:
     """Write notebook, study.yaml, plan, records and histories; the study's folder.
 
@@ -35,6 +36,7 @@ def make(
         factors=factors or {"kind": list(ENERGY), "width": [32, 64]},
         quality={"name": quality, "better": better},
         repetitions=repetitions,
+        variants=[*variants],
     )
     runs = study.runs(folder.name, folder.parent)
     plan.freeze(runs, folder)

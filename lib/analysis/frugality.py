@@ -8,12 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lib.stats.equal_accuracy import below
 from lib.study.catalog import DATASETS
 from lib.units import JOULES_PER_KWH, mean_power
 
 KEYS = ["run_id", "architecture", "dataset", "repetition"]
 
-SHARE_OF_BEST = 0.9  # of the best accuracy on its dataset, at which a run is good enough
+SHORT_OF_BEST = 0.1  # share below the best accuracy on its dataset, at which a run is good enough
 TEST_IMAGES = 10_000  # of MNIST and CIFAR10, where a table does not say how many were used
 FIRST_EPOCHS = (1, 2, 5, 10)  # from how many epochs the energy of a whole run is predicted
 
@@ -48,7 +49,7 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
     frame["mean_power"] = mean_power(energy, number(results, "duration"))
     frame["peak_power"] = number(results, "peak_power")
     accuracy = number(results, "accuracy")
-    threshold = SHARE_OF_BEST * accuracy.groupby(results["dataset"]).transform("max")
+    threshold = below(accuracy.groupby(results["dataset"]).transform("max"), SHORT_OF_BEST)
     frame["threshold"] = threshold.mask(threshold <= guessing(results))
     frame["energy_to_threshold"] = [
         energy_to_reach(histories[run], threshold) if run in histories else np.nan

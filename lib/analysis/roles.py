@@ -43,6 +43,8 @@ def played(results: pd.DataFrame, study: Study | None) -> pd.DataFrame:
         # `F1`, or `−bits per character` of which less is better.
         named = _in_words(named) if study.quality.better == "higher" else f"−{named}"
         words |= {QUALITY: named, f"mean_{QUALITY}": f"{named}, mean"}
+        words |= {f"{QUALITY}_difference": f"{named}, difference", "threshold": f"{named}, target"}
+        words |= {f"equal_{QUALITY}": f"{named}, equal"}
     quantities.call(words)
     others = [name for name in varied if name in results and name not in (COMPARED, WITHIN)]
     return results.drop(columns=others).assign(**parts)

@@ -115,7 +115,7 @@ def savings(
         - compared_with: the reference; "" in the row of the study's own
         - runs, accuracy (mean at the end, 0 to 1), energy_consumed (mean, kWh)
         - energy_ratio: mean energy over the reference's
-        - accuracy_difference: percentage points above the reference
+        - accuracy_difference: above the reference (0 to 1)
         - equal_accuracy, energy_to_equal, reference_energy_to_equal (kWh)
         - saved_percent: 100 (1 - energy_to_equal / reference_energy_to_equal), its p, and p_holm:
           adjusted for all comparisons with the same reference
@@ -189,7 +189,7 @@ def _against(group: _Group, base: _Group | None, name: str) -> dict[str, Any]:
     known = ratio.is_known or saving.log_ratio.is_known
     return {
         "energy_ratio": math.exp(ratio.value),
-        "accuracy_difference": 100 * (_mean(group.accuracy) - _mean(base.accuracy)),
+        "accuracy_difference": _mean(group.accuracy) - _mean(base.accuracy),
         "equal_accuracy": saving.accuracy,
         "energy_to_equal": saving.energy,
         "reference_energy_to_equal": saving.reference_energy,

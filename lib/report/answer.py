@@ -192,17 +192,19 @@ def _saved(study: Analysis) -> list[str]:
         shown = by_scatter[by_scatter["saved_percent_low"] > 0]
         if shown.empty:
             why = "" if by_scatter.empty else ": any saving is within the instruments' uncertainty"
-            said.append(f"on {dataset} nothing was shown to save energy against {reference}{why}")
+            said.append(
+                f"{within(dataset)} nothing was shown to save energy against {reference}{why}"
+            )
             continue
         best = shown.loc[shown["saved_percent"].idxmax()]
         low, high = (number(best[f"saved_percent_{end}"], 3) for end in ("low", "high"))
         said.append(
-            f"on {dataset} {_named((best['architecture'], best[variants.COLUMN]))} reaches an "
-            f"accuracy of {significant(best['equal_accuracy'], 3)} with "
+            f"{within(dataset)} {_named((best['architecture'], best[variants.COLUMN]))} reaches "
+            f"{reached(best['equal_accuracy'])} with "
             f"{number(best['saved_percent'], 3)} % less energy than {reference} (95 %: {low} to "
             f"{high} %, {text.p_value(best['p_holm'])} after Holm, the best of {len(rows)})"
         )
-    return [_sentence("; ".join(said))] if said else []
+    return [_sentence("; ".join(part.strip() for part in said))] if said else []
 
 
 def _named(key: object) -> str:

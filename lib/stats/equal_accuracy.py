@@ -12,14 +12,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from lib.stats.estimate import Estimate
 
-SHARE_OF_BEST = 0.95
-"""Equal accuracy is this share of the lower of the two best mean accuracies.
+SHORT_OF_BEST = 0.05
+"""Equal accuracy is this share below the lower of the two best mean accuracies.
 
 At the best itself a curve is flat, and noise says which epoch comes first. In simulation (runs with
 an SD of 0.02 in accuracy, five a configuration) the share halves the spread of the saving."""
@@ -28,6 +29,8 @@ RESAMPLES = 1000
 SEED = 1
 
 _ROUNDING = 1e-9  # a mean may come out below equal values by as much
+
+Best = TypeVar("Best", float, np.ndarray, pd.Series)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _drawn(runs: int) -> np.ndarray:
 class Saving:
     """What one configuration saves against another, the reference."""
 
-    accuracy: float = math.nan  # the equal accuracy, 0 to 1
+    accuracy: float = math.nan  # the equal accuracy, 0 to 1; below 0 where less is better
     energy: float = math.nan  # until it was reached, kWh
     reference_energy: float = math.nan  # the other's until then
     percent: float = math.nan  # 100 (1 - energy / reference_energy)
@@ -108,7 +111,7 @@ class Saving:
 
 
 def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
-    """Compare the energies until `SHARE_OF_BEST` of what the less accurate of two reaches.
+    """Compare the energies until `SHORT_OF_BEST` below what the less accurate of two reaches.
 
     The spread of the logarithm of their ratio is that of resampled runs, its degrees of freedom
     are Welch's. In simulation (learning curves of 20 epochs, SD of 0.02 between runs and 0.01
@@ -126,7 +129,7 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     if not len(curves) or not len(reference):
         who = "no run of the reference" if len(curves) else "no run"
         return Saving(reason=f"{none}: {who} has the energy of its epochs")
-    accuracy = SHARE_OF_BEST * min(curves.best, reference.best)
+    accuracy = below(min(curves.best, reference.best), SHORT_OF_BEST)
     if accuracy <= guessing:
         who = "it" if curves.best <= reference.best else "the reference"
         return Saving(reason=f"{none}: {who} is hardly above chance level")
@@ -140,6 +143,13 @@ def saving(curves: Curves, reference: Curves, guessing: float) -> Saving:
     percent = 100 * (1 - energies[0] / energies[1])
     untested = f"not tested: {found.reason}" if found.reason else None
     return Saving(accuracy, *energies, percent, found, *reached, untested)
+
+
+def below(best: Best, share: float) -> Best:
+    """What is worse than the best by a share of it: 0.05 below 0.8 is 0.76, and below -2, of a
+    quality of which less is better, -2.1.
+    """
+    return best - share * abs(best)
 
 
 def _log_ratio(curves: Curves, reference: Curves, value: float) -> Estimate:
@@ -158,7 +168,8 @@ def _log_ratios(
     curves: tuple[np.ndarray, np.ndarray], reference: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
     """Of mean curves of shape (any, epochs); NaN where an energy is not above 0."""
-    accuracy = SHARE_OF_BEST * np.minimum(curves[0].max(axis=-1), reference[0].max(axis=-1))
+    best = np.minimum(curves[0].max(axis=-1), reference[0].max(axis=-1))
+    accuracy = below(best, SHORT_OF_BEST)
     energies = (_energy_to(accuracy, *one) for one in (curves, reference))
     one, other = (np.where(energy > 0, energy, np.nan) for energy in energies)
     return np.log(one / other)

@@ -42,6 +42,15 @@ def test_figures_of_a_run():
     assert np.isnan(frame.loc["b", "energy_per_point"]), "no better than guessing"
 
 
+def test_of_a_quality_of_which_less_is_better_the_target_was_reached():
+    bits = results(accuracy=[-2.0, -2.3], dataset="its data", data_classes=np.nan)
+    told = {"a": history([0.0004, 0.001], [-2.5, -2.0]), "b": history([0.001, 0.002], [-2.4, -2.3])}
+    frame = frugality.per_run(bits, told).set_index("run_id")
+    assert frame["threshold"].tolist() == [pytest.approx(-2.2)] * 2
+    assert frame.loc["a", "energy_to_threshold"] == 0.001
+    assert np.isnan(frame.loc["b", "energy_to_threshold"])
+
+
 def test_epochs_are_those_that_were_trained():
     short = {"a": history([0.001], [0.5])}
     frame = frugality.per_run(results(), short).set_index("run_id")

@@ -3,7 +3,7 @@ import pytest
 
 from lib import quantities
 from lib.analysis import results, roles
-from lib.report import answer, tables
+from lib.report import answer, figures, tables
 from lib.study.study import Study
 from tests import own_study
 
@@ -42,6 +42,8 @@ def test_factors_and_quality_take_the_parts(words):
     assert words == {
         **{"architecture": "Kind", "dataset": "Width"},
         **{"accuracy": "−perplexity", "mean_accuracy": "−perplexity, mean"},
+        **{"accuracy_difference": "−perplexity, difference", "threshold": "−perplexity, target"},
+        "equal_accuracy": "−perplexity, equal",
     }
 
 
@@ -86,3 +88,16 @@ def test_a_report_speaks_the_studys_words(tmp_path, quality):
     assert f"transformer with width 32 ({aim} " in found
     assert "architecture" not in question
     assert ("score" in question + found + shown) == (aim == "accuracy")
+
+
+def test_a_saving_is_told_in_the_words_of_the_studys_quality(tmp_path):
+    options = {"factors": {"kind": ["gru", "transformer"]}, "variants": ({}, {"epochs": 1})}
+    study = results.load(own_study.make(tmp_path / "study", **options))
+    gru = (study.saved["architecture"] == "gru") & (study.saved["variant"] != "reference")
+    known = ["p_holm", "saved_percent", "saved_percent_low", "saved_percent_high"]
+    study.saved.loc[gru, known] = 0.01, 30.0, 20.0, 40.0
+    saved = answer.found(study).sentences[-1]
+    # 5 % more bits than 3.04, the best mean of both.
+    assert saved.startswith("Gru · epochs: 1 reaches bits per character 3.19 with 30 % less"), saved
+    beside = figures.savings(study.saved).layout.xaxis2.title.text
+    assert beside == "−bits per character, difference", "which are no percentage points"

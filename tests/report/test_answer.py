@@ -85,7 +85,7 @@ def test_a_study_of_options_says_what_they_save(tmp_path):
     variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
     study = load(tmp_path / "s", datasets=("digits",), variants=variants)
     saved = answer.found(study).sentences[-1]
-    assert "reaches an accuracy of 0.570 with 90 % less energy than VGG16, reference" in saved
+    assert "reaches accuracy 0.570 with 90 % less energy than VGG16, reference" in saved
     assert "p < 0.001 after Holm, the best of 8" in saved
 
 

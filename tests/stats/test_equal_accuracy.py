@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.stats.equal_accuracy import SHARE_OF_BEST, Curves, saving
+from lib.stats.equal_accuracy import SHORT_OF_BEST, Curves, saving
 
 EPOCHS = np.arange(1, 21)
 
@@ -57,9 +57,24 @@ def test_the_less_accurate_is_not_flattered():
             (other.accuracy, 2 * other.energy) for other in (learned(rng, 5) for _ in range(200))
         )
     ]
-    mark = SHARE_OF_BEST * 0.6 * (1 - np.exp(-5))
+    mark = (1 - SHORT_OF_BEST) * 0.6 * (1 - np.exp(-5))
     took = -np.log(1 - mark / np.array([0.6, 0.8]))
     assert np.median(found) == pytest.approx(100 * (1 - took[0] / (2 * took[1])), abs=5)
+
+
+def test_of_a_quality_of_which_less_is_better_equal_is_more_than_the_best():
+    """Half the energy an epoch, but three epochs for each of the other's: nothing is saved."""
+    rng = np.random.default_rng(4)
+
+    def bits(share_of_energy, epochs):
+        learned = 2 + 3 * np.exp(-EPOCHS / epochs) + rng.normal(0, 0.01, (5, len(EPOCHS)))
+        return Curves(-learned, share_of_energy * EPOCHS * rng.normal(1, 0.02, (5, 1)))
+
+    found = saving(bits(0.5, 3), bits(1.0, 1), np.nan)
+    assert found.accuracy == pytest.approx(-2 * (1 + SHORT_OF_BEST), rel=0.01)
+    assert (found.reached, found.reference_reached) == (5, 5)
+    assert found.percent == pytest.approx(-50, abs=10)
+    assert found.log_ratio.ratio_within()[0] > 1
 
 
 def test_a_run_that_stopped_keeps_its_last_values():

@@ -7,8 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lib.quantities import number, ordered
+from lib.quantities import number, ordered, quantity
 from lib.report.figures import palette, style
+
+_BESIDE = "accuracy_difference"
 
 
 def savings(compared: pd.DataFrame) -> go.Figure:
@@ -40,7 +42,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
         subplot_titles=[
             title
             for where, _ in panels
-            for title in (escape(" · ".join(map(str, where))), "accuracy at the end")
+            for title in (escape(" · ".join(map(str, where))), "at the end")
         ],
     )
     words = []
@@ -51,7 +53,7 @@ def savings(compared: pd.DataFrame) -> go.Figure:
             look = {"marker": palette.marker(name, size=9), **style.entry(name, architectures)}
             ends = style.whiskers(*(part[f"saved_percent{end}"] for end in ("", "_low", "_high")))
             figure.add_trace(_marks(part, "saved_percent", error_x=ends, **look), row=row, col=1)
-            beside = _marks(part, "accuracy_difference", showlegend=False, **look)
+            beside = _marks(part, _BESIDE, showlegend=False, **look)
             figure.add_trace(beside, row=row, col=2)
         # Against the reference of the same architecture, where that is not the study's.
         own = panel[~panel["compared_with"].isin([overall, ""])]
@@ -72,7 +74,8 @@ def savings(compared: pd.DataFrame) -> go.Figure:
     left = min(-10, max(known["saved_percent_low"].min(), least - 50), 1.1 * least)
     figure.update_xaxes(range=[left, 102], col=1)
     figure.update_xaxes(title="Energy saved (%)", row=len(panels), col=1)
-    figure.update_xaxes(title="Difference (points)", row=len(panels), col=2)
+    _, difference = quantity(_BESIDE).scaled_to(known[_BESIDE])
+    figure.update_xaxes(title=difference.label, row=len(panels), col=2)
     alt = f"{title} against {overall or 'nothing'}, {'; '.join(words)}."
     rows = max(panel["_label"].nunique() for _, panel in panels)
     height = 150 + len(panels) * (60 + style.row_height(known["_label"]) * rows)
@@ -94,10 +97,12 @@ def _overall(compared: pd.DataFrame) -> str:
 def _marks(rows: pd.DataFrame, column: str, **look: Any) -> go.Scatter:
     shown = ["saved_percent", "saved_percent_low", "saved_percent_high", "p_holm"]
     shown += ["equal_accuracy", "energy_to_equal", "reference_energy_to_equal", "reached"]
-    shown += ["reference_reached", "accuracy_difference"]
+    shown += ["reference_reached", _BESIDE]
+    scale = quantity(_BESIDE).scaled_to(rows[_BESIDE])
     against = rows["compared_with"].map(escape)
     words = [
         f"{text}<br>compared with {name}"
-        for text, name in zip(style.hover(rows, shown), against, strict=True)
+        for text, name in zip(style.hover(rows, shown, scale), against, strict=True)
     ]
-    return style.marks(rows[column].to_numpy(), rows["_label"].to_numpy(), words, **look)
+    values = rows[column] * (scale[0] if column == _BESIDE else 1.0)
+    return style.marks(values.to_numpy(), rows["_label"].to_numpy(), words, **look)

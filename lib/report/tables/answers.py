@@ -13,7 +13,7 @@ from lib.quantities import is_renamed
 from lib.report import verdicts
 from lib.report.page import Table
 from lib.report.tables import shared
-from lib.stats.equal_accuracy import SHARE_OF_BEST
+from lib.stats.equal_accuracy import SHORT_OF_BEST
 from lib.study.catalog import NO_DEPTH
 
 _NO_WATTMETER = (
@@ -302,12 +302,12 @@ _NOTHING_VARIED = (
     "factors or variants)."
 )
 _READ = (
-    f"Equal accuracy is {100 * SHARE_OF_BEST:.0f} % of what the less accurate of the two reaches "
-    "at its best, and the energy until then is read off both mean learning curves. Intervals are "
-    "simultaneous, of the spread between resampled runs and of what the instruments leave "
-    "uncertain in a ratio; p is of the spread alone, and p (Holm) adjusted for all comparisons "
-    "with the same reference. Reached: how many runs had that accuracy in some epoch. Accuracy "
-    "and energy are those at the end of the training."
+    f"Equal accuracy is {100 * SHORT_OF_BEST:.0f} % below what the less accurate of the two "
+    "reaches at its best, and the energy until then is read off both mean learning curves. "
+    "Intervals are simultaneous, of the spread between resampled runs and of what the instruments "
+    "leave uncertain in a ratio; p is of the spread alone, and p (Holm) adjusted for all "
+    "comparisons with the same reference. Reached: how many runs had that accuracy in some epoch. "
+    "Accuracy and energy are those at the end of the training."
 )
 
 

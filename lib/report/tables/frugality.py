@@ -8,7 +8,7 @@ from lib.analysis.results import Analysis
 from lib.report.page import Table
 from lib.report.tables import shared
 
-_SHARE = f"{derived.SHARE_OF_BEST:.0%}".replace("%", " %")
+_SHORT = f"{100 * derived.SHORT_OF_BEST:.0f} %"
 
 
 def baseline(study: Analysis) -> Table:
@@ -50,7 +50,7 @@ def frugality(study: Analysis) -> Table:
         "What the energy bought, mean of a configuration's runs",
         frame,
         (
-            f"The target accuracy is {_SHARE} of the best that any run reached on the dataset. "
+            f"The target accuracy is {_SHORT} below the best that any run reached on the dataset. "
             "Runs that never reached it, or that stay at chance level, have no value."
             if "threshold" in frame
             else ""

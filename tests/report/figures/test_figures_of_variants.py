@@ -75,6 +75,11 @@ def test_savings_are_marks_against_the_study_and_diamonds_against_the_architectu
     own = dict(zip(marks.y, marks.x, strict=True))
     assert own["ResNet50 · head: linear, features: cached"] == pytest.approx(90)
     assert not any(label.startswith("VGG16") for label in own)
+    assert figure.layout.xaxis2.title.text == "Accuracy difference (points)"
+    (mixed,) = (trace for trace in figure.data if trace.name == "VGG16" and trace.xaxis == "x2")
+    place = list(mixed.y).index("VGG16 · precision: mixed")
+    assert mixed.x[place] == pytest.approx(-2)
+    assert "Accuracy difference: −2.000 points" in mixed.hovertext[place]
     assert "VGG16 with precision: mixed 30" in figure.layout.meta["alt"]
 
 
