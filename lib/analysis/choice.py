@@ -1,5 +1,6 @@
 """Which configuration a study comes down to: least energy among those not shown less accurate."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,11 +9,10 @@ import pandas as pd
 
 from lib.stats import ALPHA
 from lib.stats.estimate import difference_of_means
-from lib.stats.pairs import DIFFERS, Pair
 
-Verdicts = Mapping[tuple[str, str], tuple[Pair, str]]
-"""The pairs of configurations that a study compares, and what its answer says of each: by the name
-of the one with more energy, and that of the other."""
+Ratios = Mapping[tuple[str, str], tuple[float, bool]]
+"""What a study's answer says of two configurations, by the name of the one with more energy and
+that of the other: how many times as much, and whether that was shown."""
 
 
 @dataclass(frozen=True)
@@ -21,33 +21,29 @@ class Choice:
 
     name: str  # the configuration with the least energy among the candidates
     accuracy: float  # its mean accuracy
-    # energy of every other candidate over the chosen one's, by name, the least first; candidates
-    # are those that were not shown to be less accurate than the most accurate one
+    # of the other candidates, which were not shown to be less accurate than the most accurate one:
+    # energy over the chosen one's, by name, the least first
     ratios: dict[str, float]
-    undecided: tuple[str, ...]  # other candidates that were not shown to take more energy
+    undecided: tuple[str, ...]  # those of them that were not shown to take more energy
 
 
-def among(
-    runs: pd.DataFrame, pairs: Verdicts, energy: str = "energy_consumed"
-) -> Choice | None:
+def among(runs: pd.DataFrame, known: Ratios, energy: str = "energy_consumed") -> Choice | None:
     """Choose among the configurations of one context that have an accuracy and an energy above 0.
 
     A configuration is less accurate if a one-sided Welch test against the most accurate one says so
-    at 5 %, after Bonferroni over the others. Where each was run once nothing can be shown, so none
-    is chosen.
-
-    Which takes less energy is what the study's own answer says: of an energy no other test is made.
-    Two that it doesn't compare stand by their means, undecided.
+    at 5 %, after Bonferroni over the others. Of single runs alone nothing can be shown, so that
+    none is chosen. Which takes less energy is no new test's matter but what the study's answer
+    says; two that it does not compare stand by their means, undecided.
 
     Args:
         runs: One row a run: name (of its configuration), accuracy (0 to 1), and energy.
-        pairs: Of these configurations; others are left out.
+        known: What the answer says of these configurations.
         energy: Column with the energy in kWh.
     """
-    known = runs.dropna(subset=["accuracy", energy])
-    known = known[known[energy] > 0].astype({"accuracy": float, energy: float})
-    groups = known.groupby("name", sort=False)
-    if known.empty or groups.size().max() < 2:
+    runs = runs.dropna(subset=["accuracy", energy])
+    runs = runs[runs[energy] > 0].astype({"accuracy": float, energy: float})
+    groups = runs.groupby("name", sort=False)
+    if runs.empty or groups.size().max() < 2:
         return None
     means = groups[["accuracy", energy]].mean()
     accuracies = {name: values.to_numpy() for name, values in groups["accuracy"]}
@@ -55,27 +51,25 @@ def among(
     level = ALPHA / max(len(means) - 1, 1)
     worse = [name for name in means.index if _p_lower(accuracies[name], accuracies[best]) < level]
     means = means.drop(index=worse)
-    compared = {
-        both: (pair.ratio, verdict)
-        for both, (pair, verdict) in pairs.items()
-        if {*both} <= {*means.index} and not np.isnan(pair.ratio)
-    }
-    # Means over all runs may be in another order than ratios within repetitions.
-    more = [first for first, _ in compared]
-    chosen = means.drop(index=more)[energy].idxmin()
-    others = means.drop(index=chosen)[energy] / means.loc[chosen, energy]
-    ratios = {name: compared.get((name, chosen), (ratio, ""))[0] for name, ratio in others.items()}
-    ordered = sorted(ratios, key=ratios.__getitem__)
+    # Within blocks two may be in another order than by their means.
+    more = {a for (a, b), (ratio, _) in known.items() if b in means.index and ratio > 0}
+    chosen = means.drop(index=more, errors="ignore")[energy].idxmin()
+    by_mean = means.drop(index=chosen)[energy] / means.loc[chosen, energy]
+    found = {name: known.get((name, chosen), (math.nan, False)) for name in by_mean.index}
+    ratios = {name: by_mean[name] if math.isnan(r) else r for name, (r, _) in found.items()}
+    others = sorted(ratios, key=ratios.__getitem__)
     return Choice(
         chosen,
         means.loc[chosen, "accuracy"],
-        {name: ratios[name] for name in ordered},
-        tuple(name for name in ordered if compared.get((name, chosen), (0, ""))[1] != DIFFERS),
+        {name: ratios[name] for name in others},
+        tuple(name for name in others if not found[name][1]),
     )
 
 
 def _p_lower(values: np.ndarray, than: np.ndarray) -> float:
-    """One-sided p of Welch's test that `values` are lower; where nothing scatters, 0 or 1."""
+    """One-sided p of Welch's test that `values` are lower; 0 or 1 where nothing scatters, and 1 of
+    a single run.
+    """
     found = difference_of_means(values, than)
     if min(len(values), len(than)) < 2:
         return 1.0

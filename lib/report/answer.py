@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 
+import pandas as pd
+
 import lib
 from lib import text
 from lib.analysis import audit, choice, cost, savings, variants
@@ -18,6 +20,7 @@ from lib.quantities import is_renamed, number, ordered, quantity, reached, signi
 from lib.report import verdicts
 from lib.report.page import Html, Prose
 from lib.stats import ALPHA
+from lib.stats.pairs import DIFFERS
 
 _MOST_NAMED = 6  # runs or networks that a sentence names
 
@@ -144,7 +147,12 @@ def _energies(study: Analysis) -> list[str]:
 
 
 def _choices(study: Analysis) -> list[str]:
-    """Which configuration it comes down to on each dataset, and how sure that is."""
+    """Which configuration it comes down to on each dataset, and how sure that is.
+
+    Not in a study of several places: what was measured in different ones is never compared.
+    """
+    if study.answer.design.place or not study.answer.pairs:
+        return []
     runs, column = study.best_energy
     runs = study.learned(runs)
     by = [name for name in study.configuration if name != "dataset"]
@@ -152,7 +160,7 @@ def _choices(study: Analysis) -> list[str]:
     said = []
     for dataset in ordered(runs["dataset"]):
         here = runs[runs["dataset"].astype(str) == dataset]
-        chosen = choice.among(here, column)
+        chosen = choice.among(here, _ratios(study, here), column)
         if chosen is not None and here["name"].nunique() > 1:
             said.append(f"{chosen.name}{within(dataset)} ({_next(chosen)})")
     if not said:
@@ -161,20 +169,36 @@ def _choices(study: Analysis) -> list[str]:
     return [f"{head}{'; '.join(said)}."]
 
 
+def _ratios(study: Analysis, runs: pd.DataFrame) -> choice.Ratios:
+    """What the answer says of the configurations of these runs, two by two."""
+    found = study.answer
+    cells = zip(found.design.contexts(runs), found.design.levels(runs), strict=True)
+    names = dict(zip(cells, runs["name"], strict=True))
+    return {
+        (names[pair.context, pair.first], names[pair.context, pair.second]): (
+            pair.ratio,
+            found.verdict(pair) == DIFFERS,
+        )
+        for pair in found.pairs
+        if {(pair.context, pair.first), (pair.context, pair.second)} <= names.keys()
+    }
+
+
 def _worse() -> str:
     return "worse" if is_renamed("accuracy") else "less accurate"
 
 
 def _next(found: choice.Choice) -> str:
-    """How accurate the chosen one is, and how sure it is that no other takes less."""
+    """How accurate the chosen one is, and whether it was shown that no other takes less."""
     accuracy = reached(found.accuracy)
-    if found.runner_up is None:
+    if not found.ratios:
         return f"{accuracy}; all others were shown to be {_worse()}"
-    ratio = significant(found.energy_ratio or 0, 3)
-    words = f"{accuracy}; next: {found.runner_up}, {ratio} times the energy"
-    if found.p is None:
-        return f"{words}, of single runs, so that may be chance"
-    return f"{words}, {'' if found.is_sure else 'not decided, '}{text.p_value(found.p)}"
+    runner_up, ratio = next(iter(found.ratios.items()))
+    words = f"{accuracy}; next: {runner_up}, {significant(ratio, 3)} times the energy"
+    if runner_up in found.undecided:
+        return f"{words}, not shown to be more"
+    others = text.first(found.undecided, most=_MOST_NAMED)
+    return f"{words}; {others} not shown to take more" if others else words
 
 
 def _saved(study: Analysis) -> list[str]:

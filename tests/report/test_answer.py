@@ -47,6 +47,34 @@ def test_the_answer_says_what_differs_and_what_it_comes_down_to(tmp_path):
     assert "VGG16 on mnist (accuracy 0.840; next: VGG19, 1.25 times the energy" in said[-1]
 
 
+LEAST = "Lowest energy among those not shown to be less accurate: "
+
+
+def test_what_it_comes_down_to_is_as_sure_as_the_answer_is(tmp_path):
+    """Pairs that instruments or a test of all leave open are not decided by another test."""
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=4)
+    energy = study.results["energy_consumed"] * np.random.default_rng(1).normal(1, 0.01, 12)
+    runs = study.results.assign(energy_consumed=energy, cpu_energy=energy, ram_energy=0.0)
+    *_, said, chosen = answer.found(replace(study, results=runs)).sentences
+    assert "given the instruments' errors either may use more" in said, "of a load model"
+    assert chosen.startswith(f"{LEAST}VGG16 on digits (accuracy 0.645; next: VGG19, 1.2")
+    assert chosen.endswith(" times the energy, not shown to be more).")
+    counted = runs.assign(cpu_method="measured counter (RAPL)", cpu_model="Intel(R) Xeon(R)")
+    assert answer.found(replace(study, results=counted)).sentences[-1].endswith(" the energy).")
+
+
+def test_of_several_machines_nothing_is_chosen(tmp_path):
+    """The mean of one that ran more often on the larger machine is larger."""
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=4)
+    runs = study.results.assign(machine=np.where(study.results["repetition"] > 2, "a", "b"))
+    assert LEAST not in repr(answer.found(replace(study, results=runs)))
+
+
+def test_of_single_runs_nothing_is_chosen(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    assert LEAST not in repr(answer.found(study))
+
+
 def test_of_one_configuration_the_energy_is_the_answer(tmp_path):
     study = load(tmp_path / "s", datasets=("digits",))
     one = study.results[study.results["architecture"] == "VGG16"]
