@@ -147,22 +147,20 @@ def _tested(model: LogModel) -> tuple[Question, Question]:
         Question(INTERACTION, "log model", depends.f, depends.p_unequal, reason=depends.reason),
     ]
     adjusted = multitest.holm(one.p for one in tests)
-    asked = sum(not math.isnan(one.p) for one in tests)
     effect, interaction = (
-        replace(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm), asked))
+        replace(one, p_holm=float(p_holm), verdict=_verdict(one, float(p_holm)))
         for one, p_holm in zip(tests, adjusted, strict=True)
     )
     return effect, interaction
 
 
-def _verdict(question: Question, p_holm: float, asked: int) -> str | None:
+def _verdict(question: Question, p_holm: float) -> str | None:
     if math.isnan(p_holm):
         return CANT_SHOW if question.name == EFFECT else None
     if p_holm < ALPHA:
         return DIFFERS
-    # Of two questions the smaller p counts twice.
-    unattainable = question.smallest_p * asked >= ALPHA
-    return CANT_SHOW if unattainable else NOT_DECIDED
+    # Of two questions only the smaller p counts twice, which may be the other's.
+    return CANT_SHOW if question.smallest_p >= ALPHA else NOT_DECIDED
 
 
 def _unanswered(reason: str) -> tuple[Question, Question]:

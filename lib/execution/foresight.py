@@ -43,17 +43,25 @@ def _power(
     study: Study, asked: design.Design, planned: Observations, study_dir: Path, like: Path | None
 ) -> Iterator[str]:
     cv, source = _spread(study_dir, like)
-    both = len(planned.context) > 1
-    alpha = ALPHA / 2 if both else ALPHA
+    depends = power.interaction(planned, cv, ALPHA / 2) if len(planned.context) > 1 else None
+    # A question that can't be tested takes no share of the other's level.
+    alpha = ALPHA / 2 if depends and depends.smallest_p < 1 else ALPHA
     compared, context = listed(asked.compared), listed(asked.context)
     does, its = ("does", "its") if len(asked.compared) == 1 else ("do", "their")
     yield f"At a spread of {100 * cv:.2g} % among repetitions ({source}):"
-    how = "the largest is above the smallest by"
-    yield _shown(f"{does} {compared} matter", power.effect(planned, cv, alpha), how)
-    if both:
+    matter, found = f"{does} {compared} matter", power.effect(planned, cv, alpha)
+    if alpha <= found.smallest_p < ALPHA:
+        yield (
+            f"- {matter}? This design can show it only together with the next: smallest p "
+            f"{found.smallest_p:.2g}, and of two questions the first to be shown needs one below "
+            f"{alpha:.2g}"
+        )
+    else:
+        yield _shown(matter, found, "the largest is above the smallest by")
+    if depends:
         question = f"does {its} effect depend on the {context}"
         how = "one combination stands out by"
-        yield _shown(question, power.interaction(planned, cv, alpha), how)
+        yield _shown(question, depends, how)
     if isinstance(study.repetitions, Precision):
         rule = study.repetitions
         yield (

@@ -47,7 +47,7 @@ def effect(design: Observations, cv: float, alpha: float = ALPHA) -> Detectable:
         for one in np.unique(design.strata)
     ]
     least = permutation.smallest_p(sizes)
-    if least > alpha:
+    if least >= alpha:
         return Detectable(least, reason="no data of this design could show a difference")
     critical = permutation.critical_sum(sizes, alpha)
     model = LogModel(design)

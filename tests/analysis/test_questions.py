@@ -22,6 +22,18 @@ def test_an_interaction_is_found_and_none_is_invented():
     assert math.isnan(alone.interaction.p)
 
 
+def test_a_design_that_shows_a_difference_in_other_data_can_show_it():
+    """Of two questions only the smaller p counts twice."""
+    how = {"repetitions": 2, "datasets": ("cifar10", "mnist", "digits"), "cv": 0.005}
+    plain, crossed = (
+        answer(results((1, 1.5), interaction=more, **how), study(levels=LEVELS[:2])).effect
+        for more in (1.0, 1.4)
+    )
+    assert plain.p == crossed.p == plain.smallest_p == pytest.approx(1 / 27)
+    assert (plain.verdict, crossed.verdict) == (NOT_DECIDED, DIFFERS)
+    assert plain.p_holm == pytest.approx(2 / 27)
+
+
 def test_what_confounds_is_taken_up():
     runs = results((1, 1.5), machines=("a", "b"), machine_ratios=(1, 2), repetitions=3)
     runs = runs[(runs["machine"] == "a") == (runs["architecture"] == "VGG16")]

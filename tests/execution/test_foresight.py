@@ -32,6 +32,17 @@ def test_what_a_design_cannot_show_is_said_beforehand(tmp_path):
     assert effect.startswith("- does architecture matter? This design can't show it: smallest p")
 
 
+def test_what_can_be_shown_only_beside_the_other_question_is_said_beforehand(tmp_path):
+    """2 repetitions of 2 on 3 others: p is at least 1/27, which doubled is above 0.05."""
+    study = asked(2, architecture=["VGG16", "VGG19"], epochs=[1, 2, 3])
+    _, effect, interaction, _ = said(study, tmp_path)
+    assert effect == (
+        "- does architecture matter? This design can show it only together with the next: smallest "
+        "p 0.037, and of two questions the first to be shown needs one below 0.025"
+    )
+    assert interaction.startswith("- does its effect depend on the epochs? 80 % of such studies")
+
+
 def test_a_rule_is_told_and_nothing_compared_too(tmp_path):
     rule = {"precision": "5 %", "at_most": 12}
     assert "runs 3 to at most 12 repetitions" in " ".join(said(asked(rule), tmp_path))
