@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from lib.analysis.frugality import number
 from lib.instruments import COMPONENTS, accuracy
 from lib.instruments.accuracy import Calibrations
-from lib.stats import ALPHA
 from lib.stats.budget import (
     CONFIGURATION,
     MACHINE,
@@ -156,7 +155,7 @@ def judged(pair: Pair, a: Known, b: Known) -> Pair:
     if beyond == NOTHING:
         return pair
     heeded = dataclasses.replace(pair, doubts=beyond.doubts)
-    if heeded.p_holm < ALPHA and heeded.is_in_doubt:
+    if heeded.is_in_doubt:
         settled_by = beyond_scatter(a, b, itemised=True).settled_by
         return dataclasses.replace(heeded, settled_by=settled_by)
     return heeded

@@ -125,14 +125,23 @@ def _pair(found: Answer, pair: Pair) -> str:
         return f"{pair.first} and {pair.second} are alike within {margin} ({limits})"
     if verdict == CANT_SHOW:
         return f"{took} here, which these runs can't tell from chance"
-    if pair.p_holm < ALPHA and pair.is_in_doubt:
-        settled = f"; {pair.settled_by} would settle it" if pair.settled_by else ""
-        return f"{took} ({limits}), but given the instruments' errors either may use more{settled}"
     target = found.design.margin or TARGET
-    needed = found.repetitions_for(target)
-    precise = f"± {100 * target:.3g} % by the runs' scatter"
-    more = "" if needed is None else f"; {precise} needs {needed:,} repetitions"
+    percent = f"{100 * target:.3g} %"
+    if pair.is_in_doubt:
+        differ = pair.p_holm < ALPHA
+        what = "either may use more" if differ else f"they may be further apart than {percent}"
+        settled = f"; {pair.settled_by} would settle it" if pair.settled_by else ""
+        return f"{took} ({limits}), but given the instruments' errors {what}{settled}"
+    needed = _needed(found, target, pair.precision)
+    more = f"; ± {percent} by the runs' scatter needs {needed:,} repetitions" if needed else ""
     return f"{took}{_OPEN} ({limits}{more})"
+
+
+def _needed(found: Answer, target: float, reach: float) -> int | None:
+    """Repetitions of each that a precision needs; None where it is reached, or they are there."""
+    needed = found.repetitions_for(target)
+    there = min(n for pair in found.pairs for n in pair.n)
+    return needed if needed and needed > there and reach > target else None
 
 
 def _interaction(found: Answer) -> str | None:
@@ -160,7 +169,7 @@ def precision(found: Answer) -> str | None:
     """How well the ratios are known by the scatter, and what would make them known better."""
     if math.isnan(found.reach):
         return None
-    needed = found.repetitions_for(TARGET)
+    needed = _needed(found, TARGET, found.reach)
     more = f"; ± {100 * TARGET:.0f} % would need {needed:,} repetitions" if needed else ""
     factor, percent = number(1 + found.reach, 2), number(100 * found.reach, 2)
     reach = f"within a factor of {factor}" if found.reach >= 1 else f"to ± {percent} %"

@@ -51,13 +51,19 @@ class Pair:
             low, high = self._in_all(2 * ALPHA, self.p_alike, self.p_alike_holm)
             if max(-low, high) <= math.log1p(self.margin or 0.0):
                 return ALIKE
-        return DIFFERS if self.p_holm < ALPHA and not self.is_in_doubt else NOT_DECIDED
+        if self.p_holm < ALPHA:
+            low, high = self._in_all(ALPHA, self.p, self.p_holm)
+            if not low <= 0 <= high:
+                return DIFFERS
+        return NOT_DECIDED
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the instruments leave open which is larger of two that differ by the scatter."""
-        low, high = self._in_all(ALPHA, self.p, self.p_holm)
-        return low <= 0 <= high
+        """Whether the instruments leave open what the scatter shows, so that more runs don't help:
+        which is larger, or that the two are alike.
+        """
+        shown = self.p_holm < ALPHA or self.p_alike_holm < ALPHA
+        return shown and self.verdict == NOT_DECIDED
 
     def _in_all(self, alpha: float, p: float, p_holm: float) -> tuple[float, float]:
         """Limits of the logarithm of the ratio, at the level that Holm held the p against."""

@@ -19,15 +19,29 @@ def test_differences_have_a_ratio_its_interval_and_p():
 def test_each_of_the_four_words():
     same = results((1, 1, 1), repetitions=5, cv=0.01)
     assert "are alike within 5 % (" in words(same, study(margin="5 %"))
-    undecided = words(same)
+    undecided = words(results((1, 1, 1), repetitions=5, cv=0.1))
     assert undecided.startswith(
         "Whether the energy depends on the architecture is not decided (p = "
     )
     assert "; ± 5 % by the runs' scatter needs " in undecided
+    assert "needs" not in words(same), "which has that precision"
+    assert verdicts.precision(questions.answer(same, study())).endswith(" % or better.")
     few = words(results((1, 1.3, 2), repetitions=2, datasets=("mnist",)))
     assert few.startswith("This design can't show a difference between levels of architecture")
     assert "which these runs can't tell from chance" in few
     assert " uses 1" not in few
+
+
+def test_repetitions_are_not_asked_for_where_instruments_leave_it_open():
+    """Alike by the scatter, but errors of the counters are as large as the margin."""
+    counters = {"cpu_method": "measured counter (RAPL)", "cpu_model": "Intel(R) Xeon(R) Gold 6254"}
+    same = results((1, 1), repetitions=6, datasets=("mnist",), cv=0.003)
+    same = same.assign(cpu_energy=same["energy_consumed"], **counters)
+    asked = study(levels=("VGG16", "VGG19"), datasets=("mnist",), margin="5 %")
+    said = words(same, asked)
+    assert ", but given the instruments' errors they may be further apart than 5 %; " in said
+    assert said.endswith(" would settle it.")
+    assert "repetitions" not in said
 
 
 def test_an_interaction_is_told():
