@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lib.quantities import is_renamed
 from lib.stats.equal_accuracy import below
 from lib.study.catalog import DATASETS
 from lib.units import JOULES_PER_KWH, mean_power
@@ -64,8 +65,11 @@ def per_run(results: pd.DataFrame, histories: Mapping[str, pd.DataFrame]) -> pd.
 def guessing(results: pd.DataFrame) -> pd.Series:
     """The highest validation accuracy that guessing explains, by run: 0 to 1.
 
-    Three standard errors above chance; NaN where the number of classes isn't known.
+    Three standard errors above chance; NaN where the number of classes isn't known, or where the
+    study's quality is no accuracy.
     """
+    if is_renamed("accuracy"):
+        return pd.Series(np.nan, index=results.index)
     known = {name: len(dataset.class_names) for name, dataset in DATASETS.items()}
     chance = 1 / number(results, "data_classes").fillna(results["dataset"].map(known))
     images = number(results, "data_test_images").fillna(TEST_IMAGES)

@@ -101,3 +101,12 @@ def test_a_saving_is_told_in_the_words_of_the_studys_quality(tmp_path):
     assert saved.startswith("Gru · epochs: 1 reaches bits per character 3.19 with 30 % less"), saved
     beside = figures.savings(study.saved).layout.xaxis2.title.text
     assert beside == "−bits per character, difference", "which are no percentage points"
+
+
+def test_of_a_quality_that_is_no_accuracy_no_chance_level_is_known(tmp_path, monkeypatch):
+    """Bits below 0 were below the tenth that guessing reaches on mnist."""
+    monkeypatch.setattr(own_study, "CELL", f'{own_study.CELL}\ndataset = "mnist"')
+    factors = {"kind": ["gru", "transformer"], "dataset": ["mnist", "cifar10"]}
+    study = results.load(own_study.make(tmp_path / "study", factors=factors))
+    assert study.guessing == []
+    assert "energy_to_threshold" in tables.frugality(study).frame
