@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.text import listed
-
 LARGEST = 1e150  # beyond this, squares overflow: as good as infinite for any statistic
 
 
@@ -75,13 +73,7 @@ class Observations:
 
         Rows without a response above 0 or a level compared are left out. `block` tells the
         repetitions of everything apart, if they are blocks.
-
-        Raises:
-            ValueError: A column is missing.
         """
-        columns = [response, compared, *context, *place, *([block] if block else [])]
-        if absent := [name for name in columns if name not in df]:
-            raise ValueError(f"the table has no column {listed(absent)}")
         values = numbers(df[response])
         kept = (values > 0) & df[compared].notna()
         rows = df[kept]

@@ -37,11 +37,7 @@ def with_scores(df: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         df: One row a run, with `accuracy` (0 to 1) and `energy_consumed` (kWh).
-
-    Raises:
-        ValueError: One of the two columns is missing.
     """
-    _require(df, "accuracy", "energy_consumed")
     accuracy, energy = numbers(df["accuracy"]), numbers(df["energy_consumed"])
     found: pd.Series = score(accuracy, energy)
     reasons = {
@@ -81,12 +77,8 @@ def rank(
           has been shown to have a better Score (all pairs, p by Bonferroni)
         - pareto: whether it is on the `pareto_front` of its group
         - reason: why something of the row is empty
-
-    Raises:
-        ValueError: A column is missing.
     """
     within, by = list(within), list(by)
-    _require(df, *within, *by)
     keys = [*within, *by]
     runs = with_scores(df)
     reasons = runs["score_reason"].to_numpy()
@@ -161,8 +153,3 @@ def _summary(table: np.ndarray, lacks: np.ndarray) -> dict[str, Any]:
             "score_max": scores.max(),
         }
     return found | {"reason": "; ".join(reasons) or None}
-
-
-def _require(df: pd.DataFrame, *columns: str) -> None:
-    if absent := [column for column in columns if column not in df]:
-        raise ValueError(f"the table has no column {' or '.join(absent)}")

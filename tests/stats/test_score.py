@@ -148,13 +148,6 @@ def test_no_runs_give_an_empty_table(study):
     assert list(ranking.rank(study.iloc[:0])) == list(ranking.rank(study))
 
 
-def test_a_missing_column_is_named(study):
-    with pytest.raises(ValueError, match="no column location"):
-        ranking.rank(study, within=["location"])
-    with pytest.raises(ValueError, match="no column energy_consumed"):
-        ranking.rank(study.drop(columns="energy_consumed"))
-
-
 def test_pareto_front():
     accuracy = pd.Series([0.9, 0.9, 0.8, 0.7, 0.95, math.nan])
     energy = pd.Series([0.2, 0.3, 0.1, 0.2, 0.9, 0.01])
