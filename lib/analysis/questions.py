@@ -51,7 +51,6 @@ class Answer:
     design: Design  # the columns that the questions are about
     response: str  # the column of the one primary response
     n: int  # runs that have it
-    dropped: int  # runs that don't
     effect: Question  # the first
     interaction: Question  # the second
     pairs: tuple[Pair, ...] = ()  # every two levels that are compared, in each context
@@ -96,7 +95,7 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
             same = runs.assign(_compared="all")
             alike = Observations.of(same, response, "_compared", place=asked.place)
             spread = _spread(LogModel(alike))
-        return Answer(asked, response, len(runs), 0, *_unanswered(reason), (), *spread, is_final)
+        return Answer(asked, response, len(runs), *_unanswered(reason), (), *spread, is_final)
     observed = asked.observations(runs, response)
     model = LogModel(observed)
     cells = list(zip(asked.contexts(runs), asked.levels(runs), strict=True))
@@ -111,7 +110,7 @@ def answer(runs: pd.DataFrame, study: Study | None, *, is_final: bool = True) ->
     if effect.verdict == NOT_DECIDED and found and all(one.verdict == ALIKE for one in found):
         effect = replace(effect, verdict=ALIKE)
     return Answer(
-        *(asked, response, len(observed), observed.dropped, effect, interaction, tuple(found)),
+        *(asked, response, len(observed), effect, interaction, tuple(found)),
         *_spread(model),
         is_final,
         audit.confounders(runs[runs[response].notna()], study),

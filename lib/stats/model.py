@@ -29,7 +29,6 @@ class FTest:
 
     f: float = math.nan  # the F statistic of two nested models, that takes all spreads for one
     df: int = 0  # its degrees of freedom
-    df_residual: int = 0  # those of the residuals
     p: float = math.nan  # of `f`
     p_unequal: float = math.nan  # of the same where spreads may differ: the one to be believed
     reason: str | None = None  # why the question can't be asked; None where it can
@@ -236,7 +235,7 @@ class LogModel:
             return FTest(df=df, reason="repetitions show no spread")
         f = (squares[0] - squares[1]) / df / self.residual_sd**2
         p = float(scipy.special.fdtrc(df, self.df_residual, max(f, 0.0)))
-        return FTest(f, df, self.df_residual, p, float(unequal(self._y)))
+        return FTest(f, df, p, float(unequal(self._y)))
 
     def _unequal(
         self, contrasts: np.ndarray, logs: np.ndarray, variances: np.ndarray

@@ -56,7 +56,6 @@ class Observations:
     # Runs made together, as one repetition of everything; within a place. A single level where
     # there are no blocks.
     block: Factor
-    dropped: int = 0  # rows left out because something is empty or the response is not above 0
 
     @classmethod
     def of(
@@ -83,7 +82,6 @@ class Observations:
             Factor.of(rows, context),
             Factor.of(rows, place),
             Factor.of(rows, [*place, block] if block else []),
-            int((~kept).sum()),
         )
 
     def __len__(self) -> int:
