@@ -268,7 +268,9 @@ class _Phases:
 
     def show(self, fraction: float, epoch: int, accuracy: float | None, meter: CodeCarbon) -> None:
         accuracy = accuracy if self.accuracy is None else self.accuracy
-        known = meter.latest.watts, meter.latest.energy_consumed, self.seconds()
+        sample = meter.latest
+        watts, kwh = (sample.power, sample.energy_consumed) if sample else (None, None)
+        known = watts, kwh, self.seconds()
         progress = Progress("training", epoch, self.epochs, fraction, accuracy, *known)
         self._say(progress)
         self.latest = replace(progress, watts=None)

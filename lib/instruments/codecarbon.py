@@ -6,7 +6,6 @@ What is corrected of it: `codecarbon_corrections`.
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,12 @@ from lib.instruments import EMISSIONS_NAME, TRACE_NAME, Component, Reading, empt
 from lib.instruments import codecarbon_corrections as corrections
 from lib.instruments.carbon import Location
 from lib.instruments.codecarbon_corrections import QuietTracker
-from lib.instruments.gpus import Gpus, visible_gpus
+from lib.instruments.gpus import visible_gpus
 from lib.instruments.recorder import Recorder
-from lib.instruments.trace import PowerTrace
+from lib.instruments.trace import PowerTrace, Sample
 
 LONGEST_INTERVAL = 3.0
 """Intervals without a sample from which on a doubt is raised, as CodeCarbon's own warning."""
-
-
-@dataclass(frozen=True)
-class Latest:
-    """What a running measurement knows: power in W and energy in kWh; None before there is any."""
-
-    watts: float | None = None
-    energy_consumed: float | None = None
 
 
 def find_hardware(location: Location) -> None:
@@ -45,8 +36,8 @@ class CodeCarbon:
     Leaves `emissions.csv` (one row, CodeCarbon's columns) and adds a sample a second to the power
     trace. Of an unknown location there is energy but neither emissions nor a place.
     Without a `folder`, as for an idle baseline, there is no `emissions.csv`; without a `trace`
-    samples go to `power.csv` in the folder, `interval` s apart. The `gpus` that count are by
-    default those that CUDA may use.
+    samples go to `power.csv` in the folder, `interval` s apart. The GPUs that count are those that
+    CUDA may use.
     """
 
     name = "codecarbon"
@@ -57,19 +48,17 @@ class CodeCarbon:
         folder: Path | None = None,
         trace: PowerTrace | None = None,
         interval: float = 1.0,
-        gpus: Gpus | None = None,
     ):
         self._location, self._folder = location, folder
         self._trace, self._interval = trace, interval
-        self._gpus = gpus or visible_gpus()
+        self._gpus = visible_gpus()
         self._recorder = Recorder(self._gpus)
         self._tracker: QuietTracker | None = None
 
     @property
-    def latest(self) -> Latest:
-        """Watts of the newest sample, and energy up to it."""
-        sample = self._recorder.latest
-        return Latest(sample.power, sample.energy_consumed) if sample else Latest()
+    def latest(self) -> Sample | None:
+        """The newest sample; None before there is any."""
+        return self._recorder.latest
 
     def energy_so_far(self) -> float | None:
         """Measure now, apart from the clock: kWh since the start; None if it isn't running."""

@@ -1,8 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 
 from lib.experiment import protocol
 from lib.instruments import Component, Nothing, Reading
-from lib.instruments.codecarbon import Latest
 
 WATTS = 36.0
 
@@ -11,7 +12,7 @@ class FakeCodeCarbon:
     """A tracker on a clock of its own: 100 s of 36 W between start and stop."""
 
     name = "codecarbon"
-    latest = Latest(WATTS, 0.0005)
+    latest = SimpleNamespace(power=WATTS, energy_consumed=0.0005)
     cpu = 0.0005
 
     def __init__(self, location, folder=None, trace=None):
