@@ -37,9 +37,7 @@ class Integral:
     """
 
     energy: float | None  # kWh of the window; None if less than two samples cover any of it
-    duration: float  # s of the window
     samples: int  # inside the window
-    interval: float | None  # median s between samples; None with less than two
     longest_gap: float  # most s between two samples inside the window, or to its ends
     coverage: float
     doubts: tuple[str, ...] = ()  # what makes the energy less certain, one sentence each
@@ -81,14 +79,12 @@ def integrate_held(time: ArrayLike, power: ArrayLike, start: float, stop: float)
     covered, duration = float(held[known].sum()), float(stop - start)
     if not covered:
         doubt = f"no value is known in any of the {duration:g} s"
-        return Integral(None, duration, 0, None, duration, 0.0, (doubt,))
+        return Integral(None, 0, duration, 0.0, (doubt,))
     joules = float((held * power[:-1])[known].sum())
     lost = (duration - covered) > (1 - COVERAGE) * duration
     return Integral(
         energy=joules * (duration / covered) / JOULES_PER_KWH,
-        duration=duration,
         samples=int(known.sum()),
-        interval=None,
         longest_gap=duration - covered,
         coverage=covered / duration,
         doubts=(_covers("values", covered, duration),) if lost else (),
@@ -177,7 +173,7 @@ def _integral(
     assumed: NDArray | bool = False,
 ) -> Integral:
     if time.size == 0:
-        return Integral(None, 0.0, 0, None, 0.0, 0.0, (*doubts, "there are no samples"))
+        return Integral(None, 0, 0.0, 0.0, (*doubts, "there are no samples"))
     start = time[0] if start is None else start
     stop = time[-1] if stop is None else stop
     duration = float(stop - start)
@@ -185,7 +181,7 @@ def _integral(
     first, last = max(start, time[0]), min(stop, time[-1])
     if time.size < 2 or first >= last:
         doubts.append(f"no two samples cover any of the {duration:g} s")
-        return Integral(None, duration, inside.size, None, duration, 0.0, tuple(doubts))
+        return Integral(None, inside.size, duration, 0.0, tuple(doubts))
     spacing = np.diff(time)
     interval = float(np.median(spacing)) if interval is None else interval
     covered = np.minimum(time[1:], stop) - np.maximum(time[:-1], start)
@@ -204,9 +200,7 @@ def _integral(
     coverage = float(covered[(covered > 0) & ~(gaps | assumed)].sum() / duration)
     return Integral(
         energy=joules * (duration / known) / JOULES_PER_KWH if known > 0 else None,
-        duration=duration,
         samples=inside.size,
-        interval=interval,
         longest_gap=float(np.diff([start, *inside, stop]).max()),
         coverage=coverage if inside.size >= FEWEST else 0.0,
         doubts=tuple(doubts),

@@ -24,7 +24,7 @@ def joules(integral):
 def test_one_kilowatt_for_one_hour_is_a_kilowatt_hour():
     integral = integrate_power([0, 1800, 3600], [1000, 1000, 1000])
     assert integral.energy == 1
-    assert (integral.duration, integral.samples, integral.coverage) == (3600, 3, 1)
+    assert (integral.samples, integral.coverage) == (3, 1)
     assert integral.doubts == ()
 
 
