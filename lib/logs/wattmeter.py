@@ -48,6 +48,8 @@ WRITTEN = {"µW": "uW", "µJ": "uJ", "Watt": "W", "Watts": "W", "watts": "W", "w
 
 SPACES = " '\u2019\u00a0\u202f"  # what stands between thousands
 
+ALWAYS = (-np.inf, np.inf)
+
 
 class PowerLogError(UserError, ValueError):
     """A log that can't be read rightly; the message names the file, and what would be right."""
@@ -67,9 +69,9 @@ class PowerLog:
 
 
 def read(
-    path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]] | None = None
+    path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]] = (ALWAYS,)
 ) -> PowerLog:
-    """Read a log; only samples inside one of the windows are kept, s since 1970, None keeps all.
+    """Read a log; only samples inside one of the windows are kept, s since 1970.
 
     Of a log of changes the rows next to them are kept too.
 
@@ -92,11 +94,9 @@ def read(
 
 
 class _Reading:
-    def __init__(
-        self, path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]] | None
-    ):
+    def __init__(self, path: Path, mapping: WattmeterLog, windows: Sequence[tuple[float, float]]):
         self.path, self.mapping = path, mapping
-        self.windows = None if windows is None else _merged(windows)
+        self.windows = _merged(windows)
         self.clock = Clock(mapping)
         self.rows = self.without_value = 0
         self.first, self.last = np.inf, -np.inf
@@ -433,8 +433,6 @@ class _Reading:
     def _kept(self, time: NDArray, *columns: NDArray) -> tuple[NDArray, ...]:
         if time.size:
             self.first, self.last = min(self.first, time.min()), max(self.last, time.max())
-        if self.windows is None:
-            return time, *columns
         starts, stops = self.windows
         begun = np.searchsorted(starts, time, side="right")
         part = begun + np.searchsorted(stops, time, side="left")  # odd inside of a window
@@ -456,7 +454,7 @@ class _Reading:
                 f"value is '{self.no_number}'); is decimal: \"{self.mapping.decimal}\" right?"
             )
         for begin, end, sentence in self.clock.unclear():
-            starts, stops = self.windows or (np.array([-np.inf]), np.array([np.inf]))
+            starts, stops = self.windows
             if ((starts <= end) & (stops >= begin)).any():
                 raise PowerLogError(sentence)
 
