@@ -34,7 +34,6 @@ Keras or TensorFlow now computes a layer in another way, or that a rule is missi
 class Flops:
     """Floating-point operations of one forward batch, in inference."""
 
-    batch_size: int  # images in the batch
     flops: int | None  # of the whole network, by keras-flops: "Total FLOPs" of the paper's Table 2
     flops_head: int | None  # of the head alone, by keras-flops: "Trainable Layer FLOPs" there
     counted: int  # of the whole network, from the shapes of the layers
@@ -49,7 +48,6 @@ class LayerFlops:
     gradients of a training step. None where it has weights and no rule counts its class.
     """
 
-    name: str
     kind: str
     forward: int | None
     backward: int | None
@@ -84,7 +82,6 @@ def count(model: keras.Model, batch_size: int = PAPER_BATCH_SIZE) -> Flops:
         )
     flops, flops_head = found or (None, None)
     return Flops(
-        batch_size=batch_size,
         flops=flops,
         flops_head=flops_head,
         counted=counted[0],
@@ -141,7 +138,7 @@ def by_layer(model: keras.Model, batch_size: int) -> list[LayerFlops]:
         forward = _forward(layer, batch_size)
         learns = bool(getattr(layer, "trainable_weights", ()))
         backward = None if forward is None else forward * (learns + learns_before)
-        rows.append(LayerFlops(layer.name, type(layer).__name__, forward, backward))
+        rows.append(LayerFlops(type(layer).__name__, forward, backward))
         learns_before |= learns
     return rows
 
