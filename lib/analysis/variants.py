@@ -39,11 +39,6 @@ class Variants:
     reference: dict[str, str]  # the reference's value of every field that varies, as text
     others: dict[str, tuple[str, ...]]  # the other values of each of these fields, as text
 
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one."""
-        return self.names.nunique() > 1
-
 
 def of(results: pd.DataFrame, settings: Study | None) -> Variants:
     """Name each run's variant.
@@ -74,7 +69,7 @@ def of(results: pd.DataFrame, settings: Study | None) -> Variants:
 def named(results: pd.DataFrame, settings: Study | None) -> pd.DataFrame:
     """Add the column `variant` where there is more than one; else the table has it only whole."""
     found = of(results, settings)
-    if found.several:
+    if found.names.nunique() > 1:
         return results.assign(**{COLUMN: found.names})
     # What only some runs say of themselves by that name tells nothing apart.
     partly = COLUMN in results and results[COLUMN].isna().any()

@@ -60,7 +60,7 @@ def test_none_is_a_value_where_a_field_has_it_and_else_unknown():
 
 def test_what_tells_runs_apart_anyway_is_no_variant():
     table = runs(repetition=[1, 2], seed=[1, 2], location=["a", "b"], idle_seconds=[0, 5])
-    assert not variants.of(table, None).several
+    assert variants.of(table, None).names.nunique() == 1
     assert variants.named(table, None) is table
 
 
@@ -71,7 +71,7 @@ def test_weights_and_sizes_that_belong_to_a_network_or_a_dataset_are_no_variant(
         weights=["a", "b", "a"],
         image_size=[32, 32, 48],
     )
-    assert not variants.of(table, None).several
+    assert variants.of(table, None).names.nunique() == 1
     other = table.assign(architecture="VGG16", dataset="digits")
     assert set(variants.of(other, None).reference) == {"weights", "image_size"}
 
