@@ -40,7 +40,6 @@ class Calibrated:
     gain: float  # true over reported power, of the components that changed
     u: float  # its relative standard uncertainty: of the line, the meter and the power supply
     components: tuple[str, ...]  # those that changed with the load; one gain is of all of them
-    offset: float  # W at the plug that belongs to nothing that was read
 
     def as_yaml(self) -> str:
         """The lines for a study file."""
@@ -115,7 +114,6 @@ def _fitted(
         gain=float(meter.gain * line.slope / middle),
         u=math.hypot(line.stderr / line.slope, meter.u, supply),
         components=tuple(changed),
-        offset=float(line.intercept),
     )
 
 
