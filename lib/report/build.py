@@ -25,6 +25,7 @@ from lib.patching import import_nbformat
 from lib.report import latex, layout, run_page
 from lib.report.layout import PLOTLY
 from lib.report.page import CSV, LATEX
+from lib.report.run_page import TEMPLATES
 from lib.study.errors import UserError
 from lib.study.folder import StudyFolder
 from lib.study.study import read_back
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "analysis.ipynb"
-TEMPLATES = Path(__file__).resolve().parent / "templates"
-FILE_NAME = "report.html"
 RENDERER = "PLOTLY_RENDERER"
 KERNEL_START_SECONDS = 60
 CELL_SECONDS = 600
@@ -149,7 +148,7 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     script = script_file.read_text(encoding="utf-8")
     page = {
         "title": title,
-        "style": style() + _code_colours(),
+        "style": run_page.style() + _code_colours(),
         "contents": layout.contents(shown),
         "plotly": plotly,
         "script": script,
@@ -184,11 +183,6 @@ def _figure(figure: dict[str, Any], number: int) -> str:
         f'<details class="words"><summary>In words</summary>{escape(alt)}</details>'
         f'<script type="application/json">{data}</script></figure>'
     )
-
-
-def style() -> str:
-    """What a report and the page of a run look like."""
-    return (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
 
 
 def _source(script: str) -> str:

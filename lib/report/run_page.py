@@ -44,17 +44,21 @@ def write_all(folder: StudyFolder) -> None:
 
 def html(found: Record, run: Path) -> str:
     """The page of a run, by its record and its folder."""
-    style = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
     tables = [run_tables.energy(found), run_tables.settings(found.config)]
     done = found.status == "completed"
     files = [file.name for file in run.iterdir() if file.is_file() and file.name != FILE_NAME]
     return _template().render(
         run=found,
-        style=style,
+        style=style(),
         charts=[*_accuracy(run), *_power(run)],
         tables=[table._repr_html_() for table in (tables if done else tables[1:])],
         files=sorted(name for name in files if not name.startswith(".")),
     )
+
+
+def style() -> str:
+    """What a report and the page of a run look like."""
+    return (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
 
 
 @cache
