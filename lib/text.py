@@ -49,6 +49,11 @@ def span(values: pd.Series, digits: str = ".0f") -> str:
     return " to ".join(dict.fromkeys(f"{end:{digits}}" for end in (values.min(), values.max())))
 
 
+def sentence(words: str) -> str:
+    """Words with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def p_value(p: float) -> str:
     """A p-value as one writes it: `p = 0.027`, `p < 0.001`, `p = 0.10`."""
     if p < 0.001:

@@ -143,7 +143,7 @@ def _energies(study: Analysis) -> list[str]:
             f"{shown.unit} ({names[-1]}){times}".strip()
         )
     how = "By the wattmeter, " if column == "wattmeter_energy" else ""
-    return [_sentence(how + "; ".join(parts))]
+    return [text.sentence(how + "; ".join(parts))]
 
 
 def _choices(study: Analysis) -> list[str]:
@@ -228,7 +228,7 @@ def _saved(study: Analysis) -> list[str]:
             f"{number(best['saved_percent'], 3)} % less energy than {reference} (95 %: {low} to "
             f"{high} %, {text.p_value(best['p_holm'])} after Holm, the best of {len(rows)})"
         )
-    return [_sentence("; ".join(part.strip() for part in said))] if said else []
+    return [text.sentence("; ".join(part.strip() for part in said))] if said else []
 
 
 def _named(key: object) -> str:
@@ -275,7 +275,3 @@ def _worst(study: Analysis) -> list[str]:
     if not said and any(one.severity != audit.UNCHECKED for one in study.findings):
         said.append("No check of the results found a fault or a doubt.")
     return said
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."

@@ -8,7 +8,7 @@ from lib.analysis.questions import CANT_SHOW, Answer
 from lib.quantities import number, word
 from lib.stats import ALPHA
 from lib.stats.pairs import ALIKE, DIFFERS, NOT_DECIDED, Pair
-from lib.text import listed, p_value
+from lib.text import listed, p_value, sentence
 
 MOST_PAIRS = 3  # of a context, that are told one by one
 MOST_CONTEXTS = 6  # that are told one by one; of more, the table of pairs tells the rest
@@ -35,7 +35,7 @@ def in_words(found: Answer, most: int = MOST_PAIRS) -> tuple[str, ...]:
     if not found.pairs:
         return (f"Nothing can be compared: {found.effect.reason}.",)
     how = "By the wattmeter" if found.response == "wattmeter_energy" else ""
-    said = [_sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found, most)]
+    said = [sentence(", ".join(filter(None, [how, part]))) for part in _contexts(found, most)]
     if most == 1:  # of each context its extremes only, which is one answer
         said = [" ".join(said)]
     ways = " ".join(found.confounded)
@@ -174,7 +174,3 @@ def precision(found: Answer) -> str | None:
     factor, percent = number(1 + found.reach, 2), number(100 * found.reach, 2)
     reach = f"within a factor of {factor}" if found.reach >= 1 else f"to ± {percent} %"
     return f"By the runs' scatter alone every ratio is known {reach} or better{more}."
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
