@@ -63,16 +63,13 @@ class Case:
 _WEIGHINGS: list[Callable[[Case], Conclusion]] = []  # in the paper's order
 
 
-def conclusions(
-    results: pd.DataFrame, tables: dict[str, pd.DataFrame] | None = None
-) -> tuple[Conclusion, ...]:
-    """Weigh the paper's conclusions, in its order; of results other than its own there are none.
-
-    `lib.paper.reanalysis.tables` are computed where they are not given.
+def conclusions(results: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> tuple[Conclusion, ...]:
+    """Weigh the paper's conclusions by the tables of `reanalysis`, in its order; of results other
+    than its own there are none.
     """
     if "campaign" not in results or set(results["campaign"]) != {KAGGLE, WATTMETER}:
         return ()
-    case = Case(results, reanalysis.tables(results) if tables is None else tables)
+    case = Case(results, tables)
     return tuple(weigh(case) for weigh in _WEIGHINGS)
 
 
