@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lib.report import export, figures
+from lib.report.figures import style
 from lib.report.layout import PLOTLY
 from tests import needs
 
@@ -42,7 +43,7 @@ def study(tmp_path_factory):
     cells = [
         cell("plane-figure", violins(HOSTILE)),
         cell("pairs", violins(), violins()),
-        cell("empty", figures.sentence("Power over time", "No power was recorded.")),
+        cell("empty", style.sentence("Power over time", "No power was recorded.")),
         cell("explore", violins(), tags=["notebook-only"]),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "analysis.ipynb")

@@ -15,5 +15,4 @@ from lib.report.figures.ratios import energies, interaction, ratios
 from lib.report.figures.run import learning_curve, power, samples
 from lib.report.figures.savings import savings
 from lib.report.figures.study import violins
-from lib.report.figures.style import sentence
 from lib.report.figures.tradeoff import accuracy_energy

@@ -9,6 +9,7 @@ from PIL import Image
 
 from lib.analysis.instrument_pairs import pairs
 from lib.report import figures
+from lib.report.figures import style
 from lib.stats import score as ranking
 from tests.small_study import named
 
@@ -154,7 +155,7 @@ def test_text_from_the_data_is_never_markup(runs, ranked):
     for figure in (
         *everything(hostile, again),
         figures.violins(hostile, "energy_consumed", "location"),
-        figures.sentence(HOSTILE, HOSTILE),
+        style.sentence(HOSTILE, HOSTILE),
         figures.power(pd.DataFrame({"time": [1.0], "phase": HOSTILE, "cpu_power": 1.0}), HOSTILE),
         figures.samples(*[np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0], [HOSTILE]),
     ):
