@@ -205,8 +205,6 @@ class Run:
         Raises:
             RunError: As `results`, and if the run was not measured, or is finished.
         """
-        if self._state == "finished":
-            raise RunError("finish: the run is finished; its record is written once")
         self._after_the_block("finish")
         record = self.record(**results)
         if not self._results.values:
