@@ -84,9 +84,7 @@ def _push(runs: list[RunFields], asked: Call, console: Console, _: Path | None) 
     def say(sentence: str) -> None:
         console.print(readable(sentence), soft_wrap=True)
 
-    entries = push.push_all(
-        runs, asked.study_dir, Client(), say, push.PACE, retry_failed=asked.retry_failed
-    )
+    entries = push.push_all(runs, asked.study_dir, Client(), say, retry_failed=asked.retry_failed)
     say(f"{len(runs) - len(entries)} of {len(runs)} runs are complete here.")
     return not any(entry.state in (push.FAILED, push.REJECTED) for entry in entries)
 
@@ -94,7 +92,7 @@ def _push(runs: list[RunFields], asked: Call, console: Console, _: Path | None) 
 def _pull(runs: list[RunFields], asked: Call, console: Console, downloads: Path | None) -> bool:
     study_dir = asked.study_dir
     if downloads is None:
-        pulled = pull.pull_all(runs, study_dir, Client(), push.PACE)
+        pulled = pull.pull_all(runs, study_dir, Client())
     else:
         pulled = pull.take_all(runs, study_dir, downloads)
     for run_id, note in pulled.items():
@@ -122,7 +120,7 @@ def _status(runs: list[RunFields], asked: Call, console: Console, _: Path | None
             kernel, there = entry.kernel, f"{entry.state} {entry.message}"
         else:
             kernel = entry.kernel
-            status = push.patiently(partial(client.status, kernel), push.PACE)
+            status = push.patiently(partial(client.status, kernel))
             there = f"{status.state} {status.message}" if status else "not there any more"
         table.add_row(
             config.run_id, kernel, readable(there.strip()), run_folders.look(config).state

@@ -13,7 +13,7 @@ from lib.execution.bundle import RefusedError
 from lib.execution.kaggle import KaggleError
 from lib.execution.kaggle.client import FAILED, UNDER_WAY, Client
 from lib.execution.kaggle.kernels import NOTEBOOK, read_manifest
-from lib.execution.kaggle.push import PUSHING, REJECTED, Ledger, Pace, patiently
+from lib.execution.kaggle.push import PUSHING, REJECTED, Ledger, patiently
 from lib.execution.run_process import LOG_NAME, failed_record, one_line
 from lib.records import Record
 from lib.study.config import RunFields
@@ -23,9 +23,7 @@ EXECUTED = "__notebook__.ipynb"
 """What Kaggle calls the executed notebook beside a session's own files."""
 
 
-def pull_all(
-    runs: Sequence[RunFields], study_dir: Path, client: Client, pace: Pace
-) -> dict[str, str]:
+def pull_all(runs: Sequence[RunFields], study_dir: Path, client: Client) -> dict[str, str]:
     """Fetch what has ended on Kaggle, and move it into its place; what became of each run.
 
     Raises:
@@ -34,7 +32,7 @@ def pull_all(
     """
     commit, ledger = read_manifest(study_dir).commit, Ledger(study_dir)
     run_folders.clear(study_dir)
-    return {run.run_id: _pull(run, study_dir, commit, ledger, client, pace) for run in runs}
+    return {run.run_id: _pull(run, study_dir, commit, ledger, client) for run in runs}
 
 
 def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> dict[str, str]:
@@ -58,12 +56,7 @@ def take_all(runs: Sequence[RunFields], study_dir: Path, downloads: Path) -> dic
 
 
 def _pull(
-    config: RunFields,
-    study_dir: Path,
-    built: str | None,
-    ledger: Ledger,
-    client: Client,
-    pace: Pace,
+    config: RunFields, study_dir: Path, built: str | None, ledger: Ledger, client: Client
 ) -> str:
     here = run_folders.look(config)
     if here.record is not None:
@@ -73,7 +66,7 @@ def _pull(
         return "not pushed"
     if entry.state == REJECTED:
         return f"rejected: {entry.message}"
-    status = patiently(lambda: client.status(entry.kernel), pace)
+    status = patiently(lambda: client.status(entry.kernel))
     if status is None:
         lost = "not arrived" if entry.state == PUSHING else f"no kernel {entry.kernel} any more"
         return f"{lost}; push again"
@@ -81,7 +74,7 @@ def _pull(
         return f"{status.state} on Kaggle"
     with tempfile.TemporaryDirectory() as name:
         downloads = Path(name)
-        patiently(lambda: client.download(entry.kernel, downloads), pace)
+        patiently(lambda: client.download(entry.kernel, downloads))
         if status.state != FAILED:
             return _take(config, study_dir, downloads, {built, entry.commit})
         staged = run_folders.staged(config, study_dir)

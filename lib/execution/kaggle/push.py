@@ -98,7 +98,6 @@ def push_all(
     study_dir: Path,
     client: Client,
     say: Callable[[str], None],
-    pace: Pace,
     *,
     retry_failed: bool = False,
 ) -> list[Entry]:
@@ -117,8 +116,8 @@ def push_all(
     if absent := [config.run_id for config in pending if config.run_id not in built]:
         raise KaggleError(f"{', '.join(absent)}: not built; call --kaggle build")
     ledger = Ledger(study_dir)
-    refresh(ledger, client, pace)
-    pushing = _Pushing(client, ledger, say, pace)
+    refresh(ledger, client)
+    pushing = _Pushing(client, ledger, say)
     for config in pending:
         run_id = config.run_id
         entry = ledger.get(run_id)
@@ -136,26 +135,26 @@ def push_all(
     return [entry for config in pending if (entry := ledger.get(config.run_id)) is not None]
 
 
-def refresh(ledger: Ledger, client: Client, pace: Pace) -> int:
+def refresh(ledger: Ledger, client: Client) -> int:
     """Ask Kaggle about the kernels under way; how many still are."""
     for run_id, entry in ledger.under_way().items():
-        status = patiently(partial(client.status, entry.kernel), pace)
+        status = patiently(partial(client.status, entry.kernel))
         found = status or kaggle.Status(REJECTED, "it is not on Kaggle any more")
         ledger.put(run_id, entry.model_copy(update=asdict(found)))
     return len(ledger.under_way())
 
 
-def patiently(call: Callable[[], Answer], pace: Pace) -> Answer:
-    """Make a call that changes nothing until Kaggle answers properly, at most `pace.tries` times.
+def patiently(call: Callable[[], Answer]) -> Answer:
+    """Make a call that changes nothing until Kaggle answers properly, at most `PACE.tries` times.
 
     Raises:
         TransientError: If it never did.
     """
-    for attempt in range(pace.tries - 1):
+    for attempt in range(PACE.tries - 1):
         try:
             return call()
         except TransientError:
-            time.sleep(pace.retry * 2**attempt)
+            time.sleep(PACE.retry * 2**attempt)
     return call()
 
 
@@ -188,7 +187,6 @@ class _Pushing:
     client: Client
     ledger: Ledger
     say: Callable[[str], None]
-    pace: Pace
 
     def start(self, run_id: str, folder: Path, first: Entry, again: bool) -> None:
         """Upload one kernel, as soon as there is a place, unless Kaggle has it already.
@@ -198,17 +196,17 @@ class _Pushing:
         """
         if self._is_there(run_id, first, again):
             return
-        while refresh(self.ledger, self.client, self.pace) >= AT_ONCE:
-            time.sleep(self.pace.poll)
+        while refresh(self.ledger, self.client) >= AT_ONCE:
+            time.sleep(PACE.poll)
         self.ledger.put(run_id, first)
         failures = 0
         while True:
             try:
                 version = self.client.push(folder)
             except kaggle.CapacityError as error:
-                wait = f"trying again in {self.pace.busy:g} s"
+                wait = f"trying again in {PACE.busy:g} s"
                 self.say(f"{run_id}: Kaggle has no place ({error}); {wait}")
-                time.sleep(self.pace.busy)
+                time.sleep(PACE.busy)
             except kaggle.QuotaError as error:
                 self._note(run_id, first, REJECTED, str(error))
                 raise
@@ -218,9 +216,9 @@ class _Pushing:
                 return
             except TransientError:
                 failures += 1
-                if failures == self.pace.tries:
+                if failures == PACE.tries:
                     raise
-                time.sleep(self.pace.retry * 2 ** (failures - 1))
+                time.sleep(PACE.retry * 2 ** (failures - 1))
                 # The upload may have arrived though its answer did not.
                 if self._is_there(run_id, first, again):
                     return
@@ -231,7 +229,7 @@ class _Pushing:
 
     def _is_there(self, run_id: str, first: Entry, again: bool) -> bool:
         """Ask whether Kaggle has the kernel, and note its state if so."""
-        status = patiently(lambda: self.client.status(first.kernel), self.pace)
+        status = patiently(lambda: self.client.status(first.kernel))
         if status is None or (again and status.state == FAILED):
             return False
         self.say(f"{run_id}: is on Kaggle already as {first.kernel} ({status.state})")

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from lib import program
-from lib.execution.kaggle import kernels
-from lib.execution.kaggle.push import Pace
+from lib.execution.kaggle import kernels, push
 from lib.study.config import RunConfig
 from lib.study.sections import KaggleKernel
 from tests.execution.kaggle import server
 
-FAST = Pace(poll=0.05, busy=0.05, retry=0.01, tries=4)
+FAST = push.Pace(poll=0.05, busy=0.05, retry=0.01, tries=4)
 KEY = "a-made-up-key-5f1c"
 
 RESULT = """
@@ -53,6 +52,7 @@ def fake(tmp_path, monkeypatch):
         "no_proxy": "127.0.0.1",
         "NO_PROXY": "127.0.0.1",
     }
+    monkeypatch.setattr(push, "PACE", FAST)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for name in ("KAGGLE_API_TOKEN", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

@@ -13,7 +13,7 @@ from tests.execution.kaggle.conftest import FAST
 
 
 def pull_all(study_dir, runs):
-    return pull.pull_all(runs, study_dir, Client(), FAST)
+    return pull.pull_all(runs, study_dir, Client())
 
 
 def is_here(*runs):
@@ -24,7 +24,7 @@ def is_here(*runs):
 def pushed(fake, study):
     """Two runs under way on Kaggle."""
     study_dir, runs = study(2)
-    push.push_all(runs, study_dir, Client(), print, FAST)
+    push.push_all(runs, study_dir, Client(), print)
     return study_dir, runs
 
 
@@ -151,7 +151,7 @@ def test_faults_of_the_server_are_waited_for_or_said(fake, pushed):
 def test_what_was_never_pushed_or_is_gone_is_said(fake, study):
     study_dir, (first, second) = study(2)
     assert "not pushed" in notes(pull_all(study_dir, [first]))
-    push.push_all([first], study_dir, Client(), print, FAST)
+    push.push_all([first], study_dir, Client(), print)
     fake.kernels.clear()
     assert "push again" in notes(pull_all(study_dir, [first, second]))
 

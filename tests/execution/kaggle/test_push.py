@@ -18,7 +18,7 @@ from tests.execution.kaggle.conftest import FAST, KEY
 
 def push_all(study_dir, runs, **options):
     said = []
-    entries = push.push_all(runs, study_dir, Client(), said.append, FAST, **options)
+    entries = push.push_all(runs, study_dir, Client(), said.append, **options)
     return [entry.state for entry in entries], "\n".join(said)
 
 
@@ -149,7 +149,7 @@ runs = [
     RunConfig(**kernel.parameters | {"output_dir": str(study_dir)})
     for kernel in kernels.read_manifest(study_dir).kernels
 ]
-push.push_all(runs, study_dir, Client(), print, push.PACE)
+push.push_all(runs, study_dir, Client(), print)
 """
 
 
@@ -176,7 +176,7 @@ def test_failed_runs_are_started_again_only_if_asked(fake, study):
     study_dir, (config,) = study(1)
     push_all(study_dir, [config])
     results.fail(fake, study_dir, config.run_id, "ran out of luck")
-    pull.pull_all([config], study_dir, Client(), FAST)
+    pull.pull_all([config], study_dir, Client())
     states, said = push_all(study_dir, [config])
     assert states == ["failed"]
     assert "--retry-failed" in said
@@ -186,7 +186,7 @@ def test_failed_runs_are_started_again_only_if_asked(fake, study):
     assert run_folders.look(config).state == run_folders.MISSING
     assert list((StudyFolder(study_dir).aside).iterdir())
     results.finish(fake, study_dir, config.run_id)
-    pull.pull_all([config], study_dir, Client(), FAST)
+    pull.pull_all([config], study_dir, Client())
     assert run_folders.look(config).state == run_folders.COMPLETE
     push_all(study_dir, [config], retry_failed=True)
     assert len(fake.pushed) == 2
