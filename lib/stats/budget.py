@@ -152,39 +152,27 @@ class Budget:
     scopes: Mapping[str, Hashable] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Seeded draws from the distributions of sources, `trials` of each.
+def _draws(source: Source, scope: Hashable) -> NDArray:
+    """Seeded draws from the distribution of a source, shape (TRIALS,).
 
     The same source in the same scope is drawn once, so that its error is the same wherever it
-    enters and cancels where it can. Draws depend on seed and source, not on the order of calls.
+    enters and cancels where it can. Draws depend on source and scope, not on the order of calls.
     """
-
-    trials: int = TRIALS
-    seed: int = SEED
-
-    def of(self, source: Source, scope: Hashable = None) -> NDArray:
-        """Draws of one source, shape (trials,)."""
-        law, key = source.law, repr((scope, source.level, *source.key))
-        return np.asarray(law.of_unit(_drawn(law.shape, law.dof, key, self)))
-
-
-STANDARD = Draws()  # those that all figures share
+    law, key = source.law, repr((scope, source.level, *source.key))
+    return np.asarray(law.of_unit(_drawn(law.shape, law.dof, key)))
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _drawn(shape: Shape, dof: float | None, key: str, draws: Draws) -> NDArray:
-    """One draw from each of `trials` equally likely strata (Latin hypercube)."""
+def _drawn(shape: Shape, dof: float | None, key: str) -> NDArray:
+    """One draw from each of `TRIALS` equally likely strata (Latin hypercube)."""
     digest = hashlib.sha256(key.encode()).digest()
-    rng = np.random.default_rng([draws.seed, *digest[:8]])
-    at = (rng.permutation(draws.trials) + rng.random(draws.trials)) / draws.trials
+    rng = np.random.default_rng([SEED, *digest[:8]])
+    at = (rng.permutation(TRIALS) + rng.random(TRIALS)) / TRIALS
     return np.asarray(_UNIT[shape](at, dof))
 
 
-def possible(
-    budget: Budget, draws: Draws, levels: Collection[str] = LEVELS, only: Name | None = None
-) -> NDArray:
-    """What the true value may be, shape (draws.trials,).
+def possible(budget: Budget, levels: Collection[str] = LEVELS, only: Name | None = None) -> NDArray:
+    """What the true value may be, shape (TRIALS,).
 
     Sources of other `levels` are held at their medians, and so are all but `only` this one.
     """
@@ -194,21 +182,21 @@ def possible(
         if one.level not in levels or only not in (None, one.key):
             errors.append((one, one.median))
         elif one.level == RUN or one.adds:
-            errors.append((one, draws.of(one, budget.scopes.get(one.level))))
+            errors.append((one, _draws(one, budget.scopes.get(one.level))))
         else:
             common.append((one, budget.scopes.get(one.level)))
-    gains = _gains(tuple(budget.parts), tuple(common), draws)
+    gains = _gains(tuple(budget.parts), tuple(common))
     parts = {name: value * gains[name] for name, value in budget.parts.items()}
-    return np.broadcast_to(_true(parts, errors), draws.trials)
+    return np.broadcast_to(_true(parts, errors), TRIALS)
 
 
 @lru_cache(maxsize=MOST_GAINS)
 def _gains(
-    names: tuple[str, ...], sources: tuple[tuple[Source, Hashable], ...], draws: Draws
+    names: tuple[str, ...], sources: tuple[tuple[Source, Hashable], ...]
 ) -> Mapping[str, Any]:
     """Draws of what each part is multiplied by: the same for most figures of a machine."""
     ones = dict.fromkeys(names, 1.0)
-    return _multiplied(ones, [(one, draws.of(one, scope)) for one, scope in sources])[0]
+    return _multiplied(ones, [(one, _draws(one, scope)) for one, scope in sources])[0]
 
 
 def _true(parts: Mapping[str, Any], errors: Iterable[tuple[Source, Any]]) -> Any:
@@ -260,9 +248,9 @@ class Uncertainty:
         return self.lines[0] if self.lines and self.lines[0].share > 0 else None
 
 
-def combine(budget: Budget, draws: Draws = STANDARD) -> Uncertainty:
+def combine(budget: Budget) -> Uncertainty:
     """Combine the sources of a budget."""
-    whole = possible(dataclasses.replace(budget, scopes={}), draws)
+    whole = possible(dataclasses.replace(budget, scopes={}))
     low, middle, high = _quantiles(whole, _QUANTILES)
     errors = [(one, np.full((len(budget.sources), 2), one.median)) for one in budget.sources]
     for place, (source, error) in enumerate(errors):  # in each of which a figure is linear
@@ -286,9 +274,7 @@ class Comparison:
         return self.low, self.middle, self.high
 
 
-def compare(
-    a: Sequence[Budget], b: Sequence[Budget], draws: Draws = STANDARD, *, itemised: bool = False
-) -> Comparison:
+def compare(a: Sequence[Budget], b: Sequence[Budget], *, itemised: bool = False) -> Comparison:
     """How far the ratio a / b of geometric means may be off, beyond what repetitions show.
 
     Errors of a machine that both have are the same in both; those of single runs are left out,
@@ -297,21 +283,17 @@ def compare(
     Scopes of the budgets say which machine and configuration each run is of. What each source
     contributes is only said of an `itemised` comparison, for it takes a moment for each.
     """
-    low, middle, high = _quantiles(_log_ratio(a, b, draws), _QUANTILES)
+    low, middle, high = _quantiles(_log_ratio(a, b), _QUANTILES)
     if not itemised:
         return Comparison(low, middle, high)
     sources = {one.key: one for run in (*a, *b) for one in run.sources if one.level != RUN}
-    ends = [
-        (one, _quantiles(_log_ratio(a, b, draws, key), _LIMITS)) for key, one in sources.items()
-    ]
+    ends = [(one, _quantiles(_log_ratio(a, b, key), _LIMITS)) for key, one in sources.items()]
     return Comparison(low, middle, high, _lines(ends))
 
 
-def _log_ratio(
-    a: Sequence[Budget], b: Sequence[Budget], draws: Draws, only: Name | None = None
-) -> NDArray:
+def _log_ratio(a: Sequence[Budget], b: Sequence[Budget], only: Name | None = None) -> NDArray:
     def off(budget: Budget) -> NDArray:
-        values = possible(budget, draws, (MACHINE, CONFIGURATION), only)
+        values = possible(budget, (MACHINE, CONFIGURATION), only)
         # It can't be 0 or less, whatever a normal error says.
         return np.log(np.maximum(values, 1e-3 * abs(budget.value)) / budget.value)
 

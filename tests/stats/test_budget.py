@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from lib.stats import budget as budgets
 from lib.stats.budget import (
     CONFIGURATION,
     MACHINE,
     RUN,
     Budget,
-    Draws,
     Source,
     combine,
     compare,
@@ -28,9 +28,19 @@ def source(name, part, law, level=MACHINE, **more):
     return Source(name, part, law, level, "a test", **more)
 
 
-@pytest.fixture(scope="module")
-def draws():
-    return Draws(1_000_000)
+def forget():
+    """What was drawn so far."""
+    for kept in (budgets._drawn, budgets._gains):
+        kept.cache_clear()
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """As many trials as the digits of golden numbers take."""
+    forget()
+    monkeypatch.setattr(budgets, "TRIALS", 1_000_000)
+    yield
+    forget()
 
 
 SENSORS = (source("gain", "gpu", normal(1, 0.04)), source("gain", "cpu", normal(1, 0.06)))
@@ -46,11 +56,11 @@ def budget(gpu, cpu, configuration="a", machine="m", extra=()):
     )
 
 
-def standard_uncertainty(budget, draws):
-    return possible(dataclasses.replace(budget, scopes={}), draws).std()
+def standard_uncertainty(budget):
+    return possible(dataclasses.replace(budget, scopes={})).std()
 
 
-def test_a_sum_of_four_laws(draws):
+def test_a_sum_of_four_laws(many):
     parts = {"gpu": 0.38, "cpu": 0.10, "ram": 0.02}
     sources = (
         source("gain", "gpu", t(1, 0.045, 16)),
@@ -59,31 +69,31 @@ def test_a_sum_of_four_laws(draws):
         source("lag", "gpu", triangular(0.001), RUN, adds=True),
     )
     whole = Budget(0.5, parts, sources)
-    assert standard_uncertainty(whole, draws) == pytest.approx(0.019793, rel=1e-3)
-    assert combine(whole, draws).estimate == pytest.approx(0.4915, rel=1e-3)
+    assert standard_uncertainty(whole) == pytest.approx(0.019793, rel=1e-3)
+    assert combine(whole).estimate == pytest.approx(0.4915, rel=1e-3)
 
 
-def test_gains_that_two_figures_share_cancel_in_their_ratio(draws):
+def test_gains_that_two_figures_share_cancel_in_their_ratio(many):
     a, b = budget(0.40, 0.10), budget(0.25, 0.15, "b")
-    found = compare([a], [b], draws)
+    found = compare([a], [b])
     assert (found.high - found.low) / (2 * 1.95996) == pytest.approx(0.028344, rel=3e-3)
-    apart = compare([a], [dataclasses.replace(b, scopes={MACHINE: "other"})], draws)
+    apart = compare([a], [dataclasses.replace(b, scopes={MACHINE: "other"})])
     assert apart.high - apart.low > 1.5 * (found.high - found.low)
 
 
-def test_what_is_subtracted_cancels_as_far_as_its_gain_is_the_same(draws):
+def test_what_is_subtracted_cancels_as_far_as_its_gain_is_the_same(many):
     net = Budget(
         0.42, {"gpu": 0.40, "gpu, at idle": -0.05, "cpu": 0.10, "cpu, at idle": -0.03}, SENSORS
     )
-    assert standard_uncertainty(net, draws) == pytest.approx(0.014616, rel=1e-3)
+    assert standard_uncertainty(net) == pytest.approx(0.014616, rel=1e-3)
     constant = Budget(0.0, {"gpu": 0.4, "gpu, at idle": -0.4}, SENSORS[:1])
-    assert standard_uncertainty(constant, draws) == pytest.approx(0, abs=1e-12)
+    assert standard_uncertainty(constant) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_factor_of_the_whole(draws):
+def test_a_factor_of_the_whole(many):
     intensity = source("intensity", None, normal(1, 0.2))
     kilograms = budget(0.40 * 0.3, 0.10 * 0.3, extra=(intensity,))
-    assert standard_uncertainty(kilograms, draws) == pytest.approx(0.030582, rel=2e-3)
+    assert standard_uncertainty(kilograms) == pytest.approx(0.030582, rel=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +112,10 @@ def test_quantiles_of_the_laws(law, quantiles):
 
 
 def test_draws_depend_on_the_source_and_not_on_the_order():
-    one, other = Draws(1000), Draws(1000)
-    first = possible(budget(0.4, 0.1), one)
-    possible(budget(0.2, 0.2, "b", "n"), other)
-    assert (possible(budget(0.4, 0.1), other) == first).all()
+    first = possible(budget(0.4, 0.1))
+    forget()
+    possible(budget(0.2, 0.2, "b", "n"))
+    assert (possible(budget(0.4, 0.1)) == first).all()
 
 
 def test_the_largest_source_comes_first_and_shares_add_up():
