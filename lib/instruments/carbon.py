@@ -28,7 +28,6 @@ _LOOKUP_FAILED = ("CAN", 46.8, -71.2)
 class Location:
     """A place, and the carbon intensity of its electricity (g CO2-eq/kWh)."""
 
-    text: str | None  # as it was configured
     country_iso_code: str | None = None  # ISO 3166-1 alpha-3
     country_name: str | None = None
     region: str | None = None  # as CodeCarbon spells it; None if the country's mix is used
@@ -58,13 +57,13 @@ def locate(text: str | None) -> Location:
     case), 'auto' for one lookup over the network by IP address, or None.
     """
     if text is None or not text.strip():
-        return Location(text, reason="no location is configured")
+        return Location(reason="no location is configured")
     if importlib.util.find_spec("codecarbon") is None:
-        return Location(text, reason="CodeCarbon, which has the intensities, is not installed")
+        return Location(reason="CodeCarbon, which has the intensities, is not installed")
     if text.strip().lower() == "auto":
         return _look_up()
     country, _, region = (part.strip() for part in text.partition("/"))
-    return _find(text, country.upper(), region.lower() or None, "configured")
+    return _find(country.upper(), region.lower() or None, "configured")
 
 
 @functools.cache
@@ -77,21 +76,19 @@ def _look_up() -> Location:
         geo = GeoMetadata.from_geo_js(DataSource().geo_js_url)
     if (geo.country_iso_code, geo.latitude, geo.longitude) == _LOOKUP_FAILED:
         reason = "the lookup by IP address failed; set location to an ISO code such as FRA"
-        return Location("auto", reason=reason)
+        return Location(reason=reason)
     note = "found by IP address, which may be that of a proxy"
-    return _find("auto", geo.country_iso_code, geo.region, "looked up by IP address", (note,))
+    return _find(geo.country_iso_code, geo.region, "looked up by IP address", (note,))
 
 
-def _find(
-    text: str, country: str, region: str | None, how: str, notes: tuple[str, ...] = ()
-) -> Location:
+def _find(country: str, region: str | None, how: str, notes: tuple[str, ...] = ()) -> Location:
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy
     from codecarbon.external.geography import GeoMetadata
 
     countries = _data().get_global_energy_mix_data()
     if country not in countries:
-        return Location(text, reason=_unknown_country(country), notes=notes)
+        return Location(reason=_unknown_country(country), notes=notes)
     mix = countries[country]
     known = _regions(country)
     if region and region not in known:
@@ -102,7 +99,7 @@ def _find(
     kilograms = Emissions(_data()).get_private_infra_emissions(Energy.from_energy(kWh=1), geo)
     source = f"CodeCarbon {version('codecarbon')} data, {country} {what} {year}, {how}"
     name, grams = mix["country_name"], 1000 * kilograms
-    return Location(text, country, name, region, grams, source, year, notes)
+    return Location(country, name, region, grams, source, year, notes)
 
 
 def _regions(country: str) -> dict[str, tuple[str, int]]:

@@ -362,7 +362,7 @@ ROW = {
     "energy_consumed": 70 * 100 / JOULES_PER_KWH,
     "emissions": 70 * 100 / JOULES_PER_KWH * 0.5,
 }
-PLACE = Location("X", carbon_intensity=500.0)
+PLACE = Location(carbon_intensity=500.0)
 
 
 @pytest.mark.parametrize(
