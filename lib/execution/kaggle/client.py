@@ -57,7 +57,7 @@ class Status:
 
 
 class Client:
-    """The four calls that a study needs.
+    """The calls that a study needs.
 
     Raises:
         KaggleError: If the client is not installed or finds no credentials.

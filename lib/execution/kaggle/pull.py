@@ -5,8 +5,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from lib import __version__, records
 from lib.execution import bundle, run_folders
 from lib.execution.bundle import RefusedError
@@ -133,7 +131,7 @@ def _cut_off(record: Record, folder: Path, config: RunFields) -> str | None:
         history = records.read_history(folder)
     except FileNotFoundError:
         return "history.csv is missing"
-    except (ValueError, pd.errors.ParserError):
+    except ValueError:
         return "history.csv is damaged"
     told = "val_accuracy" in history
     if len(history) != epochs or not (told or record.notebook):
