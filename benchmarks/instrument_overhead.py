@@ -20,7 +20,7 @@ import numpy as np
 from scipy import stats
 
 from lib.experiment import Run
-from lib.instruments import Bench, measuring
+from lib.instruments import measuring
 from lib.instruments.carbon import locate
 from lib.instruments.codecarbon import CodeCarbon
 from lib.instruments.nvml import energy_counter
@@ -43,10 +43,8 @@ def cpu_seconds(work: Callable[[], None]) -> float:
 
 def idle_share(seconds: float, folder: Path) -> float:
     """CPU time of running instruments as a share of one core, this process being idle otherwise."""
-    bench = Bench(instruments(folder))
-    bench.start()
-    used = cpu_seconds(lambda: time.sleep(seconds))
-    bench.stop()
+    with measuring(instruments(folder)):
+        used = cpu_seconds(lambda: time.sleep(seconds))
     return (used - cpu_seconds(lambda: time.sleep(seconds))) / seconds
 
 
@@ -62,9 +60,8 @@ def main() -> None:
 
 def run(seconds: float, pairs: int, folder: Path) -> None:
     """Print the three findings; files go into `folder`."""
-    first = Bench(instruments(folder / "first"))
-    first.start()  # looks for hardware, once a process
-    first.stop()
+    with measuring(instruments(folder / "first")):
+        pass  # hardware is looked for, once a process
     share = idle_share(seconds, folder / "idle")
     print(f"1. instruments, 1 sample a second: {share:.2%} of one core over {seconds:g} s")
 

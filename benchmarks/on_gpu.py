@@ -317,9 +317,9 @@ def energy_part(out: Path) -> Rows:
     told = {}
     for phase in ("idle", "load"):
         meter = measuring([CodeCarbon(locate("FRA"))])
-        with loading() if phase == "load" else nullcontext(), meter as bench:
+        with loading() if phase == "load" else nullcontext(), meter as readings:
             rows += samples(gpu, phase, SECONDS_OF_TRACE)
-        told[phase] = bench.readings[0]
+        told[phase] = readings[0]
     trace = pd.DataFrame(rows)
     trace.to_csv(out / "trace.csv", index=False)
     yield from said_by(trace)

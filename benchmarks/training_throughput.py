@@ -246,11 +246,11 @@ def same_batch(images: Any, labels: Any, steps: int, backend: str) -> Any:
 
 def measured(work: Callable[[], float], images: int) -> Pace:
     """How long some work takes, and the energy of what has a counter."""
-    with measuring([CodeCarbon(locate("FRA"))]) as bench:
+    with measuring([CodeCarbon(locate("FRA"))]) as readings:
         began, used = time.perf_counter(), time.process_time()
         ended = work()
         after, processor = time.perf_counter() - ended, time.process_time() - used
-    (reading,) = bench.readings
+    (reading,) = readings
     counted = [
         part.energy
         for part in reading.components.values()

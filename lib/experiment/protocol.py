@@ -90,7 +90,7 @@ class Run:
             baseline = CodeCarbon(location, trace=self._trace)
             with phases.phase("idle"), measuring([baseline]) as quiet:
                 time.sleep(config.idle_seconds)
-            idle = replace(quiet.readings[0], instrument=IDLE)
+            idle = replace(quiet[0], instrument=IDLE)
         if warm_up is not None:
             with phases.phase("warmup"):
                 _for_at_least(config.warmup_seconds, warm_up)
@@ -99,11 +99,10 @@ class Run:
         with asking as wattmeter:
             # The phase lies inside, so that it is what every instrument measured: their start takes
             # a second, which a wattmeter's log would add to the training.
-            with measuring(instruments) as bench, phases.phase("training"):
+            with measuring(instruments) as readings, phases.phase("training"):
                 yield
             with phases.phase("cooldown"):
                 time.sleep(config.cooldown_seconds)
-            readings = [*bench.readings]
             if wattmeter is not None:
                 readings.append(wattmeter.reading(*phases.span("training")))
         if self.history:
@@ -157,9 +156,9 @@ class Run:
             return
         predict()
         instrument = CodeCarbon(self._location, trace=self._trace)
-        with measuring([instrument]) as bench, self._phases.phase("inference"):
+        with measuring([instrument]) as readings, self._phases.phase("inference"):
             passes = _for_at_least(self.config.inference_seconds, predict)
-        reading = replace(bench.readings[0], instrument="codecarbon, inference")
+        reading = replace(readings[0], instrument="codecarbon, inference")
         use = Use(reading, passes * samples)
         doubts = (*measured.doubts, *(f"inference: {one}" for one in reading.doubts))
         self._measured = replace(measured, use=use, doubts=tuple(dict.fromkeys(doubts)))

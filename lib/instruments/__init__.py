@@ -97,21 +97,14 @@ class Nothing:
         return empty_reading(self.name, 0.0, self.reason, components=self.components)
 
 
-@dataclass
-class Bench:
-    """What instruments beside each other found, in their order, once they were stopped."""
-
-    readings: tuple[Reading, ...] = ()
-
-
 @contextmanager
-def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
-    """Measure what happens inside a `with`; afterwards the bench has the readings.
+def measuring(instruments: Sequence[Instrument]) -> Iterator[list[Reading]]:
+    """Measure what happens inside a `with`; afterwards its list has the readings, in their order.
 
     Instruments start in their order and stop in the opposite one; one that fails says so in its
     reading and stops nothing.
     """
-    bench = Bench()
+    readings: list[Reading] = []
     failed: dict[int, str] = {}
     for place, instrument in enumerate(instruments):
         try:
@@ -120,7 +113,7 @@ def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
             failed[place] = f"{instrument.name} did not start: {error}"
     started = time.perf_counter()
     try:
-        yield bench
+        yield readings
     finally:
         seconds = time.perf_counter() - started
         found: dict[int, Reading] = {}
@@ -132,7 +125,7 @@ def measuring(instruments: Sequence[Instrument]) -> Iterator[Bench]:
                     failed[place] = f"{instrument.name} did not stop: {error}"
             if why := failed.get(place):
                 found[place] = empty_reading(instrument.name, seconds, why, doubts=(why,))
-        bench.readings = tuple(found[place] for place in sorted(found))
+        readings += (found[place] for place in sorted(found))
 
 
 def disagreements(readings: Sequence[Reading]) -> list[str]:

@@ -22,20 +22,19 @@ class Meter:
 
 def test_they_nest_and_answer_in_order():
     log = []
-    with measuring([Meter("a", log), Nothing("b", "not there"), Meter("c", log)]) as bench:
+    with measuring([Meter("a", log), Nothing("b", "not there"), Meter("c", log)]) as readings:
         log.append("work")
     assert log == ["start a", "start c", "work", "stop c", "stop a"]
-    assert [reading.instrument for reading in bench.readings] == ["a", "b", "c"]
-    assert [reading.energy_consumed for reading in bench.readings] == [2, None, 2]
-    assert bench.readings[1].components["gpu"].reason == "not there"
+    assert [reading.instrument for reading in readings] == ["a", "b", "c"]
+    assert [reading.energy_consumed for reading in readings] == [2, None, 2]
+    assert readings[1].components["gpu"].reason == "not there"
 
 
 @pytest.mark.parametrize("moment", ["start", "stop"])
 def test_one_that_fails_is_a_doubt_and_stops_nothing(moment):
     log = []
-    with measuring([Meter("a", log), Meter("b", log, fails=moment), Meter("c", log)]) as bench:
+    with measuring([Meter("a", log), Meter("b", log, fails=moment), Meter("c", log)]) as readings:
         pass
-    readings = bench.readings
     assert [reading.energy_consumed for reading in readings] == [2, None, 2]
     assert readings[1].doubts == (f"b did not {moment}: cable pulled",)
     assert readings[1].components["ram"].reason == f"b did not {moment}: cable pulled"
@@ -73,9 +72,9 @@ def test_a_part_is_not_the_whole_and_nothing_is_not_0(parts, energy):
 
 
 def test_a_bench_may_be_empty():
-    with measuring([]) as bench:
+    with measuring([]) as readings:
         pass
-    assert bench.readings == ()
+    assert readings == []
 
 
 @pytest.mark.parametrize(
