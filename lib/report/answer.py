@@ -260,7 +260,9 @@ def _cost(study: Analysis) -> list[str]:
     ]
     split = f": {', '.join(parts)}" if len(parts) > 1 else ""
     took = text.duration(table["duration"].sum())
-    return [f"The whole study used {text.energy(energy)} in {took}{grams}{split}."]
+    empty = int(study.completed["energy_consumed"].isna().sum())
+    without = f"; the energy of {empty} of its runs is not known" if empty else ""
+    return [f"The whole study used {text.energy(energy)} in {took}{grams}{split}{without}."]
 
 
 def _worst(study: Analysis) -> list[str]:

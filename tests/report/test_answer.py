@@ -109,6 +109,14 @@ def test_nothing_complete_is_said(tmp_path):
     assert "training-energy-study" in answer.footer(study, AT).html
 
 
+def test_energies_that_are_not_known_are_not_passed_over(tmp_path):
+    study = load(tmp_path / "s", datasets=("digits",), repetitions=1)
+    assert "not known" not in repr(answer.rest(study))
+    study.completed.loc[study.completed.index[0], "energy_consumed"] = np.nan
+    del study.__dict__["cost"]
+    assert "; the energy of 1 of its runs is not known." in repr(answer.rest(study))
+
+
 def test_a_study_of_options_says_what_they_save(tmp_path):
     variants = ({}, {"precision": "mixed"}, {"features": "cached", "head": "linear"})
     study = load(tmp_path / "s", datasets=("digits",), variants=variants)
