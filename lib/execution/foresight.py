@@ -105,8 +105,10 @@ def _cost(runs: Sequence[RunFields], outputs: Path) -> str:
     share = len(runs) / len(known)
     took, used = (share * sum(figures) for figures in zip(*known, strict=True))
     guess = "" if share == 1 else ", estimated from those that ran here before"
-    took_about = f"All {len(runs)} runs will take about {duration(took)}"
-    return f"{took_about}, and their trainings {energy(used)}{guess}."
+    what, trainings = f"All {len(runs)} runs", "their trainings"
+    if len(runs) == 1:
+        what, trainings = "The run", "its training"
+    return f"{what} will take about {duration(took)}, and {trainings} {energy(used)}{guess}."
 
 
 def _measured(outputs: Path) -> dict[str, tuple[float, float]]:

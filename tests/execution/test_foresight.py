@@ -63,6 +63,20 @@ def test_the_spread_of_an_earlier_study_is_taken(tmp_path):
         said(asked(3), tmp_path, like=tmp_path / "nowhere")
 
 
+def test_what_lies_around_a_training_takes_time_too(tmp_path):
+    folder = small_study.make(tmp_path / "before", datasets=("digits",))
+    study = load_study(folder / "study.yaml")
+    moments = [f"2026-11-28T10:{minute}:00+00:00" for minute in ("00", "10", "20")]
+    parts = zip(("idle", "training"), moments, moments[1:], strict=False)
+    phases = [{"name": n, "started_at": a, "ended_at": b, "duration": 600.0} for n, a, b in parts]
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        record |= {"phases": phases, "started_at": moments[1], "ended_at": moments[2]}
+        path.write_text(json.dumps(record))
+    cost = said(study, tmp_path)[-1]
+    assert cost == "The run will take about 20 min 00 s, and its training 0.204 Wh."
+
+
 @pytest.mark.parametrize("path", sorted(stand_in.ROOT.glob("params/*.yaml")), ids=lambda p: p.stem)
 def test_every_study_that_comes_along_can_answer_what_it_asks(path, tmp_path, monkeypatch):
     """With two repetitions `quick` and `frameworks` could never show anything."""
