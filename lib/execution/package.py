@@ -38,6 +38,8 @@ PROGRAM = "program"
 CHECKSUMS = "checksums.sha256"
 METADATA = "ro-crate-metadata.json"
 LEFT_OUT = "left-out.txt"
+NAMES = {CHECKSUMS, METADATA, f"{STUDY}/results.csv"}
+"""Files that every package holds, by which it is told from other archives."""
 
 _OF_RUNS = (
     *("run.json", "run.html", "emissions.csv", "power.csv", "history.csv", "wattmeter.csv"),
@@ -93,19 +95,19 @@ def _check(target: Path) -> None:
     Raises:
         StudyError: If there is such a thing.
     """
-    if os.path.lexists(target) and not is_package(target):
+    if os.path.lexists(target) and not _is_package(target):
         raise StudyError([f"{target} is there, and is no package; name another file"], "--package")
     above = next(folder for folder in target.absolute().parents if os.path.lexists(folder))
     if not above.is_dir():
         raise StudyError([f"{target} can't be written: {above} is no folder"], "--package")
 
 
-def is_package(path: Path) -> bool:
+def _is_package(path: Path) -> bool:
     """Whether a file is what `package` writes, by the names of what it holds."""
     if not path.is_file():
         return False
     with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-        return {CHECKSUMS, METADATA, f"{STUDY}/results.csv"} <= {*archive.namelist()}
+        return {*archive.namelist()} >= NAMES
     return False
 
 
@@ -123,7 +125,7 @@ def package(study_dir: Path, target: Path) -> tuple[int, dict[str, str]]:
     inside, left_out = _of_study(folder)
     found, study = records.merge(study_dir).records, read_back(folder)
     ours = _program()
-    own, not_there = _own_code(study, found, {*ours})
+    own, not_there = _own_code(study, found, ours.keys())
     inside |= {f"{PROGRAM}/{name}": content for name, content in (ours | own).items()}
     left_out |= not_there
     named = (one for one in importlib.metadata.distributions() if one.metadata["Name"])
@@ -285,25 +287,17 @@ def _crate(
     inside: Mapping[str, bytes],
     study: Study | None,
 ) -> dict[str, Any]:
-    notebook = Path(study.notebook if study else Study.model_fields["notebook"].default)
-    instrument, outside = f"{PROGRAM}/{notebook.as_posix()}", "what made the imported measurements"
-    if study and study.imported:
-        instrument = "#instrument"
-    elif instrument not in inside:
-        instrument, outside = "#instrument", notebook.name
-    kinds: dict[str, Any] = {instrument: ["File", "SoftwareSourceCode"]}
-    files = [_entity(name, kinds.get(name, "File"), name=name) for name in sorted(inside)]
-    actions = [_action(record, instrument, inside) for record in found]
-    if instrument not in inside:
-        actions.append(_entity(instrument, "SoftwareApplication", name=outside))
+    instrument = _instrument(study, inside)
+    files = {name: _entity(name, "File", name=name) for name in sorted(inside)}
+    actions = [_action(record, instrument["@id"], inside) for record in found]
     whole = {
         "name": title,
         "description": f"{len(found)} trainings, each with its energy, and their analysis.",
         "datePublished": date,
         "license": {"@id": "LICENSE"},
         "conformsTo": {"@id": _PROFILE},
-        "hasPart": [{"@id": one["@id"]} for one in files],
-        "mentions": [{"@id": f"#run-{record.run_id}"} for record in found],
+        "hasPart": [{"@id": name} for name in files],
+        "mentions": [{"@id": action["@id"]} for action in actions],
     }
     itself = {"about": {"@id": "./"}, "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}}
     graph = [
@@ -311,7 +305,20 @@ def _crate(
         _entity("./", "Dataset", **whole),
         _entity(_PROFILE, "CreativeWork", name="Process Run Crate", version="0.5"),
     ]
-    return {"@context": _CONTEXT, "@graph": [*graph, *files, *actions]}
+    entities = files | {instrument["@id"]: instrument}
+    return {"@context": _CONTEXT, "@graph": [*graph, *entities.values(), *actions]}
+
+
+def _instrument(study: Study | None, inside: Mapping[str, bytes]) -> dict[str, Any]:
+    """What made the runs: a file of the package, or what is only named."""
+    if study and study.imported:
+        name = "what made the imported measurements"
+        return _entity("#instrument", "SoftwareApplication", name=name)
+    notebook = Path(study.notebook if study else Study.model_fields["notebook"].default)
+    name = f"{PROGRAM}/{notebook.as_posix()}"
+    if name in inside:
+        return _entity(name, ["File", "SoftwareSourceCode"], name=name)
+    return _entity("#instrument", "SoftwareApplication", name=notebook.name)
 
 
 def _action(record: Record, instrument: str, inside: Mapping[str, bytes]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from lib import records
-from lib.execution.package import CHECKSUMS, STUDY, is_package
+from lib.execution.package import CHECKSUMS, NAMES, STUDY
 from lib.files import from_csv, sha256
 from lib.report import build
 from lib.study import plan
@@ -61,7 +61,7 @@ def _unpack(path: Path, root: Path) -> None:
             names = [PurePosixPath(one.filename) for one in members]
             if any(name.is_absolute() or ".." in name.parts for name in names):
                 raise StudyError([f"{path.name} names files outside of itself"], "--verify")
-            if not is_package(path):
+            if not {*map(str, names)} >= NAMES:
                 raise StudyError([f"{path.name} is no package of --package"], "--verify")
             if sum(one.file_size for one in members) > LARGEST:
                 raise StudyError([f"{path.name} unpacks to more than 4 GB"], "--verify")
