@@ -179,15 +179,20 @@ def _place(call: Call) -> Iterator[tuple[Execute, Alone]]:
         raise StudyError([str(error)], "--scheduler") from None
 
 
+def make_room(call: Call, console: Console) -> None:
+    """With `--fresh`, set earlier results aside as a whole, and say where they are."""
+    if call.fresh and call.study_dir.exists():
+        kept = run_folders.set_aside(call.study_dir, reason="--fresh")
+        console.print(f"Earlier results are now in {kept}")
+
+
 def _prepare(call: Call, console: Console) -> tuple[list[RunFields], dict[str, Record]]:
     """Freeze the plan and set aside what is in the way; all runs, and the records of those that
     need not be run.
     """
     study_dir = call.study_dir
     try:
-        if call.fresh and study_dir.exists():
-            kept = run_folders.set_aside(study_dir, reason="--fresh")
-            console.print(f"Earlier results are now in {kept}")
+        make_room(call, console)
         run_folders.check_room(study_dir)
     except OSError as error:
         problem = f"{study_dir}: results can't be written: {error.strerror}"

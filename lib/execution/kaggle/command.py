@@ -69,9 +69,7 @@ def run(action: str, asked: Call, console: Console, downloads: Path | None) -> b
 
 def _build(runs: list[RunFields], asked: Call, console: Console, _: Path | None) -> bool:
     study_dir = asked.study_dir
-    if asked.fresh and study_dir.exists():
-        kept = run_folders.set_aside(study_dir, reason="--fresh")
-        console.print(f"Earlier results are now in {kept}")
+    run_study.make_room(asked, console)
     plan.freeze(asked.everything, study_dir)
     write_atomically(StudyFolder(study_dir).study, asked.study.as_yaml())
     built = kernels.build(runs, study_dir, asked.study.kaggle)
