@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -119,11 +118,9 @@ def _measured(outputs: Path) -> dict[str, tuple[float, float]]:
             record = records.read(path)
         except (OSError, ValueError):
             continue
-        begin, end = record.started_at, record.ended_at
-        if record.phases:  # with what is around the training
-            begin, end = record.phases[0].started_at, record.phases[-1].ended_at
-        if record.status == "completed" and begin and end:
-            took = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+        span = record.span(whole=True)
+        if record.status == "completed" and span is not None:
+            took = span[1] - span[0]
             rows.append((cell(record.config), took, record.energy_consumed))
     means = pd.DataFrame(rows, columns=["cell", "seconds", "kwh"]).groupby("cell").mean()
     return {cell: (row["seconds"], row["kwh"]) for cell, row in means.fillna(0.0).iterrows()}

@@ -91,9 +91,8 @@ def attach(
     for record, reading in zip(runs, readings, strict=True):
         column = energy_column(reading)
         less = reading.energy_consumed is None and record.extra.get(column) is not None
-        reading, other = (reading, None) if less else _beside_an_earlier_one(record, reading)
-        if less:
-            other = f"nothing in {log.name}, so the reading of an earlier log is kept"
+        kept = f"nothing in {log.name}, so the reading of an earlier log is kept"
+        reading, other = (reading, kept) if less else _beside_an_earlier_one(record, reading)
         if other:
             replaced[other].append(record.run_id)
         updated = record if less else with_reading(record, reading)
@@ -169,7 +168,7 @@ def _from_log(
     """One reading a run, in their order, and what was set right in the log."""
     reach = MARGIN + (clock_offset.LARGEST if mapping.clock_offset is None else 0.0)
     shift = mapping.clock_offset or 0.0
-    spans = [_span(record, whole=True) for record in runs]
+    spans = [record.span(whole=True) for record in runs]
     windows = [(span[0] + shift - reach, span[1] + shift + reach) for span in spans if span]
     log = wattmeter.read(path, mapping, windows)
     if mapping.clock_offset is None:
@@ -188,19 +187,9 @@ def _from_log(
     return readings, log.notes
 
 
-def _span(record: Record, *, whole: bool = False) -> tuple[float, float] | None:
-    """Start and end of the training, or of the `whole` run with what is around it, s since 1970."""
-    begin, end = record.started_at, record.ended_at
-    if whole and record.phases:
-        begin, end = record.phases[0].started_at, record.phases[-1].ended_at
-    if begin is None or end is None:
-        return None
-    return datetime.fromisoformat(begin).timestamp(), datetime.fromisoformat(end).timestamp()
-
-
 def _estimate(study_dir: Path, record: Record, log: PowerLog) -> Offset:
     path = StudyFolder(study_dir).run(record.run_id) / TRACE_NAME
-    span = _span(record, whole=True)
+    span = record.span(whole=True)
     if span is None or not path.is_file():
         return Offset(None, float("nan"), f"the run left no {TRACE_NAME}")
     reach = span[0] - clock_offset.LARGEST, span[1] + clock_offset.LARGEST
@@ -235,7 +224,7 @@ def _read(
     doubts: Sequence[str],
     component: str,
 ) -> Reading:
-    span = _span(record)
+    span = record.span()
     if span is None:
         reason = "the record says not when the run started and ended"
         return metering.without_energy(NAME, record.duration or 0.0, reason, details, component)

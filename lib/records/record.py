@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -172,6 +173,17 @@ class Record(pydantic.BaseModel):
     def value(self, name: str) -> Any:
         """A column of `row`, by its name; None where the record has none."""
         return getattr(self, name) if name in Record.model_fields else self.extra.get(name)
+
+    def span(self, *, whole: bool = False) -> tuple[float, float] | None:
+        """Start and end of the training, or of the `whole` run with what is around it, s since
+        1970; None where the record does not say them.
+        """
+        begin, end = self.started_at, self.ended_at
+        if whole and self.phases:
+            begin, end = self.phases[0].started_at, self.phases[-1].ended_at
+        if begin is None or end is None:
+            return None
+        return datetime.fromisoformat(begin).timestamp(), datetime.fromisoformat(end).timestamp()
 
     def write(self, folder: Path) -> Path:
         """Write `run.json` into the run's folder, atomically.
