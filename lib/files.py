@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 
 _FORMULA = tuple("=+-@\t\r")  # with what text begins that a spreadsheet computes
 
-MISSING = ("", *("NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "null", "NULL"))
+_MISSING = ("", *("NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "null", "NULL"))
 """What stands for no value in tables of others. Python's None may be a level, as of a quantisation:
 MLflow writes it as text, which pandas would take for no value."""
+
+CSV_OF_OTHERS: dict[str, Any] = {
+    "encoding": "utf-8-sig",
+    "skipinitialspace": True,
+    "keep_default_na": False,
+    "na_values": _MISSING,
+    "low_memory": False,  # in parts, a column may be text in one and numbers in another
+}
+"""How pandas is to read tables of others."""
 
 _NUMBER = re.compile(r"[+-]?\d+([.]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 """What begins like a formula and is none: a table that was printed holds its numbers as text."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.files import MISSING, plain, write_atomically
+from lib.files import CSV_OF_OTHERS, plain, write_atomically
 from lib.logs import codecarbon, counters
 from lib.logs.codecarbon import Log, LogError, Skipped
 from lib.stats.score import score
@@ -249,11 +249,7 @@ def _read_sidecar(path: Path) -> pd.DataFrame:
             sep=separator,
             decimal="," if separator == ";" else ".",
             dtype=text,
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-            keep_default_na=False,
-            na_values=MISSING,
-            low_memory=False,
+            **CSV_OF_OTHERS,
         )
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None

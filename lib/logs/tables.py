@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 from pandas.api.types import is_numeric_dtype
 
-from lib.files import MISSING
+from lib.files import CSV_OF_OTHERS
 from lib.instruments import COMPONENTS
 from lib.instruments.integrate import integrate_counter, integrate_power
 from lib.logs.codecarbon import LogError, Skipped
@@ -131,12 +131,8 @@ def _frame(path: Path, said: Mapping[str, Any], rows: int | None = None) -> pd.D
             path,
             sep=str(said.get("separator", ",")),
             decimal=str(said.get("decimal", ".")),
-            encoding="utf-8-sig",
-            skipinitialspace=True,
             nrows=rows,
-            keep_default_na=False,
-            na_values=MISSING,
-            low_memory=False,  # in parts, a column may be text in one and numbers in another
+            **CSV_OF_OTHERS,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise LogError(f"{path.name} is not CSV: {str(error).strip()}") from None
